@@ -1,0 +1,118 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target builds under the same rules; see Specs/Architecture.md, "Settings".
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let libcrypto = Target.Dependency.target(name: "CLibcrypto", condition: .when(traits: ["OpenSSL"]))
+
+/// What P2PCore and the primitives below it are called in a dependency list.
+let core: [Target.Dependency] = ["P2PCore", "P2PMultiaddr", "P2PIdentity", "P2PMultiformats", nioCore, logging]
+
+/// A library target in one of the rooms of the house.
+func room(_ folder: String, _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)", exclude: exclude,
+        swiftSettings: settings)
+}
+
+/// The tests of one target, in the folder that mirrors it.
+func tests(_ folder: String, _ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies,
+        path: "Tests/\(folder)/\(name)Tests", swiftSettings: settings)
+}
+
+let package = Package(
+    name: "swift-p2p",
+    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+    products: [
+        .library(name: "P2P", targets: ["P2P"]),
+        .library(
+            name: "P2PPrimitives", targets: ["P2PMultiformats", "P2PIdentity", "P2PMultiaddr"]),
+        .library(
+            name: "P2PContracts", targets: ["P2PCore", "P2PNegotiation", "P2PPipeline"]),
+        .library(name: "P2PTesting", targets: ["P2PTesting"]),
+        .executable(name: "p2p", targets: ["P2PTool"]),
+    ],
+    traits: [
+        .trait(name: "OpenSSL", description: "libcrypto from the system: in-place AEAD for Noise, and secp256k1 keys."),
+        .trait(name: "Full", description: "Every optional part.", enabledTraits: ["OpenSSL"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Primitives
+        room("Primitives", "P2PMultiformats", [nioCore]),
+        room(
+            "Primitives", "P2PIdentity",
+            ["P2PMultiformats", nioCore, crypto, cryptoExtras, protobuf, libcrypto],
+            exclude: ["Protobuf/keys.proto", "Protobuf/envelope.proto", "Protobuf/peer_record.proto"]),
+        room("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),
+        .systemLibrary(
+            name: "CLibcrypto", path: "Sources/Primitives/CLibcrypto", pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+
+        // Core
+        room("Core", "P2PCore", ["P2PMultiaddr", "P2PIdentity", "P2PMultiformats", nioCore, logging, metrics]),
+        room("Core", "P2PNegotiation", core),
+        room("Core", "P2PPipeline", core + ["P2PNegotiation"]),
+
+        // Below the waterline
+        room("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, libcrypto], exclude: ["Protobuf/noise.proto"]),
+        room("Muxers", "P2PYamux", core + ["P2PPipeline"]),
+        room("Transports", "P2PTCP", core + ["P2PPipeline", nioPosix]),
+        room("Transports", "P2PMemory", core + ["P2PPipeline"]),
+
+        // Above it
+        room("Host", "P2PSwarm", core),
+        room("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", lifecycle]),
+        room("Protocols", "P2PIdentify", core + [protobuf], exclude: ["Protobuf/identify.proto"]),
+        room("Protocols", "P2PPing", core),
+        room("Protocols", "P2PEcho", core),
+        room("Protocols", "P2PPerf", core),
+        room(
+            "Testing", "P2PTesting",
+            core + ["P2PNegotiation", "P2PPipeline", "P2PSwarm", "P2PHost", "P2PMemory", nioEmbedded]),
+        .target(
+            name: "P2P",
+            dependencies: core + [
+                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm", "P2PHost",
+                "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
+            ],
+            path: "Sources/P2P", swiftSettings: settings),
+        .executableTarget(
+            name: "P2PTool",
+            dependencies: core + ["P2P", argumentParser, lifecycle, nioPosix],
+            path: "Sources/Tool/P2PTool", swiftSettings: settings),
+
+        // Tests
+        tests("Primitives", "P2PMultiformats", [nioCore]),
+        tests("Primitives", "P2PIdentity", ["P2PMultiformats", nioCore, crypto, cryptoExtras]),
+        tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),
+    ]
+)
