@@ -1,0 +1,157 @@
+"""What each target may import (Specs/Architecture.md, "Rooms"), read against the manifest and every import line.
+
+The compiler sees direct dependencies only, so a transitive import would slip through; this doesn't let it.
+Exits 1 and names file, line and reason for every breach.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+PRIMITIVES = {"P2PMultiformats", "P2PIdentity", "P2PMultiaddr"}
+CORE = PRIMITIVES | {"P2PCore", "NIOCore", "Logging", "Metrics"}
+PIPELINE = CORE | {"P2PNegotiation", "P2PPipeline"}
+
+# Folder under Sources/ -> target -> what it may import. "*" stands for any target of that folder.
+MAY_IMPORT = {
+    "Primitives": {
+        "CLibcrypto": set(),
+        "P2PMultiformats": {"NIOCore"},
+        "P2PIdentity": {"P2PMultiformats", "NIOCore", "Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
+        "P2PMultiaddr": {"P2PMultiformats", "P2PIdentity", "NIOCore"},
+    },
+    "Core": {
+        "P2PCore": CORE,
+        "P2PNegotiation": CORE,
+        "P2PPipeline": CORE | {"P2PNegotiation"},
+    },
+    "Security": {
+        "P2PNoise": PIPELINE | {"Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
+        "P2PTLS": PIPELINE | {"P2PCertificate", "NIOSSL", "NIOTLS"},
+        "P2PPlaintext": PIPELINE | {"SwiftProtobuf"},
+        "P2PCertificate": CORE | {"X509", "SwiftASN1", "Crypto", "CryptoExtras"},
+        "P2PPrivateNetwork": PIPELINE | {"CLibsodium"},
+    },
+    "Muxers": {"*": PIPELINE},
+    "Transports": {
+        "P2PTCP": PIPELINE | {"NIOPosix"},
+        "P2PWebSocket": PIPELINE | {"NIOPosix", "NIOSSL", "NIOWebSocket", "NIOHTTP1", "NIOExtras"},
+        "P2PProxy": PIPELINE | {"NIOPosix", "NIOHTTP1", "NIOExtras"},
+        "P2PMemory": PIPELINE,
+        "P2PQUIC": CORE | {"NIOPosix", "P2PCertificate", "CNgtcp2Shim"},
+        "CNgtcp2Shim": set(),
+    },
+    "Host": {
+        "P2PSwarm": CORE,
+        "P2PHost": CORE | {"P2PSwarm", "P2PNegotiation", "ServiceLifecycle"},
+        "P2PPeerstoreSQLite": CORE | {"GRDB"},
+    },
+    "Protocols": {
+        "P2PRelay": PIPELINE | {"SwiftProtobuf"},
+        "*": CORE | {"SwiftProtobuf"},
+    },
+    "Discovery": {
+        "P2PResolver": CORE | {"NIOPosix", "CCAres"},
+        "*": CORE | {"NIOPosix"},
+    },
+    "Testing": {"P2PTesting": PIPELINE | {"P2PSwarm", "P2PHost", "P2PMemory", "NIOEmbedded"}},
+    "P2P": {"P2P": None},
+    "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},
+}
+
+# The umbrella composes everything except these.
+NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PTool", "ArgumentParser"}
+
+# What every target may use of the platform.
+PLATFORM = {"Swift", "Synchronization", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}
+
+IMPORT = re.compile(
+    r"^\s*(?P<attributes>(?:@\w+(?:\([^)]*\))?\s+)*)(?:(?P<access>public|package|internal|fileprivate|private)\s+)?"
+    r"import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(?P<module>\w+)",
+    re.MULTILINE,
+)
+
+
+def rule(folder, target):
+    """The set of modules that a target may import, None for anything, or a KeyError without a rule."""
+    rules = MAY_IMPORT[folder]
+    return rules[target] if target in rules else rules["*"]
+
+
+def is_allowed(folder, target, module):
+    if module in PLATFORM or module == target:
+        return True
+    allowed = rule(folder, target)
+    return module not in NOT_IN_THE_UMBRELLA if allowed is None else module in allowed
+
+
+def place(path):
+    """(folder, target) of a source file or directory below Sources/."""
+    parts = pathlib.PurePath(path).parts
+    return (parts[1], parts[1]) if parts[1] == "P2P" else (parts[1], parts[2])
+
+
+def check_file(path):
+    folder, target = place(path)
+    text = path.read_text(encoding="utf-8")
+    for match in IMPORT.finditer(text):
+        module = match["module"]
+        where = f"{path}:{text.count(chr(10), 0, match.start('module')) + 1}"
+        if module == "Foundation" and folder != "Tool":
+            if "canImport(FoundationEssentials)" not in text:
+                yield f"{where}: Foundation without trying FoundationEssentials first"
+        elif not is_allowed(folder, target, module):
+            yield f"{where}: {target} may not import {module}"
+        if module.startswith("Foundation") and match["access"] == "public":
+            yield f"{where}: {module} must stay behind an internal import"
+        if "@testable" in match["attributes"]:
+            yield f"{where}: @testable belongs in tests"
+        if "@_exported" in match["attributes"] and folder != "P2P":
+            yield f"{where}: only the umbrella re-exports"
+
+
+def check_manifest():
+    swift = os.environ.get("SWIFT", "swift")
+    dump = subprocess.run([swift, "package", "dump-package"], check=True, capture_output=True, text=True)
+    for target in json.loads(dump.stdout)["targets"]:
+        name, path = target["name"], target.get("path") or ""
+        if target["type"] == "test":
+            continue
+        if not path.startswith("Sources/"):
+            yield f"Package.swift: {name} lies outside Sources/"
+            continue
+        try:
+            folder, folder_target = place(path)
+            rule(folder, folder_target)
+        except (KeyError, IndexError):
+            yield f"Package.swift: no import rule for {name} at {path}: give it one in .ci/imports.py"
+            continue
+        if name != folder_target:
+            yield f"Package.swift: {name} lies in the folder of {folder_target}"
+        for dependency in target["dependencies"]:
+            (fields,) = dependency.values()
+            if not is_allowed(folder, name, fields[0]):
+                yield f"Package.swift: {name} may not depend on {fields[0]}"
+
+
+def check_sources():
+    for path in sorted(pathlib.Path("Sources").rglob("*.swift")):
+        try:
+            yield from check_file(path)
+        except (KeyError, IndexError):
+            yield f"{path}: no import rule for this folder: give it one in .ci/imports.py"
+
+
+def main():
+    breaches = [*check_manifest(), *check_sources()]
+    for breach in breaches:
+        print(breach)
+    if breaches:
+        print(f"imports: {len(breaches)} breaches")
+    return 1 if breaches else 0
+
+
+sys.exit(main())

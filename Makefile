@@ -1,0 +1,71 @@
+# The everyday commands. Everything here builds with every optional part (the trait Full).
+SWIFT      ?= swift
+PYTHON     ?= python3
+CONFIG     ?= debug
+TRAITS     := --traits Full
+BUILD      := .build
+REPORTS    := $(BUILD)/reports
+VENV       := Interop/.venv
+PYTEST     := $(VENV)/bin/python -m pytest
+SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources)
+P2P_VECTORS ?= $(abspath ../shared/vectors)
+export P2P_VECTORS
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo build test unit interop bench soak fuzz format lint proto clean
+
+help: ## What this file can do
+	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+setup:
+	@.ci/setup build
+
+demo: setup ## Two nodes dial, authenticate, identify, ping and echo on this machine
+	@echo "==> Building p2p ($(CONFIG)); the first build takes a few minutes"
+	@$(SWIFT) build $(TRAITS) -c $(CONFIG) --product p2p
+	@.ci/demo "$$($(SWIFT) build $(TRAITS) -c $(CONFIG) --show-bin-path)/p2p"
+
+build: setup
+	$(SWIFT) build $(TRAITS) --build-tests
+
+test: unit interop ## Unit tests, then the tests against real go and python nodes
+
+unit: build ## Unit tests alone (FILTER=Name for some)
+	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/unit*.xml
+	$(SWIFT) test $(TRAITS) --skip-build --xunit-output $(REPORTS)/unit.xml $(if $(FILTER),--filter $(FILTER))
+
+interop: build ## Interoperability and hostile-peer tests alone (ARGS="-k ping" for some)
+	@.ci/setup test
+	@.ci/peers
+	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
+	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop --junitxml=$(REPORTS)/interop.xml $(ARGS)
+
+bench: setup ## Figures, in release
+	@test -x Benchmarks/run || { echo "bench: there is no Benchmarks/run yet" >&2; exit 1; }
+	Benchmarks/run $(ARGS)
+
+soak: setup ## Long runs and thousands of repetitions of the hostile cases, in release
+	@.ci/setup test
+	@.ci/peers
+	$(SWIFT) build $(TRAITS) -c release --product p2p
+	SOAK=1 P2P_BIN="$$($(SWIFT) build $(TRAITS) -c release --show-bin-path)/p2p" $(PYTEST) Interop $(ARGS)
+
+fuzz: setup ## Every fuzz target for a while (SECONDS=60 each)
+	@test -x Fuzz/run || { echo "fuzz: there is no Fuzz/run yet" >&2; exit 1; }
+	Fuzz/run $(or $(SECONDS),60) $(ARGS)
+
+format: ## Format the Swift sources in place
+	$(SWIFT) format format --in-place --parallel --recursive $(SWIFT_SOURCES)
+
+lint: ## Formatting, import rules, leftovers
+	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES)
+	@$(PYTHON) .ci/imports.py
+	@$(PYTHON) .ci/residue.py
+
+proto: ## Regenerate the .pb.swift files from the .proto files
+	@.ci/setup proto
+	@.ci/proto
+
+clean: ## Remove what was built and installed here
+	rm -rf $(BUILD) $(VENV) Interop/.cache
+	find Interop -name __pycache__ -type d -prune -exec rm -rf {} +
