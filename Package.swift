@@ -111,7 +111,7 @@ let package = Package(
             path: "Sources/Tool/P2PTool", swiftSettings: settings),
 
         // Tests
-        tests("Primitives", "P2PMultiformats", [nioCore]),
+        tests("Primitives", "P2PMultiformats", [nioCore, crypto]),
         tests("Primitives", "P2PIdentity", ["P2PMultiformats", nioCore, crypto, cryptoExtras]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),
     ]
