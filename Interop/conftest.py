@@ -1,0 +1,129 @@
+"""Fixtures: our node, a go node, a python node, keys, and the stacks they speak."""
+
+import dataclasses
+
+import pytest
+
+from peers import ours, p2pd
+from peers.formats import KEY_TYPES
+from peers.p2pd import GoNode
+from peers.python_node import PythonNode
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """A transport with what secures and multiplexes it; both None where the transport does that itself."""
+
+    transport: str
+    security: str | None = None
+    muxer: str | None = None
+
+    @property
+    def listen(self):
+        return {
+            "tcp": "/ip4/127.0.0.1/tcp/0",
+            "ws": "/ip4/127.0.0.1/tcp/0/ws",
+            "quic-v1": "/ip4/127.0.0.1/udp/0/quic-v1",
+        }[self.transport]
+
+    @property
+    def options(self):
+        """Our tool's options for this stack."""
+        security = ["--security", self.security] if self.security else []
+        muxer = ["--muxer", self.muxer] if self.muxer else []
+        return [*security, *muxer]
+
+    def __str__(self):
+        return "-".join(part for part in (self.transport, self.security, self.muxer) if part)
+
+    def is_spoken_by(self, kind):
+        """The go node has only yamux."""
+        return not (kind == "go" and self.muxer == "mplex")
+
+
+STACKS = [Stack("tcp", "noise", "yamux")]
+PEERS = ["go", "py"]
+
+
+def can_dial(kind, key_type):
+    """py-libp2p cannot decode ECDSA identities, so that cell does not exist."""
+    return not (kind == "py" and key_type == "ecdsa")
+
+
+CELLS = [
+    pytest.param(stack, peer, key_type, id=f"{peer}-{stack}-{key_type}")
+    for stack in STACKS
+    for peer in PEERS
+    for key_type in KEY_TYPES
+    if stack.is_spoken_by(peer) and can_dial(peer, key_type)
+]
+
+
+def make_peer(kind, stack):
+    """A fresh real node; skips the test where it does not run."""
+    if kind == "py":
+        return PythonNode(transport=stack.transport, security=stack.security, muxer=stack.muxer)
+    if not p2pd.is_here():
+        pytest.skip(f"no go node at {p2pd.BINARY}")
+    return GoNode(stack.listen, security=stack.security or "any")
+
+
+class Nodes:
+    """Starts nodes on demand, shares them among the tests of a module, and stops them all."""
+
+    def __init__(self, keys):
+        self._keys = keys
+        self._nodes = {}
+
+    def _get(self, name, make):
+        node = self._nodes.get(name)
+        if node is None:
+            node = self._nodes[name] = make()
+        return node
+
+    def peer(self, kind, stack):
+        return self._get((kind, stack), lambda: make_peer(kind, stack))
+
+    def ours(self, stack, key_type="ed25519"):
+        daemon = self._nodes.get(("ours", stack, key_type))
+        if daemon is not None and not daemon.is_running:
+            pytest.fail(f"our daemon has died\n{daemon.process.report()}")
+        return self._get(
+            ("ours", stack, key_type),
+            lambda: ours.Daemon(stack.listen, key=self._keys(key_type), options=stack.options),
+        )
+
+    def stop(self):
+        return {name: node.stop() for name, node in self._nodes.items()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tool():
+    """The tool under test must be there: no test passes without it."""
+    if not ours.BINARY.exists():
+        pytest.exit(f"no tool at {ours.BINARY}: build it first, or set P2P_BIN", returncode=3)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory):
+    """Key files of our own node: one a key type, made by the tool."""
+    room, made = tmp_path_factory.mktemp("keys"), {}
+
+    def key(kind):
+        if kind not in made:
+            path = room / f"{kind}.key"
+            outcome = ours.run("key", "new", "--type", kind, "--out", path)
+            assert outcome.code == 0, outcome
+            made[kind] = path
+        return made[kind]
+
+    return key
+
+
+@pytest.fixture(scope="module")
+def nodes(keys):
+    nodes = Nodes(keys)
+    yield nodes
+    codes = nodes.stop()
+    ended_badly = {name: code for name, code in codes.items() if name[0] == "ours" and code != 0}
+    assert not ended_badly, f"our daemons must exit 0 on SIGTERM: {ended_badly}"

@@ -1,0 +1,69 @@
+"""A real py-libp2p node in a process of its own."""
+
+import itertools
+import pathlib
+import sys
+
+from .processes import JSONProcess
+
+MAIN = pathlib.Path(__file__).with_name("python_node_main.py")
+
+
+class Refused(Exception):
+    """The python node reports that a command failed; the text is its own."""
+
+
+class PythonNode:
+    """One py-libp2p process with one transport, security and muxer."""
+
+    name = "py"
+    agent = "py-libp2p/"
+
+    def __init__(self, *, transport="tcp", security="noise", muxer="yamux"):
+        arguments = [sys.executable, MAIN, "--transport", transport]
+        arguments += ["--security", security] if security else []
+        arguments += ["--muxer", muxer] if muxer else []
+        self._process = JSONProcess(arguments, stdin=True)
+        self._ids = itertools.count(1)
+        ready = self._process.wait_for("ready", timeout=30)
+        self.peer, self.addresses = ready["peer"], ready["addresses"]
+
+    @property
+    def address(self):
+        return self.addresses[0]
+
+    def stop(self):
+        self._process.stop()
+
+    def _command(self, name, address, timeout=60, **details):
+        number = next(self._ids)
+        self._process.send({"id": number, "do": name, "address": address, "timeout": timeout, **details})
+        answer = self._process.wait_for(lambda item: item.get("id") == number, timeout=timeout + 10)
+        if "error" in answer:
+            raise Refused(answer["error"])
+        return answer
+
+    # What the matrix asks of every dialer
+
+    def ping(self, address, count=3):
+        """Dials and pings; returns the round trips in milliseconds."""
+        return self._command("ping", address, count=count)["times"]
+
+    def identify(self, address):
+        """Dials and reads the peer's identify message."""
+        return self._command("identify", address)
+
+    def echo(self, address, size):
+        """Dials and echoes random bytes; returns the SHA-256 of what was sent and of what came back."""
+        answer = self._command("echo", address, size=size)
+        return answer["sent"], answer["received"]
+
+    # What only this node can do
+
+    def half_close(self, address, text):
+        """Sends, half-closes, then reads the echo to its end."""
+        return self._command("half_close", address, text=text)["received"]
+
+    def perf(self, address, upload, download):
+        """Uploads and downloads so many bytes over /perf/1.0.0."""
+        return self._command("perf", address, upload=upload, download=download)

@@ -1,0 +1,85 @@
+"""Every real node, in both directions, on every stack, with every key type of ours."""
+
+import os
+
+import pytest
+
+from conftest import CELLS
+from peers import ours
+
+SIZE = 10 * 1024 * 1024
+PROTOCOLS = {"/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/echo/1.0.0"}
+
+pytestmark = pytest.mark.parametrize(("stack", "peer", "key_type"), CELLS)
+
+
+def dial(command, address, stack, key, *arguments, **settings):
+    outcome = ours.run(command, address, "--key", key, *stack.options, *arguments, **settings)
+    assert outcome.code == 0, outcome
+    return outcome
+
+
+class TestWeDial:
+    def test_ping(self, nodes, keys, stack, peer, key_type):
+        node = nodes.peer(peer, stack)
+        outcome = dial("ping", node.address, stack, keys(key_type), "--count", 3, "--interval", 0.05, "--json")
+        assert [pong["sequence"] for pong in outcome.objects if pong["event"] == "pong"] == [1, 2, 3]
+        summary = outcome.event("summary")
+        assert (summary["peer"], summary["sent"], summary["received"]) == (node.peer, 3, 3)
+        assert 0 < summary["min_ms"] <= summary["median_ms"] <= summary["max_ms"]
+        if stack.security:
+            assert summary["security"] == {"noise": "/noise", "tls": "/tls/1.0.0"}[stack.security]
+            assert summary["muxer"] == {"yamux": "/yamux/1.0.0", "mplex": "/mplex/6.7.0"}[stack.muxer]
+
+    def test_identify(self, nodes, keys, stack, peer, key_type):
+        node = nodes.peer(peer, stack)
+        about = dial("identify", node.address, stack, keys(key_type), "--json").objects[-1]
+        assert about["peer"] == node.peer
+        assert about["agent"].startswith(node.agent)
+        assert PROTOCOLS <= set(about["protocols"])
+        assert about["observed"].startswith("/ip4/127.0.0.1/")
+        port = node.address.split("/p2p/")[0]
+        assert any(address.startswith(port) for address in about["addresses"])
+        assert about["signed_record"] is True
+
+    def test_echo(self, nodes, keys, stack, peer, key_type):
+        node = nodes.peer(peer, stack)
+        outcome = dial("echo", node.address, stack, keys(key_type), "--message", "hello over there")
+        assert outcome.stdout.rstrip(b"\n") == b"hello over there"
+
+    def test_echo_10_MiB(self, nodes, keys, stack, peer, key_type):
+        node, payload = nodes.peer(peer, stack), os.urandom(SIZE)
+        outcome = dial("echo", node.address, stack, keys(key_type), stdin=payload, timeout=100)
+        assert len(outcome.stdout) == SIZE
+        assert ours.digest(outcome.stdout) == ours.digest(payload)
+
+
+class TestWeListen:
+    def test_ping(self, nodes, stack, peer, key_type):
+        daemon = nodes.ours(stack, key_type)
+        assert len(nodes.peer(peer, stack).ping(daemon.address, count=3)) == 3
+
+    def test_identify(self, nodes, stack, peer, key_type):
+        daemon = nodes.ours(stack, key_type)
+        about = nodes.peer(peer, stack).identify(daemon.address)
+        assert about["peer"] == daemon.peer
+        assert "p2p" in about["agent"]
+        assert PROTOCOLS <= set(about["protocols"])
+        assert about["observed"].startswith("/ip4/127.0.0.1/")
+        assert daemon.address.split("/p2p/")[0] in [address.split("/p2p/")[0] for address in about["addresses"]]
+        assert about["signed_record"] is True
+
+    def test_echo_10_MiB(self, nodes, stack, peer, key_type):
+        sent, received = nodes.peer(peer, stack).echo(nodes.ours(stack, key_type).address, SIZE)
+        assert received == sent
+
+    def test_events(self, nodes, stack, peer, key_type):
+        daemon, node = nodes.ours(stack, key_type), nodes.peer(peer, stack)
+        mark = daemon.process.mark()
+        node.ping(daemon.address, count=1)
+        from_peer = lambda event: lambda item: item.get("event") == event and item.get("peer") == node.peer  # noqa: E731
+        connected = daemon.process.wait_for(from_peer("connected"), after=mark)
+        assert connected["direction"] == "inbound"
+        assert connected["address"].startswith("/ip4/127.0.0.1/")
+        disconnected = daemon.process.wait_for(from_peer("disconnected"), after=mark)
+        assert disconnected["reason"]
