@@ -1,0 +1,23 @@
+public import P2PIdentity
+public import P2PMultiaddr
+
+/// Decides who may connect, at the three moments at which there is something to decide by.
+public protocol ConnectionGater: Sendable {
+    /// Before a dial, for each address.
+    func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool
+    /// On an arrival, before any handshake.
+    func mayAccept(from address: Multiaddr) async -> Bool
+    /// Once the peer has proved who it is, both ways.
+    func mayKeep(_ connection: ConnectionInfo) async -> Bool
+}
+
+extension ConnectionGater {
+    public func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool { true }
+    public func mayAccept(from address: Multiaddr) async -> Bool { true }
+    public func mayKeep(_ connection: ConnectionInfo) async -> Bool { true }
+}
+
+/// Lets everybody in.
+public struct OpenGater: ConnectionGater {
+    public init() {}
+}

@@ -1,0 +1,68 @@
+public import P2PIdentity
+public import P2PMultiaddr
+import Synchronization
+
+/// A connection's name within this process.
+public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
+    private static let last = Atomic<UInt64>(0)
+
+    /// Counts from one.
+    public let number: UInt64
+
+    /// A name that no other connection of this process has.
+    public init() {
+        self.number = Self.last.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    public var description: String { "#\(self.number)" }
+}
+
+/// What is known about a connection from the moment it is ready; it never changes afterwards.
+public final class ConnectionInfo: Sendable, CustomStringConvertible {
+    public let id: ConnectionID
+    /// Whether we dialled or were dialled.
+    public let role: ConnectionRole
+    /// Who we are on it.
+    public let localPeer: PeerID
+    /// Who the peer proved to be.
+    public let remotePeer: PeerID
+    /// The key that the peer proved to hold.
+    public let remoteKey: PublicKey
+    /// Our end, without `/p2p`.
+    public let localAddress: Multiaddr
+    /// The peer's end, without `/p2p`.
+    public let remoteAddress: Multiaddr
+    /// The secure channel that was negotiated, such as `/noise`.
+    public let security: ProtocolID
+    /// The stream muxer that was negotiated, such as `/yamux/1.0.0`.
+    public let muxer: ProtocolID
+    /// Whether the muxer was agreed on inside the secure handshake, which saves a round trip.
+    public let wasMuxerEarly: Bool
+    /// What the peer's application attached to its handshake, at most 4 KiB; nil when nothing.
+    public let appMetadata: [UInt8]?
+    /// Whether the connection is lent by a relay, with limits on time and bytes. Handlers opt in to those.
+    public let isLimited: Bool
+
+    public init(
+        id: ConnectionID = ConnectionID(), role: ConnectionRole, localPeer: PeerID, remotePeer: PeerID, remoteKey: PublicKey,
+        localAddress: Multiaddr, remoteAddress: Multiaddr, security: ProtocolID, muxer: ProtocolID, wasMuxerEarly: Bool = false,
+        appMetadata: [UInt8]? = nil, isLimited: Bool = false
+    ) {
+        self.id = id
+        self.role = role
+        self.localPeer = localPeer
+        self.remotePeer = remotePeer
+        self.remoteKey = remoteKey
+        self.localAddress = localAddress
+        self.remoteAddress = remoteAddress
+        self.security = security
+        self.muxer = muxer
+        self.wasMuxerEarly = wasMuxerEarly
+        self.appMetadata = appMetadata
+        self.isLimited = isLimited
+    }
+
+    public var description: String {
+        "connection \(self.id) \(self.role == .dialer ? "to" : "from") \(self.remotePeer) at \(self.remoteAddress) (\(self.security), \(self.muxer))"
+    }
+}

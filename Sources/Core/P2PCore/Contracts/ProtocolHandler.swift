@@ -1,0 +1,42 @@
+/// Serves one protocol: a task per stream.
+///
+/// A handler that returns finishes its stream; one that throws resets it.
+public protocol ProtocolHandler: Sendable {
+    /// The names it answers to, the preferred one first.
+    var protocolIDs: [ProtocolID] { get }
+    /// Where its tasks run.
+    var placement: HandlerPlacement { get }
+    /// How many streams a peer may keep open with it, and for how long.
+    var limits: StreamLimits { get }
+    /// Whether it also serves connections that a relay lends, with limits on time and bytes.
+    var servesLimitedConnections: Bool { get }
+    /// Serves one stream until it returns, throws or is cancelled.
+    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws
+}
+
+extension ProtocolHandler {
+    public var placement: HandlerPlacement { .global }
+    public var limits: StreamLimits { StreamLimits() }
+    public var servesLimitedConnections: Bool { false }
+}
+
+/// Where the tasks of a handler run.
+public enum HandlerPlacement: Sendable, Hashable {
+    /// On Swift's global executor: for anything that may compute or block.
+    case global
+    /// On the connection's event loop: half the latency, and the duty to return quickly.
+    case connectionLoop
+}
+
+/// Bounds for the streams of one protocol.
+public struct StreamLimits: Sendable, Hashable {
+    /// Streams that one peer may have open with the handler at a time.
+    public var inboundPerPeer: Int
+    /// How long a stream may live; nil for as long as it likes.
+    public var lifetime: Duration?
+
+    public init(inboundPerPeer: Int = 128, lifetime: Duration? = nil) {
+        self.inboundPerPeer = inboundPerPeer
+        self.lifetime = lifetime
+    }
+}

@@ -1,0 +1,41 @@
+public import P2PIdentity
+public import P2PMultiaddr
+
+/// Counts what peers make this node hold, and refuses beyond the limits.
+public protocol ResourceManager: Sendable {
+    /// For an arrival, before any handshake.
+    func reservePending(from address: Multiaddr) throws(LimitError) -> Reservation
+    /// For a connection whose peer has proved who it is.
+    func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation
+    /// For an inbound stream of a protocol.
+    func reserveStream(of protocolID: ProtocolID, from peer: PeerID, limit: Int) throws(LimitError) -> Reservation
+}
+
+/// Something that was counted, and is given back when this value goes away.
+public struct Reservation: ~Copyable, Sendable {
+    private let release: @Sendable () -> Void
+
+    /// - Parameter release: gives back what was counted; called once.
+    public init(release: @escaping @Sendable () -> Void) {
+        self.release = release
+    }
+
+    deinit {
+        self.release()
+    }
+}
+
+/// A limit that was reached, by name.
+public struct LimitError: Error, Equatable, CustomStringConvertible {
+    /// The setting's name, such as `pendingInbound`.
+    public let limit: String
+    /// Its value.
+    public let value: Int
+
+    public init(limit: String, value: Int) {
+        self.limit = limit
+        self.value = value
+    }
+
+    public var description: String { "the limit \(self.limit) of \(self.value) is reached" }
+}

@@ -1,0 +1,39 @@
+/// Why a connection ended, or could not open a stream.
+public struct ConnectionError: CodedError {
+    /// Why it failed: an open set.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        public let description: String
+
+        /// Names a reason of your own.
+        public init(_ description: String) { self.description = description }
+
+        /// This side closed the connection.
+        public static let closed = Code("closed")
+        /// The peer said goodbye (GoAway, CONNECTION_CLOSE).
+        public static let closedByPeer = Code("closedByPeer")
+        /// The transport broke: end of file or reset without a goodbye.
+        public static let lost = Code("lost")
+        /// The peer stopped answering keep-alive probes.
+        public static let keepAliveTimedOut = Code("keepAliveTimedOut")
+        /// The peer broke the muxer's or the secure channel's rules.
+        public static let protocolViolation = Code("protocolViolation")
+        /// Too many streams, or another limit of this connection.
+        public static let resourceLimit = Code("resourceLimit")
+        /// The peer takes no new streams any more.
+        public static let goingAway = Code("goingAway")
+        /// Every stream id was used; open a new connection.
+        public static let streamIDsExhausted = Code("streamIDsExhausted")
+        /// The task that asked was cancelled.
+        public static let cancelled = Code("cancelled")
+    }
+
+    public let code: Code
+    public let message: String
+    public let cause: (any Error)?
+
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+}

@@ -1,0 +1,50 @@
+/// Why a stream could not read, write or finish.
+public struct StreamError: CodedError {
+    /// Why it failed: an open set.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        public let description: String
+
+        /// Names a reason of your own.
+        public init(_ description: String) { self.description = description }
+
+        /// Another task is reading (or writing) at this moment; one reader and one writer at a time.
+        public static let busy = Code("busy")
+        /// The task that asked was cancelled; the stream itself lives on.
+        public static let cancelled = Code("cancelled")
+        /// The stream was reset, by the peer or by this side.
+        public static let reset = Code("reset")
+        /// This side has finished writing.
+        public static let finished = Code("finished")
+        /// This side has stopped reading.
+        public static let stoppedReading = Code("stoppedReading")
+        /// The connection beneath ended.
+        public static let connectionLost = Code("connectionLost")
+        /// The peer does not speak the protocol that was asked for.
+        public static let protocolNotSupported = Code("protocolNotSupported")
+        /// The peer broke multistream-select.
+        public static let negotiationFailed = Code("negotiationFailed")
+        /// A length prefix exceeds the limit that the reader set.
+        public static let messageTooLarge = Code("messageTooLarge")
+        /// The peer sent bytes that the protocol does not allow.
+        public static let malformed = Code("malformed")
+        /// The peer finished in the middle of a message.
+        public static let unexpectedEnd = Code("unexpectedEnd")
+        /// A limit of this node was reached; the message names it.
+        public static let resourceLimit = Code("resourceLimit")
+        /// The deadline passed first.
+        public static let timedOut = Code("timedOut")
+    }
+
+    public let code: Code
+    public let message: String
+    public let cause: (any Error)?
+    /// The number that came with a reset, where the transport carries one.
+    public let resetCode: StreamErrorCode?
+
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil, resetCode: StreamErrorCode? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+        self.resetCode = resetCode
+    }
+}

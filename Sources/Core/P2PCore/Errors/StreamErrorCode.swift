@@ -1,0 +1,21 @@
+/// The number that a reset carries on transports that can carry one (libp2p specs, "error codes").
+///
+/// Yamux has room for none unless the peer is known to read it; there it is lost.
+public struct StreamErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    public let rawValue: UInt32
+
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// No reason given: the task that owned the stream was cancelled or went away.
+    public static let cancelled = Self(rawValue: 0)
+    /// The two sides share no protocol for this stream.
+    public static let protocolNegotiationFailed = Self(rawValue: 0x1000)
+    /// A limit was reached.
+    public static let resourceLimitExceeded = Self(rawValue: 0x1001)
+    /// The peer asks too often.
+    public static let rateLimited = Self(rawValue: 0x1002)
+    /// The peer broke the protocol's rules.
+    public static let protocolViolation = Self(rawValue: 0x1003)
+
+    public var description: String { "0x" + String(self.rawValue, radix: 16) }
+}

@@ -1,0 +1,49 @@
+/// Why an address could not be dialled or listened on, or an arrival not accepted.
+public struct TransportError: CodedError {
+    /// Why it failed: an open set.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        public let description: String
+
+        /// Names a reason of your own.
+        public init(_ description: String) { self.description = description }
+
+        /// No transport here speaks this address.
+        public static let unsupportedAddress = Code("unsupportedAddress")
+        /// The address is malformed, or lacks a part that is needed.
+        public static let invalidAddress = Code("invalidAddress")
+        /// A name did not resolve to an address.
+        public static let unresolvable = Code("unresolvable")
+        /// Something else listens there.
+        public static let addressInUse = Code("addressInUse")
+        /// The host or the network refused, or is not there.
+        public static let unreachable = Code("unreachable")
+        /// The deadline passed first.
+        public static let timedOut = Code("timedOut")
+        /// The two sides share no security protocol or muxer, or the peer broke multistream-select.
+        public static let negotiationFailed = Code("negotiationFailed")
+        /// The handshake of the secure channel failed.
+        public static let securityFailed = Code("securityFailed")
+        /// Another peer answered than the one that was expected.
+        public static let peerMismatch = Code("peerMismatch")
+        /// A limit of this node was reached.
+        public static let resourceLimit = Code("resourceLimit")
+        /// The connection gater refused.
+        public static let gated = Code("gated")
+        /// The peer, or this node, closed before the connection was ready.
+        public static let closed = Code("closed")
+        /// The task that asked was cancelled.
+        public static let cancelled = Code("cancelled")
+        /// The part that this needs was not compiled in; the message names the package trait.
+        public static let notBuiltIn = Code("notBuiltIn")
+    }
+
+    public let code: Code
+    public let message: String
+    public let cause: (any Error)?
+
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+}

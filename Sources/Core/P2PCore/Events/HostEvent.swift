@@ -1,0 +1,20 @@
+public import P2PIdentity
+public import P2PMultiaddr
+
+/// Something that happened to a host.
+public enum HostEvent: Sendable {
+    /// An address is bound; with `/p2p`.
+    case listening(Multiaddr)
+    /// An address is not bound any more.
+    case stoppedListening(Multiaddr)
+    /// A connection is ready.
+    case connected(ConnectionInfo)
+    /// A connection ended.
+    case disconnected(ConnectionInfo, reason: ConnectionError)
+    /// A peer introduced itself.
+    case identified(ConnectionInfo, Introduction)
+    /// An arrival was not accepted, or its handshakes failed.
+    case arrivalFailed(address: Multiaddr, error: TransportError)
+    /// The subscriber was too slow, and so many events were dropped.
+    case lost(count: Int)
+}

@@ -1,0 +1,102 @@
+package import NIOCore
+
+/// Bytes waiting in order, as the buffers they came in: nothing is copied that is worth keeping whole.
+///
+/// The first buffer is held inline, because a short stream never has a second. Small pieces are joined to the last
+/// buffer, so that a peer who sends one byte at a time costs bytes, not buffers.
+package struct ByteQueue: ~Copyable {
+    /// Pieces below this size are copied to the end of the last buffer, if that stays below it too.
+    package static let joinBelow = 4_096
+    /// A piece is copied out when it would keep more than this many times its size alive.
+    package static let retainedFactor = 4
+
+    private var first: ByteBuffer?
+    private var rest: CircularBuffer<ByteBuffer>?
+    /// How many bytes wait.
+    package private(set) var count = 0
+
+    package init() {}
+
+    package var isEmpty: Bool { self.count == 0 }
+
+    /// Adds bytes at the end.
+    package mutating func append(_ bytes: ByteBuffer) {
+        let size = bytes.readableBytes
+        guard size > 0 else { return }
+        self.count += size
+        guard self.first != nil else {
+            self.first = Self.compacted(bytes)
+            return
+        }
+        if let last = self.rest?.last {
+            if size < Self.joinBelow, last.readableBytes < Self.joinBelow {
+                self.rest?[self.rest!.index(before: self.rest!.endIndex)].writeImmutableBuffer(bytes)
+            } else {
+                self.rest?.append(Self.compacted(bytes))
+            }
+        } else if size < Self.joinBelow, self.first!.readableBytes < Self.joinBelow {
+            self.first!.writeImmutableBuffer(bytes)
+        } else {
+            if self.rest == nil { self.rest = CircularBuffer(initialCapacity: 4) }
+            self.rest?.append(Self.compacted(bytes))
+        }
+    }
+
+    /// Puts back bytes that were taken and not used.
+    package mutating func prepend(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        self.count += bytes.readableBytes
+        if let first = self.first {
+            if self.rest == nil { self.rest = CircularBuffer(initialCapacity: 4) }
+            self.rest?.prepend(first)
+        }
+        self.first = bytes
+    }
+
+    /// Takes at most `limit` bytes from the front, as a slice of the buffer they came in.
+    package mutating func take(upTo limit: Int) -> ByteBuffer? {
+        guard limit > 0, var first = self.first.take() else { return nil }
+        if first.readableBytes <= limit {
+            self.count -= first.readableBytes
+            self.first = self.rest?.popFirst()
+            return first
+        }
+        let slice = first.readSlice(length: limit)
+        self.count -= limit
+        self.first = first
+        return slice
+    }
+
+    /// Copies at most `limit` bytes from the front to the end of `target`, and says how many.
+    package mutating func copy(upTo limit: Int, to target: inout ByteBuffer) -> Int {
+        var copied = 0
+        while copied < limit, var piece = self.first.take() {
+            let size = min(limit - copied, piece.readableBytes)
+            piece.readWithUnsafeReadableBytes { source in
+                target.writeBytes(UnsafeRawBufferPointer(rebasing: source.prefix(size)))
+            }
+            copied += size
+            self.first = piece.readableBytes > 0 ? piece : self.rest?.popFirst()
+        }
+        self.count -= copied
+        return copied
+    }
+
+    /// Drops everything, and says how many bytes that was.
+    @discardableResult
+    package mutating func removeAll() -> Int {
+        let dropped = self.count
+        self.first = nil
+        self.rest = nil
+        self.count = 0
+        return dropped
+    }
+
+    /// A small slice of a large record would keep the whole record alive for as long as nobody reads it.
+    private static func compacted(_ bytes: ByteBuffer) -> ByteBuffer {
+        guard bytes.storageCapacity / Self.retainedFactor > bytes.readableBytes else { return bytes }
+        var copy = ByteBufferAllocator().buffer(capacity: bytes.readableBytes)
+        copy.writeImmutableBuffer(bytes)
+        return copy
+    }
+}

@@ -1,0 +1,193 @@
+package import NIOCore
+import Synchronization
+
+/// What a muxer does for its streams. Called from any thread, outside every lock.
+package protocol MuxedStreamDriver: AnyObject, Sendable {
+    /// The stream has bytes, a half-close, a reset or credit for the peer; come and ``MuxedStream/drain(upTo:to:)`` it.
+    func streamHasWork(_ stream: MuxedStream)
+}
+
+/// An adapter that wants to be told, instead of a task that waits. Called from any thread, outside every lock.
+package protocol MuxedStreamObserver: AnyObject, Sendable {
+    /// There may be bytes to read, room to write, an end or a failure: look again.
+    func streamChanged()
+}
+
+/// A stream as its muxer sees it; the application holds a ``PeerStream`` over it.
+///
+/// The muxer keeps this object, the application keeps the handle: so that letting go of the handle can reset the stream.
+package final class MuxedStream: Sendable {
+    private let buffer: Mutex<StreamBuffer>
+    private let driver: any MuxedStreamDriver
+    private let observer = Mutex<(any MuxedStreamObserver)?>(nil)
+
+    /// The muxer's own number for the stream. Confined to the muxer's event loop.
+    package nonisolated(unsafe) var id: UInt64
+    /// Whether the muxer has the stream on its list of streams to drain. Confined to the muxer's event loop.
+    package nonisolated(unsafe) var isReady = false
+
+    /// - Parameters:
+    ///   - id: the muxer's number for it, or 0 where it gets one with its first bytes.
+    ///   - creditThreshold: bytes that the reader consumes before credit is worth returning; half a window.
+    package init(id: UInt64 = 0, driver: any MuxedStreamDriver, creditThreshold: Int) {
+        self.id = id
+        self.driver = driver
+        self.buffer = Mutex(StreamBuffer(creditThreshold: creditThreshold))
+    }
+
+    /// Decides under the lock, wakes after it.
+    private func withBuffer<R: ~Copyable>(_ body: (inout StreamBuffer, inout StreamBuffer.Wake) -> R) -> R {
+        var wake = StreamBuffer.Wake()
+        let result = self.buffer.withLock { buffer in body(&buffer, &wake) }
+        wake.reader?.continuation.resume()
+        wake.writer?.continuation.resume()
+        if wake.muxer { self.driver.streamHasWork(self) }
+        if wake.observer { self.observer.withLock { $0 }?.streamChanged() }
+        return result
+    }
+
+    // MARK: The muxer's side, on its event loop
+
+    /// Takes bytes from the peer; returns how many were discarded, for which credit is due at once.
+    package func receive(_ bytes: ByteBuffer) -> Int {
+        self.withBuffer { $0.receive(bytes, wake: &$1) }
+    }
+
+    /// The peer finished.
+    package func receiveFinish() {
+        self.withBuffer { $0.receiveFinish(wake: &$1) }
+    }
+
+    /// The stream ends from below: a reset by the peer, or the connection is gone.
+    package func fail(_ error: StreamError) {
+        self.withBuffer { $0.fail(error, wake: &$1) }
+    }
+
+    /// Copies at most `limit` waiting bytes to the end of `record` and reports what else is due.
+    package func drain(upTo limit: Int, to record: inout ByteBuffer) -> StreamBuffer.Drained {
+        self.withBuffer { $0.drain(upTo: limit, to: &record, wake: &$1) }
+    }
+
+    /// The half-close that ``drain(upTo:to:)`` reported was written.
+    package func finishLeft() {
+        self.withBuffer { $0.finishLeft(wake: &$1) }
+    }
+
+    /// Changes how much the reader consumes before credit is returned, as the window grows.
+    package func setCreditThreshold(_ threshold: Int) {
+        self.buffer.withLock { $0.setCreditThreshold(threshold) }
+    }
+
+    // MARK: The application's side, from any thread
+
+    package var protocolID: ProtocolID? {
+        get { self.buffer.withLock { $0.protocolID } }
+        set { self.buffer.withLock { $0.protocolID = newValue } }
+    }
+
+    package func tryRead(upTo limit: Int) -> StreamBuffer.Read {
+        self.withBuffer { $0.read(upTo: limit, wake: &$1) }
+    }
+
+    package func tryWrite(_ bytes: ByteBuffer) -> StreamBuffer.Write {
+        self.withBuffer { $0.write(bytes, wake: &$1) }
+    }
+
+    package func tryFinish() -> StreamBuffer.Write {
+        self.withBuffer { $0.finish(wake: &$1) }
+    }
+
+    package var writableBytes: Int { self.buffer.withLock { $0.writableBytes } }
+    package var failure: StreamError? { self.buffer.withLock { $0.failure } }
+    package var hasFinishLeft: Bool { self.buffer.withLock { $0.hasFinishLeft } }
+
+    package func unread(_ bytes: ByteBuffer) {
+        self.buffer.withLock { $0.unread(bytes) }
+    }
+
+    package func hold(_ bytes: ByteBuffer) {
+        self.buffer.withLock { $0.hold(bytes) }
+    }
+
+    package func releaseHeld() {
+        self.withBuffer { $0.releaseHeld(wake: &$1) }
+    }
+
+    package func expect(_ expectation: LazyExpectation) {
+        self.buffer.withLock { $0.expect(expectation) }
+    }
+
+    package func stopReading() {
+        self.withBuffer { $0.stopReading(wake: &$1) }
+    }
+
+    package func reset(_ code: StreamErrorCode) {
+        self.withBuffer { $0.reset(code, wake: &$1) }
+    }
+
+    package func release() {
+        self.withBuffer { $0.release(wake: &$1) }
+    }
+
+    /// Tells `observer` of every change from now on; nil ends that.
+    package func observe(_ observer: (any MuxedStreamObserver)?) {
+        self.observer.withLock { $0 = observer }
+        self.buffer.withLock { $0.isObserved = observer != nil }
+    }
+
+    // MARK: Waiting
+
+    private enum Wait { case reader, writer, finisher }
+
+    /// Suspends until the stream changed in a way that matters to the waiter; throws only when its task is cancelled.
+    private func wait(_ kind: Wait) async throws(StreamError) {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                let waiter = StreamBuffer.Waiter(continuation: continuation)
+                let isParked = self.buffer.withLock { buffer in
+                    switch kind {
+                    case .reader: buffer.park(reader: waiter)
+                    case .writer: buffer.park(writer: waiter)
+                    case .finisher: buffer.park(finisher: waiter)
+                    }
+                }
+                if !isParked { continuation.resume() }
+            }
+        } onCancel: {
+            self.withBuffer { buffer, wake in
+                if kind == .reader { buffer.cancelReader(wake: &wake) } else { buffer.cancelWriter(wake: &wake) }
+            }
+        }
+        let isCancelled = self.buffer.withLock { kind == .reader ? $0.wasReaderCancelled : $0.wasWriterCancelled }
+        if isCancelled { throw StreamError(.cancelled, "the task that used the stream was cancelled") }
+    }
+
+    package func read(upTo limit: Int) async throws(StreamError) -> ByteBuffer? {
+        while true {
+            switch self.tryRead(upTo: limit) {
+            case .bytes(let bytes): return bytes
+            case .end: return nil
+            case .failed(let error): throw error
+            case .wait: try await self.wait(.reader)
+            }
+        }
+    }
+
+    package func write(_ bytes: ByteBuffer) async throws(StreamError) {
+        switch self.tryWrite(bytes) {
+        case .buffered: return
+        case .failed(let error): throw error
+        case .wait: try await self.wait(.writer)
+        }
+        if let failure = self.failure { throw failure }
+    }
+
+    package func finish() async throws(StreamError) {
+        switch self.tryFinish() {
+        case .buffered: return
+        case .failed(let error): throw error
+        case .wait: try await self.wait(.finisher)
+        }
+        if !self.hasFinishLeft, let failure = self.failure { throw failure }
+    }
+}

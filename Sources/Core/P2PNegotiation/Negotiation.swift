@@ -1,0 +1,170 @@
+package import NIOCore
+package import P2PCore
+import P2PMultiformats
+
+/// Multistream-select 1.0 as a value, for connections and streams, in both roles.
+///
+/// Bytes in, bytes out, a verdict: it has no channel, no stream and no clock.
+package struct Negotiation: ~Copyable {
+    /// The longest message that is accepted, its newline included; go's limit.
+    package static let maximumMessageLength = 1_024
+    /// Proposals and requests for a list that a listener answers before it gives up on the peer.
+    package static let maximumMessages = 32
+
+    package enum Progress: ~Copyable {
+        /// More bytes are needed.
+        case more
+        /// Agreed; what is left of the input belongs to the protocol.
+        case agreed(ProtocolID)
+        case failed(NegotiationError)
+    }
+
+    private enum State: ~Copyable {
+        case dialerAwaitsHeader(proposed: Int)
+        case dialerAwaitsAnswer(proposed: Int)
+        case listenerAwaitsHeader
+        case listenerAwaitsProposal(answered: Int)
+        case done
+    }
+
+    private var state: State
+    private let table: NegotiationTable
+
+    /// The side that proposes.
+    ///
+    /// - Parameter opening: receives the first flight, the header and the preferred proposal together.
+    package init(proposing table: NegotiationTable, opening: inout ByteBuffer) {
+        self.table = table
+        self.state = .dialerAwaitsHeader(proposed: 0)
+        if let first = table.entries.first {
+            opening.writeImmutableBuffer(first.opening)
+        }
+    }
+
+    /// The side that chooses.
+    package init(accepting table: NegotiationTable) {
+        self.table = table
+        self.state = .listenerAwaitsHeader
+    }
+
+    /// Takes what has arrived so far; a message that is not whole yet is left in `input`.
+    ///
+    /// - Parameter reply: receives what is to be sent, also along with a verdict.
+    package mutating func received(_ input: inout ByteBuffer, reply: inout ByteBuffer) -> Progress {
+        while true {
+            switch Self.nextToken(&input) {
+            case .partial: return .more
+            case .failed(let error):
+                self.state = .done
+                return .failed(error)
+            case .token(let token):
+                switch self.received(token: token, reply: &reply) {
+                case .more: continue
+                case .agreed(let protocolID): return .agreed(protocolID)
+                case .failed(let error): return .failed(error)
+                }
+            }
+        }
+    }
+
+    private mutating func received(token: ByteBuffer, reply: inout ByteBuffer) -> Progress {
+        switch consume self.state {
+        case .dialerAwaitsHeader(let proposed):
+            guard Self.isHeader(token) else { return self.fail(.malformed, "the peer answered with \(Self.quoted(token)), not multistream-select 1.0") }
+            self.state = .dialerAwaitsAnswer(proposed: proposed)
+            return .more
+
+        case .dialerAwaitsAnswer(let proposed):
+            guard proposed < self.table.entries.count else { return self.fail(.noCommonProtocol, "there was nothing to propose") }
+            if token == self.table.entries[proposed].token {
+                self.state = .done
+                return .agreed(self.table.entries[proposed].protocolID)
+            }
+            guard Self.isNotAvailable(token) else {
+                return self.fail(
+                    .unexpectedAnswer, "the peer answered \(self.table.entries[proposed].protocolID) with \(Self.quoted(token))")
+            }
+            guard proposed + 1 < self.table.entries.count else {
+                let names = self.table.entries.map(\.protocolID.name).joined(separator: ", ")
+                return self.fail(.noCommonProtocol, "the peer speaks none of \(names)")
+            }
+            reply.writeImmutableBuffer(self.table.entries[proposed + 1].frame)
+            self.state = .dialerAwaitsAnswer(proposed: proposed + 1)
+            return .more
+
+        case .listenerAwaitsHeader:
+            guard Self.isHeader(token) else { return self.fail(.malformed, "the peer began with \(Self.quoted(token)), not multistream-select 1.0") }
+            reply.writeImmutableBuffer(NegotiationTable.header)
+            self.state = .listenerAwaitsProposal(answered: 0)
+            return .more
+
+        case .listenerAwaitsProposal(let answered):
+            if let entry = self.table.entry(matching: token) {
+                reply.writeImmutableBuffer(entry.frame)
+                self.state = .done
+                return .agreed(entry.protocolID)
+            }
+            guard answered < Self.maximumMessages else {
+                return self.fail(.tooManyMessages, "the peer asked \(answered + 1) times without agreement; at most \(Self.maximumMessages)")
+            }
+            reply.writeImmutableBuffer(Self.isListRequest(token) ? self.table.listing() : NegotiationTable.notAvailable)
+            self.state = .listenerAwaitsProposal(answered: answered + 1)
+            return .more
+
+        case .done:
+            return self.fail(.malformed, "a message came after the verdict")
+        }
+    }
+
+    private mutating func fail(_ code: NegotiationError.Code, _ message: String) -> Progress {
+        self.state = .done
+        return .failed(NegotiationError(code, message))
+    }
+
+    // MARK: Messages
+
+    private enum Token {
+        case partial
+        case token(ByteBuffer)
+        case failed(NegotiationError)
+    }
+
+    /// Reads one whole message, its newline included.
+    private static func nextToken(_ input: inout ByteBuffer) -> Token {
+        let start = input.readerIndex
+        let length: UInt64?
+        do {
+            length = try input.readUnsignedVarint()
+        } catch {
+            return .failed(NegotiationError(.malformed, "a message has no sound length prefix", cause: error))
+        }
+        guard let length else { return .partial }
+        guard length <= UInt64(Self.maximumMessageLength) else {
+            return .failed(NegotiationError(.messageTooLong, "a message of \(length) bytes was announced; at most \(Self.maximumMessageLength)"))
+        }
+        guard length > 0 else { return .failed(NegotiationError(.malformed, "a message is empty")) }
+        guard let token = input.readSlice(length: Int(length)) else {
+            input.moveReaderIndex(to: start)
+            return .partial
+        }
+        let view = token.readableBytesView
+        guard view.last == UInt8(ascii: "\n") else { return .failed(NegotiationError(.malformed, "a message does not end in a newline")) }
+        guard view.dropLast().allSatisfy({ $0 >= 0x20 && $0 != 0x7f }), String(validating: view, as: UTF8.self) != nil else {
+            return .failed(NegotiationError(.malformed, "a message is no printable UTF-8"))
+        }
+        return .token(token)
+    }
+
+    private static let headerToken = ByteBuffer(string: "/multistream/1.0.0\n")
+    private static let notAvailableToken = ByteBuffer(string: "na\n")
+    private static let listToken = ByteBuffer(string: "ls\n")
+
+    private static func isHeader(_ token: ByteBuffer) -> Bool { token == Self.headerToken }
+    private static func isNotAvailable(_ token: ByteBuffer) -> Bool { token == Self.notAvailableToken }
+    private static func isListRequest(_ token: ByteBuffer) -> Bool { token == Self.listToken }
+
+    /// A peer's text for an error message: short, and without its newline.
+    private static func quoted(_ token: ByteBuffer) -> String {
+        "\"" + String(decoding: token.readableBytesView.dropLast().prefix(64), as: UTF8.self) + "\""
+    }
+}

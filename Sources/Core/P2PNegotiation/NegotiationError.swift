@@ -1,0 +1,35 @@
+public import P2PCore
+
+/// Why two sides did not agree on a protocol.
+public struct NegotiationError: CodedError {
+    /// Why it failed: an open set.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        public let description: String
+
+        /// Names a reason of your own.
+        public init(_ description: String) { self.description = description }
+
+        /// The peer refused every proposal.
+        public static let noCommonProtocol = Code("noCommonProtocol")
+        /// The peer does not speak multistream-select 1.0, or broke its framing.
+        public static let malformed = Code("malformed")
+        /// A message is longer than the limit.
+        public static let messageTooLong = Code("messageTooLong")
+        /// The peer went on proposing, or asking for lists, beyond the limit.
+        public static let tooManyMessages = Code("tooManyMessages")
+        /// The peer answered with something that was not proposed.
+        public static let unexpectedAnswer = Code("unexpectedAnswer")
+        /// The peer finished before there was agreement.
+        public static let unexpectedEnd = Code("unexpectedEnd")
+    }
+
+    public let code: Code
+    public let message: String
+    public let cause: (any Error)?
+
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+}

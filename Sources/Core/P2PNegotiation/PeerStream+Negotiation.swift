@@ -1,0 +1,53 @@
+package import NIOCore
+package import P2PCore
+
+extension PeerStream {
+    /// Proposes a single protocol without waiting for the answer.
+    ///
+    /// The proposal leaves with the first write, or at the first read that has to wait; a refusal shows at the first read.
+    package func proposeLazily(_ entry: NegotiationTable.Entry) {
+        self.muxed.protocolID = entry.protocolID
+        self.muxed.expect(entry.expectation)
+        self.muxed.hold(entry.opening)
+    }
+
+    /// Proposes protocols, the preferred one first, and waits for the answer.
+    package func propose(_ table: NegotiationTable) async throws(StreamError) -> ProtocolID {
+        var opening = ByteBuffer()
+        let negotiation = Negotiation(proposing: table, opening: &opening)
+        try await self.write(opening)
+        return try await self.run(negotiation, holdsAgreement: false)
+    }
+
+    /// Lets the peer propose, and answers; the agreement leaves with the first bytes that the handler writes, or when it waits.
+    package func accept(_ table: NegotiationTable) async throws(StreamError) -> ProtocolID {
+        try await self.run(Negotiation(accepting: table), holdsAgreement: true)
+    }
+
+    private func run(_ negotiation: consuming Negotiation, holdsAgreement: Bool) async throws(StreamError) -> ProtocolID {
+        var input = ByteBuffer()
+        while true {
+            guard var bytes = try await self.read() else {
+                throw StreamError(.negotiationFailed, "the peer finished before there was agreement on a protocol")
+            }
+            if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
+            var reply = ByteBuffer()
+            switch negotiation.received(&input, reply: &reply) {
+            case .more:
+                if reply.readableBytes > 0 { try await self.write(reply) }
+            case .agreed(let protocolID):
+                if input.readableBytes > 0 { self.muxed.unread(input) }
+                self.muxed.protocolID = protocolID
+                if reply.readableBytes > 0 {
+                    if holdsAgreement { self.muxed.hold(reply) } else { try await self.write(reply) }
+                }
+                return protocolID
+            case .failed(let error):
+                if reply.readableBytes > 0 { try await self.write(reply) }
+                self.reset(.protocolNegotiationFailed)
+                let code: StreamError.Code = error.code == .noCommonProtocol ? .protocolNotSupported : .negotiationFailed
+                throw StreamError(code, error.message, cause: error)
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+public import NIOCore
+public import P2PCore
+public import P2PMultiaddr
+
+/// Carries bytes; an ``Upgrader`` makes a connection of them.
+public protocol ByteTransport: Sendable {
+    func canDial(_ address: Multiaddr) -> Bool
+    func canListen(on address: Multiaddr) -> Bool
+    /// Connects. The channel does not read by itself yet (`autoRead` is off).
+    func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel
+    /// Binds the address.
+    func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener
+}
+
+/// A channel of bytes and its two ends.
+public struct ByteChannel: Sendable {
+    /// Does not read by itself until it is upgraded (`autoRead` is off).
+    public let channel: any Channel
+    public let localAddress: Multiaddr
+    public let remoteAddress: Multiaddr
+
+    public init(channel: any Channel, localAddress: Multiaddr, remoteAddress: Multiaddr) {
+        self.channel = channel
+        self.localAddress = localAddress
+        self.remoteAddress = remoteAddress
+    }
+}
+
+/// A bound address of a ``ByteTransport``.
+public protocol ByteListener: Sendable {
+    var addresses: [Multiaddr] { get }
+    var addressChanges: AddressChanges { get }
+    /// Calls `onArrival` in one child task per channel. Runs until cancelled.
+    func run(_ onArrival: @escaping @Sendable (ByteChannel) async -> Void) async throws
+}

@@ -1,0 +1,8 @@
+public import NIOCore
+public import P2PCore
+
+/// Encrypts a byte channel below everything else, so that outsiders cannot even negotiate (private networks).
+public protocol ConnectionProtector: Sendable {
+    /// Adds its handler at the end of the channel's pipeline. On the event loop, before anything else is installed.
+    func protect(_ channel: any Channel, role: ConnectionRole) throws
+}

@@ -1,0 +1,53 @@
+public import NIOCore
+
+/// How a secure channel wants its records: room to leave free, and how much fits.
+public struct RecordLayout: Sendable, Hashable {
+    /// Bytes to leave free before the plaintext.
+    public let headroom: Int
+    /// Bytes that must be writable behind it.
+    public let tailroom: Int
+    /// The most plaintext that one record holds, in bytes.
+    public let maximumPayload: Int
+
+    public init(headroom: Int, tailroom: Int, maximumPayload: Int) {
+        self.headroom = headroom
+        self.tailroom = tailroom
+        self.maximumPayload = maximumPayload
+    }
+}
+
+/// Where a muxer puts its records, so that they are sealed where they lie.
+///
+/// It is called directly instead of through the pipeline: what travels through the pipeline is shared, and sealing it
+/// would copy it. Confined to the channel's event loop.
+public protocol RecordWriter: AnyObject {
+    var layout: RecordLayout { get }
+    /// Seals the readable bytes of `record` and writes the result to the channel, without a flush.
+    ///
+    /// - Parameter record: has ``RecordLayout/headroom`` bytes before its reader index and ``RecordLayout/tailroom``
+    ///   writable bytes, and is not shared.
+    func write(_ record: consuming ByteBuffer, promise: EventLoopPromise<Void>?)
+    /// Flushes the channel.
+    func flush()
+}
+
+/// Writes records into a channel whose secure channel is an ordinary handler, or that has none.
+public final class PipelineRecordWriter: RecordWriter {
+    public let layout: RecordLayout
+    private let context: ChannelHandlerContext
+
+    /// - Parameter context: the secure channel's own context; what is written there goes towards the socket *through* the
+    ///   handlers before it, so pass the context of the handler behind it to include the secure channel.
+    public init(context: ChannelHandlerContext, maximumPayload: Int) {
+        self.context = context
+        self.layout = RecordLayout(headroom: 0, tailroom: 0, maximumPayload: maximumPayload)
+    }
+
+    public func write(_ record: consuming ByteBuffer, promise: EventLoopPromise<Void>?) {
+        self.context.write(NIOAny(record), promise: promise)
+    }
+
+    public func flush() {
+        self.context.flush()
+    }
+}

@@ -1,0 +1,121 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PNegotiation
+
+/// One channel on its way to a connection. Confined to the channel's event loop.
+final class Upgrade {
+    private let upgrader: Upgrader
+    private let bytes: ByteChannel
+    private let role: ConnectionRole
+    private let expected: PeerID?
+    private let promise: EventLoopPromise<any MuxedConnection>
+    private var deadline: Scheduled<Void>?
+    private var isOver = false
+
+    init(
+        _ upgrader: Upgrader, bytes: ByteChannel, role: ConnectionRole, expecting peer: PeerID?,
+        promise: EventLoopPromise<any MuxedConnection>
+    ) {
+        self.upgrader = upgrader
+        self.bytes = bytes
+        self.role = role
+        self.expected = peer
+        self.promise = promise
+    }
+
+    private var channel: any Channel { self.bytes.channel }
+
+    /// Installs the first handlers and lets the channel read.
+    func start(deadline: NIODeadline) {
+        let upgrade = NIOLoopBound(self, eventLoop: self.channel.eventLoop)
+        self.deadline = self.channel.eventLoop.scheduleTask(deadline: deadline) {
+            upgrade.value.fail(
+                TransportError(.timedOut, "the handshakes with \(upgrade.value.bytes.remoteAddress) were not done by their deadline"))
+        }
+        do {
+            try self.upgrader.protector?.protect(self.channel, role: self.role)
+            try self.negotiate(self.upgrader.security.map(\.protocolID), lazily: true) { protocolID in
+                try self.secure(with: protocolID)
+            }
+            try self.channel.syncOptions?.setOption(.autoRead, value: true)
+            self.channel.read()
+        } catch {
+            self.fail(Self.transportError(error))
+        }
+    }
+
+    private func negotiate(_ protocols: [ProtocolID], lazily: Bool, then next: @escaping (ProtocolID) throws -> Void) throws {
+        let onVerdict: (Result<ProtocolID, NegotiationError>) -> Void = { verdict in
+            switch verdict {
+            case .success(let protocolID):
+                do { try next(protocolID) } catch { self.fail(Self.transportError(error)) }
+            case .failure(let error):
+                self.fail(TransportError(.negotiationFailed, "\(self.bytes.remoteAddress): \(error.message)", cause: error))
+            }
+        }
+        let handler =
+            switch self.role {
+            case .dialer: NegotiationHandler(proposing: protocols, lazily: lazily, onVerdict: onVerdict)
+            case .listener: NegotiationHandler(accepting: protocols, onVerdict: onVerdict)
+            }
+        try self.channel.pipeline.syncOperations.addHandler(handler)
+    }
+
+    private func secure(with protocolID: ProtocolID) throws {
+        guard !self.isOver, let security = self.upgrader.security.first(where: { $0.protocolID == protocolID }) else { return }
+        let promise = self.channel.eventLoop.makePromise(of: SecuredChannel.self)
+        promise.futureResult.assumeIsolated().whenComplete { result in
+            do {
+                try self.secured(try result.get(), by: protocolID)
+            } catch {
+                self.fail(Self.transportError(error))
+            }
+        }
+        security.secure(
+            self.channel, role: self.role, expecting: self.expected, muxers: self.upgrader.muxers.map(\.protocolID), promise: promise)
+    }
+
+    private func secured(_ secured: SecuredChannel, by security: ProtocolID) throws {
+        guard !self.isOver else { return }
+        if let early = secured.earlyMuxer {
+            try self.multiplex(secured, security: security, muxer: early)
+            return
+        }
+        try self.negotiate(self.upgrader.muxers.map(\.protocolID), lazily: false) { muxer in
+            try self.multiplex(secured, security: security, muxer: muxer)
+        }
+    }
+
+    private func multiplex(_ secured: SecuredChannel, security: ProtocolID, muxer protocolID: ProtocolID) throws {
+        guard !self.isOver else { return }
+        guard let muxer = self.upgrader.muxers.first(where: { $0.protocolID == protocolID }) else {
+            throw TransportError(.negotiationFailed, "the peer chose the muxer \(protocolID), which was not offered")
+        }
+        let info = ConnectionInfo(
+            role: self.role, localPeer: self.upgrader.localPeer, remotePeer: secured.remotePeer, remoteKey: secured.remoteKey,
+            localAddress: self.bytes.localAddress, remoteAddress: self.bytes.remoteAddress, security: security, muxer: protocolID,
+            wasMuxerEarly: secured.earlyMuxer != nil, appMetadata: secured.appMetadata)
+        let context = MuxerContext(
+            executor: self.upgrader.executors.executor(for: self.channel.eventLoop), windowBudget: self.upgrader.windowBudget)
+        let connection = try muxer.multiplex(self.channel, records: secured.records, info: info, context: context)
+        self.isOver = true
+        self.deadline?.cancel()
+        self.promise.succeed(connection)
+    }
+
+    /// Ends the upgrade and closes the channel; only the first reason counts.
+    func fail(_ error: TransportError) {
+        guard !self.isOver else { return }
+        self.isOver = true
+        self.deadline?.cancel()
+        self.promise.fail(error)
+        self.channel.close(promise: nil)
+    }
+
+    static func transportError(_ error: any Error) -> TransportError {
+        if let error = error as? TransportError { return error }
+        return TransportError(.securityFailed, "the handshakes failed", cause: error)
+    }
+}

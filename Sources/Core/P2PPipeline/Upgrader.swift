@@ -1,0 +1,62 @@
+public import NIOCore
+public import P2PCore
+public import P2PIdentity
+import P2PMultiaddr
+import P2PNegotiation
+
+/// Makes an authenticated, encrypted, multiplexed connection of a channel of bytes:
+/// protect, negotiate, secure, negotiate, multiplex. One for all byte transports of a host.
+public struct Upgrader: Sendable {
+    /// How long an arrival has for all of its handshakes.
+    public static let defaultTimeout = TimeAmount.seconds(10)
+
+    let localPeer: PeerID
+    let protector: (any ConnectionProtector)?
+    let security: [any SecureChannel]
+    let muxers: [any StreamMuxer]
+    let windowBudget: MemoryBudget
+    let executors = EventLoopTaskExecutors()
+    let inboundTimeout: TimeAmount
+
+    /// - Parameters:
+    ///   - protector: lies below everything else; nil for the public network.
+    ///   - security: secure channels, the preferred one first.
+    ///   - muxers: stream muxers, the preferred one first.
+    ///   - windowBudget: what receive windows may grow by, over all connections.
+    public init(
+        localPeer: PeerID, protector: (any ConnectionProtector)? = nil, security: [any SecureChannel], muxers: [any StreamMuxer],
+        windowBudget: MemoryBudget, inboundTimeout: TimeAmount = Self.defaultTimeout
+    ) {
+        self.localPeer = localPeer
+        self.protector = protector
+        self.security = security
+        self.muxers = muxers
+        self.windowBudget = windowBudget
+        self.inboundTimeout = inboundTimeout
+    }
+
+    /// Runs every handshake; closes the channel when one fails, the deadline passes or the task is cancelled.
+    public func upgrade(
+        _ bytes: ByteChannel, role: ConnectionRole, expecting peer: PeerID?, deadline: NIODeadline
+    ) async throws(TransportError) -> any MuxedConnection {
+        let channel = bytes.channel
+        let promise = channel.eventLoop.makePromise(of: (any MuxedConnection).self)
+        let upgrade = NIOLoopBoundBox<Upgrade?>.makeEmptyBox(valueType: Upgrade.self, eventLoop: channel.eventLoop)
+        return try await withTaskCancellationHandler {
+            channel.eventLoop.execute {
+                let running = Upgrade(self, bytes: bytes, role: role, expecting: peer, promise: promise)
+                upgrade.value = running
+                running.start(deadline: deadline)
+            }
+            do {
+                return Result<any MuxedConnection, TransportError>.success(try await promise.futureResult.get())
+            } catch {
+                return .failure(Upgrade.transportError(error))
+            }
+        } onCancel: {
+            channel.eventLoop.execute {
+                upgrade.value?.fail(TransportError(.cancelled, "the task that wanted a connection to \(bytes.remoteAddress) was cancelled"))
+            }
+        }.get()
+    }
+}

@@ -1,0 +1,75 @@
+public import P2PCore
+public import P2PIdentity
+public import P2PMultiaddr
+import Synchronization
+
+/// Makes a ``Transport`` of a ``ByteTransport`` and the ``Upgrader`` that all of a host's byte transports share.
+public struct UpgradingTransport: Transport {
+    private let bytes: any ByteTransport
+    private let upgrader: Upgrader
+
+    public init(_ bytes: any ByteTransport, upgrader: Upgrader) {
+        self.bytes = bytes
+        self.upgrader = upgrader
+    }
+
+    public func canDial(_ address: Multiaddr) -> Bool { self.bytes.canDial(address) }
+    public func canListen(on address: Multiaddr) -> Bool { self.bytes.canListen(on: address) }
+
+    public func dial(
+        _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
+    ) async throws(TransportError) -> any MuxedConnection {
+        let bytes = try await self.bytes.connect(to: address, options: options)
+        return try await self.upgrader.upgrade(bytes, role: options.role, expecting: peer, deadline: options.deadline)
+    }
+
+    public func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
+        UpgradingListener(bytes: try await self.bytes.bind(to: address), upgrader: self.upgrader)
+    }
+}
+
+struct UpgradingListener: TransportListener {
+    let bytes: any ByteListener
+    let upgrader: Upgrader
+
+    var addresses: [Multiaddr] { self.bytes.addresses }
+    var addressChanges: AddressChanges { self.bytes.addressChanges }
+
+    func run(_ onArrival: @escaping @Sendable (any PendingConnection) async -> Void) async throws {
+        try await self.bytes.run { bytes in
+            let pending = PendingUpgrade(bytes: bytes, upgrader: self.upgrader)
+            await onArrival(pending)
+            pending.refuse()
+        }
+    }
+}
+
+/// An accepted channel before its handshakes.
+final class PendingUpgrade: PendingConnection {
+    private let bytes: ByteChannel
+    private let upgrader: Upgrader
+    private let isDecided = Atomic<Bool>(false)
+
+    init(bytes: ByteChannel, upgrader: Upgrader) {
+        self.bytes = bytes
+        self.upgrader = upgrader
+    }
+
+    deinit {
+        self.refuse()
+    }
+
+    var localAddress: Multiaddr { self.bytes.localAddress }
+    var remoteAddress: Multiaddr { self.bytes.remoteAddress }
+
+    func accept() async throws(TransportError) -> any MuxedConnection {
+        guard !self.isDecided.exchange(true, ordering: .relaxed) else {
+            throw TransportError(.closed, "the arrival from \(self.remoteAddress) was decided on before")
+        }
+        return try await self.upgrader.upgrade(self.bytes, role: .listener, expecting: nil, deadline: .now() + self.upgrader.inboundTimeout)
+    }
+
+    func refuse() {
+        if !self.isDecided.exchange(true, ordering: .relaxed) { self.bytes.channel.close(promise: nil) }
+    }
+}
