@@ -19,7 +19,7 @@ package struct Negotiation: ~Copyable {
         case failed(NegotiationError)
     }
 
-    private enum State: ~Copyable {
+    private enum State {
         case dialerAwaitsHeader(proposed: Int)
         case dialerAwaitsAnswer(proposed: Int)
         case listenerAwaitsHeader
@@ -68,7 +68,7 @@ package struct Negotiation: ~Copyable {
     }
 
     private mutating func received(token: ByteBuffer, reply: inout ByteBuffer) -> Progress {
-        switch consume self.state {
+        switch self.state {
         case .dialerAwaitsHeader(let proposed):
             guard Self.isHeader(token) else { return self.fail(.malformed, "the peer answered with \(Self.quoted(token)), not multistream-select 1.0") }
             self.state = .dialerAwaitsAnswer(proposed: proposed)

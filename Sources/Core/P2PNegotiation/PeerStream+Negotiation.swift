@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 package import P2PCore
 
 extension PeerStream {

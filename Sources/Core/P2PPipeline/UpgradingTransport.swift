@@ -1,3 +1,4 @@
+import NIOCore
 public import P2PCore
 public import P2PIdentity
 public import P2PMultiaddr

@@ -1,4 +1,3 @@
-public import P2PIdentity
 public import P2PMultiaddr
 
 /// Something that happened to a host.

@@ -24,22 +24,25 @@ package struct ByteQueue: ~Copyable {
         let size = bytes.readableBytes
         guard size > 0 else { return }
         self.count += size
-        guard self.first != nil else {
+        guard var first = self.first.take() else {
             self.first = Self.compacted(bytes)
             return
         }
-        if let last = self.rest?.last {
-            if size < Self.joinBelow, last.readableBytes < Self.joinBelow {
-                self.rest?[self.rest!.index(before: self.rest!.endIndex)].writeImmutableBuffer(bytes)
+        defer { self.first = first }
+        guard var rest = self.rest.take() else {
+            if size < Self.joinBelow, first.readableBytes < Self.joinBelow {
+                first.writeImmutableBuffer(bytes)
             } else {
-                self.rest?.append(Self.compacted(bytes))
+                self.rest = [Self.compacted(bytes)]
             }
-        } else if size < Self.joinBelow, self.first!.readableBytes < Self.joinBelow {
-            self.first!.writeImmutableBuffer(bytes)
-        } else {
-            if self.rest == nil { self.rest = CircularBuffer(initialCapacity: 4) }
-            self.rest?.append(Self.compacted(bytes))
+            return
         }
+        if size < Self.joinBelow, let last = rest.last, last.readableBytes < Self.joinBelow {
+            rest[rest.index(before: rest.endIndex)].writeImmutableBuffer(bytes)
+        } else {
+            rest.append(Self.compacted(bytes))
+        }
+        self.rest = rest
     }
 
     /// Puts back bytes that were taken and not used.
