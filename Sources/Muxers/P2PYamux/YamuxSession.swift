@@ -1,0 +1,411 @@
+import NIOCore
+import P2PCore
+
+/// The protocol of one yamux connection as a value: facts in, a small decision out. No I/O, no clock, no bytes.
+///
+/// The driver tells it the frames that arrive and what the streams want, sends the headers that it returns in the order in which they
+/// were returned, and asks ``nextControl(at:)`` for frames that belong to no stream of the driver's.
+struct YamuxSession: ~Copyable {
+    /// Which end of the connection this is; the spec calls them client and server.
+    enum Role: Sendable {
+        /// Opens odd stream ids.
+        case dialer
+        /// Opens even stream ids.
+        case listener
+    }
+
+    /// What a frame's header means.
+    enum OnFrame: Equatable, Sendable {
+        case none
+        /// Something happened to a stream; `code` is the peer's reason of a reset, 0 when it gave none.
+        case stream(UInt32, YamuxStreamEvents, code: UInt32)
+        /// The peer takes no new streams.
+        case goAway(YamuxGoAwayCode)
+        /// The session is over; send GoAway(protocol error).
+        case fail(YamuxViolation)
+    }
+
+    /// What to do with bytes of the current data frame.
+    enum OnBody: Equatable, Sendable {
+        /// They are the stream's; then this happens.
+        case deliver(UInt32, then: YamuxStreamEvents)
+        /// They are for nobody.
+        case skip
+    }
+
+    /// Whether one more stream may open.
+    enum OnOpen: Equatable, Sendable {
+        case opened(UInt32)
+        /// Too many are not acknowledged yet: ask again when one is.
+        case wait
+        case refused(Refusal)
+    }
+
+    /// Why no stream may open any more, or for now.
+    enum Refusal: Equatable, Sendable {
+        case tooManyStreams
+        case goingAway
+        case idsExhausted
+    }
+
+    /// What to write for a stream's outgoing bytes.
+    struct Outgoing: Equatable, Sendable {
+        /// Goes in front of the bytes.
+        var header: YamuxHeader
+        /// A half-close that needs a frame of its own, behind the bytes.
+        var finish: YamuxHeader?
+        /// The session has forgotten the stream.
+        var isClosed: Bool
+    }
+
+    private struct Body {
+        var streamID: UInt32
+        var remaining: UInt32
+        var isLast: Bool
+    }
+
+    let role: Role
+    private let configuration: YamuxConfiguration
+    /// What windows may grow by over all connections of the host.
+    private let budget: MemoryBudget?
+    private var streams: [UInt32: YamuxStreamState] = [:]
+    /// Nil once all ids are used.
+    private var nextID: UInt32?
+    private var highestInbound: UInt32 = 0
+    /// Inbound streams that we have not acknowledged.
+    private var backlog = 0
+    /// Outbound streams that the peer has not acknowledged.
+    private var unanswered = 0
+    /// Of all receive windows together.
+    private var growth: UInt64 = 0
+    private var body: Body?
+    private var control: [YamuxHeader] = []
+    private var pendingPongs = 0
+    private var localGoAway: YamuxGoAwayCode?
+    private var remoteGoAway: YamuxGoAwayCode?
+    private var heartbeat: YamuxHeartbeat
+    private var strays = YamuxStrayAllowance()
+    private var resets: YamuxOffences
+    private var streamErrors: YamuxOffences
+    private var controlFrames: YamuxOffences
+
+    /// - Parameters:
+    ///   - budget: what windows may grow by over all connections of the host; nil bounds only each connection.
+    ///   - firstID: where our ids start; by default 1 or 2, as the spec says.
+    init(
+        role: Role, configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil, now: NIODeadline,
+        firstID: UInt32? = nil
+    ) {
+        self.role = role
+        self.budget = budget
+        self.configuration = configuration
+        self.nextID = firstID ?? (role == .dialer ? 1 : 2)
+        self.heartbeat = YamuxHeartbeat(
+            interval: configuration.keepAliveInterval.map { TimeAmount($0) }, timeout: TimeAmount(configuration.keepAliveTimeout), now: now)
+        let offences = YamuxOffences(
+            maximum: configuration.maximumOffences, period: TimeAmount(configuration.offencePeriod), now: now)
+        self.resets = offences
+        self.streamErrors = offences
+        self.controlFrames = offences
+    }
+
+    deinit { self.budget?.release(Int(clamping: self.growth)) }
+
+    /// Streams that exist now, both directions together.
+    var streamCount: Int { self.streams.count }
+    /// How far all receive windows together have grown, in bytes.
+    var windowGrowth: UInt64 { self.growth }
+    /// The smoothed round-trip time, once measured.
+    var roundTrip: TimeAmount? { self.heartbeat.roundTrip }
+    /// Whether ``nextControl(at:)`` has something.
+    var hasControl: Bool { !self.control.isEmpty }
+    /// One side goes away and no stream is left: nothing more can happen.
+    var isDrained: Bool { self.streams.isEmpty && (self.remoteGoAway != nil || self.localGoAway != nil) }
+
+    // MARK: What arrives
+
+    /// Bytes of any kind arrived from the peer.
+    mutating func heard(at now: NIODeadline) { self.heartbeat.heard(at: now) }
+
+    /// A frame's header arrived.
+    mutating func received(_ header: YamuxHeader, at now: NIODeadline) -> OnFrame {
+        self.body = nil
+        switch header.type {
+        case .ping:
+            return self.receivedPing(header, at: now)
+        case .goAway:
+            guard header.streamID == 0 else { return .fail(.streamID(header.streamID)) }
+            let code = YamuxGoAwayCode(rawValue: header.length)
+            self.remoteGoAway = code
+            return .goAway(code)
+        case .data, .windowUpdate:
+            guard header.streamID != 0 else { return .fail(.streamID(0)) }
+            if header.flags.contains(.syn) { return self.receivedOpening(header, at: now) }
+            return self.receivedStreamFrame(header, events: [], at: now)
+        }
+    }
+
+    /// `count` bytes of the current data frame arrived.
+    mutating func receivedBody(_ count: Int) -> OnBody {
+        guard var body = self.body, let index = self.streams.index(forKey: body.streamID) else { return .skip }
+        body.remaining -= UInt32(clamping: min(count, Int(body.remaining)))
+        guard body.remaining == 0 else {
+            self.body = body
+            return .deliver(body.streamID, then: [])
+        }
+        self.body = nil
+        guard body.isLast else { return .deliver(body.streamID, then: []) }
+        self.streams.values[index].isReceiveFinished = true
+        guard self.streams.values[index].isOver else { return .deliver(body.streamID, then: .finished) }
+        self.forget(body.streamID)
+        return .deliver(body.streamID, then: [.finished, .closed])
+    }
+
+    private mutating func receivedPing(_ header: YamuxHeader, at now: NIODeadline) -> OnFrame {
+        guard header.streamID == 0 else { return .fail(.streamID(header.streamID)) }
+        if header.flags.contains(.ack) {
+            return self.heartbeat.answered(header.length, at: now) ? .none : self.withoutEffect(at: now)
+        }
+        guard self.pendingPongs < self.configuration.maximumPendingPongs else { return .fail(.tooManyPendingPongs) }
+        guard self.controlFrames.tolerates(at: now) else { return .fail(.tooManyControlFrames) }
+        self.pendingPongs += 1
+        self.control.append(YamuxHeader(type: .ping, flags: .ack, streamID: 0, length: header.length))
+        return .none
+    }
+
+    private mutating func receivedOpening(_ header: YamuxHeader, at now: NIODeadline) -> OnFrame {
+        let id = header.streamID
+        guard self.isInbound(id) else { return .fail(.parity(id)) }
+        guard self.streams.index(forKey: id) == nil else { return .fail(.duplicateStream(id)) }
+        self.highestInbound = max(self.highestInbound, id)
+        if header.flags.contains(.rst) {
+            return self.resets.tolerates(at: now) ? .none : .fail(.tooManyResets)
+        }
+        let isWelcome =
+            self.localGoAway == nil && self.streams.count < self.configuration.maximumStreams
+            && self.backlog < self.configuration.maximumBacklog
+        guard isWelcome else {
+            self.strays.forgot(credit: YamuxConfiguration.initialWindow)
+            if header.bodyLength > 0, !self.strays.excuses(dataLength: header.bodyLength) { return .fail(.windowOverrun(id)) }
+            return self.answerWithReset(id, at: now) ?? .none
+        }
+        self.streams[id] = .inbound(at: now)
+        self.backlog += 1
+        return self.receivedStreamFrame(header, events: .opened, at: now)
+    }
+
+    private mutating func receivedStreamFrame(_ header: YamuxHeader, events: YamuxStreamEvents, at now: NIODeadline) -> OnFrame {
+        let id = header.streamID
+        guard let index = self.streams.index(forKey: id) else { return self.receivedStray(header, at: now) }
+        var events = events
+        if self.streams.values[index].isUnanswered {
+            self.streams.values[index].isUnanswered = false
+            self.unanswered -= 1
+            events.insert(.acknowledged)
+        }
+        if header.flags.contains(.rst) {
+            if self.isInbound(id), !self.resets.tolerates(at: now) { return .fail(.tooManyResets) }
+            self.forget(id)
+            return .stream(id, events.union([.reset, .closed]), code: header.type == .windowUpdate ? header.length : 0)
+        }
+        if header.type == .windowUpdate {
+            switch self.streams.values[index].send.credit(header.length) {
+            case .credited: events.insert(.credited)
+            case .useless: break
+            case .overflow: return .fail(.windowOverflow(id))
+            }
+        } else if header.length > 0 {
+            guard self.streams.values[index].receive.spend(header.length) else { return .fail(.windowOverrun(id)) }
+            guard !self.streams.values[index].isReceiveFinished else { return self.receivedAfterFinish(id, events, at: now) }
+            self.body = Body(streamID: id, remaining: header.length, isLast: header.flags.contains(.fin))
+            return events.isEmpty ? .none : .stream(id, events, code: 0)
+        }
+        if header.flags.contains(.fin), !self.streams.values[index].isReceiveFinished {
+            self.streams.values[index].isReceiveFinished = true
+            events.insert(.finished)
+            if self.streams.values[index].isOver {
+                self.forget(id)
+                events.insert(.closed)
+            }
+        }
+        return events.isEmpty ? self.withoutEffect(at: now) : .stream(id, events, code: 0)
+    }
+
+    private mutating func receivedAfterFinish(_ id: UInt32, _ events: YamuxStreamEvents, at now: NIODeadline) -> OnFrame {
+        self.forget(id)
+        return self.answerWithReset(id, at: now) ?? .stream(id, events.union([.reset, .closed]), code: 0)
+    }
+
+    private mutating func receivedStray(_ header: YamuxHeader, at now: NIODeadline) -> OnFrame {
+        let id = header.streamID
+        let existed = self.isInbound(id) ? id <= self.highestInbound : self.nextID.map { id < $0 } ?? true
+        if existed, self.strays.excuses(dataLength: header.bodyLength) { return .none }
+        if header.flags.contains(.rst) { return self.resets.tolerates(at: now) ? .none : .fail(.tooManyResets) }
+        return self.streamErrors.tolerates(at: now) ? .none : .fail(.tooManyStreamErrors)
+    }
+
+    private mutating func withoutEffect(at now: NIODeadline) -> OnFrame {
+        self.controlFrames.tolerates(at: now) ? .none : .fail(.tooManyControlFrames)
+    }
+
+    /// Refuses a stream; a decision only if that was one too many.
+    private mutating func answerWithReset(_ id: UInt32, at now: NIODeadline) -> OnFrame? {
+        guard self.streamErrors.tolerates(at: now) else { return .fail(.tooManyStreamErrors) }
+        self.control.append(YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: 0))
+        return nil
+    }
+
+    // MARK: What our side wants
+
+    /// One more stream of ours is to open. Its first frame carries SYN.
+    mutating func open(at now: NIODeadline) -> OnOpen {
+        guard self.localGoAway == nil, self.remoteGoAway == nil else { return .refused(.goingAway) }
+        guard self.streams.count < self.configuration.maximumStreams else { return .refused(.tooManyStreams) }
+        guard let id = self.nextID else { return .refused(.idsExhausted) }
+        guard self.unanswered < self.configuration.maximumBacklog else { return .wait }
+        let (next, overflow) = id.addingReportingOverflow(2)
+        self.nextID = overflow ? nil : next
+        self.streams[id] = .outbound(at: now)
+        self.unanswered += 1
+        return .opened(id)
+    }
+
+    /// The driver has no room for a stream that was just opened by the peer.
+    mutating func refuse(_ id: UInt32, at now: NIODeadline) -> OnFrame {
+        guard self.streams.index(forKey: id) != nil else { return .none }
+        self.forget(id)
+        return self.answerWithReset(id, at: now) ?? .none
+    }
+
+    /// Bytes that may be sent on a stream now; 0 too when it is gone or finished.
+    func sendable(on id: UInt32) -> Int {
+        guard let stream = self.streams[id], !stream.isSendFinished else { return 0 }
+        return Int(stream.send.available)
+    }
+
+    /// `count` bytes of a stream go out, at most ``sendable(on:)``; with `finish` they are its last. Nil when the stream is gone.
+    ///
+    /// A half-close never shares a frame with ACK: there are peers that overlook it there.
+    mutating func send(_ count: Int, finish: Bool, on id: UInt32) -> Outgoing? {
+        guard let index = self.streams.index(forKey: id), !self.streams.values[index].isSendFinished else { return nil }
+        let length = UInt32(clamping: count)
+        self.streams.values[index].send.spend(length)
+        var outgoing = Outgoing(
+            header: YamuxHeader(type: .data, flags: self.greet(at: index), streamID: id, length: length), finish: nil, isClosed: false)
+        guard finish else { return outgoing }
+        self.streams.values[index].isSendFinished = true
+        if outgoing.header.flags.contains(.ack) {
+            outgoing.finish = YamuxHeader(type: .data, flags: .fin, streamID: id, length: 0)
+        } else {
+            outgoing.header.flags.insert(.fin)
+        }
+        if self.streams.values[index].isOver {
+            self.forget(id)
+            outgoing.isClosed = true
+        }
+        return outgoing
+    }
+
+    /// Says hello for a stream that has nothing to send: SYN or ACK on an empty window update. Nil when that has been said.
+    mutating func announce(_ id: UInt32) -> YamuxHeader? {
+        guard let index = self.streams.index(forKey: id) else { return nil }
+        let greeting = self.greet(at: index)
+        return greeting.isEmpty ? nil : YamuxHeader(type: .windowUpdate, flags: greeting, streamID: id, length: 0)
+    }
+
+    /// The reader took `count` bytes: the window update that is due, if one is.
+    mutating func consume(_ count: Int, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
+        guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return nil }
+        self.streams.values[index].receive.consume(UInt32(clamping: count))
+        guard self.streams.values[index].receive.isUpdateDue else { return nil }
+        if let value = self.heartbeat.measure(at: now) { self.control.append(self.ping(value)) }
+        let wanted = self.streams.values[index].receive.wantedGrowth(
+            maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
+        let growth = self.reserve(wanted) ? wanted : 0
+        let delta = self.streams.values[index].receive.update(growingBy: growth, at: now)
+        return YamuxHeader(type: .windowUpdate, flags: self.greet(at: index), streamID: id, length: delta)
+    }
+
+    /// `count` bytes arrived that nobody will ever read.
+    ///
+    /// While our side still sends, they are as good as consumed. Once it has finished too, nobody is interested in the stream:
+    /// a peer that goes on for half a window is told so by a reset, not fed with credit.
+    mutating func discard(_ count: Int, on id: UInt32, at now: NIODeadline) -> Outgoing? {
+        guard let index = self.streams.index(forKey: id) else { return nil }
+        guard self.streams.values[index].isSendFinished else {
+            return self.consume(count, on: id, at: now).map { Outgoing(header: $0, finish: nil, isClosed: false) }
+        }
+        guard !self.streams.values[index].isReceiveFinished else { return nil }
+        self.streams.values[index].receive.consume(UInt32(clamping: count))
+        guard self.streams.values[index].receive.isUpdateDue else { return nil }
+        return self.reset(id).map { Outgoing(header: $0, finish: nil, isClosed: true) }
+    }
+
+    /// Half of the stream's receive window: what the reader is to consume before credit is worth returning.
+    func creditThreshold(of id: UInt32) -> Int {
+        Int(self.streams[id]?.receive.size ?? YamuxConfiguration.initialWindow) / 2
+    }
+
+    /// Our side ends a stream at once. Nil when the session has forgotten it.
+    mutating func reset(_ id: UInt32) -> YamuxHeader? {
+        guard let index = self.streams.index(forKey: id) else { return nil }
+        let isUnknownToPeer = self.streams.values[index].greeting.contains(.syn)
+        self.forget(id)
+        return isUnknownToPeer ? nil : YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: 0)
+    }
+
+    /// Our side takes no new streams; with an error, none at all. Said once.
+    mutating func goAway(_ code: YamuxGoAwayCode) {
+        guard self.localGoAway == nil else { return }
+        self.localGoAway = code
+        self.control.append(YamuxHeader(type: .goAway, flags: [], streamID: 0, length: code.rawValue))
+    }
+
+    // MARK: Time and frames of the session
+
+    /// The next frame that belongs to no stream of the driver's; it goes out now.
+    mutating func nextControl(at now: NIODeadline) -> YamuxHeader? {
+        guard !self.control.isEmpty else { return nil }
+        let header = self.control.removeFirst()
+        if header.type == .ping {
+            if header.flags.contains(.ack) { self.pendingPongs -= 1 } else { self.heartbeat.left(header.length, at: now) }
+        }
+        return header
+    }
+
+    /// Time has passed. A ping that is due waits in ``nextControl(at:)``.
+    mutating func tick(at now: NIODeadline) -> YamuxHeartbeat.OnTick {
+        let decision = self.heartbeat.tick(at: now)
+        if case .ping(let value, _) = decision { self.control.append(self.ping(value)) }
+        return decision
+    }
+
+    // MARK: Private
+
+    private func isInbound(_ id: UInt32) -> Bool { (id & 1 == 0) == (self.role == .dialer) }
+
+    private mutating func reserve(_ growth: UInt32) -> Bool {
+        guard growth > 0, self.growth + UInt64(growth) <= self.configuration.maximumWindowGrowth else { return false }
+        if let budget = self.budget, !budget.reserve(Int(growth)) { return false }
+        self.growth += UInt64(growth)
+        return true
+    }
+
+    private func ping(_ value: UInt32) -> YamuxHeader { YamuxHeader(type: .ping, flags: .syn, streamID: 0, length: value) }
+
+    private mutating func greet(at index: Dictionary<UInt32, YamuxStreamState>.Index) -> YamuxFlags {
+        let greeting = self.streams.values[index].greeting
+        if greeting.contains(.ack) { self.backlog -= 1 }
+        self.streams.values[index].greeting = []
+        return greeting
+    }
+
+    private mutating func forget(_ id: UInt32) {
+        guard let stream = self.streams.removeValue(forKey: id) else { return }
+        if stream.greeting.contains(.ack) { self.backlog -= 1 }
+        if stream.isUnanswered { self.unanswered -= 1 }
+        self.growth -= stream.receive.growth
+        self.budget?.release(Int(clamping: stream.receive.growth))
+        self.strays.forgot(credit: stream.isReceiveFinished ? 0 : stream.receive.credit)
+    }
+}

@@ -1,0 +1,120 @@
+import NIOCore
+import Testing
+
+@testable import P2PYamux
+
+@Suite("Yamux and time")
+struct YamuxTimeTests {
+    let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
+    let window = Int(YamuxConfiguration.initialWindow)
+
+    @Test("A silent peer is asked after 30 s and dead after 45 s")
+    func deadPeer() {
+        var session = YamuxSession(role: .dialer, now: self.start)
+        #expect(session.tick(at: self.start) == .wait(until: self.start + .seconds(30)))
+        #expect(session.tick(at: self.start + .seconds(30)) == .ping(0, until: self.start + .seconds(45)))
+        #expect(session.nextControl(at: self.start + .seconds(30)) == YamuxHeader(type: .ping, flags: .syn, streamID: 0, length: 0))
+        #expect(session.tick(at: self.start + .seconds(44)) == .wait(until: self.start + .seconds(45)))
+        #expect(session.tick(at: self.start + .seconds(45)) == .dead)
+    }
+
+    @Test("A peer that is not asked because it talks is asked 30 s after its last word")
+    func busyPeer() {
+        var session = YamuxSession(role: .dialer, now: self.start)
+        session.heard(at: self.start + .seconds(20))
+        #expect(session.tick(at: self.start + .seconds(30)) == .wait(until: self.start + .seconds(50)))
+        #expect(session.tick(at: self.start + .seconds(50)) == .ping(0, until: self.start + .seconds(65)))
+    }
+
+    @Test("A ping that is answered measures the round trip and keeps the connection")
+    func answered() {
+        var session = YamuxSession(role: .dialer, now: self.start)
+        let asked = self.start + .seconds(30)
+        _ = session.tick(at: asked)
+        _ = session.nextControl(at: asked + .milliseconds(5))
+        let pong = YamuxHeader(type: .ping, flags: .ack, streamID: 0, length: 0)
+        session.heard(at: asked + .milliseconds(25))
+        #expect(session.received(pong, at: asked + .milliseconds(25)) == .none)
+        #expect(session.roundTrip == .milliseconds(20))
+        #expect(session.tick(at: asked + .seconds(15)) == .wait(until: asked + .milliseconds(25) + .seconds(30)))
+    }
+
+    @Test("A peer that sends but never answers is given up after a minute")
+    func neverAnswers() {
+        var session = YamuxSession(role: .dialer, now: self.start)
+        let asked = self.start + .seconds(30)
+        #expect(session.tick(at: asked) == .ping(0, until: asked + .seconds(15)))
+        for second in Int64(1)..<60 {
+            session.heard(at: asked + .seconds(second))
+            #expect(session.tick(at: asked + .seconds(second)) != .dead)
+        }
+        session.heard(at: asked + .seconds(60))
+        #expect(session.tick(at: asked + .seconds(60)) == .dead)
+    }
+
+    @Test("Without an interval nobody is asked")
+    func noKeepAlive() {
+        var configuration = YamuxConfiguration()
+        configuration.keepAliveInterval = nil
+        var session = YamuxSession(role: .dialer, configuration: configuration, now: self.start)
+        #expect(session.tick(at: self.start + .hours(100)) == .wait(until: nil))
+    }
+
+    /// Uploads as fast as windows allow over a path with this round trip, and says how often the sender ran out of window.
+    func upload(_ total: Int, latency: TimeAmount, _ configuration: YamuxConfiguration = YamuxConfiguration()) throws -> YamuxSessionPair {
+        let pair = YamuxSessionPair(configuration)
+        let id = try #require(pair.dialer.open(at: pair.now))
+        pair.dialer.streams[id]?.outgoing = total
+        while pair.dialer.streams[id]?.outgoing != 0 {
+            while pair.dialer.session.sendable(on: id) > 0, pair.dialer.streams[id]?.outgoing != 0 { pair.dialer.send(id, quantum: 65_536) }
+            for header in pair.dialer.takeWire(at: pair.now) { pair.listener.receive(header, at: pair.now + latency) }
+            pair.now = pair.now + latency
+            pair.listener.read(.max, on: id, at: pair.now)
+            for header in pair.listener.takeWire(at: pair.now) { pair.dialer.receive(header, at: pair.now + latency) }
+            pair.now = pair.now + latency
+        }
+        return pair
+    }
+
+    @Test("A window grows while half of it is consumed within two round trips, up to its maximum")
+    func growth() throws {
+        let pair = try self.upload(256 << 20, latency: .milliseconds(20))
+        #expect(pair.listener.session.roundTrip == .milliseconds(40))
+        #expect(pair.listener.session.windowGrowth == 15_990_784 + 524_288)
+        #expect(pair.listener.session.creditThreshold(of: 1) == 8 << 20)
+        #expect(pair.dialer.violation == nil && pair.listener.violation == nil)
+    }
+
+    @Test("A window that is consumed slowly stays as it is")
+    func noGrowth() throws {
+        let pair = YamuxSessionPair()
+        let id = try #require(pair.dialer.open(at: pair.now))
+        pair.dialer.streams[id]?.outgoing = 20 * self.window
+        for _ in 0..<80 {
+            while pair.dialer.session.sendable(on: id) > 0, pair.dialer.streams[id]?.outgoing != 0 { pair.dialer.send(id, quantum: 65_536) }
+            pair.settle(latency: .milliseconds(20))
+            pair.now = pair.now + .milliseconds(500)
+            pair.listener.read(self.window / 2, on: id, at: pair.now)
+        }
+        #expect(pair.listener.session.windowGrowth == 0)
+        #expect(pair.listener.session.roundTrip == .milliseconds(40))
+    }
+
+    @Test("All windows of a connection together grow to their common maximum, and a stream's share returns when it ends")
+    func commonMaximum() throws {
+        var configuration = YamuxConfiguration()
+        configuration.maximumWindowGrowth = 1 << 20
+        let pair = try self.upload(64 << 20, latency: .milliseconds(20), configuration)
+        #expect(pair.listener.session.windowGrowth == 768 << 10)
+        #expect(pair.listener.session.creditThreshold(of: 1) == 512 << 10)
+        pair.listener.reset(1)
+        #expect(pair.listener.session.windowGrowth == 0)
+    }
+
+    @Test("An idle connection never pings to measure; a busy one does so once in ten seconds")
+    func measurements() throws {
+        let pair = try self.upload(64 << 20, latency: .milliseconds(1))
+        #expect(pair.dialer.session.roundTrip == nil)
+        #expect(pair.listener.session.roundTrip == .milliseconds(2))
+    }
+}
