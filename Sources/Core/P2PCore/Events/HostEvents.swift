@@ -1,4 +1,3 @@
-import NIOCore
 import Synchronization
 
 /// A subscription to what happens to a host: bounded, and honest about what it lost.
@@ -19,58 +18,23 @@ public struct HostEvents: AsyncSequence, Sendable {
 
     /// One subscriber's queue.
     final class Mailbox: Sendable {
-        private struct State {
-            var events = CircularBuffer<HostEvent>(initialCapacity: 0)
-            var lost = 0
-            var isFinished = false
-            var consumer: UnsafeContinuation<Void, Never>?
-        }
+        private let inbox: Inbox<HostEvent, Never>
+        private let lost = Atomic<Int>(0)
 
-        private let state = Mutex(State())
-        private let limit: Int
-
-        init(limit: Int) { self.limit = limit }
+        init(limit: Int) { self.inbox = Inbox(limit: limit) }
 
         func post(_ event: HostEvent) {
-            self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
-                if state.events.count < self.limit { state.events.append(event) } else { state.lost += 1 }
-                return state.consumer.take()
-            }?.resume()
+            if !self.inbox.offer(event) { self.lost.wrappingAdd(1, ordering: .relaxed) }
         }
 
-        func finish() {
-            self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
-                state.isFinished = true
-                return state.consumer.take()
-            }?.resume()
-        }
+        func finish() { self.inbox.finish(.success(())) }
 
+        /// The newest are dropped, so what was lost is said after what waited.
         func next() async -> HostEvent? {
-            while !Task.isCancelled {
-                let (event, isFinished) = self.state.withLock { state -> (HostEvent?, Bool) in
-                    if let event = state.events.popFirst() { return (event, false) }
-                    if state.lost > 0 {
-                        defer { state.lost = 0 }
-                        return (.lost(count: state.lost), false)
-                    }
-                    return (nil, state.isFinished)
-                }
-                if event != nil || isFinished { return event }
-                await withTaskCancellationHandler {
-                    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                        let isParked = self.state.withLock { state in
-                            guard state.events.isEmpty, state.lost == 0, !state.isFinished, state.consumer == nil, !Task.isCancelled
-                            else { return false }
-                            state.consumer = continuation
-                            return true
-                        }
-                        if !isParked { continuation.resume() }
-                    }
-                } onCancel: {
-                    self.state.withLock { $0.consumer.take() }?.resume()
-                }
-            }
-            return nil
+            if let event = self.inbox.poll() { return event }
+            let lost = self.lost.exchange(0, ordering: .relaxed)
+            if lost > 0 { return .lost(count: lost) }
+            return await self.inbox.next()
         }
     }
 }

@@ -1,0 +1,79 @@
+import NIOCore
+import Synchronization
+
+/// A bounded queue with one consumer: what arrives from outside waits here until a task takes it.
+package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
+    private struct State {
+        var waiting = CircularBuffer<Element>(initialCapacity: 0)
+        var consumer: UnsafeContinuation<Void, Never>?
+        var ending: Result<Void, Failure>?
+    }
+
+    private let state = Mutex(State())
+    /// Elements that may wait here.
+    package let limit: Int
+
+    package init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Adds an element; false when the queue is full or over, and the element is the caller's to refuse.
+    package func offer(_ element: Element) -> Bool {
+        let (isTaken, consumer) = self.state.withLock { state -> (Bool, UnsafeContinuation<Void, Never>?) in
+            guard state.ending == nil, state.waiting.count < self.limit else { return (false, nil) }
+            state.waiting.append(element)
+            return (true, state.consumer.take())
+        }
+        consumer?.resume()
+        return isTaken
+    }
+
+    /// No more will come: ``next()`` hands out what waits, then ends so.
+    package func finish(_ ending: Result<Void, Failure>) {
+        self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
+            if state.ending == nil { state.ending = ending }
+            return state.consumer.take()
+        }?.resume()
+    }
+
+    /// Takes out everything that waits.
+    package func drain() -> CircularBuffer<Element> {
+        self.state.withLock { state in
+            defer { state.waiting = CircularBuffer(initialCapacity: 0) }
+            return state.waiting
+        }
+    }
+
+    /// Takes an element if one waits.
+    package func poll() -> Element? {
+        self.state.withLock { $0.waiting.popFirst() }
+    }
+
+    /// Waits for an element; nil at the end, or when the task is cancelled.
+    package func next() async throws(Failure) -> Element? {
+        while !Task.isCancelled {
+            let result = self.state.withLock { state -> Result<Element?, Failure>? in
+                if let element = state.waiting.popFirst() { return .success(element) }
+                return state.ending.map { ending in ending.map { nil } }
+            }
+            if let result { return try result.get() }
+            await self.wait()
+        }
+        return nil
+    }
+
+    private func wait() async {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                let isParked = self.state.withLock { state in
+                    guard state.waiting.isEmpty, state.ending == nil, state.consumer == nil, !Task.isCancelled else { return false }
+                    state.consumer = continuation
+                    return true
+                }
+                if !isParked { continuation.resume() }
+            }
+        } onCancel: {
+            self.state.withLock { $0.consumer.take() }?.resume()
+        }
+    }
+}

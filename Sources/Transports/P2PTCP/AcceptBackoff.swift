@@ -1,0 +1,57 @@
+import Logging
+import NIOCore
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Stops accepting for a moment when the process is out of file descriptors.
+///
+/// The pending connection keeps the socket readable, so that a server channel that goes on would fail as fast as a core
+/// can spin.
+final class AcceptBackoff: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+
+    /// How long it rests.
+    static let pause = TimeAmount.milliseconds(250)
+    /// How often it says so.
+    static let logInterval = TimeAmount.seconds(10)
+
+    private let logger: Logger
+    private var isPaused = false
+    private var lastLogged: NIODeadline?
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else {
+            context.fireErrorCaught(error)
+            return
+        }
+        guard !self.isPaused else { return }
+        self.isPaused = true
+        let now = context.eventLoop.now
+        if self.lastLogged.map({ now - $0 >= Self.logInterval }) ?? true {
+            self.lastLogged = now
+            self.logger.warning(
+                "can't accept connections: the process is out of file descriptors or memory; raise its limit (ulimit -n)",
+                metadata: ["errno": "\(error.errnoCode)"])
+        }
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        let context = context.loopBound
+        context.eventLoop.scheduleTask(in: Self.pause) {
+            self.resume(context.value)
+        }
+    }
+
+    private func resume(_ context: ChannelHandlerContext) {
+        self.isPaused = false
+        try? context.channel.syncOptions?.setOption(.autoRead, value: true)
+    }
+}

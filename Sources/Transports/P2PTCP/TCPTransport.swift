@@ -1,0 +1,130 @@
+public import Logging
+public import NIOCore
+import NIOPosix
+public import P2PCore
+public import P2PMultiaddr
+public import P2PPipeline
+
+/// Plain TCP: `/ip4`, `/ip6`, `/dns`, `/dns4` and `/dns6`, each followed by `/tcp` and nothing more than `/p2p`.
+public struct TCPTransport: ByteTransport {
+    /// How long one address may take to connect, whatever the dial's own deadline; as in go-libp2p.
+    public static let connectTimeout = TimeAmount.seconds(5)
+    /// Addresses of one name that are tried.
+    static let maximumResolvedAddresses = 8
+
+    private let group: any EventLoopGroup
+    private let logger: Logger
+
+    /// - Parameter group: where the sockets live; each connection stays on one of its loops for life.
+    public init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.tcp")) {
+        self.group = group
+        self.logger = logger
+    }
+
+    public func canDial(_ address: Multiaddr) -> Bool { TCPEndpoint(address) != nil }
+
+    public func canListen(on address: Multiaddr) -> Bool {
+        guard case .ip? = TCPEndpoint(address)?.host else { return false }
+        return true
+    }
+
+    // MARK: Dialing
+
+    public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
+        guard let endpoint = TCPEndpoint(address) else {
+            throw TransportError(.unsupportedAddress, "\(address) is no TCP address")
+        }
+        var local: SocketAddress?
+        if let localAddress = options.localAddress {
+            local = try await TCPEndpoint(localAddress)?.resolved().first
+        }
+        var failures: [String] = []
+        for remote in try await endpoint.resolved().prefix(Self.maximumResolvedAddresses) {
+            do throws(TransportError) {
+                return try await self.connect(to: remote, from: local, as: address, deadline: options.deadline)
+            } catch {
+                if error.code == .cancelled || error.code == .timedOut { throw error }
+                failures.append(error.message)
+            }
+        }
+        throw TransportError(.unreachable, failures.joined(separator: "; "))
+    }
+
+    private func connect(
+        to remote: SocketAddress, from local: SocketAddress?, as address: Multiaddr, deadline: NIODeadline
+    ) async throws(TransportError) -> ByteChannel {
+        let remaining = deadline - .now()
+        guard remaining > .zero else { throw TransportError(.timedOut, "the deadline passed before \(address) was dialled") }
+        let eventLoop = self.group.next()
+        let opened = NIOLoopBoundBox<(any Channel)?>.makeEmptyBox(valueType: (any Channel).self, eventLoop: eventLoop)
+        var bootstrap = ClientBootstrap(group: eventLoop)
+            .configuredForBytes()
+            .connectTimeout(min(remaining, Self.connectTimeout))
+            .channelInitializer { channel in
+                opened.value = channel
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+        if let local { bootstrap = bootstrap.bind(to: local) }
+        let connecting = bootstrap.connect(to: remote)
+        return try await withTaskCancellationHandler {
+            do {
+                let channel = try await connecting.get()
+                guard !Task.isCancelled else {
+                    channel.close(promise: nil)
+                    return Result<ByteChannel, TransportError>.failure(TransportError(.cancelled, "the dial of \(address) was cancelled"))
+                }
+                return .success(
+                    ByteChannel(
+                        channel: channel, localAddress: Multiaddr(tcp: channel.localAddress) ?? address,
+                        remoteAddress: Multiaddr(tcp: channel.remoteAddress) ?? address))
+            } catch {
+                if Task.isCancelled { return .failure(TransportError(.cancelled, "the dial of \(address) was cancelled")) }
+                return .failure(Self.dialError(error, address: address, remote: remote))
+            }
+        } onCancel: {
+            eventLoop.execute { opened.value?.close(promise: nil) }
+        }.get()
+    }
+
+    private static func dialError(_ error: any Error, address: Multiaddr, remote: SocketAddress) -> TransportError {
+        if case ChannelError.connectTimeout(let amount) = error {
+            return TransportError(.timedOut, "\(remote) did not answer within \(amount.nanoseconds / 1_000_000) ms", cause: error)
+        }
+        return TransportError(.unreachable, "no connection to \(remote)", cause: error)
+    }
+
+    // MARK: Listening
+
+    public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
+        guard let endpoint = TCPEndpoint(address), case .ip = endpoint.host, let local = try await endpoint.resolved().first else {
+            throw TransportError(.unsupportedAddress, "\(address) is no TCP address to listen on; use /ip4 or /ip6 and /tcp")
+        }
+        let arrivals = Inbox<any Channel, Never>(limit: TCPListener.arrivalBacklog)
+        let logger = self.logger
+        var bootstrap = ServerBootstrap(group: self.group)
+            .serverChannelOption(.backlog, value: TCPListener.systemBacklog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: logger), position: .first)
+                }
+            }
+            .configuredForBytes()
+            .childChannelInitializer { channel in
+                if !arrivals.offer(channel) { channel.close(promise: nil) }
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+        if local.protocol == .inet6 {
+            bootstrap = bootstrap.serverChannelOption(.ipv6Option(.ipv6_v6only), value: 1)
+        }
+        do {
+            let channel = try await bootstrap.bind(to: local).get()
+            return TCPListener(channel: channel, arrivals: arrivals, requested: address)
+        } catch {
+            let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE
+            throw TransportError(
+                isTaken ? .addressInUse : .unreachable, "could not listen on \(address)\(isTaken ? ": something else listens there" : "")",
+                cause: error)
+        }
+    }
+}
