@@ -1,9 +1,10 @@
 """The wire formats that every peer of the harness needs: uvarints, protobuf fields, peer ids, key files."""
 
-import base58
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hashlib import sha256
+
+import base58
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from multiaddr import Multiaddr
 
 KEY_TYPES = ("ed25519", "secp256k1", "ecdsa", "rsa")
@@ -132,15 +133,23 @@ class Key:
         self.public_message = message((1, self._number), (2, public))
         self.private_message = message((1, self._number), (2, secret))
 
+    @classmethod
+    def from_file(cls, path):
+        """The Ed25519 identity of a key file."""
+        key = cls.__new__(cls)
+        key.kind, key._number = "ed25519", ED25519
+        key.private_message = path.read_bytes()
+        secret = fields(key.private_message)[2][0]
+        key._key = ed25519.Ed25519PrivateKey.from_private_bytes(secret[:32])
+        key.public_message = message((1, ED25519), (2, secret[32:]))
+        return key
+
     @property
     def peer(self):
         """The peer id as text."""
         return peer_text(peer_id(self.public_message))
 
     def sign(self, data):
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import padding
-
         if self.kind == "ed25519":
             return self._key.sign(data)
         if self.kind == "rsa":
