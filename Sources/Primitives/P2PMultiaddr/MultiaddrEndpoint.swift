@@ -1,0 +1,78 @@
+/// The beginning of an address that a socket can use: a host, a port, and what stands behind them.
+public struct MultiaddrEndpoint: Hashable, Sendable {
+    /// Where to connect or listen.
+    public enum Host: Hashable, Sendable {
+        /// An IP address; the zone names the interface of a link-local IPv6 address (`/ip6zone`).
+        case ip(IPAddress, zone: String?)
+        /// A domain name (`/dns`, `/dns4`, `/dns6`) and the addresses that are asked for.
+        case name(String, NameFamily)
+    }
+
+    /// Which of a name's addresses are meant.
+    public enum NameFamily: Hashable, Sendable {
+        /// All of them (`/dns`).
+        case any
+        /// The IPv4 ones (`/dns4`).
+        case ip4
+        /// The IPv6 ones (`/dns6`).
+        case ip6
+    }
+
+    /// Where to connect or listen.
+    public let host: Host
+    /// The transport's port.
+    public let port: UInt16
+    /// The components after the port, such as `/ws` or `/p2p/…`.
+    public let remainder: [MultiaddrComponent]
+}
+
+extension Multiaddr {
+    /// The TCP endpoint this address begins with, if it begins with one.
+    public var tcpEndpoint: MultiaddrEndpoint? { self.endpoint(over: .tcp) }
+
+    /// The UDP endpoint this address begins with, if it begins with one.
+    public var udpEndpoint: MultiaddrEndpoint? { self.endpoint(over: .udp) }
+
+    private func endpoint(over transport: MultiaddrProtocol) -> MultiaddrEndpoint? {
+        var rest = self.components[...]
+        var zone: String?
+        if rest.first?.protocol == .ip6zone, rest.dropFirst().first?.protocol == .ip6 {
+            zone = rest.popFirst()?.name
+        }
+        guard let first = rest.popFirst(), let second = rest.popFirst(), second.protocol == transport, let port = second.port else {
+            return nil
+        }
+        let host: MultiaddrEndpoint.Host
+        switch first.protocol {
+        case .ip4, .ip6:
+            guard let address = first.ipAddress else { return nil }
+            host = .ip(address, zone: zone)
+        case .dns: host = .name(first.text, .any)
+        case .dns4: host = .name(first.text, .ip4)
+        case .dns6: host = .name(first.text, .ip6)
+        default: return nil
+        }
+        return MultiaddrEndpoint(host: host, port: port, remainder: Array(rest))
+    }
+
+    /// The IP address this address begins with, an `/ip6zone` before it aside; of a relayed address, the relay's.
+    public var ipAddress: IPAddress? {
+        let head = self.components.prefix(2)
+        return head.first?.protocol == .ip6zone ? head.dropFirst().first?.ipAddress : head.first?.ipAddress
+    }
+
+    /// Whether it begins with a loopback address.
+    public var isLoopback: Bool { self.ipAddress?.isLoopback ?? false }
+
+    /// Whether it begins with an address of a private network.
+    public var isPrivate: Bool { self.ipAddress?.isPrivate ?? false }
+
+    /// Whether it begins with 0.0.0.0 or ::, which stand for every interface.
+    public var isUnspecified: Bool { self.ipAddress?.isUnspecified ?? false }
+
+    /// Whether it begins with a link-local address.
+    public var isLinkLocal: Bool { self.ipAddress?.isLinkLocal ?? false }
+
+    /// Whether it begins with an IP address that the whole internet might reach.
+    public var isPublic: Bool { self.ipAddress?.isPublic ?? false }
+}
