@@ -44,9 +44,9 @@ final class AcceptBackoff: ChannelInboundHandler {
                 metadata: ["errno": "\(error.errnoCode)"])
         }
         try? context.channel.syncOptions?.setOption(.autoRead, value: false)
-        let context = context.loopBound
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: Self.pause) {
-            self.resume(context.value)
+            bound.value.handler.resume(bound.value.context)
         }
     }
 

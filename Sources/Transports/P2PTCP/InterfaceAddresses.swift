@@ -5,11 +5,7 @@ import P2PMultiaddr
 enum InterfaceAddresses {
     /// Whether the socket listens on every interface.
     static func isWildcard(_ address: SocketAddress?) -> Bool {
-        switch address {
-        case .v4(let address): address.address.sin_addr.s_addr == 0
-        case .v6(let address): withUnsafeBytes(of: address.address.sin6_addr) { $0.allSatisfy { $0 == 0 } }
-        default: false
-        }
+        address?.ip?.isUnspecified ?? false
     }
 
     /// The address itself, or one address per interface for a wildcard, in the system's order.
@@ -22,14 +18,9 @@ enum InterfaceAddresses {
             guard var local = device.address, local.protocol == address.protocol else { continue }
             local.port = port
             // A link-local address means nothing without its interface, and peers can't know ours.
-            guard !self.isLinkLocal(local), let expanded = Multiaddr(tcp: local), !addresses.contains(expanded) else { continue }
+            guard local.ip?.isLinkLocal == false, let expanded = Multiaddr(tcp: local), !addresses.contains(expanded) else { continue }
             addresses.append(expanded)
         }
         return addresses.isEmpty ? Multiaddr(tcp: address).map { [$0] } : addresses
-    }
-
-    private static func isLinkLocal(_ address: SocketAddress) -> Bool {
-        guard case .v6(let address) = address else { return false }
-        return withUnsafeBytes(of: address.address.sin6_addr) { $0[0] == 0xfe && $0[1] & 0xc0 == 0x80 }
     }
 }

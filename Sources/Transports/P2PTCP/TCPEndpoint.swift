@@ -45,13 +45,12 @@ struct TCPEndpoint {
     private func socketAddress(_ ip: IPAddress, zone: String?) throws(TransportError) -> SocketAddress {
         do {
             let address = try SocketAddress(packedIPAddress: ByteBuffer(bytes: ip.bytes), port: Int(self.port))
-            guard let zone, case .v6(let v6) = address else { return address }
-            var raw = v6.address
-            raw.sin6_scope_id = UInt32(zone) ?? if_nametoindex(zone)
-            guard raw.sin6_scope_id != 0 else {
+            guard let zone, ip.isIPv6 else { return address }
+            let scope = UInt32(zone) ?? if_nametoindex(zone)
+            guard scope != 0 else {
                 throw TransportError(.invalidAddress, "\(self.address): there is no interface named \(zone)")
             }
-            return SocketAddress(raw, host: v6.host)
+            return address.scoped(to: scope)
         } catch let error as TransportError {
             throw error
         } catch {
@@ -94,27 +93,5 @@ struct TCPEndpoint {
             entry = info.ai_next
         }
         return addresses.isEmpty ? .failure(TransportError(.unresolvable, "\(name) has no address of the kind asked for")) : .success(addresses)
-    }
-}
-
-extension Multiaddr {
-    /// The address of a TCP socket; nil for other kinds of sockets. An interface's scope id is kept as `/ip6zone`.
-    init?(tcp address: SocketAddress?) {
-        let ip: IPAddress?
-        var scope: UInt32 = 0
-        switch address {
-        case .v4(let v4): ip = withUnsafeBytes(of: v4.address.sin_addr) { IPAddress(bytes: $0) }
-        case .v6(let v6):
-            ip = withUnsafeBytes(of: v6.address.sin6_addr) { IPAddress(bytes: $0) }
-            scope = v6.address.sin6_scope_id
-        default: ip = nil
-        }
-        guard let ip, let port = address?.port.flatMap(UInt16.init(exactly:)) else { return nil }
-        let plain = Multiaddr(ip: ip, tcp: port)
-        if scope != 0, let zoned = try? Multiaddr([MultiaddrComponent(.ip6zone, text: String(scope))] + plain.components) {
-            self = zoned
-        } else {
-            self = plain
-        }
     }
 }

@@ -1,6 +1,6 @@
 public import Logging
 public import NIOCore
-import NIOPosix
+public import NIOPosix
 public import P2PCore
 public import P2PMultiaddr
 public import P2PPipeline
@@ -115,7 +115,7 @@ public struct TCPTransport: ByteTransport {
                 return channel.eventLoop.makeSucceededVoidFuture()
             }
         if local.protocol == .inet6 {
-            bootstrap = bootstrap.serverChannelOption(.ipv6Option(.ipv6_v6only), value: 1)
+            bootstrap = bootstrap.serverChannelOption(ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1)
         }
         do {
             let channel = try await bootstrap.bind(to: local).get()

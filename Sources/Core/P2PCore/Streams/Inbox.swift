@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 import Synchronization
 
 /// A bounded queue with one consumer: what arrives from outside waits here until a task takes it.
