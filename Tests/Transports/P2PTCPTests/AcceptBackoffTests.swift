@@ -1,0 +1,40 @@
+import Logging
+import NIOCore
+import NIOEmbedded
+import Testing
+
+@testable import P2PTCP
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#endif
+
+@Suite("Accepting without file descriptors")
+struct AcceptBackoffTests {
+    @Test("The listener rests for 250 ms, then accepts again", arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM])
+    func rests(errno: CInt) throws {
+        let channel = EmbeddedChannel()
+        try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+        channel.pipeline.fireErrorCaught(IOError(errnoCode: errno, reason: "accept"))
+        channel.pipeline.fireErrorCaught(IOError(errnoCode: errno, reason: "accept"))
+        #expect(try channel.syncOptions?.getOption(.autoRead) == false)
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(249))
+        #expect(try channel.syncOptions?.getOption(.autoRead) == false)
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+        #expect(try channel.syncOptions?.getOption(.autoRead) == true)
+        try channel.throwIfErrorCaught()
+        _ = try channel.finish()
+    }
+
+    @Test("Any other error is passed on")
+    func passesOn() throws {
+        let channel = EmbeddedChannel()
+        try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+        channel.pipeline.fireErrorCaught(IOError(errnoCode: EBADF, reason: "accept"))
+        #expect(throws: IOError.self) { try channel.throwIfErrorCaught() }
+        #expect(try channel.syncOptions?.getOption(.autoRead) == true)
+        _ = try? channel.finish()
+    }
+}
