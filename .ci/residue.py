@@ -15,7 +15,6 @@ IN_SOURCES = [
     (re.compile(r"\btry!"), "try!"),
     (re.compile(r"\bas!\s"), "as!"),
     (re.compile(r"\bfatalError\("), "fatalError"),
-    (re.compile(r"\bnonisolated\(unsafe\)\s+var"), "nonisolated(unsafe) var"),
 ]
 IN_LIBRARIES = [(re.compile(r"^\s*(?:debugPrint|print)\("), "print")]
 
