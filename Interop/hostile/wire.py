@@ -35,10 +35,33 @@ class Ended(Exception):
 # Bytes
 
 
-class Link:
+class Buffered:
+    """Reads whole pieces: what a time-out interrupts stays in the buffer."""
+
+    def __init__(self):
+        self._buffer = bytearray()
+
+    def _more(self):
+        """The next bytes, at least one."""
+        raise NotImplementedError
+
+    def peek(self, count):
+        """The next `count` bytes, which stay."""
+        while len(self._buffer) < count:
+            self._buffer += self._more()
+        return bytes(self._buffer[:count])
+
+    def receive_exactly(self, count):
+        data = self.peek(count)
+        del self._buffer[:count]
+        return data
+
+
+class Link(Buffered):
     """A TCP connection that counts what it sends and can be cut after so many bytes."""
 
     def __init__(self, endpoint, *, timeout=15, cut_after=None, cut_by="fin"):
+        super().__init__()
         self.socket = endpoint if isinstance(endpoint, socket.socket) else socket.create_connection(endpoint, timeout)
         self.socket.settimeout(timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -69,20 +92,18 @@ class Link:
         for byte in data:
             self.send(bytes([byte]))
 
-    def receive(self, limit=1 << 16):
+    def _more(self):
         try:
-            data = self.socket.recv(limit)
+            data = self.socket.recv(1 << 16)
         except ConnectionResetError as error:
             raise Ended("rst") from error
         if not data:
             raise Ended("fin")
         return data
 
-    def receive_exactly(self, count):
-        data = bytearray()
-        while len(data) < count:
-            data += self.receive(count - len(data))
-        return bytes(data)
+    def receive(self):
+        """Whatever comes next."""
+        return self.receive_exactly(max(1, len(self._buffer)))
 
     @contextlib.contextmanager
     def patience(self, seconds):
@@ -281,18 +302,19 @@ def framed(data):
 
 
 def receive_framed(link):
-    return link.receive_exactly(struct.unpack(">H", link.receive_exactly(2))[0])
+    (size,) = struct.unpack(">H", link.peek(2))
+    return link.receive_exactly(2 + size)[2:]
 
 
-class Channel:
+class Channel(Buffered):
     """The encrypted bytes after a handshake."""
 
     def __init__(self, link, sending_key, receiving_key, their_payload):
+        super().__init__()
         self.link = link
         self.their_payload = fields(their_payload)
         self._seal, self._open = ChaCha20Poly1305(sending_key), ChaCha20Poly1305(receiving_key)
         self._sent = self._received = 0
-        self._buffer = bytearray()
 
     def record(self, plaintext):
         """One sealed record with its length, not sent yet. The nonce is spent."""
@@ -306,14 +328,12 @@ class Channel:
             out += self.record(data[at : at + MOST_PLAINTEXT])
         self.link.send(bytes(out))
 
-    def receive_exactly(self, count):
-        while len(self._buffer) < count:
-            sealed = receive_framed(self.link)
-            self._buffer += self._open.decrypt(_nonce(self._received), sealed, b"")
+    def _more(self):
+        plaintext = b""
+        while not plaintext:
+            plaintext = self._open.decrypt(_nonce(self._received), receive_framed(self.link), b"")
             self._received += 1
-        data = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return data
+        return plaintext
 
 
 def initiate(link, key, *, extensions=b"", make_payload=payload):
@@ -394,9 +414,9 @@ class Yamux:
         return number
 
     def receive_frame(self):
-        version, kind, flags, stream, length = struct.unpack(">BBHII", self.channel.receive_exactly(12))
+        version, kind, flags, stream, length = struct.unpack(">BBHII", self.channel.peek(12))
         assert version == 0, "the peer's own frames are well-formed"
-        body = self.channel.receive_exactly(length) if kind == DATA else b""
+        body = self.channel.receive_exactly(12 + (length if kind == DATA else 0))[12:]
         frame = Frame(kind, flags, stream, length, body)
         self._dispatch(frame)
         return frame
