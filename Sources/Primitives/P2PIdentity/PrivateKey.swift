@@ -43,9 +43,9 @@ public struct PrivateKey: Sendable, IdentityKey {
         }
     }
 
-    private init(_ type: KeyType, _ material: some SigningKey) throws(IdentityError) {
+    private init(_ type: KeyType, _ material: any SigningKey) throws(IdentityError) {
         self.material = material
-        self.publicKey = try PublicKey(type, material.publicKey)
+        self.publicKey = try PublicKey(type, material.verifyingKey)
         self.protobufEncoded = try KeyMessage(type: type, data: material.encoded).privateEncoding()
     }
 

@@ -48,6 +48,11 @@ public struct PublicKey: Sendable {
     }
 }
 
+extension PublicKey: CustomStringConvertible {
+    /// The type and the id of the peer that holds the key.
+    public var description: String { "PublicKey(\(self.type), \(PeerID(self)))" }
+}
+
 extension PublicKey: Hashable {
     /// Equal when the canonical encodings are.
     public static func == (left: Self, right: Self) -> Bool {

@@ -166,12 +166,14 @@ final class KeyFileTests {
         #expect(try KeyFile.read(path).publicKey == key.publicKey)
     }
 
-    @Test("Paths that lead through a file, or have too long a name, fail with what the system says")
+    @Test("Paths that lead through a file, hold a zero byte or have too long a name, fail with what the system says")
     func unreachable() throws {
         let key = try PrivateKey.generate(.ed25519)
         let file = try self.put([1], "file")
         #expect(throws: IdentityError(.keyFileUnavailable, "")) { try KeyFile.write(key, to: "\(file)/key") }
         #expect(throws: IdentityError(.keyFileUnavailable, "")) { try KeyFile.read("\(file)/key") }
         #expect(throws: IdentityError(.keyFileUnavailable, "")) { try KeyFile.read(self.path(String(repeating: "x", count: 300))) }
+        #expect(throws: IdentityError(.keyFileUnavailable, "")) { try KeyFile.write(key, to: "\(file)\0") }
+        #expect(throws: IdentityError(.keyFileUnavailable, "")) { try KeyFile.read("\(file)\0") }
     }
 }

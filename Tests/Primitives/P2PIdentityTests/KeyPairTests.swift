@@ -1,3 +1,5 @@
+import Crypto
+import Foundation
 import P2PIdentity
 import Testing
 
@@ -32,6 +34,17 @@ struct KeyPairTests {
         }
         accepted += key.publicKey.isValidSignature(signature + [0], for: message) ? 1 : 0
         #expect(accepted == 0)
+    }
+
+    @Test("Keys of at most 42 bytes are their own ids, the others are named by their SHA-256", arguments: KeyType.allCases)
+    func ids(type: KeyType) throws {
+        let key = try PrivateKey.generate(type).publicKey
+        let isInlined = type == .ed25519 || type == .secp256k1
+        let expected: [UInt8] =
+            isInlined
+            ? [0x00, UInt8(key.protobufEncoded.count)] + key.protobufEncoded : [0x12, 0x20] + SHA256.hash(data: key.protobufEncoded)
+        #expect(PeerID(key).bytes == expected)
+        #expect(key.description == "PublicKey(\(type), \(PeerID(key)))")
     }
 
     @Test("Two keys of a type differ", arguments: KeyType.allCases)

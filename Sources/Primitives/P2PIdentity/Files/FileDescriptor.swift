@@ -17,6 +17,9 @@ struct FileDescriptor: ~Copyable {
 
     /// Opens a file; one that this call creates is readable and writable for its owner alone.
     static func open(_ path: String, _ flags: CInt) throws(IdentityError) -> FileDescriptor {
+        guard !path.utf8.contains(0) else {
+            throw IdentityError(.keyFileUnavailable, "a path with a zero byte in it, which the system would cut short")
+        }
         let number = retrying { systemOpen(path, flags, 0o600) }
         guard number >= 0 else { throw .system("open", path) }
         return FileDescriptor(number: number)
@@ -71,6 +74,10 @@ struct FileDescriptor: ~Copyable {
 
     /// Waits until the file is on the disk.
     func synchronize(_ path: String) throws(IdentityError) {
+        #if canImport(Darwin)
+            // fsync(2) there leaves the bytes in the drive's cache; not every file system knows the stronger call.
+            if fcntl(self.number, F_FULLFSYNC) == 0 { return }
+        #endif
         guard retrying({ fsync(self.number) }) == 0 else { throw .system("fsync", path) }
     }
 

@@ -12,6 +12,7 @@ import Crypto
 struct ECDSAPrivateKey: SigningKey {
     let encoded: [UInt8]
     let publicKey: ECDSAPublicKey
+    var verifyingKey: any VerifyingKey { self.publicKey }
     private let key: P256.Signing.PrivateKey
 
     /// Makes a new key.

@@ -15,6 +15,7 @@ struct Ed25519PrivateKey: SigningKey {
 
     let encoded: [UInt8]
     let publicKey: Ed25519PublicKey
+    var verifyingKey: any VerifyingKey { self.publicKey }
     private let key: Curve25519.Signing.PrivateKey
 
     /// Makes a new key.

@@ -9,13 +9,11 @@ protocol VerifyingKey: Sendable {
 
 /// The private half of one algorithm.
 protocol SigningKey: Sendable {
-    associatedtype Verifying: VerifyingKey
-
     /// The field `Data` of the protobuf message `PrivateKey`.
     var encoded: [UInt8] { get }
 
     /// The public half.
-    var publicKey: Verifying { get }
+    var verifyingKey: any VerifyingKey { get }
 
     /// Signs a message as the peer-ids spec prescribes for the algorithm.
     func signature(for message: [UInt8]) throws(IdentityError) -> [UInt8]

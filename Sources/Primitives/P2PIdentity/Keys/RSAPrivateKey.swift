@@ -11,6 +11,7 @@ import CryptoExtras
 struct RSAPrivateKey: SigningKey {
     let encoded: [UInt8]
     let publicKey: RSAPublicKey
+    var verifyingKey: any VerifyingKey { self.publicKey }
     private let key: _RSA.Signing.PrivateKey
 
     /// Makes a new key with the public exponent 65,537.

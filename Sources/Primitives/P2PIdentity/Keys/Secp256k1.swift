@@ -11,11 +11,11 @@ enum Secp256k1 {
             try Secp256k1PublicKey(encoded: encoded)
         }
 
-        static func privateKey(encoded: [UInt8]) throws(IdentityError) -> Secp256k1PrivateKey {
+        static func privateKey(encoded: [UInt8]) throws(IdentityError) -> any SigningKey {
             try Secp256k1PrivateKey(encoded: encoded)
         }
 
-        static func generate() throws(IdentityError) -> Secp256k1PrivateKey {
+        static func generate() throws(IdentityError) -> any SigningKey {
             try Secp256k1PrivateKey.generate()
         }
     #else
@@ -23,11 +23,11 @@ enum Secp256k1 {
             throw Self.notBuilt
         }
 
-        static func privateKey(encoded: [UInt8]) throws(IdentityError) -> Ed25519PrivateKey {
+        static func privateKey(encoded: [UInt8]) throws(IdentityError) -> any SigningKey {
             throw Self.notBuilt
         }
 
-        static func generate() throws(IdentityError) -> Ed25519PrivateKey {
+        static func generate() throws(IdentityError) -> any SigningKey {
             throw Self.notBuilt
         }
 

@@ -7,6 +7,7 @@
     final class Secp256k1PrivateKey: SigningKey, @unchecked Sendable {
         let encoded: [UInt8]
         let publicKey: Secp256k1PublicKey
+        var verifyingKey: any VerifyingKey { self.publicKey }
         private let key: OpaquePointer
 
         /// Makes a new key: a scalar drawn evenly from 1 to the order less 1.
