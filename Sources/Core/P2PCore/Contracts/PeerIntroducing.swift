@@ -42,4 +42,10 @@ public protocol PeerIntroducing: Sendable {
     var introductionChanges: AsyncStream<Void> { get }
     /// The connections to peers that serve `protocolID`, so that they can be told.
     func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo]
+    /// What a peer has said about itself before, so that a partial update can be completed; nil when nothing is known.
+    func knownIntroduction(of peer: PeerID) async -> Introduction?
+}
+
+extension PeerIntroducing {
+    public func knownIntroduction(of peer: PeerID) async -> Introduction? { nil }
 }

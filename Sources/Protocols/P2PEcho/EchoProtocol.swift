@@ -1,0 +1,20 @@
+public import P2PCore
+
+/// Returns every byte until the peer half-closes.
+///
+/// Bytes travel in the buffers they came in: nothing is copied here, and a peer that does not read slows only itself,
+/// because the next read waits for the last write.
+public struct EchoProtocol: ProtocolHandler {
+    /// `/echo/1.0.0`.
+    public static let id: ProtocolID = "/echo/1.0.0"
+
+    /// A responder; it has nothing to configure.
+    public init() {}
+
+    public var protocolIDs: [ProtocolID] { [Self.id] }
+    public var placement: HandlerPlacement { .connectionLoop }
+
+    public func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+        while let bytes = try await stream.read() { try await stream.write(bytes) }
+    }
+}

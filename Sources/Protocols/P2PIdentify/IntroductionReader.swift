@@ -1,0 +1,101 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import SwiftProtobuf
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// Merges the messages of a peer into its introduction, and checks what can be checked. A value, without I/O.
+struct IntroductionReader {
+    /// An introduction of which the key was checked, and the record as far as it goes by itself.
+    struct Reading {
+        var introduction: Introduction
+        /// The record, if there was one and it was signed by the peer itself.
+        var record: PeerRecord?
+        /// Why a record was ignored.
+        var recordError: IdentityError?
+    }
+
+    private var wire = WireIdentify()
+    private var messages = 0
+
+    /// Merges one more message: lists grow, single fields are replaced (protobuf, "Last One Wins").
+    ///
+    /// - Throws: ``StreamError/Code/messageTooLarge`` beyond ``IdentifyLimits/receivedMessages``, ``StreamError/Code/malformed``.
+    mutating func merge(_ message: ByteBuffer) throws(StreamError) {
+        self.messages += 1
+        guard self.messages <= IdentifyLimits.receivedMessages else {
+            throw StreamError(.messageTooLarge, "the peer introduced itself in more than \(IdentifyLimits.receivedMessages) messages")
+        }
+        do {
+            try self.wire.merge(serializedBytes: Array(message.readableBytesView))
+        } catch {
+            throw StreamError(.malformed, "\(message.readableBytes) bytes that are no identify message", cause: error)
+        }
+    }
+
+    /// The introduction, once the peer has half-closed.
+    ///
+    /// Addresses that can't be read or that name another peer are ignored: an address of tomorrow must not spoil those of today. A
+    /// record that does not verify is ignored too, with the reason; one that does brings its addresses along, in place of the unsigned ones.
+    ///
+    /// - Throws: ``StreamError/Code/wrongKey`` when the peer claims another key than the one that it proved to hold;
+    ///   ``StreamError/Code/unexpectedEnd`` when there was no message.
+    func finish(from peer: PeerID, holding key: PublicKey) throws(StreamError) -> Reading {
+        guard self.messages > 0 else { throw StreamError(.unexpectedEnd, "the peer finished without introducing itself") }
+        var introduction = Introduction()
+        if self.wire.hasPublicKey {
+            guard Array(self.wire.publicKey) == key.protobufEncoded else {
+                throw StreamError(.wrongKey, "\(peer) introduced itself with another key than the one it proved to hold")
+            }
+            introduction.publicKey = key
+        }
+        introduction.listenAddresses = Self.addresses(self.wire.listenAddrs, of: peer)
+        introduction.protocols = Self.protocols(self.wire.protocols)
+        if self.wire.hasObservedAddr { introduction.observedAddress = try? Multiaddr(bytes: self.wire.observedAddr) }
+        introduction.protocolVersion = self.wire.protocolVersion.cut(to: IdentifyLimits.versionLength)
+        introduction.agentVersion = self.wire.agentVersion.cut(to: IdentifyLimits.versionLength)
+
+        guard self.wire.hasSignedPeerRecord else { return Reading(introduction: introduction) }
+        let envelope = Array(self.wire.signedPeerRecord)
+        do throws(IdentityError) {
+            let record = try PeerRecord.open(envelope, from: peer)
+            introduction.signedRecord = envelope
+            introduction.listenAddresses = Self.addresses(record.addresses, of: peer)
+            return Reading(introduction: introduction, record: record)
+        } catch {
+            return Reading(introduction: introduction, recordError: error)
+        }
+    }
+
+    /// The unsigned addresses, for when the record turns out to be an old one.
+    func unsignedAddresses(of peer: PeerID) -> [Multiaddr] {
+        Self.addresses(self.wire.listenAddrs, of: peer)
+    }
+
+    private static func addresses(_ encoded: [some Collection<UInt8>], of peer: PeerID) -> [Multiaddr] {
+        var seen: Set<Multiaddr> = []
+        var addresses: [Multiaddr] = []
+        for bytes in encoded where addresses.count < IdentifyLimits.addresses {
+            guard let address = try? Multiaddr(bytes: bytes), address.peerID == nil || address.peerID == peer else { continue }
+            let bare = address.withoutPeerID
+            if !bare.isEmpty, seen.insert(bare).inserted { addresses.append(bare) }
+        }
+        return addresses
+    }
+
+    private static func protocols(_ names: [String]) -> [ProtocolID] {
+        var seen: Set<ProtocolID> = []
+        var protocols: [ProtocolID] = []
+        for name in names where protocols.count < IdentifyLimits.protocols {
+            guard let id = ProtocolID(validating: name), seen.insert(id).inserted else { continue }
+            protocols.append(id)
+        }
+        return protocols
+    }
+}

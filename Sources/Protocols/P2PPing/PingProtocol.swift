@@ -1,0 +1,25 @@
+public import P2PCore
+
+/// The answering side of ping: returns every 32 bytes as they came (ping spec, "Protocol").
+///
+/// A peer that finishes in the middle of a ping has its stream reset; bytes beyond 32 belong to the next ping.
+public struct PingProtocol: ProtocolHandler {
+    /// `/ipfs/ping/1.0.0`.
+    public static let id: ProtocolID = "/ipfs/ping/1.0.0"
+    /// The size of a ping and of its answer, in bytes.
+    public static let size = 32
+    /// Streams that one peer may keep open to be answered on (ping spec, "Protocol").
+    public static let inboundStreamsPerPeer = 2
+
+    /// A responder; it has nothing to configure.
+    public init() {}
+
+    public var protocolIDs: [ProtocolID] { [Self.id] }
+    public var placement: HandlerPlacement { .connectionLoop }
+    public var limits: StreamLimits { StreamLimits(inboundPerPeer: Self.inboundStreamsPerPeer) }
+    public var servesLimitedConnections: Bool { true }
+
+    public func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+        while let ping = try await stream.readExactly(Self.size) { try await stream.write(ping) }
+    }
+}
