@@ -1,14 +1,17 @@
+public import P2PCore
+
 /// Why a Noise channel could not be made, or had to end.
 ///
 /// Every one of them ends the connection: there is no way to go on after a record
 /// that doesn't authenticate (Noise spec, section 5.1, "DecryptWithAd").
-public struct NoiseError: Error, Hashable, CustomStringConvertible {
+public struct NoiseError: CodedError {
     /// What went wrong, for programs. More may be added.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         /// The code's name.
         public let description: String
 
-        private init(_ description: String) { self.description = description }
+        /// Names a reason of your own.
+        public init(_ description: String) { self.description = description }
 
         /// The connection ended in the middle of the handshake or of a record.
         public static let truncated = Code("truncated")
@@ -46,19 +49,13 @@ public struct NoiseError: Error, Hashable, CustomStringConvertible {
     public let code: Code
     /// What went wrong and where, for people.
     public let message: String
+    /// What lies beneath, if anything.
+    public let cause: (any Error)?
 
     /// An error with its code and a message that says where.
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.code = code
         self.message = message
+        self.cause = cause
     }
-
-    /// The code and the message.
-    public var description: String { "\(self.code): \(self.message)" }
-
-    /// Two errors are equal when their codes are.
-    public static func == (left: NoiseError, right: NoiseError) -> Bool { left.code == right.code }
-
-    /// Hashes the code.
-    public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 }
