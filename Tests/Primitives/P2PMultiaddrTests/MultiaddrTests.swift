@@ -76,6 +76,27 @@ struct MultiaddrTests {
         }
     }
 
+    @Test("Text changed anywhere is refused, or is an address that comes back", arguments: 0..<10 as Range<UInt64>)
+    func textMutations(_ seed: UInt64) throws {
+        var random = RandomComponents(seed: seed)
+        let characters = Array("/:.%-~=019azAZ\0\n é".utf8)
+        for _ in 0..<20 {
+            let text = Array(try Multiaddr(random.components()).description.utf8)
+            for _ in 0..<40 {
+                var changed = text
+                let index = Int.random(in: changed.indices, using: &random)
+                switch Int.random(in: 0..<3, using: &random) {
+                case 0: changed[index] = characters.randomElement(using: &random) ?? 0
+                case 1: changed.insert(characters.randomElement(using: &random) ?? 0, at: index)
+                default: changed.removeSubrange(index..<min(changed.count, index + Int.random(in: 1...4, using: &random)))
+                }
+                guard let address = try? Multiaddr(String(decoding: changed, as: UTF8.self)) else { continue }
+                #expect(try Multiaddr(bytes: address.bytes) == address)
+                #expect(try Multiaddr(address.description) == address)
+            }
+        }
+    }
+
     static func expectStable(bytes: [UInt8]) {
         guard let address = try? Multiaddr(bytes: bytes) else { return }
         #expect(address.bytes == bytes)
