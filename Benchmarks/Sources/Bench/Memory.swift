@@ -1,0 +1,45 @@
+import ArgumentParser
+import CAllocationCounter
+import P2P
+
+struct Memory: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Resident memory per idle connection and per idle stream; one end's share.")
+
+    @Option(help: "Connections.") var count = 1_000
+
+    func run() async throws { try await self.measure() }
+
+    func measure() async throws {
+        let count = self.count
+        try await Pair.run { pair in
+            try pair.listener.register(Sink())
+            var connections: [ConnectionInfo] = []
+            for _ in 0..<50 { connections.append(try await Self.connect(pair)) }
+            allocation_trim()
+            let before = residentBytes()
+            for _ in 0..<count { connections.append(try await Self.connect(pair)) }
+            try await Task.sleep(for: .seconds(1))
+            allocation_trim()
+            let after = residentBytes()
+            report("memory per idle connection, one end", Double(after - before) / Double(2 * count) / 1_024, "KiB", "\(count) connections, both ends here, halved")
+
+            var streams: [PeerStream] = []
+            for connection in connections.prefix(20) {
+                for _ in 0..<100 {
+                    let stream = try await pair.dialer.openStream(on: connection.id, protocols: [Sink.id])
+                    try await stream.write(bytes: [1])
+                    streams.append(stream)
+                }
+            }
+            try await Task.sleep(for: .seconds(1))
+            allocation_trim()
+            report("memory per idle stream, one end", Double(residentBytes() - after) / Double(2 * streams.count) / 1_024, "KiB", "\(streams.count) streams, both ends here, halved; with its task")
+        }
+    }
+
+    private static func connect(_ pair: Pair) async throws -> ConnectionInfo {
+        let connection = try await pair.dialer.connectAnew(pair.address)
+        _ = try await pair.dialer.identified(connection.id)
+        return connection
+    }
+}

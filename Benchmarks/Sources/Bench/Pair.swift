@@ -1,0 +1,35 @@
+import P2P
+
+/// Two hosts on loopback that serve every built-in protocol, and an address to dial.
+struct Pair {
+    let dialer: PeerHost
+    let listener: PeerHost
+    let address: Multiaddr
+
+    /// Runs `body` while both hosts run.
+    static func run(_ body: @escaping @Sendable (Pair) async throws -> Void) async throws {
+        var configuration = StandardConfiguration()
+        configuration.host.limits.connections = 20_000
+        configuration.host.limits.connectionsPerPeer = 20_000
+        configuration.host.limits.connectionsPerAddress = 20_000
+        let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
+        let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
+        let addresses = try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let pair = Pair(dialer: dialer, listener: listener, address: addresses[0])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await listener.run() }
+            group.addTask { try await dialer.run() }
+            // The hosts start in tasks of their own; a dial before that is refused.
+            while true {
+                do {
+                    _ = try await dialer.dial(pair.address)
+                    break
+                } catch where error.code == .notRunning {
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+            }
+            try await body(pair)
+            group.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,40 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// One line per figure: what, how much, and what it is made of.
+func report(_ name: String, _ value: Double, _ unit: String, _ remark: String = "") {
+    let digits = value >= 100 ? 0 : value >= 10 ? 1 : 2
+    var scale = 1.0
+    for _ in 0..<digits { scale *= 10 }
+    let rounded = (value * scale).rounded() / scale
+    let number = digits == 0 ? String(Int(rounded)) : String(rounded)
+    print("\(name.padded(to: 44)) \(number.padded(to: 10, left: true)) \(unit.padded(to: 12)) \(remark)")
+    fflush(stdout)
+}
+
+extension String {
+    fileprivate func padded(to width: Int, left: Bool = false) -> String {
+        let padding = String(repeating: " ", count: max(0, width - self.count))
+        return left ? padding + self : self + padding
+    }
+}
+
+extension Duration {
+    var seconds: Double {
+        Double(self.components.seconds) + Double(self.components.attoseconds) / 1e18
+    }
+}
+
+/// Bytes of this process that are in memory.
+func residentBytes() -> Int {
+    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    guard fgets(&line, 256, file) != nil else { return 0 }
+    let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    let fields = text.split(separator: " ")
+    return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+}

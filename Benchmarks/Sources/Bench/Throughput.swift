@@ -1,0 +1,52 @@
+import ArgumentParser
+import NIOCore
+import P2P
+
+struct Throughput: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Bytes per second over one connection, one way.")
+
+    @Option(help: "Streams at a time.") var streams = 1
+    @Option(help: "MiB to send, over all streams.") var mebibytes = 2_048
+
+    func run() async throws { try await self.measure() }
+
+    func measure() async throws {
+        let (streams, mebibytes) = (self.streams, self.mebibytes)
+        try await Pair.run { pair in
+            try pair.listener.register(Sink())
+            let perStream = mebibytes * 1_048_576 / streams
+            let start = ContinuousClock.now
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<streams {
+                    group.addTask {
+                        let stream = try await pair.dialer.openStream(to: pair.listener.peerID, protocols: [Sink.id])
+                        let chunk = ByteBuffer(repeating: 0x5a, count: 65_536)
+                        var left = perStream
+                        while left > 0 {
+                            try await stream.write(chunk)
+                            left -= chunk.readableBytes
+                        }
+                        try await stream.finish()
+                        // The sink answers with one byte once it has read everything.
+                        guard try await stream.readExactly(1) != nil else { throw ExitCode(1) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let seconds = (ContinuousClock.now - start).seconds
+            report("throughput, \(streams) stream\(streams == 1 ? "" : "s")", Double(mebibytes) * 1.048576 / seconds, "MB/s", "\(mebibytes) MiB, both ends here")
+        }
+    }
+}
+
+/// Reads everything and answers with one byte.
+struct Sink: ProtocolHandler {
+    static let id: ProtocolID = "/bench/sink/1.0.0"
+    var protocolIDs: [ProtocolID] { [Self.id] }
+    var placement: HandlerPlacement { .connectionLoop }
+
+    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+        while try await stream.read() != nil {}
+        try await stream.write(ByteBuffer(bytes: [1]))
+    }
+}
