@@ -1,0 +1,54 @@
+public import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Synchronization
+
+extension PeerHost: PeerIntroducing {
+    /// For how long the addresses are remembered that a peer has told.
+    private static let toldAddressTimeToLive = Duration.seconds(30 * 60)
+    /// Addresses of one introduction that are looked at.
+    private static let toldAddressLimit = 64
+    /// Protocols of one introduction that are remembered.
+    private static let toldProtocolLimit = 1_024
+
+    public func introduction(to connection: ConnectionInfo) async -> Introduction {
+        let addresses = self.announcedAddresses
+        return Introduction(
+            publicKey: self.identity.publicKey, listenAddresses: addresses, protocols: self.registry.served.protocolIDs,
+            observedAddress: connection.remoteAddress, protocolVersion: self.configuration.protocolVersion,
+            agentVersion: self.configuration.agentVersion, signedRecord: await self.ownRecord.envelope(for: addresses))
+    }
+
+    /// Where this node listens, and where enough peers see it; without `/p2p`.
+    private var announcedAddresses: [Multiaddr] {
+        var addresses = self.swarm.listenAddresses
+        for address in self.observed.withLock({ $0.confirmed }) where !addresses.contains(address) { addresses.append(address) }
+        return addresses
+    }
+
+    public func introduced(_ introduction: Introduction, on connection: ConnectionInfo) async {
+        guard let entry = self.swarm.connection(connection.id) else { return }
+        entry.protocols = Set(introduction.protocols.prefix(Self.toldProtocolLimit))
+        await self.swarm.peerstore.remember(introduction, of: connection.remotePeer)
+        await self.swarm.peerstore.add(
+            Array(introduction.listenAddresses.prefix(Self.toldAddressLimit)), of: connection.remotePeer,
+            source: introduction.signedRecord == nil ? .identify : .certified, timeToLive: Self.toldAddressTimeToLive)
+        if let observed = introduction.observedAddress { self.note(observed.withoutPeerID, by: connection) }
+        self.swarm.events.post(.identified(connection, introduction))
+    }
+
+    /// Counts where a peer sees this node. Only a peer that dialled knows an address that others can dial too: a dialled
+    /// one sees a port that lives as long as the connection.
+    private func note(_ observed: Multiaddr, by connection: ConnectionInfo) {
+        guard connection.role == .listener, !connection.isLimited else { return }
+        let isConfirmed = self.observed.withLock { $0.observe(observed, by: connection.remoteAddress) }
+        if isConfirmed { self.changes.post() }
+    }
+
+    public var introductionChanges: AsyncStream<Void> { self.changes.subscribe() }
+
+    public func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo] {
+        self.swarm.connections.filter { $0.protocols?.contains(protocolID) == true }.map(\.info)
+    }
+}

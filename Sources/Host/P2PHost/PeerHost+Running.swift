@@ -1,0 +1,112 @@
+import Logging
+import P2PCore
+import P2PSwarm
+public import ServiceLifecycle
+import Synchronization
+
+extension PeerHost: Service {
+    /// Listens, dials and serves until a graceful shutdown, ``shutDown()`` or cancellation.
+    ///
+    /// A graceful shutdown stops listening, says goodbye on every connection at once and gives streams
+    /// ``HostConfiguration/shutdownGrace`` to end; then it cancels the handlers. Cancellation leaves out the grace.
+    /// Returns when nothing is left.
+    ///
+    /// - Throws: ``HostError/Code/alreadyRun`` the second time.
+    public func run() async throws {
+        guard self.swarm.start() else { throw HostError(.alreadyRun, "a host runs once; make a new one") }
+        await withGracefulShutdownHandler {
+            await self.runUntilShutDown()
+        } onGracefulShutdown: {
+            self.shutDown()
+        }
+    }
+
+    private func runUntilShutDown() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.counted { await self.negotiations.run() } }
+            group.addTask {
+                await self.counted {
+                    await self.shutdownRequested.wait()
+                    if !Task.isCancelled { await self.drain() }
+                    await self.swarm.stop()
+                }
+            }
+            for await job in self.swarm.jobs {
+                switch job {
+                case .dial(let operation):
+                    group.addTask { await self.counted { await self.swarm.perform(operation) } }
+                case .listener(let listener):
+                    group.addTask { await self.counted { await self.swarm.serve(listener) } }
+                case .connection(let entry):
+                    group.addTask(executorPreference: entry.connection.executor) {
+                        await self.counted { await self.serve(entry) }
+                    }
+                }
+            }
+            group.cancelAll()
+        }
+        await self.swarm.stop()
+        self.swarm.events.finish()
+    }
+
+    /// Says goodbye everywhere; a connection that takes longer than it may is left to the cancellation that follows.
+    private func drain() async {
+        let clock = self.swarm.clock
+        let deadline = clock.now().advanced(by: self.configuration.shutdownGrace).advanced(by: .seconds(1))
+        let drained = Signal()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await self.swarm.drain(.shutdown, grace: self.configuration.shutdownGrace)
+                drained.fire()
+            }
+            group.addTask { await drained.cancelling { await clock.sleep(deadline) } }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Runs a task's body and counts it meanwhile.
+    func counted(_ body: () async -> Void) async {
+        self.tasks.wrappingAdd(1, ordering: .relaxed)
+        await body()
+        self.tasks.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    // MARK: Connections
+
+    /// Serves a connection until it ends.
+    private func serve(_ entry: ConnectionEntry) async {
+        let reason = await withDiscardingTaskGroup { group in
+            for greeting in self.registry.greetings {
+                group.addTask(executorPreference: globalConcurrentExecutor) {
+                    await self.counted { await greeting.greet(entry.info, opening: self) }
+                }
+            }
+            let reason = await self.serveStreams(of: entry, in: &group)
+            self.swarm.retire(entry)
+            group.cancelAll()
+            return reason
+        }
+        if entry.closingCode == nil { await entry.close(.normal, grace: .zero) }
+        self.logger.debug("a connection ended", metadata: ["connection": "\(entry.info)", "reason": "\(reason)"])
+        self.swarm.ended(entry, reason: reason)
+    }
+
+    /// Starts a task for each stream that the peer opens; returns why there will be no more, and only once those that
+    /// live may be cancelled.
+    private func serveStreams(of entry: ConnectionEntry, in group: inout DiscardingTaskGroup) async -> ConnectionError {
+        let executor = entry.connection.executor
+        var streams = entry.connection.inboundStreams.makeAsyncIterator()
+        do throws(ConnectionError) {
+            while let stream = try await streams.next() {
+                group.addTask(executorPreference: executor) { await self.serve(stream, on: entry) }
+            }
+        } catch {
+            if error.code != .cancelled || entry.closingCode == nil { return error }
+        }
+        self.swarm.retire(entry)
+        guard let code = entry.closingCode else { return ConnectionError(.closed, "this side closed the connection") }
+        await entry.closed.wait()
+        return ConnectionError(.closed, "this side closed the connection (\(code == .shutdown ? "shutdown" : code.description))")
+    }
+}

@@ -1,0 +1,70 @@
+import NIOCore
+public import P2PCore
+public import P2PIdentity
+import P2PNegotiation
+import P2PSwarm
+
+extension PeerHost: StreamOpening {
+    public func openStream(to peer: PeerID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
+        var entry = try await self.connection(to: peer)
+        do {
+            return try await self.openStream(on: entry, protocols: protocols)
+        } catch let error where error.code == .connectionLost && !Task.isCancelled {
+            // The connection was ending when it was chosen: one that lives, or a new one, may do.
+            self.swarm.retire(entry)
+            entry = try await self.connection(to: peer)
+            return try await self.openStream(on: entry, protocols: protocols)
+        }
+    }
+
+    public func openStream(on connection: ConnectionID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
+        guard let entry = self.swarm.connection(connection) else {
+            throw StreamError(.connectionLost, "connection \(connection) has ended")
+        }
+        return try await self.openStream(on: entry, protocols: protocols)
+    }
+
+    /// Opens a stream that speaks one protocol, without a round trip for its negotiation.
+    public func openStream(to peer: PeerID, protocol protocolID: ProtocolID) async throws(StreamError) -> PeerStream {
+        if let entry = self.swarm.connection(to: peer), let connectionStream = try? await entry.connection.openStream() {
+            connectionStream.proposeLazily(self.registry.proposal(of: protocolID))
+            return connectionStream
+        }
+        return try await self.openStream(to: peer, protocols: [protocolID])
+    }
+
+    private func connection(to peer: PeerID) async throws(StreamError) -> ConnectionEntry {
+        if let entry = self.swarm.connection(to: peer) { return entry }
+        do throws(DialError) {
+            return try await self.swarm.dial(
+                peer, at: [], deadline: self.swarm.clock.now().advanced(by: self.configuration.dialTimeout))
+        } catch {
+            throw StreamError(
+                error.code == .cancelled ? .cancelled : .connectionLost, "there is no connection to \(peer)", cause: error)
+        }
+    }
+
+    private func openStream(on entry: ConnectionEntry, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
+        guard let preferred = protocols.first else { throw StreamError(.protocolNotSupported, "no protocol was proposed") }
+        let stream: PeerStream
+        do throws(ConnectionError) {
+            stream = try await entry.connection.openStream()
+        } catch {
+            let code: StreamError.Code =
+                switch error.code {
+                case .cancelled: .cancelled
+                case .resourceLimit: .resourceLimit
+                default: .connectionLost
+                }
+            throw StreamError(code, "\(entry.info.remotePeer) was not asked for \(preferred)", cause: error)
+        }
+        if let known = protocols.count == 1 ? preferred : entry.firstSupported(of: protocols) {
+            stream.proposeLazily(self.registry.proposal(of: known))
+            return stream
+        }
+        self.negotiations.insert(stream)
+        defer { self.negotiations.remove(stream) }
+        _ = try await stream.propose(NegotiationTable(protocols))
+        return stream
+    }
+}

@@ -1,0 +1,166 @@
+public import Logging
+import NIOCore
+public import P2PCore
+public import P2PIdentity
+public import P2PMultiaddr
+import P2PNegotiation
+public import P2PSwarm
+import Synchronization
+
+/// A node: it has an identity, listens, dials peers, and serves protocols over streams.
+///
+/// ``run()`` owns everything that it does; before it there are no connections, after it there are none left.
+public final class PeerHost: Sendable {
+    /// The name of this node.
+    public let peerID: PeerID
+    /// What it was told.
+    public let configuration: HostConfiguration
+
+    let identity: any IdentityKey
+    let swarm: Swarm
+    let registry = ProtocolRegistry()
+    let negotiations: PendingNegotiations
+    let tasks = Atomic<Int>(0)
+    let observed: Mutex<ObservedAddresses>
+    let ownRecord: OwnRecord
+    let changes: IntroductionChanges
+    let shutdownRequested = Signal()
+    let logger: Logger
+
+    /// - Parameters:
+    ///   - identity: signs for the node; its public half names it.
+    ///   - transports: the first that takes an address gets it.
+    ///   - gater: decides who may connect.
+    ///   - peerstore: remembers peers; nil keeps them in memory.
+    public convenience init(
+        identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
+        gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, logger: Logger = Logger(label: "p2p")
+    ) {
+        self.init(
+            identity: identity, transports: transports, configuration: configuration, gater: gater, peerstore: peerstore,
+            clock: .system, logger: logger)
+    }
+
+    package init(
+        identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
+        gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, clock: SwarmClock,
+        logger: Logger = Logger(label: "p2p")
+    ) {
+        let changes = IntroductionChanges()
+        self.identity = identity
+        self.peerID = PeerID(identity.publicKey)
+        self.configuration = configuration
+        self.logger = logger
+        self.changes = changes
+        self.ownRecord = OwnRecord(identity: identity)
+        self.observed = Mutex(ObservedAddresses(observersNeeded: configuration.observersNeeded))
+        self.negotiations = PendingNegotiations(timeout: configuration.negotiationTimeout, clock: clock)
+        self.swarm = Swarm(
+            localPeer: PeerID(identity.publicKey), transports: transports,
+            configuration: SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout),
+            gater: gater, peerstore: peerstore ?? MemoryPeerstore(clock: clock), events: HostEventBus(), clock: clock, logger: logger,
+            onAddressChange: { changes.post() })
+    }
+
+    /// What this node knows of others.
+    public var peerstore: any Peerstore { self.swarm.peerstore }
+
+    // MARK: Protocols
+
+    /// Serves a protocol from now on.
+    ///
+    /// - Throws: ``HostError/Code/protocolTaken`` when another handler serves one of its names;
+    ///   ``HostError/Code/invalidProtocol`` when it has none.
+    public func register(_ handler: any ProtocolHandler) throws(HostError) {
+        try self.registry.register(handler)
+        self.changes.post()
+    }
+
+    /// Tells `greeting` of every connection from now on.
+    public func register(greeting: any ConnectionGreeting) {
+        self.registry.register(greeting: greeting)
+    }
+
+    // MARK: Addresses
+
+    /// Binds an address, before ``run()`` or during it; arrivals are served by ``run()``.
+    ///
+    /// - Returns: the real addresses, with `/p2p`.
+    public func listen(on address: Multiaddr) async throws(TransportError) -> [Multiaddr] {
+        try await self.swarm.listen(on: address).map { $0.withPeerID(self.peerID) }
+    }
+
+    /// Where this node listens, with `/p2p`.
+    public var listenAddresses: [Multiaddr] {
+        self.swarm.listenAddresses.map { $0.withPeerID(self.peerID) }
+    }
+
+    // MARK: Connections
+
+    /// Connects to a peer, or returns the connection that there is. Dials to the same peer share one connection.
+    ///
+    /// - Parameters:
+    ///   - addresses: where it may be, with or without `/p2p`; when empty, where it is known to be.
+    ///   - timeout: for everything, ``HostConfiguration/dialTimeout`` if nil.
+    /// - Throws: what was tried at each address, and why it failed; ``DialError/Code/notRunning`` outside of ``run()``.
+    public func dial(_ peer: PeerID, at addresses: [Multiaddr] = [], timeout: Duration? = nil) async throws(DialError) -> ConnectionInfo {
+        try await self.swarm.dial(peer, at: addresses, deadline: self.deadline(timeout)).info
+    }
+
+    /// Connects to the peer that the address names.
+    ///
+    /// - Parameter address: with `/p2p`.
+    /// - Throws: ``DialError/Code/peerRequired`` without.
+    public func dial(_ address: Multiaddr, timeout: Duration? = nil) async throws(DialError) -> ConnectionInfo {
+        guard let peer = address.peerID else {
+            throw DialError(.peerRequired, "\(address) does not say which peer to expect: add /p2p/ and its id")
+        }
+        return try await self.dial(peer, at: [address], timeout: timeout)
+    }
+
+    /// Connects to whoever answers at the address. Nothing protects from a stranger in between; meant for first contacts.
+    public func dialAnyPeer(at address: Multiaddr, timeout: Duration? = nil) async throws(DialError) -> ConnectionInfo {
+        if let peer = address.peerID { return try await self.dial(peer, at: [address], timeout: timeout) }
+        return try await self.swarm.dialAnyPeer(at: [address], deadline: self.deadline(timeout)).info
+    }
+
+    private func deadline(_ timeout: Duration?) -> NIODeadline {
+        self.swarm.clock.now().advanced(by: timeout ?? self.configuration.dialTimeout)
+    }
+
+    /// Closes every connection to the peer; returns when they are gone, handlers included.
+    ///
+    /// - Parameter grace: how long its streams may still go on.
+    public func disconnect(_ peer: PeerID, code: ConnectionErrorCode = .normal, grace: Duration = .zero) async {
+        let entries = self.swarm.connections.filter { $0.info.remotePeer == peer }
+        await withTaskGroup(of: Void.self) { group in
+            for entry in entries {
+                group.addTask {
+                    self.swarm.retire(entry)
+                    await entry.close(code, grace: grace)
+                    await entry.ended.wait()
+                }
+            }
+        }
+    }
+
+    /// Every connection that lives, the oldest first.
+    public func connections() -> [ConnectionInfo] { self.swarm.connections.map(\.info) }
+
+    /// What happens from now on. Bounded: a slow subscriber is told how many events it lost.
+    public func events() -> HostEvents { self.swarm.events.subscribe() }
+
+    /// What this node holds now.
+    public func statistics() -> HostStatistics {
+        let traffic = self.swarm.traffic
+        let counts = self.swarm.limits.counts
+        return HostStatistics(
+            connections: counts.connections, streams: traffic.streams, pending: counts.pendingInbound, dials: self.swarm.dialCount,
+            tasks: self.tasks.load(ordering: .relaxed), bytesIn: traffic.bytesIn, bytesOut: traffic.bytesOut)
+    }
+
+    /// Begins a graceful shutdown: ``run()`` says goodbye to every peer, lets streams end, and returns.
+    public func shutDown() {
+        self.shutdownRequested.fire()
+    }
+}

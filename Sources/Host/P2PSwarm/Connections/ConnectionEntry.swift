@@ -1,0 +1,62 @@
+package import P2PCore
+import Synchronization
+
+/// A connection as the swarm keeps it.
+package final class ConnectionEntry: Sendable {
+    private struct State {
+        /// What the peer says that it serves; nil until it has introduced itself.
+        var protocols: Set<ProtocolID>?
+        /// Why this side closes it.
+        var closing: ConnectionErrorCode?
+    }
+
+    package let connection: any MuxedConnection
+    package let info: ConnectionInfo
+    /// This side has closed it, grace included.
+    package let closed = Signal()
+    /// Its task is over, and so is every handler.
+    package let ended = Signal()
+
+    private let state = Mutex(State())
+    private let reservation: Mutex<Reservation?>
+
+    init(_ connection: any MuxedConnection, reservation: consuming Reservation) {
+        self.connection = connection
+        self.info = connection.info
+        self.reservation = Mutex(reservation)
+    }
+
+    /// What the peer says that it serves; nil until it has introduced itself.
+    package var protocols: Set<ProtocolID>? {
+        get { self.state.withLock { $0.protocols } }
+        set { self.state.withLock { $0.protocols = newValue } }
+    }
+
+    /// The first of `proposals` that the peer is known to serve.
+    package func firstSupported(of proposals: [ProtocolID]) -> ProtocolID? {
+        self.state.withLock { state in
+            guard let protocols = state.protocols else { return nil }
+            return proposals.first { protocols.contains($0) }
+        }
+    }
+
+    /// Why this side closes it, if it does.
+    package var closingCode: ConnectionErrorCode? { self.state.withLock { $0.closing } }
+
+    /// Closes the connection and returns when that is done; a second call waits for the first.
+    package func close(_ code: ConnectionErrorCode, grace: Duration) async {
+        let isFirst = self.state.withLock { state in
+            guard state.closing == nil else { return false }
+            state.closing = code
+            return true
+        }
+        guard isFirst else { return await self.closed.wait() }
+        await self.connection.close(code, grace: grace)
+        self.closed.fire()
+    }
+
+    /// Gives back what was counted for it.
+    func release() {
+        self.reservation.withLock { $0 = nil }
+    }
+}

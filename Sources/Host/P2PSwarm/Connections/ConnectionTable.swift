@@ -1,0 +1,57 @@
+import P2PCore
+import P2PIdentity
+
+/// Which connections there are and which dials are under way, as a value.
+struct ConnectionTable {
+    enum Phase {
+        case idle
+        case running
+        case draining
+        case stopped
+    }
+
+    private(set) var connections: [ConnectionID: ConnectionEntry] = [:]
+    /// Those that new streams may use, the preferred one first: those that no relay limits, in the order of their age.
+    private var usable: [PeerID: [ConnectionEntry]] = [:]
+    private var dials: [ObjectIdentifier: DialOperation] = [:]
+    private var dialsByPeer: [PeerID: DialOperation] = [:]
+    var phase = Phase.idle
+
+    var dialCount: Int { self.dials.count }
+
+    /// The connection that a new stream to the peer uses.
+    func connection(to peer: PeerID) -> ConnectionEntry? { self.usable[peer]?.first }
+
+    mutating func insert(_ entry: ConnectionEntry) {
+        self.connections[entry.info.id] = entry
+        let peer = entry.info.remotePeer
+        let index = entry.info.isLimited ? self.usable[peer]?.count : self.usable[peer]?.firstIndex { $0.info.isLimited }
+        self.usable[peer, default: []].insert(entry, at: index ?? self.usable[peer]?.count ?? 0)
+    }
+
+    /// New streams leave it alone from now on.
+    mutating func retire(_ entry: ConnectionEntry) {
+        let peer = entry.info.remotePeer
+        self.usable[peer]?.removeAll { $0 === entry }
+        if self.usable[peer]?.isEmpty == true { self.usable[peer] = nil }
+    }
+
+    mutating func remove(_ entry: ConnectionEntry) {
+        self.retire(entry)
+        self.connections[entry.info.id] = nil
+    }
+
+    func dial(to peer: PeerID) -> DialOperation? { self.dialsByPeer[peer] }
+
+    mutating func insert(_ dial: DialOperation) {
+        self.dials[ObjectIdentifier(dial)] = dial
+        if let peer = dial.peer { self.dialsByPeer[peer] = dial }
+    }
+
+    mutating func remove(_ dial: DialOperation) {
+        self.dials[ObjectIdentifier(dial)] = nil
+        if let peer = dial.peer, self.dialsByPeer[peer] === dial { self.dialsByPeer[peer] = nil }
+    }
+
+    var allDials: [DialOperation] { Array(self.dials.values) }
+}

@@ -1,0 +1,17 @@
+public import P2PCore
+public import P2PMultiaddr
+
+/// One address of a dial, and why it led nowhere.
+public struct DialAttempt: Sendable, CustomStringConvertible {
+    /// What was dialled, without `/p2p`.
+    public let address: Multiaddr
+    /// Why it failed.
+    public let error: TransportError
+
+    public init(address: Multiaddr, error: TransportError) {
+        self.address = address
+        self.error = error
+    }
+
+    public var description: String { "\(self.address): \(self.error)" }
+}

@@ -1,0 +1,44 @@
+public import P2PCore
+
+/// Why a peer was not reached. The message lists every address with its reason.
+public struct DialError: CodedError {
+    /// Why it failed: an open set.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        public let description: String
+
+        /// Names a reason of your own.
+        public init(_ description: String) { self.description = description }
+
+        /// Every address failed.
+        public static let allAddressesFailed = Code("allAddressesFailed")
+        /// No address is known for the peer.
+        public static let noAddresses = Code("noAddresses")
+        /// The address does not say which peer to expect (`/p2p/…`).
+        public static let peerRequired = Code("peerRequired")
+        /// The peer is this node.
+        public static let selfDial = Code("selfDial")
+        /// Another peer answered than the one that was asked for.
+        public static let peerMismatch = Code("peerMismatch")
+        /// The deadline passed first.
+        public static let timedOut = Code("timedOut")
+        /// The task that asked was cancelled.
+        public static let cancelled = Code("cancelled")
+        /// The host does not run, or not any more.
+        public static let notRunning = Code("notRunning")
+        /// A limit of this node was reached; the message names it.
+        public static let resourceLimit = Code("resourceLimit")
+    }
+
+    public let code: Code
+    public let message: String
+    public let cause: (any Error)?
+    /// What was tried, in the order in which it failed.
+    public let attempts: [DialAttempt]
+
+    public init(_ code: Code, _ message: String, attempts: [DialAttempt] = [], cause: (any Error)? = nil) {
+        self.code = code
+        self.message = attempts.isEmpty ? message : message + "; " + attempts.map(\.description).joined(separator: "; ")
+        self.attempts = attempts
+        self.cause = cause
+    }
+}

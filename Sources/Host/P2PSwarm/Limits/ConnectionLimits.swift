@@ -1,0 +1,144 @@
+public import P2PCore
+public import P2PIdentity
+public import P2PMultiaddr
+import Synchronization
+
+/// Counts connections and streams exactly, and refuses beyond ``ResourceLimits``.
+public final class ConnectionLimits: ResourceManager {
+    /// What is counted now.
+    public struct Counts: Sendable, Hashable {
+        /// Arrivals whose handshakes are not done.
+        public var pendingInbound = 0
+        /// Connections, both ways.
+        public var connections = 0
+        /// Streams that peers opened and handlers serve.
+        public var inboundStreams = 0
+    }
+
+    private struct StreamUse {
+        var count = 0
+        /// Made once, so that a stream costs no allocation here.
+        let release: @Sendable () -> Void
+    }
+
+    private struct PeerUse {
+        var connections = 0
+        var inboundStreams = 0
+        var protocols: [ProtocolID: StreamUse] = [:]
+
+        var isIdle: Bool { self.connections == 0 && self.inboundStreams == 0 }
+    }
+
+    private struct AddressUse {
+        var pending = 0
+        var connections = 0
+
+        var isIdle: Bool { self.pending == 0 && self.connections == 0 }
+    }
+
+    private struct State {
+        var counts = Counts()
+        var peers: [PeerID: PeerUse] = [:]
+        var addresses: [AddressKey: AddressUse] = [:]
+    }
+
+    public let limits: ResourceLimits
+    private let state = Mutex(State())
+
+    public init(_ limits: ResourceLimits = ResourceLimits()) {
+        self.limits = limits
+    }
+
+    public var counts: Counts { self.state.withLock { $0.counts } }
+
+    /// Peers and addresses that something is counted for.
+    var trackedKeys: Int { self.state.withLock { $0.peers.count + $0.addresses.count } }
+
+    public func reservePending(from address: Multiaddr) throws(LimitError) -> Reservation {
+        let key = AddressKey(address)
+        try self.state.withLock { state throws(LimitError) in
+            try Self.check(state.counts.pendingInbound, "pendingInbound", self.limits.pendingInbound)
+            if let key {
+                try Self.check(state.addresses[key]?.pending ?? 0, "pendingInboundPerAddress", self.limits.pendingInboundPerAddress)
+                state.addresses[key, default: AddressUse()].pending += 1
+            }
+            state.counts.pendingInbound += 1
+        }
+        return Reservation {
+            self.state.withLock { state in
+                state.counts.pendingInbound -= 1
+                if let key { Self.release(key, in: &state) { $0.pending -= 1 } }
+            }
+        }
+    }
+
+    public func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation {
+        let key = AddressKey(address)
+        try self.state.withLock { state throws(LimitError) in
+            try Self.check(state.counts.connections, "connections", self.limits.connections)
+            try Self.check(state.peers[peer]?.connections ?? 0, "connectionsPerPeer", self.limits.connectionsPerPeer)
+            if let key {
+                try Self.check(state.addresses[key]?.connections ?? 0, "connectionsPerAddress", self.limits.connectionsPerAddress)
+                state.addresses[key, default: AddressUse()].connections += 1
+            }
+            state.peers[peer, default: PeerUse()].connections += 1
+            state.counts.connections += 1
+        }
+        return Reservation {
+            self.state.withLock { state in
+                state.counts.connections -= 1
+                Self.release(peer, in: &state) { $0.connections -= 1 }
+                if let key { Self.release(key, in: &state) { $0.connections -= 1 } }
+            }
+        }
+    }
+
+    public func reserveStream(of protocolID: ProtocolID, from peer: PeerID, limit: Int) throws(LimitError) -> Reservation {
+        let release = try self.state.withLock { state throws(LimitError) -> @Sendable () -> Void in
+            guard let index = state.peers.index(forKey: peer), let stream = state.peers.values[index].protocols.index(forKey: protocolID)
+            else {
+                let inUse = state.peers[peer]?.inboundStreams ?? 0
+                try Self.check(inUse, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer)
+                try Self.check(0, "inboundPerPeer of \(protocolID)", limit)
+                let release: @Sendable () -> Void = { self.releaseStream(of: protocolID, from: peer) }
+                state.peers[peer, default: PeerUse()].protocols[protocolID] = StreamUse(count: 1, release: release)
+                state.peers[peer]?.inboundStreams += 1
+                state.counts.inboundStreams += 1
+                return release
+            }
+            try Self.check(state.peers.values[index].inboundStreams, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer)
+            try Self.check(state.peers.values[index].protocols.values[stream].count, "inboundPerPeer of \(protocolID)", limit)
+            state.peers.values[index].protocols.values[stream].count += 1
+            state.peers.values[index].inboundStreams += 1
+            state.counts.inboundStreams += 1
+            return state.peers.values[index].protocols.values[stream].release
+        }
+        return Reservation(release: release)
+    }
+
+    private func releaseStream(of protocolID: ProtocolID, from peer: PeerID) {
+        self.state.withLock { state in
+            state.counts.inboundStreams -= 1
+            Self.release(peer, in: &state) { use in
+                use.inboundStreams -= 1
+                use.protocols[protocolID]?.count -= 1
+            }
+        }
+    }
+
+    private static func check(_ count: Int, _ name: @autoclosure () -> String, _ limit: Int) throws(LimitError) {
+        guard count < limit else { throw LimitError(limit: name(), value: limit) }
+    }
+
+    private static func release(_ peer: PeerID, in state: inout State, _ change: (inout PeerUse) -> Void) {
+        guard let index = state.peers.index(forKey: peer) else { return }
+        change(&state.peers.values[index])
+        if state.peers.values[index].isIdle { state.peers.remove(at: index) }
+    }
+
+    private static func release(_ address: AddressKey, in state: inout State, _ change: (inout AddressUse) -> Void) {
+        guard let index = state.addresses.index(forKey: address) else { return }
+        change(&state.addresses.values[index])
+        if state.addresses.values[index].isIdle { state.addresses.remove(at: index) }
+    }
+}

@@ -1,0 +1,19 @@
+/// How much peers may make a host hold. Every limit has a name, which its ``LimitError`` repeats.
+public struct ResourceLimits: Sendable, Hashable {
+    /// Arrivals whose handshakes are not done.
+    public var pendingInbound = 256
+    /// The same, from one address (an IPv4 address or an IPv6 /64). Loopback is exempt, as for every limit per address.
+    public var pendingInboundPerAddress = 64
+    /// Connections, both ways.
+    public var connections = 4_096
+    /// Connections with one peer.
+    public var connectionsPerPeer = 8
+    /// Connections with one address.
+    public var connectionsPerAddress = 128
+    /// Streams that one peer may have open with the handlers here, over all protocols.
+    public var inboundStreamsPerPeer = 2_048
+    /// Dials that are under way, whatever their number of addresses.
+    public var dials = 256
+
+    public init() {}
+}

@@ -1,0 +1,249 @@
+package import NIOCore
+import P2PCore
+package import P2PIdentity
+package import P2PMultiaddr
+import Synchronization
+
+extension Swarm {
+    private enum Admission {
+        case connected(ConnectionEntry)
+        case joined(DialOperation)
+        case started(DialOperation)
+        case refused(DialError)
+    }
+
+    /// Returns a live connection to the peer, joins a dial that is under way, or dials.
+    ///
+    /// - Parameter addresses: where to look, and then also where it failed lately; when empty, the peerstore is asked.
+    package func dial(_ peer: PeerID, at addresses: [Multiaddr], deadline: NIODeadline) async throws(DialError) -> ConnectionEntry {
+        guard peer != self.localPeer else { throw DialError(.selfDial, "\(peer) is this node itself") }
+        if let entry = self.connection(to: peer) { return entry }
+        var tried: Set<Multiaddr> = []
+        while true {
+            var candidates = addresses
+            if candidates.isEmpty { candidates = await self.peerstore.addresses(of: peer) }
+            candidates = Self.unique(candidates).filter { !tried.contains($0.withoutPeerID) }
+            switch self.begin(peer, at: candidates, deadline: deadline, isExplicit: !addresses.isEmpty) {
+            case .connected(let entry): return entry
+            case .refused(let error): throw error
+            case .started(let operation): return try await operation.wait().get()
+            case .joined(let operation):
+                do {
+                    return try await self.wait(for: operation, deadline: deadline)
+                } catch let error where error.code == .allAddressesFailed {
+                    tried.formUnion(error.attempts.map(\.address.withoutPeerID))
+                    if candidates.allSatisfy({ tried.contains($0.withoutPeerID) }) { throw error }
+                }
+            }
+        }
+    }
+
+    /// Dials addresses of which none says who should answer, and keeps whoever does.
+    package func dialAnyPeer(at addresses: [Multiaddr], deadline: NIODeadline) async throws(DialError) -> ConnectionEntry {
+        switch self.begin(nil, at: Self.unique(addresses), deadline: deadline, isExplicit: true) {
+        case .connected(let entry): return entry
+        case .refused(let error): throw error
+        case .started(let operation), .joined(let operation): return try await operation.wait().get()
+        }
+    }
+
+    private static func unique(_ addresses: [Multiaddr]) -> [Multiaddr] {
+        var seen: Set<Multiaddr> = []
+        return addresses.filter { seen.insert($0).inserted }
+    }
+
+    private func begin(_ peer: PeerID?, at addresses: [Multiaddr], deadline: NIODeadline, isExplicit: Bool) -> Admission {
+        let admission = self.table.withLock { table -> Admission in
+            guard table.phase == .running else {
+                return .refused(DialError(.notRunning, table.phase == .idle ? "the host does not run yet" : "the host is shutting down"))
+            }
+            if let peer {
+                if let entry = table.connection(to: peer) { return .connected(entry) }
+                if let operation = table.dial(to: peer), operation.join() { return .joined(operation) }
+            }
+            guard !addresses.isEmpty else {
+                return .refused(DialError(.noAddresses, "no address is known for \(peer?.description ?? "the dial")"))
+            }
+            guard table.dialCount < self.configuration.limits.dials else {
+                let limit = LimitError(limit: "dials", value: self.configuration.limits.dials)
+                return .refused(DialError(.resourceLimit, "too many dials are under way", cause: limit))
+            }
+            let operation = DialOperation(peer: peer, addresses: addresses, deadline: deadline, isExplicit: isExplicit)
+            _ = operation.join()
+            table.insert(operation)
+            return .started(operation)
+        }
+        if case .started(let operation) = admission { self.jobQueue.yield(.dial(operation)) }
+        return admission
+    }
+
+    /// Waits for somebody else's dial, but not beyond one's own deadline.
+    private func wait(for operation: DialOperation, deadline: NIODeadline) async throws(DialError) -> ConnectionEntry {
+        guard deadline < operation.deadline else { return try await operation.wait().get() }
+        return try await withTaskGroup(of: Result<ConnectionEntry, DialError>?.self) { group in
+            group.addTask { await operation.wait() }
+            group.addTask {
+                await self.clock.sleep(deadline)
+                return nil
+            }
+            defer { group.cancelAll() }
+            if let first = await group.next(), let result = first { return result }
+            return .failure(DialError(.timedOut, "the dial that was under way was not done by the deadline"))
+        }.get()
+    }
+
+    /// Runs a dial. Its end is told to whoever waits for it.
+    package func perform(_ operation: DialOperation) async {
+        await operation.abandoned.cancelling {
+            let result = await self.attemptAll(operation)
+            self.table.withLock { $0.remove(operation) }
+            operation.complete(result)
+        }
+        self.table.withLock { $0.remove(operation) }
+        operation.complete(.failure(DialError(.cancelled, "the dial was cancelled")))
+    }
+
+    private enum Arrival: Sendable {
+        case connection(any MuxedConnection, Multiaddr)
+        case failed(DialAttempt)
+        case timer
+    }
+
+    /// Tries the addresses in turns and keeps the first that leads to the peer.
+    private func attemptAll(_ operation: DialOperation) async -> Result<ConnectionEntry, DialError> {
+        let startedAt = self.clock.now()
+        let (addresses, refused) = self.candidates(of: operation, at: startedAt)
+        return await withTaskGroup(of: Arrival.self) { group in
+            var plan = DialPlan(
+                self.configuration.ranker.rank(addresses), startedAt: startedAt, deadline: operation.deadline,
+                maximumInFlight: SwarmConfiguration.maximumAttempts)
+            var attempts = refused
+            var running: [Multiaddr] = []
+            var timer: NIODeadline?
+            var winner: ConnectionEntry?
+            var isExpired = false
+            dialing: while !Task.isCancelled {
+                switch plan.next(at: self.clock.now()) {
+                case .dial(let address):
+                    running.append(address)
+                    group.addTask { await self.attempt(address, for: operation) }
+                    continue dialing
+                case .wait(let until):
+                    if timer.map({ until < $0 }) ?? true {
+                        timer = until
+                        group.addTask {
+                            await self.clock.sleep(until)
+                            return .timer
+                        }
+                    }
+                case .exhausted: break dialing
+                case .expired:
+                    isExpired = true
+                    break dialing
+                }
+                guard let arrival = await group.next() else { break dialing }
+                switch arrival {
+                case .timer: timer = nil
+                case .failed(let attempt):
+                    running.removeAll { $0 == attempt.address }
+                    attempts.append(attempt)
+                    plan.failed()
+                case .connection(let connection, let address):
+                    running.removeAll { $0 == address }
+                    do throws(TransportError) {
+                        let entry = try await self.admit(connection)
+                        self.backOff.withLock { $0.succeeded(address) }
+                        winner = entry
+                        self.table.withLock { $0.remove(operation) }
+                        operation.complete(.success(entry))
+                        break dialing
+                    } catch {
+                        attempts.append(DialAttempt(address: address, error: error))
+                        plan.failed()
+                    }
+                }
+            }
+            group.cancelAll()
+            for await arrival in group {
+                if case .connection(let loser, _) = arrival { await loser.close(.supplanted, grace: .zero) }
+            }
+            if let winner { return await self.remember(winner) }
+            return .failure(self.error(of: operation, attempts: attempts, running: running, untried: plan.untried, isExpired: isExpired))
+        }
+    }
+
+    private func remember(_ winner: ConnectionEntry) async -> Result<ConnectionEntry, DialError> {
+        await self.peerstore.add(
+            [winner.info.remoteAddress], of: winner.info.remotePeer, source: .connected,
+            timeToLive: self.configuration.connectedAddressTimeToLive)
+        return .success(winner)
+    }
+
+    /// The addresses that are worth a try, and those that are not with the reason.
+    private func candidates(of operation: DialOperation, at now: NIODeadline) -> ([Multiaddr], [DialAttempt]) {
+        var addresses: [Multiaddr] = []
+        var refused: [DialAttempt] = []
+        for address in operation.addresses {
+            let bare = address.withoutPeerID
+            if addresses.contains(bare) { continue }
+            let error: TransportError? =
+                if let peer = operation.peer, let named = address.peerID, named != peer {
+                    TransportError(.peerMismatch, "the address names \(named), not \(peer)")
+                } else if !self.transports.contains(where: { $0.canDial(bare) }) {
+                    TransportError(.unsupportedAddress, "no transport of this host dials it")
+                } else if !operation.isExplicit, let until = self.backOff.withLock({ $0.until(bare, at: now) }) {
+                    TransportError(
+                        .unreachable, "it failed lately and is left alone for \((until - now).nanoseconds / 1_000_000_000 + 1) s")
+                } else if addresses.count >= SwarmConfiguration.maximumAddressesPerDial {
+                    TransportError(
+                        .resourceLimit, "it was left out",
+                        cause: LimitError(limit: "maximumAddressesPerDial", value: SwarmConfiguration.maximumAddressesPerDial))
+                } else {
+                    nil
+                }
+            if let error { refused.append(DialAttempt(address: address, error: error)) } else { addresses.append(bare) }
+        }
+        return (addresses, refused)
+    }
+
+    private func attempt(_ address: Multiaddr, for operation: DialOperation) async -> Arrival {
+        guard await self.gater.mayDial(address, peer: operation.peer) else {
+            return .failed(DialAttempt(address: address, error: TransportError(.gated, "the gater refused the address")))
+        }
+        let now = self.clock.now()
+        do throws(TransportError) {
+            guard let transport = self.transports.first(where: { $0.canDial(address) }) else {
+                throw TransportError(.unsupportedAddress, "no transport of this host dials it")
+            }
+            let options = DialOptions(deadline: min(operation.deadline, now.advanced(by: self.configuration.handshakeTimeout)))
+            let connection = try await transport.dial(address, expecting: operation.peer, options: options)
+            let remotePeer = connection.info.remotePeer
+            if let peer = operation.peer, peer != remotePeer {
+                await connection.close(.normal, grace: .zero)
+                throw TransportError(.peerMismatch, "\(remotePeer) answered instead of \(peer)")
+            }
+            return .connection(connection, address)
+        } catch {
+            if error.code != .cancelled { self.backOff.withLock { $0.failed(address, at: self.clock.now()) } }
+            return .failed(DialAttempt(address: address, error: error))
+        }
+    }
+
+    private func error(
+        of operation: DialOperation, attempts: [DialAttempt], running: [Multiaddr], untried: [Multiaddr], isExpired: Bool
+    ) -> DialError {
+        let target = operation.peer?.description ?? "any peer"
+        if !isExpired, Task.isCancelled { return DialError(.cancelled, "the dial of \(target) was cancelled", attempts: attempts) }
+        guard isExpired else {
+            let isWrongPeer = !attempts.isEmpty && attempts.allSatisfy { $0.error.code == .peerMismatch }
+            return DialError(
+                isWrongPeer ? .peerMismatch : .allAddressesFailed,
+                "\(attempts.count == 1 ? "the only address" : "all \(attempts.count) addresses") of \(target) failed", attempts: attempts)
+        }
+        let late = running.map { DialAttempt(address: $0, error: TransportError(.timedOut, "no connection by the deadline of the dial")) }
+        let never = untried.map {
+            DialAttempt(address: $0, error: TransportError(.timedOut, "its turn had not come by the deadline of the dial"))
+        }
+        return DialError(.timedOut, "\(target) was not reached by the deadline", attempts: attempts + late + never)
+    }
+}

@@ -1,0 +1,229 @@
+package import Logging
+package import P2PCore
+package import P2PIdentity
+package import P2PMultiaddr
+import Synchronization
+
+/// The connections of a host: dials, arrivals, limits, who may and who may not.
+///
+/// It owns no task: what has to run is handed over as a ``SwarmJob``.
+package final class Swarm: Sendable {
+    package let localPeer: PeerID
+    package let configuration: SwarmConfiguration
+    package let limits: ConnectionLimits
+    package let peerstore: any Peerstore
+    package let events: HostEventBus
+    package let clock: SwarmClock
+    package let logger: Logger
+    /// What has to run. One consumer. Bounded by the limits on connections and dials, and by the listeners.
+    package let jobs: AsyncStream<SwarmJob>
+
+    let transports: [any Transport]
+    let gater: any ConnectionGater
+    let jobQueue: AsyncStream<SwarmJob>.Continuation
+    let table = Mutex(ConnectionTable())
+    let backOff = Mutex(DialBackOff())
+    private let listeners = Mutex<[ActiveListener]>([])
+    private let finished = Mutex(ConnectionTraffic())
+    /// Fires when no arrival is wanted any more.
+    let stopListening = Signal()
+    /// Yields when the addresses change that this node listens on.
+    private let onAddressChange: @Sendable () -> Void
+
+    package init(
+        localPeer: PeerID, transports: [any Transport], configuration: SwarmConfiguration, gater: any ConnectionGater = OpenGater(),
+        peerstore: any Peerstore, events: HostEventBus, clock: SwarmClock = .system, logger: Logger,
+        onAddressChange: @escaping @Sendable () -> Void = {}
+    ) {
+        self.localPeer = localPeer
+        self.transports = transports
+        self.configuration = configuration
+        self.limits = ConnectionLimits(configuration.limits)
+        self.gater = gater
+        self.peerstore = peerstore
+        self.events = events
+        self.clock = clock
+        self.logger = logger
+        self.onAddressChange = onAddressChange
+        (self.jobs, self.jobQueue) = AsyncStream.makeStream()
+    }
+
+    // MARK: Life
+
+    /// From now on dials are taken; false when it has run before.
+    package func start() -> Bool {
+        self.table.withLock { table in
+            guard table.phase == .idle else { return false }
+            table.phase = .running
+            return true
+        }
+    }
+
+    /// Takes no arrivals and no dials any more and says goodbye on every connection at once; returns when each is
+    /// closed, at the latest a moment after `grace`.
+    package func drain(_ code: ConnectionErrorCode, grace: Duration) async {
+        let (dials, entries) = self.table.withLock { table -> ([DialOperation], [ConnectionEntry]) in
+            table.phase = .draining
+            return (table.allDials, Array(table.connections.values))
+        }
+        self.stopListening.fire()
+        for dial in dials { self.refuse(dial) }
+        await withTaskGroup(of: Void.self) { group in
+            for entry in entries { group.addTask { await entry.close(code, grace: grace) } }
+        }
+    }
+
+    /// The owner of the tasks serves no more jobs: whoever still waits for one is told.
+    package func stop() async {
+        let (dials, entries) = self.table.withLock { table -> ([DialOperation], [ConnectionEntry]) in
+            table.phase = .stopped
+            return (table.allDials, Array(table.connections.values))
+        }
+        self.stopListening.fire()
+        self.jobQueue.finish()
+        for dial in dials { self.refuse(dial) }
+        for entry in entries {
+            await entry.close(.shutdown, grace: .zero)
+            self.ended(entry, reason: ConnectionError(.closed, "this side closed the connection: the host has stopped"))
+        }
+    }
+
+    private func refuse(_ dial: DialOperation) {
+        self.table.withLock { $0.remove(dial) }
+        dial.complete(.failure(DialError(.notRunning, "the host is shutting down")))
+        dial.abandoned.fire()
+    }
+
+    // MARK: Connections
+
+    /// The connection that a new stream to the peer uses.
+    package func connection(to peer: PeerID) -> ConnectionEntry? { self.table.withLock { $0.connection(to: peer) } }
+
+    package func connection(_ id: ConnectionID) -> ConnectionEntry? { self.table.withLock { $0.connections[id] } }
+
+    /// Every connection, the oldest first.
+    package var connections: [ConnectionEntry] {
+        self.table.withLock { Array($0.connections.values) }.sorted { $0.info.id.number < $1.info.id.number }
+    }
+
+    /// The connection ends, or takes no new streams: it is not reused any more.
+    package func retire(_ entry: ConnectionEntry) {
+        self.table.withLock { $0.retire(entry) }
+    }
+
+    /// The connection's task is over.
+    package func ended(_ entry: ConnectionEntry, reason: ConnectionError) {
+        let isKnown = self.table.withLock { table in
+            defer { table.remove(entry) }
+            return table.connections[entry.info.id] != nil
+        }
+        guard isKnown else { return }
+        let traffic = entry.connection.traffic
+        self.finished.withLock { total in
+            total.bytesIn &+= traffic.bytesIn
+            total.bytesOut &+= traffic.bytesOut
+        }
+        entry.release()
+        self.events.post(.disconnected(entry.info, reason: reason))
+        entry.ended.fire()
+    }
+
+    /// Bytes of every connection so far, and streams that live now.
+    package var traffic: ConnectionTraffic {
+        var total = self.finished.withLock { $0 }
+        for entry in self.connections {
+            let traffic = entry.connection.traffic
+            total.bytesIn &+= traffic.bytesIn
+            total.bytesOut &+= traffic.bytesOut
+            total.streams += traffic.streams
+        }
+        return total
+    }
+
+    /// Dials that are under way.
+    package var dialCount: Int { self.table.withLock { $0.dialCount } }
+
+    /// Gates, counts and lists a connection whose peer has proved who it is, and has it served; closes it otherwise.
+    func admit(_ connection: any MuxedConnection) async throws(TransportError) -> ConnectionEntry {
+        let info = connection.info
+        guard info.remotePeer != self.localPeer else {
+            await connection.close(.normal, grace: .zero)
+            throw TransportError(.peerMismatch, "\(info.remoteAddress) is this node itself")
+        }
+        guard await self.gater.mayKeep(info) else {
+            await connection.close(.gated, grace: .zero)
+            throw TransportError(.gated, "the gater refused \(info.remotePeer) at \(info.remoteAddress)")
+        }
+        let entry: ConnectionEntry
+        do throws(LimitError) {
+            entry = ConnectionEntry(
+                connection, reservation: try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: info.role))
+        } catch {
+            await connection.close(.resourceLimitExceeded, grace: .zero)
+            throw TransportError(.resourceLimit, "\(info.remotePeer) at \(info.remoteAddress) was refused", cause: error)
+        }
+        let isListed = self.table.withLock { table in
+            guard table.phase == .running else { return false }
+            table.insert(entry)
+            return true
+        }
+        guard isListed else {
+            entry.release()
+            await connection.close(.shutdown, grace: .zero)
+            throw TransportError(.closed, "the host is shutting down")
+        }
+        self.events.post(.connected(info))
+        self.jobQueue.yield(.connection(entry))
+        return entry
+    }
+
+    // MARK: Listening
+
+    /// Where this node listens, without `/p2p`.
+    package var listenAddresses: [Multiaddr] { self.listeners.withLock { $0.flatMap(\.addresses) } }
+
+    /// Binds an address and has it served.
+    package func listen(on address: Multiaddr) async throws(TransportError) -> [Multiaddr] {
+        guard self.table.withLock({ $0.phase == .idle || $0.phase == .running }) else {
+            throw TransportError(.closed, "the host is shutting down")
+        }
+        guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else {
+            throw TransportError(.unsupportedAddress, "no transport of this host listens on \(address)")
+        }
+        let listener = ActiveListener(try await transport.listen(on: address))
+        self.listeners.withLock { $0.append(listener) }
+        for address in listener.addresses { self.events.post(.listening(address.withPeerID(self.localPeer))) }
+        self.onAddressChange()
+        self.jobQueue.yield(.listener(listener))
+        return listener.addresses
+    }
+
+    /// Takes arrivals until the listener fails, the host drains, or the task is cancelled.
+    package func serve(_ listener: ActiveListener) async {
+        await self.stopListening.cancelling {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    for await addresses in listener.listener.addressChanges { self.update(listener, to: addresses) }
+                }
+                do {
+                    try await listener.listener.run { pending in await self.arrived(pending) }
+                } catch is CancellationError {
+                    self.logger.trace("a listener was cancelled")
+                } catch {
+                    self.logger.error("a listener failed", metadata: ["error": "\(error)"])
+                }
+                group.cancelAll()
+            }
+        }
+        self.listeners.withLock { $0.removeAll { $0 === listener } }
+        self.update(listener, to: [])
+    }
+
+    private func update(_ listener: ActiveListener, to addresses: [Multiaddr]) {
+        let (added, removed) = listener.update(addresses)
+        guard !added.isEmpty || !removed.isEmpty else { return }
+        for address in removed { self.events.post(.stoppedListening(address.withPeerID(self.localPeer))) }
+        for address in added { self.events.post(.listening(address.withPeerID(self.localPeer))) }
+        self.onAddressChange()
+    }
+}

@@ -1,0 +1,19 @@
+/// What a swarm may be told.
+package struct SwarmConfiguration: Sendable {
+    /// Addresses that one dial looks at; those beyond are left out.
+    package static let maximumAddressesPerDial = 256
+    /// Addresses of one dial that are tried at the same time.
+    package static let maximumAttempts = 8
+
+    package var limits: ResourceLimits
+    /// What one address has to come to a connection within, handshakes included.
+    package var handshakeTimeout: Duration
+    /// For how long an address is remembered at which a connection was made.
+    package var connectedAddressTimeToLive: Duration = .seconds(30 * 60)
+    package var ranker = DialRanker()
+
+    package init(limits: ResourceLimits = ResourceLimits(), handshakeTimeout: Duration = .seconds(10)) {
+        self.limits = limits
+        self.handshakeTimeout = handshakeTimeout
+    }
+}

@@ -1,0 +1,9 @@
+/// Work that a swarm hands to whoever owns its tasks.
+package enum SwarmJob: Sendable {
+    /// Call ``Swarm/perform(_:)``.
+    case dial(DialOperation)
+    /// Serve it, then call ``Swarm/ended(_:reason:)``.
+    case connection(ConnectionEntry)
+    /// Call ``Swarm/serve(_:)``.
+    case listener(ActiveListener)
+}
