@@ -37,7 +37,7 @@ MALFORMED = {
     "no-newline": b"\x12/multistream/1.0.0",
     "nul": token("/multi\0stream/1.0"),
     "bad-utf-8": token(b"/multistream/\xff\xfe"),
-    "http": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "http": b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nUser-Agent: somebody/1.0\r\n\r\n",
     "tls": bytes.fromhex("16030100c4010000c00303") + bytes(200),
     "zeros": bytes(4096),
     "ones": b"\xff" * 4096,

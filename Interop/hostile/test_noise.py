@@ -291,7 +291,8 @@ class TestTampering:
             link.send(framed(noise.write_first()))
             noise.read_second(receive_framed(link))
             link.send(framed(noise.write_third(payload(Key(), noise.static))))
-            link.send(b"\x13/multistream/1.0.0\n\x0d/yamux/1.0.0\n")
+            # Taken for a record, this begins with a length of 4,911 bytes.
+            link.send(b"\x13/multistream/1.0.0\n\x0d/yamux/1.0.0\n" + bytes(8000))
             assert_closed(link)
 
 
