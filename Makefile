@@ -40,9 +40,9 @@ interop: build ## Interoperability and hostile-peer tests alone (ARGS="-k ping" 
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
 	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop --junitxml=$(REPORTS)/interop.xml $(ARGS)
 
-bench: setup ## Figures, in release
-	@test -x Benchmarks/run || { echo "bench: there is no Benchmarks/run yet" >&2; exit 1; }
-	Benchmarks/run $(ARGS)
+bench: setup ## Figures, in release (ARGS="throughput" for some)
+	$(SWIFT) build -c release --package-path Benchmarks --product Bench
+	"$$($(SWIFT) build -c release --package-path Benchmarks --show-bin-path)/Bench" $(ARGS)
 
 soak: setup ## Long runs and thousands of repetitions of the hostile cases, in release
 	@.ci/setup test
