@@ -1,3 +1,5 @@
+import P2PCore
+
 /// Why a session ends (yamux spec, "Go Away"). Open: peers may send codes of their own.
 struct YamuxGoAwayCode: RawRepresentable, Hashable, Sendable {
     let rawValue: UInt32
@@ -10,4 +12,9 @@ struct YamuxGoAwayCode: RawRepresentable, Hashable, Sendable {
     static let protocolError = YamuxGoAwayCode(rawValue: 1)
     /// The sender of this code has a problem of its own.
     static let internalError = YamuxGoAwayCode(rawValue: 2)
+
+    /// What a closing connection says; codes that only newer peers read are not sent.
+    init(_ code: ConnectionErrorCode) {
+        self = code == .protocolViolation ? .protocolError : .normal
+    }
 }

@@ -6,65 +6,14 @@ import P2PCore
 /// The driver tells it the frames that arrive and what the streams want, sends the headers that it returns in the order in which they
 /// were returned, and asks ``nextControl(at:)`` for frames that belong to no stream of the driver's.
 struct YamuxSession: ~Copyable {
-    /// Which end of the connection this is; the spec calls them client and server.
-    enum Role: Sendable {
-        /// Opens odd stream ids.
-        case dialer
-        /// Opens even stream ids.
-        case listener
-    }
-
-    /// What a frame's header means.
-    enum OnFrame: Equatable, Sendable {
-        case none
-        /// Something happened to a stream; `code` is the peer's reason of a reset, 0 when it gave none.
-        case stream(UInt32, YamuxStreamEvents, code: UInt32)
-        /// The peer takes no new streams.
-        case goAway(YamuxGoAwayCode)
-        /// The session is over; send GoAway(protocol error).
-        case fail(YamuxViolation)
-    }
-
-    /// What to do with bytes of the current data frame.
-    enum OnBody: Equatable, Sendable {
-        /// They are the stream's; then this happens.
-        case deliver(UInt32, then: YamuxStreamEvents)
-        /// They are for nobody.
-        case skip
-    }
-
-    /// Whether one more stream may open.
-    enum OnOpen: Equatable, Sendable {
-        case opened(UInt32)
-        /// Too many are not acknowledged yet: ask again when one is.
-        case wait
-        case refused(Refusal)
-    }
-
-    /// Why no stream may open any more, or for now.
-    enum Refusal: Equatable, Sendable {
-        case tooManyStreams
-        case goingAway
-        case idsExhausted
-    }
-
-    /// What to write for a stream's outgoing bytes.
-    struct Outgoing: Equatable, Sendable {
-        /// Goes in front of the bytes.
-        var header: YamuxHeader
-        /// A half-close that needs a frame of its own, behind the bytes.
-        var finish: YamuxHeader?
-        /// The session has forgotten the stream.
-        var isClosed: Bool
-    }
-
     private struct Body {
         var streamID: UInt32
         var remaining: UInt32
         var isLast: Bool
     }
 
-    let role: Role
+    /// Which end this is: the dialer opens odd stream ids, the listener even ones (the spec calls them client and server).
+    let role: ConnectionRole
     private let configuration: YamuxConfiguration
     /// What windows may grow by over all connections of the host.
     private let budget: MemoryBudget?
@@ -93,7 +42,7 @@ struct YamuxSession: ~Copyable {
     ///   - budget: what windows may grow by over all connections of the host; nil bounds only each connection.
     ///   - firstID: where our ids start; by default 1 or 2, as the spec says.
     init(
-        role: Role, configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil, now: NIODeadline,
+        role: ConnectionRole, configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil, now: NIODeadline,
         firstID: UInt32? = nil
     ) {
         self.role = role
@@ -117,8 +66,8 @@ struct YamuxSession: ~Copyable {
     var windowGrowth: UInt64 { self.growth }
     /// The smoothed round-trip time, once measured.
     var roundTrip: TimeAmount? { self.heartbeat.roundTrip }
-    /// Whether ``nextControl(at:)`` has something.
-    var hasControl: Bool { !self.control.isEmpty }
+    /// How many frames wait in ``nextControl(at:)``.
+    var controlCount: Int { self.control.count }
     /// One side goes away and no stream is left: nothing more can happen.
     var isDrained: Bool { self.streams.isEmpty && (self.remoteGoAway != nil || self.localGoAway != nil) }
 
@@ -260,9 +209,9 @@ struct YamuxSession: ~Copyable {
     /// One more stream of ours is to open. Its first frame carries SYN.
     mutating func open(at now: NIODeadline) -> OnOpen {
         guard self.localGoAway == nil, self.remoteGoAway == nil else { return .refused(.goingAway) }
-        guard self.streams.count < self.configuration.maximumStreams else { return .refused(.tooManyStreams) }
         guard let id = self.nextID else { return .refused(.idsExhausted) }
-        guard self.unanswered < self.configuration.maximumBacklog else { return .wait }
+        let hasRoom = self.streams.count < self.configuration.maximumStreams && self.unanswered < self.configuration.maximumBacklog
+        guard hasRoom else { return .wait }
         let (next, overflow) = id.addingReportingOverflow(2)
         self.nextID = overflow ? nil : next
         self.streams[id] = .outbound(at: now)
@@ -330,15 +279,17 @@ struct YamuxSession: ~Copyable {
     ///
     /// While our side still sends, they are as good as consumed. Once it has finished too, nobody is interested in the stream:
     /// a peer that goes on for half a window is told so by a reset, not fed with credit.
-    mutating func discard(_ count: Int, on id: UInt32, at now: NIODeadline) -> Outgoing? {
-        guard let index = self.streams.index(forKey: id) else { return nil }
+    /// - Returns: whether that was the end of the stream. What is to be sent waits in ``nextControl(at:)``.
+    mutating func discard(_ count: Int, on id: UInt32, at now: NIODeadline) -> Bool {
+        guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return false }
         guard self.streams.values[index].isSendFinished else {
-            return self.consume(count, on: id, at: now).map { Outgoing(header: $0, finish: nil, isClosed: false) }
+            if let update = self.consume(count, on: id, at: now) { self.control.append(update) }
+            return false
         }
-        guard !self.streams.values[index].isReceiveFinished else { return nil }
         self.streams.values[index].receive.consume(UInt32(clamping: count))
-        guard self.streams.values[index].receive.isUpdateDue else { return nil }
-        return self.reset(id).map { Outgoing(header: $0, finish: nil, isClosed: true) }
+        guard self.streams.values[index].receive.isUpdateDue, let reset = self.reset(id) else { return false }
+        self.control.append(reset)
+        return true
     }
 
     /// Half of the stream's receive window: what the reader is to consume before credit is worth returning.

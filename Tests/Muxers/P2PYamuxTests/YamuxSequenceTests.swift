@@ -45,7 +45,7 @@ struct YamuxSequenceTests {
             #expect(end.session.streamCount == 0)
             #expect(end.session.windowGrowth == 0)
             #expect(end.streams.isEmpty)
-            #expect(end.session.hasControl == false)
+            #expect(end.session.controlCount == 0)
         }
         for (id, stream) in pair.dialer.closed {
             guard let other = pair.listener.closed[id] else {

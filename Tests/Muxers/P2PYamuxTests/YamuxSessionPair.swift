@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import Testing
 
 @testable import P2PYamux
@@ -41,7 +42,7 @@ final class YamuxEnd {
     var goAway: YamuxGoAwayCode?
     var opened: [UInt32] = []
 
-    init(_ role: YamuxSession.Role, _ configuration: YamuxConfiguration = YamuxConfiguration(), now: NIODeadline) {
+    init(_ role: ConnectionRole, _ configuration: YamuxConfiguration = YamuxConfiguration(), now: NIODeadline) {
         self.session = YamuxSession(role: role, configuration: configuration, now: now)
     }
 

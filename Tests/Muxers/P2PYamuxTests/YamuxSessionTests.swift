@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import Testing
 
 @testable import P2PYamux
@@ -198,14 +199,14 @@ struct YamuxSessionTests {
             _ = session.received(YamuxHeader(type: .data, flags: .syn, streamID: id, length: UInt32(self.window)), at: .now())
             _ = session.receivedBody(self.window)
         }
-        let credited = session.discard(self.window, on: 1, at: .now())
-        #expect(credited?.header == YamuxHeader(type: .windowUpdate, flags: .ack, streamID: 1, length: UInt32(self.window)))
-        #expect(credited?.isClosed == false)
+        #expect(session.discard(self.window, on: 1, at: .now()) == false)
+        #expect(session.nextControl(at: .now()) == YamuxHeader(type: .windowUpdate, flags: .ack, streamID: 1, length: UInt32(self.window)))
         _ = session.send(0, finish: true, on: 3)
-        #expect(session.discard(self.window / 2 - 1, on: 3, at: .now()) == nil)
-        let reset = session.discard(1, on: 3, at: .now())
-        #expect(reset?.header == YamuxHeader(type: .windowUpdate, flags: .rst, streamID: 3, length: 0))
-        #expect(reset?.isClosed == true)
+        while session.nextControl(at: .now()) != nil {}
+        #expect(session.discard(self.window / 2 - 1, on: 3, at: .now()) == false)
+        #expect(session.controlCount == 0)
+        #expect(session.discard(1, on: 3, at: .now()) == true)
+        #expect(session.nextControl(at: .now()) == YamuxHeader(type: .windowUpdate, flags: .rst, streamID: 3, length: 0))
         #expect(session.streamCount == 1)
     }
 
@@ -253,8 +254,8 @@ struct YamuxSessionTests {
         #expect(session.nextControl(at: .now()) == nil)
     }
 
-    @Test("Ids run out: the last is used, the next is refused", arguments: [YamuxSession.Role.dialer, .listener])
-    func idsExhausted(role: YamuxSession.Role) {
+    @Test("Ids run out: the last is used, the next is refused", arguments: [ConnectionRole.dialer, .listener])
+    func idsExhausted(role: ConnectionRole) {
         let last: UInt32 = role == .dialer ? .max : .max - 1
         var session = YamuxSession(role: role, now: .now(), firstID: last - 2)
         #expect(session.open(at: .now()) == .opened(last - 2))
@@ -269,7 +270,7 @@ struct YamuxSessionTests {
         let pair = YamuxSessionPair(configuration)
         let ids = (0..<4).compactMap { _ in pair.dialer.open(at: pair.now) }
         #expect(ids.count == 4)
-        #expect(pair.dialer.session.open(at: pair.now) == .refused(.tooManyStreams))
+        #expect(pair.dialer.session.open(at: pair.now) == .wait)
         pair.dialer.reset(ids[0])
         #expect(pair.dialer.session.open(at: pair.now) == .opened(9))
     }

@@ -1,0 +1,26 @@
+public import NIOCore
+public import P2PCore
+public import P2PPipeline
+
+/// Carries many streams over one secured channel: `/yamux/1.0.0`, with flow control for each stream.
+public struct Yamux: StreamMuxer {
+    /// Limits and times of every connection.
+    public var configuration: YamuxConfiguration
+
+    /// - Parameter configuration: limits and times of every connection; the defaults suit most.
+    public init(configuration: YamuxConfiguration = YamuxConfiguration()) {
+        self.configuration = configuration
+    }
+
+    public var protocolID: ProtocolID { "/yamux/1.0.0" }
+
+    public func multiplex(
+        _ channel: any Channel, records: any RecordWriter, info: ConnectionInfo, context: MuxerContext
+    ) throws -> any MuxedConnection {
+        let connection = YamuxConnection(channel: channel, info: info, executor: context.executor, configuration: self.configuration)
+        let handler = YamuxHandler(
+            connection: connection, records: records, configuration: self.configuration, budget: context.windowBudget)
+        try channel.pipeline.syncOperations.addHandler(handler)
+        return connection
+    }
+}

@@ -1,0 +1,44 @@
+extension YamuxSession {
+    /// What a frame's header means.
+    enum OnFrame: Equatable, Sendable {
+        case none
+        /// Something happened to a stream; `code` is the peer's reason of a reset, 0 when it gave none.
+        case stream(UInt32, YamuxStreamEvents, code: UInt32)
+        /// The peer takes no new streams.
+        case goAway(YamuxGoAwayCode)
+        /// The session is over; send GoAway(protocol error).
+        case fail(YamuxViolation)
+    }
+
+    /// What to do with bytes of the current data frame.
+    enum OnBody: Equatable, Sendable {
+        /// They are the stream's; then this happens.
+        case deliver(UInt32, then: YamuxStreamEvents)
+        /// They are for nobody.
+        case skip
+    }
+
+    /// Whether one more stream may open.
+    enum OnOpen: Equatable, Sendable {
+        case opened(UInt32)
+        /// Too many live, or are not acknowledged yet: ask again when one has ended or is acknowledged.
+        case wait
+        case refused(Refusal)
+    }
+
+    /// Why no stream may open any more.
+    enum Refusal: Equatable, Sendable {
+        case goingAway
+        case idsExhausted
+    }
+
+    /// What to write for a stream's outgoing bytes.
+    struct Outgoing: Equatable, Sendable {
+        /// Goes in front of the bytes.
+        var header: YamuxHeader
+        /// A half-close that needs a frame of its own, behind the bytes.
+        var finish: YamuxHeader?
+        /// The session has forgotten the stream.
+        var isClosed: Bool
+    }
+}
