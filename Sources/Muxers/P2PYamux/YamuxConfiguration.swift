@@ -27,6 +27,8 @@ public struct YamuxConfiguration: Sendable {
     public var keepAliveInterval: Duration? = .seconds(30)
     /// A peer that stays silent for so long after it was asked is dead.
     public var keepAliveTimeout: Duration = .seconds(15)
+    /// How long a stream that this side has finished and no longer reads may wait for the peer's half-close; then it is reset.
+    public var lingerTimeout: Duration = .seconds(60)
 
     /// The defaults.
     public init() {}

@@ -25,7 +25,7 @@ final class YamuxConnection: MuxedConnection, MuxedStreamDriver {
     let inboundStreams: InboundStreams
     let channel: any Channel
     let jobs: EventLoopTaskExecutor
-    private let backlog: InboundBacklog
+    let backlog: InboundBacklog
     private let configuration: YamuxConfiguration
     private let state = Mutex(State())
     private let bytesIn = Atomic<UInt64>(0)
@@ -53,6 +53,10 @@ final class YamuxConnection: MuxedConnection, MuxedStreamDriver {
 
     /// Opens a stream without a word to the event loop: the stream gets its id when its first bytes are on their way.
     func openStream() async throws(ConnectionError) -> PeerStream {
+        try self.makeStream()
+    }
+
+    func makeStream() throws(ConnectionError) -> PeerStream {
         let threshold = Int(YamuxConfiguration.initialWindow) / 2
         let stream = self.state.withLock { state -> Result<MuxedStream, ConnectionError> in
             if let refusal = state.refusal { return .failure(refusal) }

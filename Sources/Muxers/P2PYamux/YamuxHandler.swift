@@ -209,14 +209,18 @@ final class YamuxHandler: ChannelInboundHandler {
 
     func tick() {
         guard self.isRunning else { return }
+        for id in self.session.abandonLingering(at: self.now) { self.forget(id) }
         switch self.session.tick(at: self.now) {
-        case .wait(let until?): self.setAlarm(until)
+        case .wait(let until?):
+            self.setAlarm(until)
+            self.drain()
         case .wait(nil): break
         case .ping(_, let until):
             self.setAlarm(until)
             self.drain()
         case .dead:
-            self.end(ConnectionError(.keepAliveTimedOut, "\(self.connection.info) did not answer for \(self.configuration.keepAliveTimeout)"))
+            self.end(
+                ConnectionError(.keepAliveTimedOut, "\(self.connection.info) did not answer for \(self.configuration.keepAliveTimeout)"))
             self.context?.close(promise: nil)
         }
     }
@@ -253,7 +257,8 @@ final class YamuxHandler: ChannelInboundHandler {
 
     /// Closes a connection on which somebody has said goodbye, once no stream is left.
     func leaveIfDrained() {
-        guard self.isRunning, !self.isDraining, self.session.isDrained, self.unopened.isEmpty, let (error, isOurs) = self.farewellReason else { return }
+        guard self.isRunning, !self.isDraining, self.session.isDrained, self.unopened.isEmpty, let (error, isOurs) = self.farewellReason
+        else { return }
         self.leave(error, isOurs: isOurs, saying: .normal)
     }
 

@@ -208,7 +208,7 @@ struct YamuxSession: ~Copyable {
 
     /// One more stream of ours is to open. Its first frame carries SYN.
     mutating func open(at now: NIODeadline) -> OnOpen {
-        guard self.localGoAway == nil, self.remoteGoAway == nil else { return .refused(.goingAway) }
+        guard self.remoteGoAway == nil else { return .refused(.goingAway) }
         guard let id = self.nextID else { return .refused(.idsExhausted) }
         let hasRoom = self.streams.count < self.configuration.maximumStreams && self.unanswered < self.configuration.maximumBacklog
         guard hasRoom else { return .wait }
@@ -292,6 +292,23 @@ struct YamuxSession: ~Copyable {
         return true
     }
 
+    /// Our side will read nothing more of a stream.
+    mutating func stopReading(_ id: UInt32, at now: NIODeadline) {
+        self.streams[id]?.stoppedReading = now
+    }
+
+    /// Streams in which our side has had no interest for too long are over; their resets wait in ``nextControl(at:)``.
+    mutating func abandonLingering(at now: NIODeadline) -> [UInt32] {
+        let timeout = TimeAmount(self.configuration.lingerTimeout)
+        let lingering = self.streams.filter { _, stream in
+            stream.isSendFinished && stream.stoppedReading.map { now - $0 >= timeout } ?? false
+        }
+        for id in lingering.keys {
+            if let reset = self.reset(id) { self.control.append(reset) }
+        }
+        return Array(lingering.keys)
+    }
+
     /// Half of the stream's receive window: what the reader is to consume before credit is worth returning.
     func creditThreshold(of id: UInt32) -> Int {
         Int(self.streams[id]?.receive.size ?? YamuxConfiguration.initialWindow) / 2
@@ -305,7 +322,7 @@ struct YamuxSession: ~Copyable {
         return isUnknownToPeer ? nil : YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: 0)
     }
 
-    /// Our side takes no new streams; with an error, none at all. Said once.
+    /// Our side takes no new streams. Said once.
     mutating func goAway(_ code: YamuxGoAwayCode) {
         guard self.localGoAway == nil else { return }
         self.localGoAway = code

@@ -12,6 +12,8 @@ struct YamuxStreamState: Sendable {
     var isSendFinished = false
     /// The peer has sent FIN.
     var isReceiveFinished = false
+    /// When our side stopped reading, if it did.
+    var stoppedReading: NIODeadline?
 
     /// A stream that we open.
     static func outbound(at now: NIODeadline) -> YamuxStreamState {

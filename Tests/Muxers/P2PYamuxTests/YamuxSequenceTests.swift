@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import Testing
 
 @testable import P2PYamux

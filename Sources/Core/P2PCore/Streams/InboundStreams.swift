@@ -42,6 +42,9 @@ package final class InboundBacklog: Sendable {
         self.inbox.offer(stream)
     }
 
+    /// Takes what waits, without waiting for more.
+    package func takeAll() -> [PeerStream] { Array(self.inbox.drain()) }
+
     /// No more will come: success after our own close, else why. Streams that nobody took are let go.
     package func finish(_ ending: Result<Void, ConnectionError>) {
         self.inbox.finish(ending)
