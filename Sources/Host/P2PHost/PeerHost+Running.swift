@@ -31,6 +31,10 @@ extension PeerHost: Service {
                     await self.swarm.stop()
                 }
             }
+            for companion in self.registry.companions {
+                group.addTask { await self.counted { await companion(self) } }
+            }
+            self.started.fire()
             for await job in self.swarm.jobs {
                 switch job {
                 case .dial(let operation):
@@ -46,6 +50,7 @@ extension PeerHost: Service {
             group.cancelAll()
         }
         await self.swarm.stop()
+        self.registry.clear()
         self.swarm.events.finish()
     }
 

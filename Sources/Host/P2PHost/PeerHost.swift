@@ -24,6 +24,7 @@ public final class PeerHost: Sendable {
     let observed: Mutex<ObservedAddresses>
     let ownRecord: OwnRecord
     let changes: IntroductionChanges
+    let started = Signal()
     let shutdownRequested = Signal()
     let logger: Logger
 
@@ -79,6 +80,11 @@ public final class PeerHost: Sendable {
     /// Tells `greeting` of every connection from now on.
     public func register(greeting: any ConnectionGreeting) {
         self.registry.register(greeting: greeting)
+    }
+
+    /// Runs `body` for as long as the host runs, in a task of its own that is cancelled at the end. Call before ``run()``.
+    public func runAlongside(_ body: @escaping @Sendable (any StreamOpening) async -> Void) {
+        self.registry.register(companion: body)
     }
 
     // MARK: Addresses
@@ -157,6 +163,11 @@ public final class PeerHost: Sendable {
         return HostStatistics(
             connections: counts.connections, streams: traffic.streams, pending: counts.pendingInbound, dials: self.swarm.dialCount,
             tasks: self.tasks.load(ordering: .relaxed), bytesIn: traffic.bytesIn, bytesOut: traffic.bytesOut)
+    }
+
+    /// Returns once ``run()`` takes dials, or the task is cancelled: for whoever starts the host in a task of its own.
+    public func waitUntilRunning() async {
+        await self.started.wait()
     }
 
     /// Begins a graceful shutdown: ``run()`` says goodbye to every peer, lets streams end, and returns.

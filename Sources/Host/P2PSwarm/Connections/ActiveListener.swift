@@ -1,4 +1,4 @@
-package import P2PCore
+import P2PCore
 package import P2PMultiaddr
 import Synchronization
 
