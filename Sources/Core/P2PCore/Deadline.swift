@@ -2,23 +2,30 @@ public import NIOCore
 
 /// Runs `body` and cancels it when `deadline` passes.
 ///
-/// - Returns: the result of `body`, or nil when the deadline passed first; by then `body` has returned.
+/// When the task itself is cancelled, so is `body`, and what it throws is thrown.
+///
+/// - Returns: the result of `body`, also when it succeeded in spite of being cancelled, so that what it made is not lost;
+///   nil when the deadline passed and it did not. Either way `body` has returned.
 public func withDeadline<Success: Sendable>(
     _ deadline: NIODeadline, _ body: @escaping @Sendable () async throws -> Success
 ) async throws -> Success? {
     try await withThrowingTaskGroup(of: Success?.self) { group in
+        defer { group.cancelAll() }
         group.addTask { try await body() }
         group.addTask {
-            try await Task.sleep(for: .nanoseconds(max(0, (deadline - .now()).nanoseconds)))
+            try? await Task.sleep(for: .nanoseconds(min(max(0, (deadline - .now()).nanoseconds), longestSleep)))
             return nil
         }
-        defer { group.cancelAll() }
+        if let success = try await group.next() ?? nil { return success }
+        group.cancelAll()
         do {
-            if let first = try await group.next() { return first }
-            return nil
+            return try await group.next() ?? nil
         } catch {
-            group.cancelAll()
-            throw error
+            if Task.isCancelled { throw error }
+            return nil
         }
     }
 }
+
+/// A hundred days: the clock behind `Task.sleep` overflows on the distant future.
+private let longestSleep: Int64 = 100 * 24 * 3_600 * 1_000_000_000

@@ -13,6 +13,7 @@ public final class MemoryBudget: Sendable {
 
     /// Takes bytes from the budget; false, and nothing taken, when there are not so many.
     public func reserve(_ bytes: Int) -> Bool {
+        guard bytes >= 0 else { return false }
         var free = self.free.load(ordering: .relaxed)
         while free >= bytes {
             let (exchanged, original) = self.free.weakCompareExchange(expected: free, desired: free - bytes, ordering: .relaxed)

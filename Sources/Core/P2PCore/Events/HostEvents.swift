@@ -24,12 +24,12 @@ public struct HostEvents: AsyncSequence, Sendable {
         init(limit: Int) { self.inbox = Inbox(limit: limit) }
 
         func post(_ event: HostEvent) {
-            if !self.inbox.offer(event) { self.lost.wrappingAdd(1, ordering: .relaxed) }
+            if self.lost.load(ordering: .relaxed) > 0 || !self.inbox.offer(event) { self.lost.wrappingAdd(1, ordering: .relaxed) }
         }
 
         func finish() { self.inbox.finish(.success(())) }
 
-        /// The newest are dropped, so what was lost is said after what waited.
+        /// The newest are dropped until the subscriber knows, so what was lost is said after what waited.
         func next() async -> HostEvent? {
             if let event = self.inbox.poll() { return event }
             let lost = self.lost.exchange(0, ordering: .relaxed)

@@ -5,8 +5,15 @@ import Synchronization
 package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
     private struct State {
         var waiting = CircularBuffer<Element>(initialCapacity: 0)
-        var consumer: UnsafeContinuation<Void, Never>?
+        /// Whoever waits: one task, unless the one consumer was divided by mistake.
+        var consumers: [UnsafeContinuation<Void, Never>] = []
         var ending: Result<Void, Failure>?
+
+        mutating func takeConsumers() -> [UnsafeContinuation<Void, Never>] {
+            guard !self.consumers.isEmpty else { return [] }
+            defer { self.consumers = [] }
+            return self.consumers
+        }
     }
 
     private let state = Mutex(State())
@@ -19,21 +26,22 @@ package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
 
     /// Adds an element; false when the queue is full or over, and the element is the caller's to refuse.
     package func offer(_ element: Element) -> Bool {
-        let (isTaken, consumer) = self.state.withLock { state -> (Bool, UnsafeContinuation<Void, Never>?) in
-            guard state.ending == nil, state.waiting.count < self.limit else { return (false, nil) }
+        let (isTaken, consumers) = self.state.withLock { state -> (Bool, [UnsafeContinuation<Void, Never>]) in
+            guard state.ending == nil, state.waiting.count < self.limit else { return (false, []) }
             state.waiting.append(element)
-            return (true, state.consumer.take())
+            return (true, state.takeConsumers())
         }
-        consumer?.resume()
+        for consumer in consumers { consumer.resume() }
         return isTaken
     }
 
     /// No more will come: ``next()`` hands out what waits, then ends so.
     package func finish(_ ending: Result<Void, Failure>) {
-        self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
+        let consumers = self.state.withLock { state in
             if state.ending == nil { state.ending = ending }
-            return state.consumer.take()
-        }?.resume()
+            return state.takeConsumers()
+        }
+        for consumer in consumers { consumer.resume() }
     }
 
     /// Takes out everything that waits.
@@ -66,14 +74,15 @@ package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
                 let isParked = self.state.withLock { state in
-                    guard state.waiting.isEmpty, state.ending == nil, state.consumer == nil, !Task.isCancelled else { return false }
-                    state.consumer = continuation
+                    guard state.waiting.isEmpty, state.ending == nil, !Task.isCancelled else { return false }
+                    state.consumers.append(continuation)
                     return true
                 }
                 if !isParked { continuation.resume() }
             }
         } onCancel: {
-            self.state.withLock { $0.consumer.take() }?.resume()
+            // Those that were not cancelled look, and wait again.
+            for consumer in self.state.withLock({ $0.takeConsumers() }) { consumer.resume() }
         }
     }
 }

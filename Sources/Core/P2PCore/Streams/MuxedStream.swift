@@ -85,14 +85,17 @@ package final class MuxedStream: Sendable {
         set { self.buffer.withLock { $0.protocolID = newValue } }
     }
 
+    /// Takes bytes if there are some. For an adapter that observes instead of waiting.
     package func tryRead(upTo limit: Int) -> StreamBuffer.Read {
         self.withBuffer { $0.read(upTo: limit, wake: &$1) }
     }
 
+    /// Takes all of the bytes; `.wait` says that more are not welcome yet. For an adapter that observes instead of waiting.
     package func tryWrite(_ bytes: ByteBuffer) -> StreamBuffer.Write {
         self.withBuffer { $0.write(bytes, wake: &$1) }
     }
 
+    /// Asks for a half-close; `.wait` until ``hasFinishLeft``. For an adapter that observes instead of waiting.
     package func tryFinish() -> StreamBuffer.Write {
         self.withBuffer { $0.finish(wake: &$1) }
     }
@@ -100,6 +103,10 @@ package final class MuxedStream: Sendable {
     package var writableBytes: Int { self.buffer.withLock { $0.writableBytes } }
     package var failure: StreamError? { self.buffer.withLock { $0.failure } }
     package var hasFinishLeft: Bool { self.buffer.withLock { $0.hasFinishLeft } }
+    /// Whether a task waits for bytes.
+    package var isReading: Bool { self.buffer.withLock { $0.isReading } }
+    /// Whether a task waits for room, or for the half-close.
+    package var isWriting: Bool { self.buffer.withLock { $0.isWriting } }
 
     package func unread(_ bytes: ByteBuffer) {
         self.buffer.withLock { $0.unread(bytes) }
@@ -158,13 +165,13 @@ package final class MuxedStream: Sendable {
                 if kind == .reader { buffer.cancelReader(wake: &wake) } else { buffer.cancelWriter(wake: &wake) }
             }
         }
-        let isCancelled = self.buffer.withLock { kind == .reader ? $0.wasReaderCancelled : $0.wasWriterCancelled }
+        let isCancelled = self.buffer.withLock { kind == .reader ? $0.endReading() : $0.endWriting() }
         if isCancelled { throw StreamError(.cancelled, "the task that used the stream was cancelled") }
     }
 
     package func read(upTo limit: Int) async throws(StreamError) -> ByteBuffer? {
         while true {
-            switch self.tryRead(upTo: limit) {
+            switch self.withBuffer({ $0.read(upTo: limit, claiming: true, wake: &$1) }) {
             case .bytes(let bytes): return bytes
             case .end: return nil
             case .failed(let error): throw error
@@ -174,7 +181,7 @@ package final class MuxedStream: Sendable {
     }
 
     package func write(_ bytes: ByteBuffer) async throws(StreamError) {
-        switch self.tryWrite(bytes) {
+        switch self.withBuffer({ $0.write(bytes, claiming: true, wake: &$1) }) {
         case .buffered: return
         case .failed(let error): throw error
         case .wait: try await self.wait(.writer)
@@ -183,7 +190,7 @@ package final class MuxedStream: Sendable {
     }
 
     package func finish() async throws(StreamError) {
-        switch self.tryFinish() {
+        switch self.withBuffer({ $0.finish(claiming: true, wake: &$1) }) {
         case .buffered: return
         case .failed(let error): throw error
         case .wait: try await self.wait(.finisher)

@@ -27,7 +27,7 @@ public final class PeerStream: Sendable {
     }
 
     /// Hands bytes over for sending. Returns once they are buffered; suspends while more than a high-water mark
-    /// (256 KiB) waits for a slow peer.
+    /// (256 KiB) waits for a slow peer. When it throws ``StreamError/Code/cancelled``, the bytes were buffered all the same.
     public func write(_ bytes: ByteBuffer) async throws(StreamError) {
         try await self.muxed.write(bytes)
     }

@@ -62,14 +62,19 @@ package struct StreamBuffer: ~Copyable {
     private var creditThreshold: Int
     private var reader: Waiter?
     private var readerCancelled = false
+    /// A task has been told to wait for bytes and has not come back yet.
+    package private(set) var isReading = false
 
     private var held: ByteBuffer?
     private var outbound = ByteQueue()
     private var finishState = FinishState.open
     private var writer: Waiter?
     private var writerCancelled = false
+    /// A task has been told to wait for room, or for the half-close, and has not come back yet.
+    package private(set) var isWriting = false
 
     private var pendingReset: StreamErrorCode?
+    private var wasResetHere = false
     private var stopReadingPending = false
     private var workSignalled = false
 
@@ -88,28 +93,38 @@ package struct StreamBuffer: ~Copyable {
 
     // MARK: The reader
 
-    package mutating func read(upTo limit: Int, wake: inout Wake) -> Read {
-        if self.reader != nil { return .failed(StreamError(.busy, "another task is reading this stream")) }
+    /// Takes bytes, or says why there are none.
+    ///
+    /// - Parameter claiming: after `.wait` the reader's place is taken until ``endReading()``.
+    package mutating func read(upTo limit: Int, claiming: Bool = false, wake: inout Wake) -> Read {
+        if self.isReading { return .failed(StreamError(.busy, "another task is reading this stream")) }
+        guard limit > 0 else { return .bytes(ByteBuffer()) }
         if self.expectation == nil, let bytes = self.inbound.take(upTo: limit) {
             self.consume(bytes.readableBytes, wake: &wake)
             return .bytes(bytes)
         }
         if self.readingStopped { return .failed(StreamError(.stoppedReading, "this side has stopped reading")) }
+        // What a peer finished is whole, whatever became of the connection since.
+        if self.inboundFinished, self.expectation == nil, !self.wasResetHere { return .end }
         if let failure = self.failure { return .failed(failure) }
-        if self.inboundFinished { return .end }
         self.releaseHeld(wake: &wake)
-        self.readerCancelled = false
+        self.isReading = claiming
         return .wait
     }
 
-    /// Registers the task that ``read(upTo:wake:)`` told to wait; false when there is something to read after all.
+    /// Registers the task that was told to wait for bytes; false when there is something to read after all.
     package mutating func park(reader: Waiter) -> Bool {
         let hasBytes = self.expectation == nil && !self.inbound.isEmpty
-        if self.readerCancelled || hasBytes || self.inboundFinished || self.failure != nil || self.readingStopped || self.reader != nil {
-            return false
-        }
+        if self.readerCancelled || hasBytes || self.inboundFinished || self.failure != nil || self.readingStopped { return false }
         self.reader = reader
         return true
+    }
+
+    /// The task that was told to wait has come back; true when it was cancelled.
+    package mutating func endReading() -> Bool {
+        defer { self.readerCancelled = false }
+        self.isReading = false
+        return self.readerCancelled
     }
 
     package mutating func cancelReader(wake: inout Wake) {
@@ -117,9 +132,14 @@ package struct StreamBuffer: ~Copyable {
         wake.reader = self.reader.take()
     }
 
+    /// Puts back bytes that were read and not used.
+    ///
+    /// Their credit may have been returned already, so the count of consumed bytes may fall below zero until they are
+    /// read again: otherwise the window would grow with each message that shares a buffer with the next.
     package mutating func unread(_ bytes: ByteBuffer) {
+        guard !self.readingStopped, !self.wasResetHere else { return }
         self.inbound.prepend(bytes)
-        self.consumed = max(0, self.consumed - bytes.readableBytes)
+        self.consumed -= bytes.readableBytes
     }
 
     package mutating func stopReading(wake: inout Wake) {
@@ -137,22 +157,31 @@ package struct StreamBuffer: ~Copyable {
 
     // MARK: The writer
 
-    package mutating func write(_ bytes: ByteBuffer, wake: inout Wake) -> Write {
+    /// Takes all of the bytes; `.wait` means that they were taken, but that more are not welcome yet.
+    ///
+    /// - Parameter claiming: after `.wait` the writer's place is taken until ``endWriting()``.
+    package mutating func write(_ bytes: ByteBuffer, claiming: Bool = false, wake: inout Wake) -> Write {
         if let failure = self.failure { return .failed(failure) }
         guard self.finishState == .open else { return .failed(StreamError(.finished, "this side has finished writing")) }
-        if self.writer != nil { return .failed(StreamError(.busy, "another task is writing this stream")) }
+        if self.isWriting { return .failed(StreamError(.busy, "another task is writing this stream")) }
         guard bytes.readableBytes > 0 else { return .buffered }
         if let held = self.held.take() { self.outbound.append(held) }
         self.outbound.append(bytes)
         self.signal(&wake)
-        self.writerCancelled = false
-        return self.outbound.count > Self.highWaterMark ? .wait : .buffered
+        guard self.outbound.count > Self.highWaterMark else { return .buffered }
+        self.isWriting = claiming
+        return .wait
     }
 
     /// Keeps bytes back until there is something to send them with, or somebody waits for the answer.
     package mutating func hold(_ bytes: ByteBuffer) {
-        if self.outbound.isEmpty, self.failure == nil, self.finishState == .open {
-            if self.held == nil { self.held = bytes } else { self.held?.writeImmutableBuffer(bytes) }
+        guard self.failure == nil, self.finishState == .open else { return }
+        if !self.outbound.isEmpty {
+            self.outbound.append(bytes)
+        } else if self.held == nil {
+            self.held = bytes
+        } else {
+            self.held?.writeImmutableBuffer(bytes)
         }
     }
 
@@ -164,7 +193,7 @@ package struct StreamBuffer: ~Copyable {
 
     /// Registers a writer that waits for room; false when it need not.
     package mutating func park(writer: Waiter) -> Bool {
-        if self.writerCancelled || self.failure != nil || self.outbound.count <= Self.lowWaterMark || self.writer != nil { return false }
+        if self.writerCancelled || self.failure != nil || self.outbound.count <= Self.lowWaterMark { return false }
         self.writer = writer
         return true
     }
@@ -175,41 +204,46 @@ package struct StreamBuffer: ~Copyable {
     }
 
     /// Asks for a half-close behind the bytes that wait; `.wait` until they have left.
-    package mutating func finish(wake: inout Wake) -> Write {
+    package mutating func finish(claiming: Bool = false, wake: inout Wake) -> Write {
+        if self.finishState == .left { return .buffered }
         if let failure = self.failure { return .failed(failure) }
-        if self.writer != nil { return .failed(StreamError(.busy, "another task is writing this stream")) }
-        switch self.finishState {
-        case .left: return .buffered
-        case .requested, .taken: break
-        case .open:
+        if self.isWriting { return .failed(StreamError(.busy, "another task is writing this stream")) }
+        if self.finishState == .open {
             if let held = self.held.take() { self.outbound.append(held) }
             self.finishState = .requested
             self.signal(&wake)
         }
-        self.writerCancelled = false
+        self.isWriting = claiming
         return .wait
     }
 
     /// Registers a task that waits for the half-close to have left; false when it need not.
     package mutating func park(finisher: Waiter) -> Bool {
-        if self.writerCancelled || self.failure != nil || self.finishState == .left || self.writer != nil { return false }
+        if self.writerCancelled || self.failure != nil || self.finishState == .left { return false }
         self.writer = finisher
         return true
     }
 
+    /// The task that was told to wait has come back; true when it was cancelled.
+    package mutating func endWriting() -> Bool {
+        defer { self.writerCancelled = false }
+        self.isWriting = false
+        return self.writerCancelled
+    }
+
     package var hasFinishLeft: Bool { self.finishState == .left }
-    package var wasReaderCancelled: Bool { self.readerCancelled }
-    package var wasWriterCancelled: Bool { self.writerCancelled }
 
     /// Bytes that a writer may still add before it would be suspended.
     package var writableBytes: Int { max(0, Self.highWaterMark - self.outbound.count) }
 
     package mutating func reset(_ code: StreamErrorCode, wake: inout Wake) {
+        self.wasResetHere = true
+        self.inbound.removeAll()
         guard self.failure == nil else { return }
+        self.fail(StreamError(.reset, "this side reset the stream", resetCode: code), wake: &wake)
+        // Both sides have said all that they will: the peer has forgotten the stream.
         if self.finishState == .left, self.inboundFinished { return }
         self.pendingReset = code
-        self.fail(StreamError(.reset, "this side reset the stream", resetCode: code), wake: &wake)
-        self.inbound.removeAll()
         self.signal(&wake)
     }
 
@@ -227,7 +261,7 @@ package struct StreamBuffer: ~Copyable {
     /// Takes bytes from the peer, and says how many nobody will ever read: their credit is due at once.
     package mutating func receive(_ bytes: ByteBuffer, wake: inout Wake) -> Int {
         let size = bytes.readableBytes
-        if self.failure != nil || self.readingStopped { return size }
+        if self.failure != nil || self.readingStopped || self.inboundFinished { return size }
         self.inbound.append(bytes)
         if self.expectation != nil {
             let discarded = self.inbound.count
