@@ -18,6 +18,7 @@ struct ReadmeTests {
         let text = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             group.addTask { try await client.run() }
+            await client.waitUntilRunning()
             let text = try await greet("Ada", at: address, as: client)
             group.cancelAll()
             return text

@@ -14,10 +14,11 @@ struct Memory: AsyncParsableCommand {
         try await Pair.run { pair in
             try pair.listener.register(Sink())
             var connections: [ConnectionInfo] = []
-            for _ in 0..<50 { connections.append(try await Self.connect(pair)) }
+            for _ in 0..<50 { connections.append(try await pair.connect()) }
+            try await Task.sleep(for: .seconds(1))
             allocation_trim()
             let before = residentBytes()
-            for _ in 0..<count { connections.append(try await Self.connect(pair)) }
+            for _ in 0..<count { connections.append(try await pair.connect()) }
             try await Task.sleep(for: .seconds(1))
             allocation_trim()
             let after = residentBytes()
@@ -35,11 +36,5 @@ struct Memory: AsyncParsableCommand {
             allocation_trim()
             report("memory per idle stream, one end", Double(residentBytes() - after) / Double(2 * streams.count) / 1_024, "KiB", "\(streams.count) streams, both ends here, halved; with its task")
         }
-    }
-
-    private static func connect(_ pair: Pair) async throws -> ConnectionInfo {
-        let connection = try await pair.dialer.connectAnew(pair.address)
-        _ = try await pair.dialer.identified(connection.id)
-        return connection
     }
 }

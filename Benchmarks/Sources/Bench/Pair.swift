@@ -12,6 +12,8 @@ struct Pair {
         configuration.host.limits.connections = 20_000
         configuration.host.limits.connectionsPerPeer = 20_000
         configuration.host.limits.connectionsPerAddress = 20_000
+        configuration.host.limits.inboundStreamsPerPeer = 100_000
+        configuration.host.limits.pendingInboundPerAddress = 256
         let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
         let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
         let addresses = try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
@@ -19,17 +21,15 @@ struct Pair {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await listener.run() }
             group.addTask { try await dialer.run() }
-            // The hosts start in tasks of their own; a dial before that is refused.
-            while true {
-                do {
-                    _ = try await dialer.dial(pair.address)
-                    break
-                } catch where error.code == .notRunning {
-                    try await Task.sleep(for: .milliseconds(5))
-                }
-            }
+            await listener.waitUntilRunning()
+            await dialer.waitUntilRunning()
             try await body(pair)
             group.cancelAll()
         }
+    }
+
+    /// A connection of its own, even if there is one.
+    func connect() async throws -> ConnectionInfo {
+        try await self.dialer.dialAnyPeer(at: self.address.withoutPeerID)
     }
 }

@@ -14,6 +14,7 @@ extension PeerHost: Service {
     /// - Throws: ``HostError/Code/alreadyRun`` the second time.
     public func run() async throws {
         guard self.swarm.start() else { throw HostError(.alreadyRun, "a host runs once; make a new one") }
+        self.started.fire()
         await withGracefulShutdownHandler {
             await self.runUntilShutDown()
         } onGracefulShutdown: {

@@ -141,13 +141,26 @@ public final class PeerHost: Sendable {
         let entries = self.swarm.connections.filter { $0.info.remotePeer == peer }
         await withTaskGroup(of: Void.self) { group in
             for entry in entries {
-                group.addTask {
-                    self.swarm.retire(entry)
-                    await entry.close(code, grace: grace)
-                    await entry.ended.wait()
-                }
+                group.addTask { await self.disconnect(entry, code: code, grace: grace) }
             }
         }
+    }
+
+    /// Closes one connection; returns when it is gone, handlers included.
+    public func disconnect(_ connection: ConnectionID, code: ConnectionErrorCode = .normal, grace: Duration = .zero) async {
+        guard let entry = self.swarm.connection(connection) else { return }
+        await self.disconnect(entry, code: code, grace: grace)
+    }
+
+    private func disconnect(_ entry: ConnectionEntry, code: ConnectionErrorCode, grace: Duration) async {
+        self.swarm.retire(entry)
+        await entry.close(code, grace: grace)
+        await entry.ended.wait()
+    }
+
+    /// Runs tasks on a connection's event loop, for whoever wants the lowest latency and returns quickly; nil once it has ended.
+    public func executor(of connection: ConnectionID) -> (any TaskExecutor)? {
+        self.swarm.connection(connection)?.connection.executor
     }
 
     /// Every connection that lives, the oldest first.
