@@ -66,7 +66,7 @@ MAY_IMPORT = {
 NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PTool", "ArgumentParser"}
 
 # What every target may use of the platform.
-PLATFORM = {"Swift", "Synchronization", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}
+PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}
 
 IMPORT = re.compile(
     r"^\s*(?P<attributes>(?:@\w+(?:\([^)]*\))?\s+)*)(?:(?P<access>public|package|internal|fileprivate|private)\s+)?"

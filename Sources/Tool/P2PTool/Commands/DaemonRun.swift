@@ -1,0 +1,106 @@
+import Logging
+import NIOCore
+import P2P
+import P2PCore
+import P2PHost
+import P2PMultiaddr
+
+/// What a daemon prints while its host runs.
+struct DaemonRun: Sendable {
+    private static let logger = Logger(label: "p2p.daemon")
+
+    let host: PeerHost
+    let console: Console
+
+    /// Listens, then prints what happens until cancelled, which is how a daemon is meant to end.
+    func run(_ addresses: [Multiaddr]) async throws {
+        let events = self.host.events()
+        let snapshotRequests = ProcessSignals.snapshotRequests()
+        var announced: Set<Multiaddr> = []
+        for address in addresses {
+            for bound in try await self.host.listen(on: address) where announced.insert(bound).inserted {
+                await self.print(listening: bound)
+            }
+        }
+        await self.print(["event": "ready", "peer": .text(self.host.peerID)], "ready, as \(self.host.peerID)")
+
+        let printed = announced
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await _ in snapshotRequests { await self.printSnapshot() }
+            }
+            group.addTask { await self.print(events, except: printed) }
+        }
+    }
+
+    private func print(_ events: HostEvents, except announced: Set<Multiaddr>) async {
+        var throttle = LogThrottle()
+        var announced = announced
+        for await event in events {
+            switch event {
+            case .listening(let address):
+                if announced.insert(address).inserted { await self.print(listening: address) }
+            case .stoppedListening(let address):
+                announced.remove(address)
+                await self.print(["event": "stopped_listening", "address": .text(address)], "stopped listening on \(address)")
+            case .connected(let connection):
+                let direction = connection.role == .listener ? "inbound" : "outbound"
+                await self.print(
+                    [
+                        "event": "connected", "peer": .text(connection.remotePeer), "address": .text(connection.remoteAddress),
+                        "direction": .string(direction), "security": .text(connection.security), "muxer": .text(connection.muxer),
+                    ],
+                    "connected \(connection.remotePeer) \(connection.remoteAddress) \(direction) \(connection.security) \(connection.muxer)"
+                )
+            case .disconnected(let connection, let reason):
+                await self.print(
+                    ["event": "disconnected", "peer": .text(connection.remotePeer), "reason": .text(reason.code)],
+                    "disconnected \(connection.remotePeer): \(reason.code)")
+                self.log(reason, on: connection, &throttle)
+            case .identified:
+                break
+            case .arrivalFailed(let address, let error):
+                self.log("an arrival was refused or failed", kind: error.code.description, from: address, error, &throttle)
+            case .lost(let count):
+                await self.print(["event": "lost", "count": .integer(count)], "\(count) events were lost")
+            }
+        }
+    }
+
+    private func log(_ reason: ConnectionError, on connection: ConnectionInfo, _ throttle: inout LogThrottle) {
+        let ordinary: [ConnectionError.Code] = [.closed, .closedByPeer, .lost, .goingAway, .cancelled]
+        guard !ordinary.contains(reason.code) else { return }
+        self.log("a connection failed", kind: "connection \(reason.code)", from: connection.remoteAddress, reason, &throttle)
+    }
+
+    private func log(_ what: String, kind: String, from address: Multiaddr, _ error: any CodedError, _ throttle: inout LogThrottle) {
+        guard let suppressed = throttle.admit(kind, at: .now()) else { return }
+        var metadata: Logger.Metadata = ["address": "\(address)", "reason": "\(error)"]
+        if suppressed > 0 { metadata["more_like_it"] = "\(suppressed)" }
+        Self.logger.notice("\(what)", metadata: metadata)
+    }
+
+    private func print(listening address: Multiaddr) async {
+        await self.print(["event": "listening", "address": .text(address)], "listening on \(address)")
+    }
+
+    private func printSnapshot() async {
+        let held = self.host.statistics()
+        let process = ProcessSnapshot.take()
+        await self.print(
+            [
+                "event": "stats", "connections": .integer(held.connections), "streams": .integer(held.streams),
+                "pending": .integer(held.pending), "fds": .integer(process.fileDescriptors), "tasks": .integer(held.tasks),
+                "rss_bytes": .integer(process.residentBytes), "bytes_in": .unsigned(held.bytesIn), "bytes_out": .unsigned(held.bytesOut),
+            ],
+            """
+            \(held.connections) connections, \(held.streams) streams, \(held.pending) pending, \(process.fileDescriptors) file descriptors, \
+            \(held.tasks) tasks, \(process.residentBytes) bytes resident, \(held.bytesIn) bytes in, \(held.bytesOut) bytes out
+            """)
+    }
+
+    /// A daemon goes on when nobody reads what it prints.
+    private func print(_ event: JSONObject, _ text: String) async {
+        try? await self.console.emit(event, text)
+    }
+}

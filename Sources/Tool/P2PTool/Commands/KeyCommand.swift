@@ -1,0 +1,14 @@
+import ArgumentParser
+
+/// `p2p key`.
+struct KeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key",
+        abstract: "Make and show identities.",
+        discussion: """
+            A node is known by the peer id that follows from its key. Whoever has the key file is the node.
+              p2p key new --out node.key
+              p2p key show node.key
+            """,
+        subcommands: [KeyNewCommand.self, KeyShowCommand.self])
+}

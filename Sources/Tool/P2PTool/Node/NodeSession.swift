@@ -1,0 +1,76 @@
+import Logging
+import P2P
+import P2PCore
+import P2PHost
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+
+/// A running host for the length of a command.
+struct NodeSession {
+    let host: PeerHost
+    let options: NodeOptions
+
+    /// Makes a host, runs it beside `body`, and shuts it down in an orderly way when `body` ends or SIGTERM or SIGINT comes; the latter
+    /// cancels `body`.
+    ///
+    /// - Parameter grace: how long streams may go on after that.
+    static func run<Success: Sendable>(
+        _ options: NodeOptions, grace: Duration = .zero, _ body: @escaping @Sendable (NodeSession) async throws -> Success
+    ) async throws -> Success {
+        var configuration = StandardConfiguration()
+        configuration.host.agentVersion = "swift-p2p/\(ToolVersion.current)"
+        configuration.host.dialTimeout = options.timeout.duration
+        configuration.host.shutdownGrace = grace
+        if !options.security.isEmpty { configuration.security = options.security.map(\.name) }
+        if !options.muxer.isEmpty { configuration.muxers = options.muxer.map(\.name) }
+        let host = try await PeerHost.standard(identity: try options.identity(), configuration: configuration)
+        let session = NodeSession(host: host, options: options)
+        let signals = ProcessSignals.termination()
+
+        async let running: Void = host.run()
+        let result = await Self.untilTerminated(signals) { try await body(session) }
+        host.shutDown()
+        try await running
+        return try result.get()
+    }
+
+    private static func untilTerminated<Success: Sendable>(
+        _ signals: AsyncStream<Void>, _ body: @escaping @Sendable () async throws -> Success
+    ) async -> Result<Success, any Error> {
+        await withTaskGroup(of: Result<Success, any Error>?.self) { group in
+            group.addTask {
+                do {
+                    return .success(try await body())
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                for await _ in signals { break }
+                return nil
+            }
+            var result: Result<Success, any Error>?
+            while let next = await group.next() {
+                result = result ?? next
+                group.cancelAll()
+            }
+            return result ?? .failure(CancellationError())
+        }
+    }
+
+    /// Connects to whom the command line names.
+    func connect(_ target: TargetOptions) async throws -> ConnectionInfo {
+        guard target.address.peerID != nil || target.anyPeer else {
+            throw ToolError(
+                "peerRequired", "\(target.address) does not say which peer to expect: add /p2p/ and its id, or say --any-peer")
+        }
+        return try await self.connect(to: target.address)
+    }
+
+    /// Connects to the address, to the peer that it names or, if it names none, to any.
+    func connect(to address: Multiaddr) async throws -> ConnectionInfo {
+        await self.host.waitUntilRunning()
+        return try await self.host.dialAnyPeer(at: address, timeout: self.options.timeout.duration)
+    }
+}

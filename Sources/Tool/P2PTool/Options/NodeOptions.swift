@@ -1,0 +1,42 @@
+import ArgumentParser
+import P2P
+import P2PIdentity
+
+/// Who the node is, and what it speaks.
+struct NodeOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("A key file, as `p2p key new` makes it; without one, an Ed25519 key for this run only.", valueName: "file"))
+    var key: String?
+
+    @Option(help: "A secure channel to offer; repeat it for several, the preferred one first. (default: noise)")
+    var security: [SecurityChoice] = []
+
+    @Option(help: "A stream muxer to offer; repeat it for several, the preferred one first. (default: yamux)")
+    var muxer: [MuxerChoice] = []
+
+    @Option(help: ArgumentHelp("Seconds that connecting may take, and each wait for the peer after that.", valueName: "seconds"))
+    var timeout = Seconds(10)
+
+    func validate() throws {
+        guard self.timeout.duration > .zero else { throw ValidationError("--timeout must be more than 0 seconds.") }
+    }
+
+    /// The key that the options name.
+    func identity() throws -> PrivateKey {
+        guard let path = self.key else { return try PrivateKey.generate(.ed25519) }
+        return try KeyFile.read(path)
+    }
+}
+
+/// The secure channels that the command line names.
+enum SecurityChoice: String, ExpressibleByArgument, CaseIterable {
+    case noise, tls
+
+    var name: SecurityName { SecurityName(self.rawValue) }
+}
+
+/// The stream muxers that the command line names.
+enum MuxerChoice: String, ExpressibleByArgument, CaseIterable {
+    case yamux, mplex
+
+    var name: MuxerName { MuxerName(self.rawValue) }
+}

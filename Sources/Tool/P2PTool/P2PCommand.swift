@@ -1,0 +1,28 @@
+import ArgumentParser
+
+/// The tool `p2p`.
+@main
+struct P2PCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "p2p",
+        abstract: "A libp2p node, and the commands to try one.",
+        discussion: """
+            Two nodes on one machine:
+              p2p key new --out node.key
+              p2p daemon --key node.key --listen /ip4/127.0.0.1/tcp/4001
+              p2p ping /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo...
+
+            With --json, every event is one JSON object on a line of its own on standard output. Errors go to standard
+            error and end the tool with 1 (with --json also as an event "error"); wrong usage ends it with 64.
+            """,
+        version: ToolVersion.current,
+        subcommands: [
+            KeyCommand.self, DaemonCommand.self, PingCommand.self, EchoCommand.self, IdentifyCommand.self, PerfCommand.self,
+            InteropCommand.self,
+        ])
+}
+
+/// The version of this package, as `--version` and identify tell it.
+enum ToolVersion {
+    static let current = "0.1.0"
+}
