@@ -111,8 +111,9 @@ public struct TCPTransport: ByteTransport {
             }
             .configuredForBytes()
             .childChannelInitializer { channel in
-                if !arrivals.offer(channel) { channel.close(promise: nil) }
-                return channel.eventLoop.makeSucceededVoidFuture()
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ArrivalAnnouncer(to: arrivals))
+                }
             }
         if local.protocol == .inet6 {
             bootstrap = bootstrap.serverChannelOption(ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1)
