@@ -39,8 +39,8 @@ final class Upgrade {
             try self.negotiate(self.upgrader.security.map(\.protocolID), lazily: true) { protocolID in
                 try self.secure(with: protocolID)
             }
+            // No read() of our own: on an accepted channel that is not active yet, NIO would take it for one under way.
             try self.channel.syncOptions?.setOption(.autoRead, value: true)
-            self.channel.read()
         } catch {
             self.fail(Self.transportError(error))
         }
