@@ -35,7 +35,6 @@ struct TCPListener: ByteListener {
             self.arrivals.finish(.success(()))
             for channel in self.arrivals.drain() { channel.close(promise: nil) }
             self.changes.continuation.finish()
-            self.channel.close(promise: nil)
         }
         let requested = self.requested
         await withDiscardingTaskGroup { group in
@@ -51,6 +50,8 @@ struct TCPListener: ByteListener {
             }
             group.cancelAll()
         }
+        // Whoever waited for the end may bind the same address again at once.
+        try? await self.channel.close()
         if !Task.isCancelled {
             throw TransportError(.closed, "the socket that listened on \(self.requested) was closed by the system")
         }

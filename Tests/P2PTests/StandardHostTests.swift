@@ -1,0 +1,98 @@
+import P2P
+import Testing
+
+@Suite("The standard host", .timeLimit(.minutes(1)))
+struct StandardHostTests {
+    /// Two hosts that run, and the listener's address.
+    private func withPair(
+        _ body: @escaping @Sendable (_ dialer: PeerHost, _ listener: PeerHost, _ address: Multiaddr) async throws -> Void
+    ) async throws {
+        let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519))
+        let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519))
+        try listener.register(Greeter())
+        let address = try #require(try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await listener.run() }
+            group.addTask { try await dialer.run() }
+            await dialer.waitUntilRunning()
+            try await body(dialer, listener, address)
+            dialer.shutDown()
+            listener.shutDown()
+            try await group.waitForAll()
+        }
+        #expect(listener.statistics().connections == 0)
+        #expect(listener.statistics().tasks == 0)
+        #expect(dialer.statistics().connections == 0)
+        #expect(dialer.statistics().tasks == 0)
+    }
+
+    @Test("The example of the README greets over TCP, Noise and yamux")
+    func greets() async throws {
+        try await self.withPair { dialer, listener, address in
+            #expect(try await greet("Ada", at: address, as: dialer) == "Hello Ada, your key is proved: \(dialer.peerID)")
+            let connection = try #require(dialer.connections().first)
+            #expect(connection.remotePeer == listener.peerID)
+            #expect(connection.security == "/noise")
+            #expect(connection.muxer == "/yamux/1.0.0")
+        }
+    }
+
+    @Test("Peers introduce themselves, each to the other")
+    func identifies() async throws {
+        try await self.withPair { dialer, listener, address in
+            let events = dialer.events()
+            _ = try await dialer.dial(address)
+            for await event in events {
+                guard case .identified(let connection, let introduction) = event else { continue }
+                #expect(connection.remotePeer == listener.peerID)
+                #expect(introduction.agentVersion == "swift-p2p/0.1.0")
+                #expect(introduction.protocols.contains("/greeter/1.0.0"))
+                #expect(introduction.listenAddresses == [address.withoutPeerID])
+                #expect(introduction.signedRecord != nil)
+                break
+            }
+        }
+    }
+
+    @Test("A wrong peer id is refused, and the error names the address")
+    func wrongPeer() async throws {
+        try await self.withPair { dialer, _, address in
+            let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+            let error = await #expect(throws: DialError.self) { try await dialer.dial(address.withPeerID(other)) }
+            #expect(error?.code == .peerMismatch)
+            #expect(error?.attempts.map(\.error.code) == [.peerMismatch])
+            #expect(error?.message.contains(address.withoutPeerID.description) == true)
+        }
+    }
+
+    @Test("Echo and ping answer")
+    func echoes() async throws {
+        try await self.withPair { dialer, listener, address in
+            let connection = try await dialer.dial(address)
+            let stream = try await dialer.openStream(on: connection.id, protocols: [EchoProtocol.id])
+            try await stream.write(text: "again")
+            try await stream.finish()
+            #expect(try await stream.readText(upTo: 100) == "again")
+            let pinger = Pinger(listener.peerID, opening: dialer)
+            _ = try await pinger.ping()
+            await pinger.close()
+        }
+    }
+
+    @Test("A secure channel or muxer that is not built in is a typed error that names it")
+    func notBuiltIn() async throws {
+        var configuration = StandardConfiguration()
+        configuration.security = [.noise, "carrier-pigeon"]
+        let identity = try PrivateKey.generate(.ed25519)
+        let error = await #expect(throws: TransportError.self) {
+            _ = try await PeerHost.standard(identity: identity, configuration: configuration)
+        }
+        #expect(error?.code == .notBuiltIn)
+        #expect(error?.message.contains("carrier-pigeon") == true)
+        configuration.security = [.noise]
+        configuration.muxers = ["spdy"]
+        await #expect(throws: TransportError(.notBuiltIn, "")) {
+            _ = try await PeerHost.standard(identity: identity, configuration: configuration)
+        }
+    }
+}
