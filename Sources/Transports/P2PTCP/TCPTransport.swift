@@ -111,9 +111,8 @@ public struct TCPTransport: ByteTransport {
             }
             .configuredForBytes()
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(ArrivalAnnouncer(to: arrivals))
-                }
+                if !arrivals.offer(channel) { channel.close(promise: nil) }
+                return channel.eventLoop.makeSucceededVoidFuture()
             }
         if local.protocol == .inet6 {
             bootstrap = bootstrap.serverChannelOption(ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1)
