@@ -15,29 +15,13 @@ struct All: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Runs every measurement.")
 
     func run() async throws {
-        var ceiling = Ceiling()
-        try await ceiling.measure()
-        for streams in [1, 8] {
-            var throughput = Throughput()
-            throughput.streams = streams
-            throughput.mebibytes = 2_048
-            try await throughput.measure()
-        }
-        var latency = Latency()
-        latency.rounds = 20_000
-        try await latency.measure()
-        var streams = Streams()
-        streams.count = 50_000
-        streams.concurrency = 16
-        try await streams.measure()
-        streams.concurrency = 1
-        try await streams.measure()
-        var connects = Connects()
-        connects.count = 2_000
-        connects.concurrency = 8
-        try await connects.measure()
-        var memory = Memory()
-        memory.count = 1_000
-        try await memory.measure()
+        try await Ceiling.parse([]).measure()
+        try await Throughput.parse(["--streams", "1"]).measure()
+        try await Throughput.parse(["--streams", "8"]).measure()
+        try await Latency.parse([]).measure()
+        try await Streams.parse(["--concurrency", "16"]).measure()
+        try await Streams.parse(["--concurrency", "1", "--count", "20000"]).measure()
+        try await Connects.parse([]).measure()
+        try await Memory.parse([]).measure()
     }
 }
