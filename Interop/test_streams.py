@@ -27,7 +27,7 @@ def test_perf_from_us(nodes, keys, stack, peer):
     node = nodes.ours(stack) if peer == "ours" else nodes.peer(peer, stack)
     outcome = ours.run(
         "perf", node.address, "--upload", "3MiB", "--download", 2 * MIB,
-        "--key", keys("ed25519"), *stack.options, "--json", timeout=100,
+        "--key", keys("secp256k1"), *stack.options, "--json", timeout=100,
     )  # fmt: skip
     assert outcome.code == 0, outcome
     result = outcome.event("perf")
@@ -44,5 +44,5 @@ def test_our_tool_echoes_with_our_daemon(nodes, keys, stack):
 
 
 def test_an_empty_echo_ends(nodes, keys, stack):
-    outcome = ours.run("echo", nodes.ours(stack).address, "--key", keys("ed25519"), *stack.options, stdin=b"")
+    outcome = ours.run("echo", nodes.ours(stack).address, "--key", keys("secp256k1"), *stack.options, stdin=b"")
     assert (outcome.code, outcome.stdout) == (0, b""), outcome

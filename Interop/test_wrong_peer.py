@@ -41,8 +41,8 @@ def test_they_refuse_us_under_another_id(nodes, stack, peer):
 
 def test_an_address_without_a_peer_needs_consent(nodes, keys):
     address = nodes.ours(STACKS[0]).address.split("/p2p/")[0]
-    refused = ours.run("ping", address, "--count", 1, "--key", keys("ed25519"), "--json")
+    refused = ours.run("ping", address, "--count", 1, "--key", keys("secp256k1"), "--json")
     assert refused.code in (1, 64), refused
-    allowed = ours.run("ping", address, "--count", 1, "--any-peer", "--key", keys("ed25519"), "--json")
+    allowed = ours.run("ping", address, "--count", 1, "--any-peer", "--key", keys("secp256k1"), "--json")
     assert allowed.code == 0, allowed
     assert allowed.event("summary")["peer"] == nodes.ours(STACKS[0]).peer
