@@ -1,11 +1,11 @@
-import NIOCore
+package import NIOCore
 
 /// Cuts a byte stream into headers and pieces of bodies.
 ///
 /// Nothing accumulates: a header that is split across records waits in twelve bytes of scratch, a body is handed out as it arrives.
-struct YamuxFrameReader: Sendable {
+package struct YamuxFrameReader: Sendable {
     /// What comes next in the byte stream.
-    enum Part: Equatable, Sendable {
+    package enum Part: Equatable, Sendable {
         case header(YamuxHeader)
         /// The next bytes of the last data frame, never empty: a slice, not a copy.
         case body(ByteBuffer)
@@ -19,13 +19,13 @@ struct YamuxFrameReader: Sendable {
     /// Bytes of the body that have not.
     private var awaited: UInt32 = 0
 
-    init(maximumFrameLength: UInt32) { self.maximumFrameLength = maximumFrameLength }
+    package init(maximumFrameLength: UInt32) { self.maximumFrameLength = maximumFrameLength }
 
     /// Whether the bytes so far end with a whole frame.
-    var isAtBoundary: Bool { self.filled == 0 && self.awaited == 0 }
+    package var isAtBoundary: Bool { self.filled == 0 && self.awaited == 0 }
 
     /// Takes the next part from `bytes`, or nothing when they are used up.
-    mutating func next(from bytes: inout ByteBuffer) throws(YamuxViolation) -> Part? {
+    package mutating func next(from bytes: inout ByteBuffer) throws(YamuxViolation) -> Part? {
         if self.awaited > 0 {
             let count = min(Int(self.awaited), bytes.readableBytes)
             guard count > 0, let piece = bytes.readSlice(length: count) else { return nil }

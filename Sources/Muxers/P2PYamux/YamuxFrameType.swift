@@ -1,5 +1,5 @@
 /// What a frame is for (yamux spec, "Type Field").
-enum YamuxFrameType: UInt8, Sendable {
+package enum YamuxFrameType: UInt8, Sendable {
     /// Bytes of one stream; the length counts them and they follow the header.
     case data = 0
     /// Credit for one stream; the length is the credit, nothing follows.

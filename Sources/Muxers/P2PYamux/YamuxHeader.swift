@@ -1,22 +1,29 @@
-import NIOCore
+package import NIOCore
 
 /// The 12 bytes in front of every frame (yamux spec, "Framing"), big endian:
 /// version, type, flags (16 bits), stream id (32), length (32).
-struct YamuxHeader: Equatable, Sendable {
+package struct YamuxHeader: Equatable, Sendable {
     /// Bytes of a header on the wire.
-    static let size = 12
+    package static let size = 12
     /// The one version there is.
     static let version: UInt8 = 0
 
-    var type: YamuxFrameType
-    var flags: YamuxFlags
+    package var type: YamuxFrameType
+    package var flags: YamuxFlags
     /// 0 for ping and go away.
-    var streamID: UInt32
+    package var streamID: UInt32
     /// Payload bytes, credit, ping value or code, by type.
-    var length: UInt32
+    package var length: UInt32
+
+    package init(type: YamuxFrameType, flags: YamuxFlags, streamID: UInt32, length: UInt32) {
+        self.type = type
+        self.flags = flags
+        self.streamID = streamID
+        self.length = length
+    }
 
     /// Bytes that follow this header.
-    var bodyLength: UInt32 { self.type == .data ? self.length : 0 }
+    package var bodyLength: UInt32 { self.type == .data ? self.length : 0 }
 }
 
 extension YamuxHeader {
@@ -52,7 +59,7 @@ extension YamuxHeader {
 
 extension ByteBuffer {
     /// Appends a frame header.
-    mutating func writeYamuxHeader(_ header: YamuxHeader) {
+    package mutating func writeYamuxHeader(_ header: YamuxHeader) {
         self.writeMultipleIntegers(header.high, header.length)
     }
 

@@ -1,9 +1,9 @@
-import NIOCore
+package import NIOCore
 
 /// Our own pings: they measure the round trip and notice a dead peer.
-struct YamuxHeartbeat: Sendable {
+package struct YamuxHeartbeat: Sendable {
     /// What to do when the time has come.
-    enum OnTick: Equatable, Sendable {
+    package enum OnTick: Equatable, Sendable {
         /// Look again then; nil when there is nothing to look for.
         case wait(until: NIODeadline?)
         /// Send this ping, and look again then.

@@ -1,6 +1,6 @@
 extension YamuxSession {
     /// What a frame's header means.
-    enum OnFrame: Equatable, Sendable {
+    package enum OnFrame: Equatable, Sendable {
         case none
         /// Something happened to a stream; `code` is the peer's reason of a reset, 0 when it gave none.
         case stream(UInt32, YamuxStreamEvents, code: UInt32)
@@ -11,7 +11,7 @@ extension YamuxSession {
     }
 
     /// What to do with bytes of the current data frame.
-    enum OnBody: Equatable, Sendable {
+    package enum OnBody: Equatable, Sendable {
         /// They are the stream's; then this happens.
         case deliver(UInt32, then: YamuxStreamEvents)
         /// They are for nobody.
@@ -19,7 +19,7 @@ extension YamuxSession {
     }
 
     /// Whether one more stream may open.
-    enum OnOpen: Equatable, Sendable {
+    package enum OnOpen: Equatable, Sendable {
         case opened(UInt32)
         /// Too many live, or are not acknowledged yet: ask again when one has ended or is acknowledged.
         case wait
@@ -27,18 +27,18 @@ extension YamuxSession {
     }
 
     /// Why no stream may open any more.
-    enum Refusal: Equatable, Sendable {
+    package enum Refusal: Equatable, Sendable {
         case goingAway
         case idsExhausted
     }
 
     /// What to write for a stream's outgoing bytes.
-    struct Outgoing: Equatable, Sendable {
+    package struct Outgoing: Equatable, Sendable {
         /// Goes in front of the bytes.
-        var header: YamuxHeader
+        package var header: YamuxHeader
         /// A half-close that needs a frame of its own, behind the bytes.
-        var finish: YamuxHeader?
+        package var finish: YamuxHeader?
         /// The session has forgotten the stream.
-        var isClosed: Bool
+        package var isClosed: Bool
     }
 }

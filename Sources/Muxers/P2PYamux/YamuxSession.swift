@@ -1,11 +1,11 @@
-import NIOCore
-import P2PCore
+package import NIOCore
+package import P2PCore
 
 /// The protocol of one yamux connection as a value: facts in, a small decision out. No I/O, no clock, no bytes.
 ///
 /// The driver tells it the frames that arrive and what the streams want, sends the headers that it returns in the order in which they
 /// were returned, and asks ``nextControl(at:)`` for frames that belong to no stream of the driver's.
-struct YamuxSession: ~Copyable {
+package struct YamuxSession: ~Copyable {
     private struct Body {
         var streamID: UInt32
         var remaining: UInt32
@@ -41,7 +41,7 @@ struct YamuxSession: ~Copyable {
     /// - Parameters:
     ///   - budget: what windows may grow by over all connections of the host; nil bounds only each connection.
     ///   - firstID: where our ids start; by default 1 or 2, as the spec says.
-    init(
+    package init(
         role: ConnectionRole, configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil, now: NIODeadline,
         firstID: UInt32? = nil
     ) {
@@ -61,23 +61,23 @@ struct YamuxSession: ~Copyable {
     deinit { self.budget?.release(Int(clamping: self.growth)) }
 
     /// Streams that exist now, both directions together.
-    var streamCount: Int { self.streams.count }
+    package var streamCount: Int { self.streams.count }
     /// How far all receive windows together have grown, in bytes.
-    var windowGrowth: UInt64 { self.growth }
+    package var windowGrowth: UInt64 { self.growth }
     /// The smoothed round-trip time, once measured.
     var roundTrip: TimeAmount? { self.heartbeat.roundTrip }
     /// How many frames wait in ``nextControl(at:)``.
-    var controlCount: Int { self.control.count }
+    package var controlCount: Int { self.control.count }
     /// One side goes away and no stream is left: nothing more can happen.
-    var isDrained: Bool { self.streams.isEmpty && (self.remoteGoAway != nil || self.localGoAway != nil) }
+    package var isDrained: Bool { self.streams.isEmpty && (self.remoteGoAway != nil || self.localGoAway != nil) }
 
     // MARK: What arrives
 
     /// Bytes of any kind arrived from the peer.
-    mutating func heard(at now: NIODeadline) { self.heartbeat.heard(at: now) }
+    package mutating func heard(at now: NIODeadline) { self.heartbeat.heard(at: now) }
 
     /// A frame's header arrived.
-    mutating func received(_ header: YamuxHeader, at now: NIODeadline) -> OnFrame {
+    package mutating func received(_ header: YamuxHeader, at now: NIODeadline) -> OnFrame {
         self.body = nil
         switch header.type {
         case .ping:
@@ -95,7 +95,7 @@ struct YamuxSession: ~Copyable {
     }
 
     /// `count` bytes of the current data frame arrived.
-    mutating func receivedBody(_ count: Int) -> OnBody {
+    package mutating func receivedBody(_ count: Int) -> OnBody {
         guard var body = self.body, let index = self.streams.index(forKey: body.streamID) else { return .skip }
         body.remaining -= UInt32(clamping: min(count, Int(body.remaining)))
         guard body.remaining == 0 else {
@@ -207,7 +207,7 @@ struct YamuxSession: ~Copyable {
     // MARK: What our side wants
 
     /// One more stream of ours is to open. Its first frame carries SYN.
-    mutating func open(at now: NIODeadline) -> OnOpen {
+    package mutating func open(at now: NIODeadline) -> OnOpen {
         guard self.remoteGoAway == nil else { return .refused(.goingAway) }
         guard let id = self.nextID else { return .refused(.idsExhausted) }
         let hasRoom = self.streams.count < self.configuration.maximumStreams && self.unanswered < self.configuration.maximumBacklog
@@ -220,14 +220,14 @@ struct YamuxSession: ~Copyable {
     }
 
     /// The driver has no room for a stream that was just opened by the peer.
-    mutating func refuse(_ id: UInt32, at now: NIODeadline) -> OnFrame {
+    package mutating func refuse(_ id: UInt32, at now: NIODeadline) -> OnFrame {
         guard self.streams.index(forKey: id) != nil else { return .none }
         self.forget(id)
         return self.answerWithReset(id, at: now) ?? .none
     }
 
     /// Bytes that may be sent on a stream now; 0 too when it is gone or finished.
-    func sendable(on id: UInt32) -> Int {
+    package func sendable(on id: UInt32) -> Int {
         guard let stream = self.streams[id], !stream.isSendFinished else { return 0 }
         return Int(stream.send.available)
     }
@@ -235,7 +235,7 @@ struct YamuxSession: ~Copyable {
     /// `count` bytes of a stream go out, at most ``sendable(on:)``; with `finish` they are its last. Nil when the stream is gone.
     ///
     /// A half-close never shares a frame with ACK: there are peers that overlook it there.
-    mutating func send(_ count: Int, finish: Bool, on id: UInt32) -> Outgoing? {
+    package mutating func send(_ count: Int, finish: Bool, on id: UInt32) -> Outgoing? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isSendFinished else { return nil }
         let length = UInt32(clamping: count)
         self.streams.values[index].send.spend(length)
@@ -256,14 +256,14 @@ struct YamuxSession: ~Copyable {
     }
 
     /// Says hello for a stream that has nothing to send: SYN or ACK on an empty window update. Nil when that has been said.
-    mutating func announce(_ id: UInt32) -> YamuxHeader? {
+    package mutating func announce(_ id: UInt32) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id) else { return nil }
         let greeting = self.greet(at: index)
         return greeting.isEmpty ? nil : YamuxHeader(type: .windowUpdate, flags: greeting, streamID: id, length: 0)
     }
 
     /// The reader took `count` bytes: the window update that is due, if one is.
-    mutating func consume(_ count: Int, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
+    package mutating func consume(_ count: Int, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return nil }
         self.streams.values[index].receive.consume(UInt32(clamping: count))
         guard self.streams.values[index].receive.isUpdateDue else { return nil }
@@ -280,7 +280,7 @@ struct YamuxSession: ~Copyable {
     /// While our side still sends, they are as good as consumed. Once it has finished too, nobody is interested in the stream:
     /// a peer that goes on for half a window is told so by a reset, not fed with credit.
     /// - Returns: whether that was the end of the stream. What is to be sent waits in ``nextControl(at:)``.
-    mutating func discard(_ count: Int, on id: UInt32, at now: NIODeadline) -> Bool {
+    package mutating func discard(_ count: Int, on id: UInt32, at now: NIODeadline) -> Bool {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return false }
         guard self.streams.values[index].isSendFinished else {
             if let update = self.consume(count, on: id, at: now) { self.control.append(update) }
@@ -293,12 +293,12 @@ struct YamuxSession: ~Copyable {
     }
 
     /// Our side will read nothing more of a stream.
-    mutating func stopReading(_ id: UInt32, at now: NIODeadline) {
+    package mutating func stopReading(_ id: UInt32, at now: NIODeadline) {
         self.streams[id]?.stoppedReading = now
     }
 
     /// Streams in which our side has had no interest for too long are over; their resets wait in ``nextControl(at:)``.
-    mutating func abandonLingering(at now: NIODeadline) -> [UInt32] {
+    package mutating func abandonLingering(at now: NIODeadline) -> [UInt32] {
         let timeout = TimeAmount(self.configuration.lingerTimeout)
         let lingering = self.streams.filter { _, stream in
             stream.isSendFinished && stream.stoppedReading.map { now - $0 >= timeout } ?? false
@@ -315,7 +315,7 @@ struct YamuxSession: ~Copyable {
     }
 
     /// Our side ends a stream at once. Nil when the session has forgotten it.
-    mutating func reset(_ id: UInt32) -> YamuxHeader? {
+    package mutating func reset(_ id: UInt32) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id) else { return nil }
         let isUnknownToPeer = self.streams.values[index].greeting.contains(.syn)
         self.forget(id)
@@ -323,7 +323,7 @@ struct YamuxSession: ~Copyable {
     }
 
     /// Our side takes no new streams. Said once.
-    mutating func goAway(_ code: YamuxGoAwayCode) {
+    package mutating func goAway(_ code: YamuxGoAwayCode) {
         guard self.localGoAway == nil else { return }
         self.localGoAway = code
         self.control.append(YamuxHeader(type: .goAway, flags: [], streamID: 0, length: code.rawValue))
@@ -332,7 +332,7 @@ struct YamuxSession: ~Copyable {
     // MARK: Time and frames of the session
 
     /// The next frame that belongs to no stream of the driver's; it goes out now.
-    mutating func nextControl(at now: NIODeadline) -> YamuxHeader? {
+    package mutating func nextControl(at now: NIODeadline) -> YamuxHeader? {
         guard !self.control.isEmpty else { return nil }
         let header = self.control.removeFirst()
         if header.type == .ping {
@@ -342,7 +342,7 @@ struct YamuxSession: ~Copyable {
     }
 
     /// Time has passed. A ping that is due waits in ``nextControl(at:)``.
-    mutating func tick(at now: NIODeadline) -> YamuxHeartbeat.OnTick {
+    package mutating func tick(at now: NIODeadline) -> YamuxHeartbeat.OnTick {
         let decision = self.heartbeat.tick(at: now)
         if case .ping(let value, _) = decision { self.control.append(self.ping(value)) }
         return decision

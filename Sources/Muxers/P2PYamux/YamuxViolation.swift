@@ -1,5 +1,5 @@
 /// A rule that the peer broke, each of which ends the session with GoAway(protocol error).
-enum YamuxViolation: Error, Equatable, Sendable {
+package enum YamuxViolation: Error, Equatable, Sendable {
     /// A version other than 0.
     case version(UInt8)
     /// A frame type above 3.
@@ -29,7 +29,7 @@ enum YamuxViolation: Error, Equatable, Sendable {
 }
 
 extension YamuxViolation: CustomStringConvertible {
-    var description: String {
+    package var description: String {
         switch self {
         case .version(let version): "frame of version \(version)"
         case .type(let type): "frame of type \(type)"

@@ -1,6 +1,6 @@
-import NIOCore
-import P2PCore
-import P2PIdentity
+package import NIOCore
+package import P2PCore
+package import P2PIdentity
 import P2PMultiaddr
 import SwiftProtobuf
 
@@ -11,12 +11,12 @@ import SwiftProtobuf
 #endif
 
 /// Merges the messages of a peer into its introduction, and checks what can be checked. A value, without I/O.
-struct IntroductionReader {
+package struct IntroductionReader {
     /// An introduction of which the key was checked, and the record as far as it goes by itself.
-    struct Reading {
-        var introduction: Introduction
+    package struct Reading {
+        package var introduction: Introduction
         /// The record, if there was one and it was signed by the peer itself.
-        var record: PeerRecord?
+        package var record: PeerRecord?
         /// Why a record was ignored.
         var recordError: IdentityError?
     }
@@ -24,10 +24,12 @@ struct IntroductionReader {
     private var wire = WireIdentify()
     private var messages = 0
 
+    package init() {}
+
     /// Merges one more message: lists grow, single fields are replaced (protobuf, "Last One Wins").
     ///
     /// - Throws: ``StreamError/Code/messageTooLarge`` beyond ``IdentifyLimits/receivedMessages``, ``StreamError/Code/malformed``.
-    mutating func merge(_ message: ByteBuffer) throws(StreamError) {
+    package mutating func merge(_ message: ByteBuffer) throws(StreamError) {
         self.messages += 1
         guard self.messages <= IdentifyLimits.receivedMessages else {
             throw StreamError(.messageTooLarge, "the peer introduced itself in more than \(IdentifyLimits.receivedMessages) messages")
@@ -46,7 +48,7 @@ struct IntroductionReader {
     ///
     /// - Throws: ``StreamError/Code/wrongKey`` when the peer claims another key than the one that it proved to hold;
     ///   ``StreamError/Code/unexpectedEnd`` when there was no message.
-    func finish(from peer: PeerID, holding key: PublicKey) throws(StreamError) -> Reading {
+    package func finish(from peer: PeerID, holding key: PublicKey) throws(StreamError) -> Reading {
         guard self.messages > 0 else { throw StreamError(.unexpectedEnd, "the peer finished without introducing itself") }
         var introduction = Introduction()
         if self.wire.hasPublicKey {

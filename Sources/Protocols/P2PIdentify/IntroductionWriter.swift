@@ -1,5 +1,5 @@
-import NIOCore
-import P2PCore
+package import NIOCore
+package import P2PCore
 import P2PIdentity
 import P2PMultiaddr
 import P2PMultiformats
@@ -12,14 +12,14 @@ import SwiftProtobuf
 #endif
 
 /// Writes introductions so that every implementation accepts them.
-enum IntroductionWriter {
+package enum IntroductionWriter {
     /// The message with its length before it, ``IdentifyLimits/sentMessageSize`` bytes at most.
     ///
     /// What does not fit is left out, always in the same order: addresses from the last (all but the first while the signed
     /// record, which has them too, stays), then the record, then the other addresses, then protocols from the last. Never the key.
     ///
     /// - Throws: ``StreamError/Code/messageTooLarge`` when what is left does not fit either.
-    static func encode(_ introduction: Introduction, upTo limit: Int = IdentifyLimits.sentMessageSize) throws(StreamError) -> ByteBuffer {
+    package static func encode(_ introduction: Introduction, upTo limit: Int = IdentifyLimits.sentMessageSize) throws(StreamError) -> ByteBuffer {
         var wire = WireIdentify()
         if let key = introduction.publicKey { wire.publicKey = Data(key.protobufEncoded) }
         wire.listenAddrs = introduction.listenAddresses.prefix(IdentifyLimits.addresses).map { Data($0.bytes) }

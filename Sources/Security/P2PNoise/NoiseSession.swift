@@ -1,13 +1,13 @@
-import NIOCore
-import P2PCore
-import P2PIdentity
+package import NIOCore
+package import P2PCore
+package import P2PIdentity
 
 /// One side of a Noise connection as libp2p speaks it: the handshake with its payloads, then records.
 ///
 /// Takes bytes as they arrive and says what to do; after an error it is closed for good.
-struct NoiseSession: ~Copyable {
+package struct NoiseSession: ~Copyable {
     /// What to do next.
-    enum Event {
+    package enum Event {
         /// Send these bytes.
         case send(ByteBuffer)
         /// The handshake is done: send these bytes, if any, and tell. Records may follow at once.
@@ -19,12 +19,12 @@ struct NoiseSession: ~Copyable {
     }
 
     /// What the handshake brought to light.
-    struct SecuredPeer {
-        var peer: PeerID
-        var key: PublicKey
+    package struct SecuredPeer {
+        package var peer: PeerID
+        package var key: PublicKey
         /// The first of the dialer's muxers that the listener speaks too, when both named theirs.
-        var earlyMuxer: ProtocolID?
-        var metadata: [UInt8]?
+        package var earlyMuxer: ProtocolID?
+        package var metadata: [UInt8]?
     }
 
     private enum Phase: ~Copyable {
@@ -40,7 +40,7 @@ struct NoiseSession: ~Copyable {
     private let muxers: [ProtocolID]
 
     /// A session about to begin. `ephemeral` is given by tests alone.
-    init(
+    package init(
         role: ConnectionRole, identity: NoiseIdentity, expecting expected: PeerID?, muxers: [ProtocolID],
         ephemeral: DiffieHellmanKey = DiffieHellmanKey()
     ) {
@@ -70,7 +70,7 @@ struct NoiseSession: ~Copyable {
     }
 
     /// The first message, when it is this side's to send.
-    mutating func start() throws(NoiseError) -> ByteBuffer? {
+    package mutating func start() throws(NoiseError) -> ByteBuffer? {
         switch self.takePhase() {
         case .handshake(var handshake, let collector):
             // Nothing is encrypted yet, so the first payload stays empty (libp2p noise spec, "Handshake Pattern").
@@ -86,7 +86,7 @@ struct NoiseSession: ~Copyable {
     }
 
     /// Takes bytes that have arrived, up to the next event; call again while there are bytes left.
-    mutating func received(_ input: inout ByteBuffer) throws(NoiseError) -> Event {
+    package mutating func received(_ input: inout ByteBuffer) throws(NoiseError) -> Event {
         switch self.takePhase() {
         case .handshake(let handshake, var collector):
             guard let message = collector.next(from: &input) else {
@@ -134,7 +134,7 @@ struct NoiseSession: ~Copyable {
     }
 
     /// Seals plaintext into a record; see ``RecordSealer/seal(_:)``.
-    mutating func seal(_ record: inout ByteBuffer) throws(NoiseError) {
+    package mutating func seal(_ record: inout ByteBuffer) throws(NoiseError) {
         switch self.takePhase() {
         case .records(let opener, var sealer):
             try sealer.seal(&record)
@@ -148,7 +148,7 @@ struct NoiseSession: ~Copyable {
     }
 
     /// Nothing more will arrive, though something may still be sent: an error, unless that is so between two records.
-    mutating func inputClosed() throws(NoiseError) {
+    package mutating func inputClosed() throws(NoiseError) {
         let position: String?
         switch self.takePhase() {
         case .handshake(let handshake, let collector):

@@ -1,21 +1,21 @@
 import Crypto
 
 /// An X25519 key pair, static or ephemeral (Noise spec, section 12.1).
-struct DiffieHellmanKey: Sendable {
+package struct DiffieHellmanKey: Sendable {
     /// Bytes of a public key.
     static let publicKeyLength = 32
 
     private let key: Curve25519.KeyAgreement.PrivateKey
     /// The public half.
-    let publicKey: [UInt8]
+    package let publicKey: [UInt8]
 
     /// A fresh pair.
-    init() {
+    package init() {
         self.init(Curve25519.KeyAgreement.PrivateKey())
     }
 
     /// The pair of a known private key; nil unless it has 32 bytes.
-    init?(privateKey: [UInt8]) {
+    package init?(privateKey: [UInt8]) {
         guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: privateKey) else { return nil }
         self.init(key)
     }

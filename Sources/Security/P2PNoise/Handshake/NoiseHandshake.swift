@@ -4,9 +4,9 @@ import Crypto
 ///
 /// Writes and reads message after message, in turn. Knows nothing of libp2p: prologue and
 /// payloads are the caller's. After an error, every further call is `.outOfTurn`.
-struct NoiseHandshake: ~Copyable {
+package struct NoiseHandshake: ~Copyable {
     /// Which side this is.
-    enum Role: Sendable {
+    package enum Role: Sendable {
         case initiator, responder
     }
 
@@ -41,7 +41,7 @@ struct NoiseHandshake: ~Copyable {
     private var index = 0
 
     /// A handshake about to begin. `ephemeral` is given by tests alone.
-    init(
+    package init(
         role: Role, localStatic: DiffieHellmanKey, prologue: [UInt8] = [], ephemeral: DiffieHellmanKey = DiffieHellmanKey()
     ) {
         self.symmetric = SymmetricState(prologue: prologue)
@@ -62,7 +62,7 @@ struct NoiseHandshake: ~Copyable {
     var receivedStatic: [UInt8] { self.remoteStatic }
 
     /// This side's next message, with `payload` at its end.
-    mutating func write(payload: [UInt8]) throws(NoiseError) -> [UInt8] {
+    package mutating func write(payload: [UInt8]) throws(NoiseError) -> [UInt8] {
         guard self.isOurTurn else { throw NoiseError(.outOfTurn, "it isn't this side's turn to write") }
         let index = self.index
         self.index = Self.failed
@@ -87,7 +87,7 @@ struct NoiseHandshake: ~Copyable {
     }
 
     /// Takes the other side's next message and gives its payload.
-    mutating func read(_ message: [UInt8]) throws(NoiseError) -> [UInt8] {
+    package mutating func read(_ message: [UInt8]) throws(NoiseError) -> [UInt8] {
         guard self.index < Self.pattern.count, !self.isOurTurn else {
             throw NoiseError(.outOfTurn, "it isn't the other side's turn to write")
         }

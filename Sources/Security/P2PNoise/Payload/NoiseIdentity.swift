@@ -1,7 +1,7 @@
 import P2PIdentity
 
 /// What a host presents in every Noise handshake: its static key, signed once by its identity.
-struct NoiseIdentity: Sendable {
+package struct NoiseIdentity: Sendable {
     /// What stands before the static key in the signed bytes (libp2p noise spec, "Static Key Authentication").
     static let signaturePrefix = "noise-libp2p-static-key:"
 
@@ -13,6 +13,14 @@ struct NoiseIdentity: Sendable {
     let signature: [UInt8]
     /// What the application attaches; at most ``NoiseLimits/maximumMetadata`` bytes.
     let metadata: [UInt8]
+
+    /// Presents a static key that was signed elsewhere.
+    package init(staticKey: DiffieHellmanKey, publicKey: [UInt8], signature: [UInt8], metadata: [UInt8]) {
+        self.staticKey = staticKey
+        self.publicKey = publicKey
+        self.signature = signature
+        self.metadata = metadata
+    }
 
     /// Makes a static key and has it signed.
     static func make(identity: any IdentityKey, metadata: [UInt8]) async throws(NoiseError) -> NoiseIdentity {
@@ -31,7 +39,7 @@ struct NoiseIdentity: Sendable {
     }
 
     /// The bytes that are signed for a static key.
-    static func signed(_ staticKey: [UInt8]) -> [UInt8] {
+    package static func signed(_ staticKey: [UInt8]) -> [UInt8] {
         Array(Self.signaturePrefix.utf8) + staticKey
     }
 }

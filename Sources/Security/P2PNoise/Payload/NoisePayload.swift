@@ -1,5 +1,5 @@
-import P2PCore
-import P2PIdentity
+package import P2PCore
+package import P2PIdentity
 import SwiftProtobuf
 
 #if canImport(FoundationEssentials)
@@ -9,19 +9,19 @@ import SwiftProtobuf
 #endif
 
 /// The payload of the second and third handshake message (libp2p noise spec, "The libp2p Handshake Payload").
-enum NoisePayload {
+package enum NoisePayload {
     /// Who the other side proved to be, and what it said besides.
-    struct Verified {
-        var peer: PeerID
-        var key: PublicKey
+    package struct Verified {
+        package var peer: PeerID
+        package var key: PublicKey
         /// The muxers that it speaks, the preferred one first; empty when it named none, or more than fit.
-        var muxers: [ProtocolID]
+        package var muxers: [ProtocolID]
         /// What its application attached; nil when nothing, or more than fits.
-        var metadata: [UInt8]?
+        package var metadata: [UInt8]?
     }
 
     /// This side's payload.
-    static func make(_ identity: NoiseIdentity, muxers: [ProtocolID]) throws(NoiseError) -> [UInt8] {
+    package static func make(_ identity: NoiseIdentity, muxers: [ProtocolID]) throws(NoiseError) -> [UInt8] {
         var payload = WireNoiseHandshakePayload()
         payload.identityKey = Data(identity.publicKey)
         payload.identitySig = Data(identity.signature)
@@ -37,7 +37,7 @@ enum NoisePayload {
     /// Checks the other side's payload against the static key that it came with.
     ///
     /// - Parameter expected: who it must be; nil lets anybody.
-    static func verify(_ bytes: [UInt8], staticKey: [UInt8], expecting expected: PeerID?) throws(NoiseError) -> Verified {
+    package static func verify(_ bytes: [UInt8], staticKey: [UInt8], expecting expected: PeerID?) throws(NoiseError) -> Verified {
         let payload: WireNoiseHandshakePayload
         do {
             payload = try WireNoiseHandshakePayload(serializedBytes: bytes)
