@@ -14,12 +14,13 @@ struct Throughput: AsyncParsableCommand {
         let (streams, mebibytes) = (self.streams, self.mebibytes)
         try await Pair.run { pair in
             try pair.listener.register(Sink())
+            let connection = try await pair.dialer.dial(pair.address)
             let perStream = mebibytes * 1_048_576 / streams
             let start = ContinuousClock.now
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<streams {
                     group.addTask {
-                        let stream = try await pair.dialer.openStream(to: pair.listener.peerID, protocols: [Sink.id])
+                        let stream = try await pair.dialer.openStream(on: connection.id, protocols: [Sink.id])
                         let chunk = ByteBuffer(repeating: 0x5a, count: 65_536)
                         var left = perStream
                         while left > 0 {
