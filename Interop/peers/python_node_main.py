@@ -19,6 +19,7 @@ from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.identity.identify.pb.identify_pb2 import Identify
+from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.perf import PerfService
 
@@ -77,16 +78,18 @@ async def read_exactly(stream, count):
     return bytes(data)
 
 
-async def read_to_end(stream):
-    data = bytearray()
-    while chunk := await stream.read(CHUNK):
-        data += chunk
-    return bytes(data)
+async def chunks_of(stream):
+    """What comes until the peer finishes; py-libp2p tells that by an exception."""
+    try:
+        while chunk := await stream.read(CHUNK):
+            yield chunk
+    except StreamEOF:
+        return
 
 
 async def serve_echo(stream):
     try:
-        while chunk := await stream.read(CHUNK):
+        async for chunk in chunks_of(stream):
             await stream.write(chunk)
         await stream.close()
     except Exception:
@@ -157,7 +160,7 @@ class Commands:
         stream = await self.host.new_stream(peer, [ECHO])
         await stream.write(text.encode())
         await stream.close_write()
-        return {"received": (await read_to_end(stream)).decode()}
+        return {"received": b"".join([chunk async for chunk in chunks_of(stream)]).decode()}
 
     async def perf(self, peer, address, upload, download):
         service = PerfService(self.host)
