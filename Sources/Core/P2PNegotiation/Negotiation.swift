@@ -29,6 +29,8 @@ package struct Negotiation: ~Copyable {
 
     private var state: State
     private let table: NegotiationTable
+    /// Our header is due; where the agreement follows at once, both are one buffer that was made before.
+    private var owesHeader = false
 
     /// The side that proposes.
     ///
@@ -53,8 +55,11 @@ package struct Negotiation: ~Copyable {
     package mutating func received(_ input: inout ByteBuffer, reply: inout ByteBuffer) -> Progress {
         while true {
             switch Self.nextToken(&input) {
-            case .partial: return .more
+            case .partial:
+                self.payHeader(&reply)
+                return .more
             case .failed(let error):
+                self.payHeader(&reply)
                 self.state = .done
                 return .failed(error)
             case .token(let token):
@@ -94,16 +99,22 @@ package struct Negotiation: ~Copyable {
 
         case .listenerAwaitsHeader:
             guard Self.isHeader(token) else { return self.fail(.malformed, "the peer began with \(Self.quoted(token)), not multistream-select 1.0") }
-            reply.writeImmutableBuffer(NegotiationTable.header)
+            self.owesHeader = true
             self.state = .listenerAwaitsProposal(answered: 0)
             return .more
 
         case .listenerAwaitsProposal(let answered):
             if let entry = self.table.entry(matching: token) {
-                reply.writeImmutableBuffer(entry.frame)
+                if self.owesHeader, reply.readableBytes == 0 {
+                    reply = entry.opening
+                } else {
+                    self.payHeader(&reply)
+                    reply.writeImmutableBuffer(entry.frame)
+                }
                 self.state = .done
                 return .agreed(entry.protocolID)
             }
+            self.payHeader(&reply)
             guard answered < Self.maximumMessages else {
                 return self.fail(.tooManyMessages, "the peer asked \(answered + 1) times without agreement; at most \(Self.maximumMessages)")
             }
@@ -114,6 +125,12 @@ package struct Negotiation: ~Copyable {
         case .done:
             return self.fail(.malformed, "a message came after the verdict")
         }
+    }
+
+    private mutating func payHeader(_ reply: inout ByteBuffer) {
+        guard self.owesHeader else { return }
+        self.owesHeader = false
+        reply.writeImmutableBuffer(NegotiationTable.header)
     }
 
     private mutating func fail(_ code: NegotiationError.Code, _ message: String) -> Progress {
@@ -149,7 +166,9 @@ package struct Negotiation: ~Copyable {
         }
         let view = token.readableBytesView
         guard view.last == UInt8(ascii: "\n") else { return .failed(NegotiationError(.malformed, "a message does not end in a newline")) }
-        guard view.dropLast().allSatisfy({ $0 >= 0x20 && $0 != 0x7f }), String(validating: view, as: UTF8.self) != nil else {
+        let name = view.dropLast()
+        let isASCII = name.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
+        guard isASCII || name.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) && String(validating: name, as: UTF8.self) != nil else {
             return .failed(NegotiationError(.malformed, "a message is no printable UTF-8"))
         }
         return .token(token)

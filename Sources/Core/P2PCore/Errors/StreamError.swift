@@ -35,16 +35,30 @@ public struct StreamError: CodedError {
         public static let timedOut = Code("timedOut")
     }
 
-    public let code: Code
-    public let message: String
-    public let cause: (any Error)?
+    /// One reference: what throws it, and every task that might, stays small.
+    private final class Storage: Sendable {
+        let code: Code
+        let message: String
+        let cause: (any Error)?
+        let resetCode: StreamErrorCode?
+
+        init(code: Code, message: String, cause: (any Error)?, resetCode: StreamErrorCode?) {
+            self.code = code
+            self.message = message
+            self.cause = cause
+            self.resetCode = resetCode
+        }
+    }
+
+    private let storage: Storage
+
+    public var code: Code { self.storage.code }
+    public var message: String { self.storage.message }
+    public var cause: (any Error)? { self.storage.cause }
     /// The number that came with a reset, where the transport carries one.
-    public let resetCode: StreamErrorCode?
+    public var resetCode: StreamErrorCode? { self.storage.resetCode }
 
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil, resetCode: StreamErrorCode? = nil) {
-        self.code = code
-        self.message = message
-        self.cause = cause
-        self.resetCode = resetCode
+        self.storage = Storage(code: code, message: message, cause: cause, resetCode: resetCode)
     }
 }

@@ -37,13 +37,26 @@ public struct TransportError: CodedError {
         public static let notBuiltIn = Code("notBuiltIn")
     }
 
-    public let code: Code
-    public let message: String
-    public let cause: (any Error)?
+    /// One reference: what throws it, and every task that might, stays small.
+    private final class Storage: Sendable {
+        let code: Code
+        let message: String
+        let cause: (any Error)?
+
+        init(code: Code, message: String, cause: (any Error)?) {
+            self.code = code
+            self.message = message
+            self.cause = cause
+        }
+    }
+
+    private let storage: Storage
+
+    public var code: Code { self.storage.code }
+    public var message: String { self.storage.message }
+    public var cause: (any Error)? { self.storage.cause }
 
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
-        self.code = code
-        self.message = message
-        self.cause = cause
+        self.storage = Storage(code: code, message: message, cause: cause)
     }
 }

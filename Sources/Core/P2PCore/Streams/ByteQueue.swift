@@ -2,15 +2,18 @@ package import NIOCore
 
 /// Bytes waiting in order, as the buffers they came in: nothing is copied that is worth keeping whole.
 ///
-/// The first buffer is held inline, because a short stream never has a second. Small pieces are joined to the last
+/// Two buffers are held inline, because a short stream never has a third. Small pieces behind them are joined to the last
 /// buffer, so that a peer who sends one byte at a time costs bytes, not buffers.
 package struct ByteQueue: ~Copyable {
     /// Pieces below this size are copied to the end of the last buffer, if that stays below it too.
     package static let joinBelow = 4_096
     /// A piece is copied out when it would keep more than this many times its size alive.
     package static let retainedFactor = 4
+    /// A piece is never copied out of a buffer as small as this.
+    package static let retainedFreely = 8_192
 
     private var first: ByteBuffer?
+    private var second: ByteBuffer?
     private var rest: CircularBuffer<ByteBuffer>?
     /// How many bytes wait.
     package private(set) var count = 0
@@ -24,20 +27,24 @@ package struct ByteQueue: ~Copyable {
         let size = bytes.readableBytes
         guard size > 0 else { return }
         self.count += size
-        guard var first = self.first.take() else {
+        if self.first == nil {
             self.first = Self.compacted(bytes)
             return
         }
-        defer { self.first = first }
-        guard var rest = self.rest.take() else {
-            if size < Self.joinBelow, first.readableBytes < Self.joinBelow {
-                first.writeImmutableBuffer(bytes)
+        guard var second = self.second.take() else {
+            self.second = Self.compacted(bytes)
+            return
+        }
+        defer { self.second = second }
+        guard var rest = self.rest.take(), let last = rest.last else {
+            if size < Self.joinBelow, second.readableBytes < Self.joinBelow {
+                second.writeImmutableBuffer(bytes)
             } else {
                 self.rest = [Self.compacted(bytes)]
             }
             return
         }
-        if size < Self.joinBelow, let last = rest.last, last.readableBytes < Self.joinBelow {
+        if size < Self.joinBelow, last.readableBytes < Self.joinBelow {
             rest[rest.index(before: rest.endIndex)].writeImmutableBuffer(bytes)
         } else {
             rest.append(Self.compacted(bytes))
@@ -49,11 +56,17 @@ package struct ByteQueue: ~Copyable {
     package mutating func prepend(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         self.count += bytes.readableBytes
-        if let first = self.first {
+        if let second = self.second, self.first != nil {
             if self.rest == nil { self.rest = CircularBuffer(initialCapacity: 4) }
-            self.rest?.prepend(first)
+            self.rest?.prepend(second)
         }
+        if let first = self.first { self.second = first }
         self.first = bytes
+    }
+
+    private mutating func advance() {
+        self.first = self.second.take()
+        self.second = self.rest?.popFirst()
     }
 
     /// Takes at most `limit` bytes from the front, as a slice of the buffer they came in.
@@ -61,7 +74,7 @@ package struct ByteQueue: ~Copyable {
         guard limit > 0, var first = self.first.take() else { return nil }
         if first.readableBytes <= limit {
             self.count -= first.readableBytes
-            self.first = self.rest?.popFirst()
+            self.advance()
             return first
         }
         let slice = first.readSlice(length: limit)
@@ -79,7 +92,7 @@ package struct ByteQueue: ~Copyable {
                 target.writeBytes(UnsafeRawBufferPointer(rebasing: source.prefix(size)))
             }
             copied += size
-            self.first = piece.readableBytes > 0 ? piece : self.rest?.popFirst()
+            if piece.readableBytes > 0 { self.first = piece } else { self.advance() }
         }
         self.count -= copied
         return copied
@@ -90,6 +103,7 @@ package struct ByteQueue: ~Copyable {
     package mutating func removeAll() -> Int {
         let dropped = self.count
         self.first = nil
+        self.second = nil
         self.rest = nil
         self.count = 0
         return dropped
@@ -97,7 +111,8 @@ package struct ByteQueue: ~Copyable {
 
     /// A small slice of a large record would keep the whole record alive for as long as nobody reads it.
     private static func compacted(_ bytes: ByteBuffer) -> ByteBuffer {
-        guard bytes.storageCapacity / Self.retainedFactor > bytes.readableBytes else { return bytes }
+        guard bytes.storageCapacity > Self.retainedFreely, bytes.storageCapacity / Self.retainedFactor > bytes.readableBytes
+        else { return bytes }
         var copy = ByteBufferAllocator().buffer(capacity: bytes.readableBytes)
         copy.writeImmutableBuffer(bytes)
         return copy

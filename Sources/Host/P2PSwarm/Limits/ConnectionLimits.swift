@@ -119,10 +119,12 @@ public final class ConnectionLimits: ResourceManager {
     private func releaseStream(of protocolID: ProtocolID, from peer: PeerID) {
         self.state.withLock { state in
             state.counts.inboundStreams -= 1
-            Self.release(peer, in: &state) { use in
-                use.inboundStreams -= 1
-                use.protocols[protocolID]?.count -= 1
+            guard let index = state.peers.index(forKey: peer) else { return }
+            state.peers.values[index].inboundStreams -= 1
+            if let stream = state.peers.values[index].protocols.index(forKey: protocolID) {
+                state.peers.values[index].protocols.values[stream].count -= 1
             }
+            if state.peers.values[index].isIdle { state.peers.remove(at: index) }
         }
     }
 
