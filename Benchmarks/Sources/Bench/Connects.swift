@@ -15,26 +15,38 @@ struct Connects: AsyncParsableCommand {
             let start = ContinuousClock.now
             let times = try await withThrowingTaskGroup(of: [Double].self) { group in
                 for _ in 0..<concurrency {
-                    group.addTask {
-                        var times: [Double] = []
-                        for _ in 0..<(count / concurrency) {
-                            let begun = ContinuousClock.now
-                            let connection = try await pair.connect()
-                            times.append((ContinuousClock.now - begun).seconds)
-                            // The host identifies by itself, too; this one is waited for.
-                            let stream = try await pair.dialer.openStream(on: connection.id, protocols: ["/ipfs/id/1.0.0"])
-                            _ = try await stream.readMessage(upTo: 8_192)
-                            await pair.dialer.disconnect(connection.id)
-                        }
-                        return times
-                    }
+                    // A peer has one connection to another, so whoever dials at the same time is somebody else.
+                    let dialer = try await Pair.host()
+                    group.addTask { try await Self.connect(dialer, to: pair.address, count: count / concurrency) }
                 }
                 var all: [Double] = []
                 for try await times in group { all += times }
                 return all.sorted()
             }
             let seconds = (ContinuousClock.now - start).seconds
-            report("connects, with identify, \(concurrency) at a time", Double(times.count) / seconds, "/s", "median \(Int(times[times.count / 2] * 1e6)) µs; both ends here")
+            report(
+                "connects, with identify, \(concurrency) at a time", Double(times.count) / seconds, "/s",
+                "median \(Int(times[times.count / 2] * 1e6)) µs until both have identified; both ends here")
+        }
+    }
+
+    private static func connect(_ dialer: PeerHost, to address: Multiaddr, count: Int) async throws -> [Double] {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await dialer.run() }
+            await dialer.waitUntilRunning()
+            var events = dialer.events().makeAsyncIterator()
+            var times: [Double] = []
+            for _ in 0..<count {
+                let begun = ContinuousClock.now
+                let connection = try await dialer.dial(address)
+                while let event = await events.next() {
+                    if case .identified(let info, _) = event, info.id == connection.id { break }
+                }
+                times.append((ContinuousClock.now - begun).seconds)
+                await dialer.disconnect(connection.id)
+            }
+            group.cancelAll()
+            return times
         }
     }
 }

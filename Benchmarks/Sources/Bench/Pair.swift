@@ -8,14 +8,8 @@ struct Pair {
 
     /// Runs `body` while both hosts run.
     static func run(_ body: @escaping @Sendable (Pair) async throws -> Void) async throws {
-        var configuration = StandardConfiguration()
-        configuration.host.limits.connections = 20_000
-        configuration.host.limits.connectionsPerPeer = 20_000
-        configuration.host.limits.connectionsPerAddress = 20_000
-        configuration.host.limits.inboundStreamsPerPeer = 100_000
-        configuration.host.limits.pendingInboundPerAddress = 256
-        let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
-        let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
+        let listener = try await Self.host()
+        let dialer = try await Self.host()
         let addresses = try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
         let pair = Pair(dialer: dialer, listener: listener, address: addresses[0])
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -31,5 +25,16 @@ struct Pair {
     /// A connection of its own, even if there is one.
     func connect() async throws -> ConnectionInfo {
         try await self.dialer.dialAnyPeer(at: self.address.withoutPeerID)
+    }
+
+    /// A host with a key of its own and limits that don't get in the way.
+    static func host() async throws -> PeerHost {
+        var configuration = StandardConfiguration()
+        configuration.host.limits.connections = 20_000
+        configuration.host.limits.connectionsPerPeer = 20_000
+        configuration.host.limits.connectionsPerAddress = 20_000
+        configuration.host.limits.inboundStreamsPerPeer = 100_000
+        configuration.host.limits.pendingInboundPerAddress = 256
+        return try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
     }
 }
