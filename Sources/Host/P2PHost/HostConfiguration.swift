@@ -19,6 +19,7 @@ public struct HostConfiguration: Sendable {
     /// How many peers at different addresses must have seen this node at an address before it is announced.
     public var observersNeeded: Int
 
+    /// The defaults make a node of the public network.
     public init(
         limits: ResourceLimits = ResourceLimits(), dialTimeout: Duration = .seconds(15), handshakeTimeout: Duration = .seconds(10),
         negotiationTimeout: Duration = .seconds(10), shutdownGrace: Duration = .seconds(5), agentVersion: String = "swift-p2p/0.1.0",

@@ -4,6 +4,7 @@ public import P2PCore
 public struct HostError: CodedError {
     /// Why: an open set.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The name of the reason.
         public let description: String
 
         /// Names a reason of your own.
@@ -17,10 +18,14 @@ public struct HostError: CodedError {
         public static let invalidProtocol = Code("invalidProtocol")
     }
 
+    /// Why, for programs.
     public let code: Code
+    /// What was wrong, for people.
     public let message: String
+    /// What lies beneath, if anything.
     public let cause: (any Error)?
 
+    /// Says why, and what to do instead.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.code = code
         self.message = message

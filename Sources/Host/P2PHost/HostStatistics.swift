@@ -15,6 +15,7 @@ public struct HostStatistics: Sendable, Hashable {
     /// Bytes that were sent on connections, also on those that have ended; before encryption.
     public var bytesOut: UInt64
 
+    /// Takes every figure.
     public init(connections: Int, streams: Int, pending: Int, dials: Int, tasks: Int, bytesIn: UInt64, bytesOut: UInt64) {
         self.connections = connections
         self.streams = streams

@@ -12,6 +12,8 @@ extension PeerHost: PeerIntroducing {
     /// Protocols of one introduction that are remembered.
     private static let toldProtocolLimit = 1_024
 
+    /// What this node says about itself to the peer of `connection`; the peer record in it is signed once for each change of
+    /// the addresses.
     public func introduction(to connection: ConnectionInfo) async -> Introduction {
         let addresses = self.announcedAddresses
         return Introduction(
@@ -27,6 +29,7 @@ extension PeerHost: PeerIntroducing {
         return addresses
     }
 
+    /// Remembers what a peer says about itself, for later dials and streams.
     public func introduced(_ introduction: Introduction, on connection: ConnectionInfo) async {
         guard let entry = self.swarm.connection(connection.id) else { return }
         entry.protocols = Set(introduction.protocols.prefix(Self.toldProtocolLimit))
@@ -46,8 +49,10 @@ extension PeerHost: PeerIntroducing {
         if isConfirmed { self.changes.post() }
     }
 
+    /// Yields whenever this node has something new to say about itself.
     public var introductionChanges: AsyncStream<Void> { self.changes.subscribe() }
 
+    /// The connections to peers that serve `protocolID`.
     public func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo] {
         self.swarm.connections.filter { $0.protocols?.contains(protocolID) == true }.map(\.info)
     }

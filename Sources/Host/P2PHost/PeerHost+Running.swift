@@ -35,7 +35,6 @@ extension PeerHost: Service {
             for companion in self.registry.companions {
                 group.addTask { await self.counted { await companion(self) } }
             }
-            self.started.fire()
             for await job in self.swarm.jobs {
                 switch job {
                 case .dial(let operation):

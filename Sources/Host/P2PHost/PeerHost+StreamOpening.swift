@@ -5,6 +5,9 @@ import P2PNegotiation
 import P2PSwarm
 
 extension PeerHost: StreamOpening {
+    /// Opens a stream over a live connection, or over a new one to where the peer is known to be.
+    ///
+    /// - Throws: ``StreamError/Code/connectionLost`` with a ``DialError`` as its cause when the peer is not reached.
     public func openStream(to peer: PeerID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
         var entry = try await self.connection(to: peer)
         do {
@@ -17,6 +20,9 @@ extension PeerHost: StreamOpening {
         }
     }
 
+    /// Opens a stream on one connection.
+    ///
+    /// - Throws: ``StreamError/Code/connectionLost`` when it has ended.
     public func openStream(on connection: ConnectionID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
         guard let entry = self.swarm.connection(connection) else {
             throw StreamError(.connectionLost, "connection \(connection) has ended")

@@ -23,6 +23,9 @@ final class PendingNegotiations: Sendable {
         self.clock = clock
     }
 
+    /// Streams that are not agreed on now.
+    var count: Int { self.pending.withLock { $0.count } }
+
     func insert(_ stream: PeerStream) {
         let deadline = self.clock.now().advanced(by: self.timeout)
         self.pending.withLock { $0[ObjectIdentifier(stream)] = Pending(stream: stream, deadline: deadline) }

@@ -31,6 +31,9 @@ public final class MemoryPeerstore: Peerstore {
     private let clock: SwarmClock
     private let state = Mutex(State())
 
+    /// - Parameters:
+    ///   - maximumPeers: at least one.
+    ///   - maximumAddressesPerPeer: at least one.
     public convenience init(maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32) {
         self.init(maximumPeers: maximumPeers, maximumAddressesPerPeer: maximumAddressesPerPeer, clock: .system)
     }
@@ -41,6 +44,7 @@ public final class MemoryPeerstore: Peerstore {
         self.clock = clock
     }
 
+    /// Adds addresses, or prolongs them; a shorter time to live never shortens a longer one.
     public func add(_ addresses: [Multiaddr], of peer: PeerID, source: AddressSource, timeToLive: Duration) async {
         let now = self.clock.now()
         let expiresAt = now.advanced(by: timeToLive)
@@ -76,14 +80,17 @@ public final class MemoryPeerstore: Peerstore {
             .map(\.element.address)
     }
 
+    /// What the peer said of itself when it was last connected.
     public func remember(_ introduction: Introduction, of peer: PeerID) async {
         self.change(peer) { $0.introduction = introduction }
     }
 
+    /// What is known, or nil.
     public func introduction(of peer: PeerID) async -> Introduction? {
         self.state.withLock { $0.entries[peer]?.introduction }
     }
 
+    /// Every peer that has an address, in no order.
     public func peers() async -> [PeerID] {
         let now = self.clock.now()
         return self.state.withLock { state in
@@ -91,6 +98,7 @@ public final class MemoryPeerstore: Peerstore {
         }
     }
 
+    /// Forgets a peer wholly.
     public func forget(_ peer: PeerID) async {
         self.state.withLock { $0.entries[peer] = nil }
     }

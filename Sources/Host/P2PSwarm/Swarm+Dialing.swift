@@ -30,7 +30,7 @@ extension Swarm {
             case .joined(let operation):
                 do {
                     return try await self.wait(for: operation, deadline: deadline)
-                } catch let error where error.code == .allAddressesFailed {
+                } catch let error where self.mayRetry(after: error, until: deadline) {
                     tried.formUnion(error.attempts.map(\.address.withoutPeerID))
                     if candidates.allSatisfy({ tried.contains($0.withoutPeerID) }) { throw error }
                 }
@@ -44,6 +44,14 @@ extension Swarm {
         case .connected(let entry): return entry
         case .refused(let error): throw error
         case .started(let operation), .joined(let operation): return try await operation.wait().get()
+        }
+    }
+
+    /// Whether a dial that others began says nothing about further addresses.
+    private func mayRetry(after error: DialError, until deadline: NIODeadline) -> Bool {
+        switch error.code {
+        case .allAddressesFailed, .peerMismatch, .timedOut: !Task.isCancelled && self.clock.now() < deadline
+        default: false
         }
     }
 
@@ -154,6 +162,7 @@ extension Swarm {
                         let entry = try await self.admit(connection)
                         self.backOff.withLock { $0.succeeded(address) }
                         winner = entry
+                        await self.remember(entry)
                         self.table.withLock { $0.remove(operation) }
                         operation.complete(.success(entry))
                         break dialing
@@ -167,16 +176,15 @@ extension Swarm {
             for await arrival in group {
                 if case .connection(let loser, _) = arrival { await loser.close(.supplanted, grace: .zero) }
             }
-            if let winner { return await self.remember(winner) }
+            if let winner { return .success(winner) }
             return .failure(self.error(of: operation, attempts: attempts, running: running, untried: plan.untried, isExpired: isExpired))
         }
     }
 
-    private func remember(_ winner: ConnectionEntry) async -> Result<ConnectionEntry, DialError> {
+    private func remember(_ winner: ConnectionEntry) async {
         await self.peerstore.add(
             [winner.info.remoteAddress], of: winner.info.remotePeer, source: .connected,
             timeToLive: self.configuration.connectedAddressTimeToLive)
-        return .success(winner)
     }
 
     /// The addresses that are worth a try, and those that are not with the reason.
@@ -245,5 +253,12 @@ extension Swarm {
             DialAttempt(address: $0, error: TransportError(.timedOut, "its turn had not come by the deadline of the dial"))
         }
         return DialError(.timedOut, "\(target) was not reached by the deadline", attempts: attempts + late + never)
+    }
+}
+
+extension Swarm {
+    /// Whether so many tasks wait for a dial to the peer.
+    package func isAwaited(_ peer: PeerID, by count: Int) -> Bool {
+        self.table.withLock { $0.dial(to: peer)?.waiterCount == count }
     }
 }

@@ -8,10 +8,14 @@ public struct DialAttempt: Sendable, CustomStringConvertible {
     /// Why it failed.
     public let error: TransportError
 
+    /// - Parameters:
+    ///   - address: without `/p2p`.
+    ///   - error: why it failed.
     public init(address: Multiaddr, error: TransportError) {
         self.address = address
         self.error = error
     }
 
+    /// Address and reason, for people.
     public var description: String { "\(self.address): \(self.error)" }
 }

@@ -4,6 +4,7 @@ public import P2PCore
 public struct DialError: CodedError {
     /// Why it failed: an open set.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The name of the reason.
         public let description: String
 
         /// Names a reason of your own.
@@ -29,12 +30,16 @@ public struct DialError: CodedError {
         public static let resourceLimit = Code("resourceLimit")
     }
 
+    /// Why it failed, for programs.
     public let code: Code
+    /// What was tried, where, and why it failed, for people.
     public let message: String
+    /// What lies beneath, if anything.
     public let cause: (any Error)?
     /// What was tried, in the order in which it failed.
     public let attempts: [DialAttempt]
 
+    /// - Parameter attempts: are appended to the message.
     public init(_ code: Code, _ message: String, attempts: [DialAttempt] = [], cause: (any Error)? = nil) {
         self.code = code
         self.message = attempts.isEmpty ? message : message + "; " + attempts.map(\.description).joined(separator: "; ")

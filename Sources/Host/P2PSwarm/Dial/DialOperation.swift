@@ -33,6 +33,8 @@ package final class DialOperation: Sendable {
         self.isExplicit = isExplicit
     }
 
+    var waiterCount: Int { self.state.withLock { $0.waiters } }
+
     /// Announces a waiter; false when the last one has just left.
     func join() -> Bool {
         self.state.withLock { state in

@@ -3,9 +3,12 @@ public import P2PMultiaddr
 
 /// An address and how long after the start of a dial its turn comes, unless all before it have failed.
 public struct RankedAddress: Sendable, Hashable {
+    /// What to dial.
     public let address: Multiaddr
+    /// Counted from the start of the dial.
     public let delay: TimeAmount
 
+    /// - Parameter delay: counted from the start of the dial.
     public init(address: Multiaddr, delay: TimeAmount) {
         self.address = address
         self.delay = delay
@@ -26,6 +29,10 @@ public struct DialRanker: Sendable {
         /// From the first direct address to those of unknown transports.
         public var others: TimeAmount
 
+        /// - Parameters:
+        ///   - stagger: between two addresses of the same transport.
+        ///   - tcpAfterQUIC: from QUIC's first address to TCP's.
+        ///   - others: from the first direct address to those of unknown transports.
         public init(stagger: TimeAmount, tcpAfterQUIC: TimeAmount, others: TimeAmount) {
             self.stagger = stagger
             self.tcpAfterQUIC = tcpAfterQUIC
@@ -40,6 +47,7 @@ public struct DialRanker: Sendable {
     /// From the first direct address to those that lead through a relay.
     public var relayDelay = TimeAmount.milliseconds(500)
 
+    /// go's delays.
     public init() {}
 
     /// The addresses by delay; those with the same delay keep their order.

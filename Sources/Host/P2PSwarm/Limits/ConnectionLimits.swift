@@ -13,6 +13,9 @@ public final class ConnectionLimits: ResourceManager {
         public var connections = 0
         /// Streams that peers opened and handlers serve.
         public var inboundStreams = 0
+
+        /// Nothing.
+        public init() {}
     }
 
     private struct StreamUse {
@@ -42,18 +45,24 @@ public final class ConnectionLimits: ResourceManager {
         var addresses: [AddressKey: AddressUse] = [:]
     }
 
+    /// What it was told.
     public let limits: ResourceLimits
     private let state = Mutex(State())
 
+    /// - Parameter limits: never change.
     public init(_ limits: ResourceLimits = ResourceLimits()) {
         self.limits = limits
     }
 
+    /// What is counted at this moment.
     public var counts: Counts { self.state.withLock { $0.counts } }
 
     /// Peers and addresses that something is counted for.
     var trackedKeys: Int { self.state.withLock { $0.peers.count + $0.addresses.count } }
 
+    /// For an arrival, before any handshake.
+    ///
+    /// - Throws: `pendingInbound`, `pendingInboundPerAddress`.
     public func reservePending(from address: Multiaddr) throws(LimitError) -> Reservation {
         let key = AddressKey(address)
         try self.state.withLock { state throws(LimitError) in
@@ -72,6 +81,9 @@ public final class ConnectionLimits: ResourceManager {
         }
     }
 
+    /// For a connection whose peer has proved who it is.
+    ///
+    /// - Throws: `connections`, `connectionsPerPeer`, `connectionsPerAddress`.
     public func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation {
         let key = AddressKey(address)
         try self.state.withLock { state throws(LimitError) in
@@ -93,6 +105,10 @@ public final class ConnectionLimits: ResourceManager {
         }
     }
 
+    /// For an inbound stream of a protocol.
+    ///
+    /// - Parameter limit: of the protocol, for this peer.
+    /// - Throws: `inboundPerPeer`, `inboundStreamsPerPeer`.
     public func reserveStream(of protocolID: ProtocolID, from peer: PeerID, limit: Int) throws(LimitError) -> Reservation {
         let release = try self.state.withLock { state throws(LimitError) -> @Sendable () -> Void in
             guard let index = state.peers.index(forKey: peer), let stream = state.peers.values[index].protocols.index(forKey: protocolID)

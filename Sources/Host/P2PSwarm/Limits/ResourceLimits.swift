@@ -15,5 +15,6 @@ public struct ResourceLimits: Sendable, Hashable {
     /// Dials that are under way, whatever their number of addresses.
     public var dials = 256
 
+    /// The defaults: enough for a busy node, little enough for one attacker.
     public init() {}
 }

@@ -1,0 +1,157 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Synchronization
+import Testing
+
+@testable import P2PHost
+
+/// Refuses at one of the three moments.
+private struct Refusing: ConnectionGater {
+    enum Moment { case dial, accept, keep }
+
+    let moment: Moment
+
+    func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool { self.moment != .dial }
+    func mayAccept(from address: Multiaddr) async -> Bool { self.moment != .accept }
+    func mayKeep(_ connection: ConnectionInfo) async -> Bool { self.moment != .keep }
+}
+
+@Suite("Arrivals", .timeLimit(.minutes(1)))
+struct ArrivalTests {
+    private let world = World()
+
+    private func failure(_ events: HostEvents) async -> TransportError? {
+        for await event in events {
+            if case .arrivalFailed(_, let error) = event { return error }
+        }
+        return nil
+    }
+
+    @Test("The gater refuses an address before it is dialled")
+    func mayDial() async throws {
+        let (a, b) = (try self.world.host(gater: Refusing(moment: .dial)), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try await self.world.run(a, b) {
+            let error = await #expect(throws: DialError.self) { try await a.dial(address) }
+            #expect(error?.attempts.map(\.error.code) == [.gated])
+            #expect(self.world.network.dialled.isEmpty)
+        }
+    }
+
+    @Test("The gater refuses an arrival before any handshake")
+    func mayAccept() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host(gater: Refusing(moment: .accept)))
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let events = b.events()
+        try await self.world.run(a, b) {
+            let error = await #expect(throws: DialError.self) { try await a.dial(address) }
+            #expect(error?.attempts.map(\.error.code) == [.closed])
+            #expect(await self.failure(events)?.code == .gated)
+            #expect(self.world.network.listener(at: address.withoutPeerID)?.accepted.withLock { $0 } == 0)
+        }
+    }
+
+    @Test("The gater refuses a peer once it has proved who it is, with the code for that")
+    func mayKeep() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host(gater: Refusing(moment: .keep)))
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let events = b.events()
+        try await self.world.run(a, b) {
+            _ = try? await a.dial(address)
+            #expect(await self.failure(events)?.code == .gated)
+            let listenersEnd = try #require(self.world.network.connections.last)
+            await listenersEnd.ended.wait()
+            #expect(listenersEnd.closeCodes == [.gated])
+            #expect(b.connections().isEmpty)
+        }
+    }
+
+    @Test("Beyond the limit of pending arrivals the next are refused at once, by name")
+    func pending() async throws {
+        var configuration = HostConfiguration()
+        configuration.limits.pendingInbound = 3
+        let b = try self.world.host(configuration)
+        let dialers = try (0..<4).map { _ in try self.world.host() }
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let listener = try #require(self.world.network.listener(at: address.withoutPeerID))
+        let gate = Signal()
+        listener.handshakes.withLock { $0 = gate }
+        let events = b.events()
+        try await self.world.run(b, dialers[0], dialers[1], dialers[2], dialers[3]) {
+            let dials = dialers[..<3].map { dialer in Task { try await dialer.dial(address) } }
+            while listener.accepted.withLock({ $0 }) < 3 { await Task.yield() }
+            #expect(b.statistics().pending == 3)
+            let error = await #expect(throws: DialError.self) { try await dialers[3].dial(address) }
+            #expect(error?.attempts.map(\.error.code) == [.closed])
+            let refusal = await self.failure(events)
+            #expect(refusal?.code == .resourceLimit)
+            #expect(refusal?.cause as? LimitError == LimitError(limit: "pendingInbound", value: 3))
+            #expect(listener.accepted.withLock { $0 } == 3)
+            gate.fire()
+            for dial in dials {
+                let connection = try await dial.value
+                #expect(connection.remotePeer == b.peerID)
+            }
+        }
+    }
+
+    @Test("Handshakes that take too long free their place")
+    func slowHandshake() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let listener = try #require(self.world.network.listener(at: address.withoutPeerID))
+        listener.handshakes.withLock { $0 = Signal() }
+        let events = b.events()
+        let start = self.world.clock.now
+        try await self.world.run(a, b) {
+            async let dial = #expect(throws: DialError.self) { try await a.dial(address) }
+            await self.world.clock.sleeper(until: start + .seconds(10))
+            #expect(b.statistics().pending == 1)
+            self.world.clock.advance(.seconds(10))
+            _ = await dial
+            #expect(await self.failure(events)?.code == .timedOut)
+            #expect(b.statistics().pending == 0)
+        }
+    }
+
+    @Test("Connections beyond the limit per peer are closed with the code for that")
+    func perPeer() async throws {
+        var configuration = HostConfiguration()
+        configuration.limits.connectionsPerPeer = 1
+        let (a, b) = (try self.world.host(), try self.world.host(configuration))
+        let address = try await b.listen(on: self.world.address(0))[0].withoutPeerID
+        let events = b.events()
+        try await self.world.run(a, b) {
+            _ = try await a.dialAnyPeer(at: address)
+            _ = try await a.dialAnyPeer(at: address)
+            let refusal = await self.failure(events)
+            #expect(refusal?.cause as? LimitError == LimitError(limit: "connectionsPerPeer", value: 1))
+            let second = try #require(self.world.network.connections.last)
+            await second.ended.wait()
+            #expect(second.closeCodes == [.resourceLimitExceeded])
+            #expect(b.connections().count == 1)
+        }
+    }
+
+    @Test("Addresses that come and go are told, to subscribers and peers")
+    func addressChanges() async throws {
+        let host = try self.world.host()
+        let events = host.events()
+        let first = try await host.listen(on: self.world.address(0))[0]
+        let second = self.world.address(77).withPeerID(host.peerID)
+        try await self.world.run(host) {
+            var iterator = events.makeAsyncIterator()
+            guard case .listening(first)? = await iterator.next() else { return #expect(Bool(false)) }
+            var changes = host.introductionChanges.makeAsyncIterator()
+            self.world.network.listener(at: first.withoutPeerID)?.newAddresses.yield([second.withoutPeerID])
+            guard case .stoppedListening(first)? = await iterator.next() else { return #expect(Bool(false)) }
+            guard case .listening(second)? = await iterator.next() else { return #expect(Bool(false)) }
+            await changes.next()
+            #expect(host.listenAddresses == [second])
+        }
+        #expect(host.listenAddresses.isEmpty)
+    }
+}

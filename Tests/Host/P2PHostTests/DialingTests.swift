@@ -1,0 +1,285 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Synchronization
+import Testing
+
+@testable import P2PHost
+
+@Suite("Dialing", .timeLimit(.minutes(1)))
+struct DialingTests {
+    private let world = World()
+
+    @Test("A live connection is reused")
+    func reuse() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try await self.world.run(a, b) {
+            let first = try await a.dial(address)
+            let second = try await a.dial(b.peerID)
+            #expect(first.id == second.id)
+            #expect(first.remotePeer == b.peerID)
+            #expect(self.world.network.dialled == [address.withoutPeerID])
+        }
+    }
+
+    @Test("Simultaneous dials to one peer share one connection")
+    func simultaneous() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let gate = Signal()
+        self.world.network.set(.gate(gate, isStubborn: false), at: address.withoutPeerID)
+        try await self.world.run(a, b) {
+            let ids = try await withThrowingTaskGroup(of: ConnectionID.self) { group in
+                for _ in 0..<20 { group.addTask { try await a.dial(address).id } }
+                await self.world.network.dialled(atLeast: 1)
+                gate.fire()
+                var ids: Set<ConnectionID> = []
+                for try await id in group { ids.insert(id) }
+                return ids
+            }
+            #expect(ids.count == 1)
+            #expect(self.world.network.dialled.count == 1)
+            #expect(a.connections().count == 1)
+        }
+    }
+
+    @Test("Outside of run there is no dialing")
+    func notRunning() async throws {
+        let host = try self.world.host()
+        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        await #expect(throws: DialError(.notRunning, "")) { try await host.dial(peer, at: [self.world.address(1)]) }
+        try await self.world.run(host) {}
+        await #expect(throws: DialError(.notRunning, "")) { try await host.dial(peer, at: [self.world.address(1)]) }
+        await #expect(throws: HostError(.alreadyRun, "")) { try await host.run() }
+    }
+
+    @Test("An address that names no peer is refused, unless any peer will do")
+    func anyPeer() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0].withoutPeerID
+        try await self.world.run(a, b) {
+            await #expect(throws: DialError(.peerRequired, "")) { try await a.dial(address) }
+            #expect(self.world.network.dialled.isEmpty)
+            let connection = try await a.dialAnyPeer(at: address)
+            #expect(connection.remotePeer == b.peerID)
+        }
+    }
+
+    @Test("A node does not dial itself, by its id or by its address")
+    func selfDial() async throws {
+        let host = try self.world.host()
+        let address = try await host.listen(on: self.world.address(0))[0]
+        try await self.world.run(host) {
+            await #expect(throws: DialError(.selfDial, "")) { try await host.dial(address) }
+            #expect(self.world.network.dialled.isEmpty)
+            await #expect(throws: DialError(.peerMismatch, "")) { try await host.dialAnyPeer(at: address.withoutPeerID) }
+            #expect(host.connections().isEmpty)
+            for connection in self.world.network.connections { await connection.ended.wait() }
+        }
+    }
+
+    @Test("Another peer than the expected one is refused, and the connection closed")
+    func wrongPeer() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        try await self.world.run(a, b) {
+            let error = await #expect(throws: DialError.self) { try await a.dial(address.withPeerID(other)) }
+            #expect(error?.code == .peerMismatch)
+            #expect(error?.attempts.map(\.address) == [address.withoutPeerID])
+            for connection in self.world.network.connections { await connection.ended.wait() }
+            #expect(a.connections().isEmpty)
+        }
+    }
+
+    @Test("A failed dial names every address with its reason")
+    func everyReason() async throws {
+        let host = try self.world.host()
+        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let refused = self.world.address(1)
+        let nobody = self.world.address(2)
+        let foreign = try Multiaddr("/memory/elsewhere")
+        let misnamed = self.world.address(3).withPeerID(other)
+        self.world.network.set(.refuse(TransportError(.unreachable, "connection refused")), at: refused)
+        try await self.world.run(host) {
+            let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: [refused, nobody, foreign, misnamed]) }
+            #expect(error?.code == .allAddressesFailed)
+            let codes = Dictionary(uniqueKeysWithValues: error?.attempts.map { ($0.address, $0.error.code) } ?? [])
+            #expect(codes == [refused: .unreachable, nobody: .unreachable, foreign: .unsupportedAddress, misnamed: .peerMismatch])
+            for address in [refused, nobody, foreign, misnamed] { #expect(error?.message.contains(address.description) == true) }
+        }
+    }
+
+    @Test("Of a hundred dead addresses at most eight are dialled at once, and the deadline ends it")
+    func deadAddresses() async throws {
+        let host = try self.world.host()
+        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let addresses = (1...100).map { self.world.address($0) }
+        for address in addresses { self.world.network.set(.silence, at: address) }
+        let start = self.world.clock.now
+        try await self.world.run(host) {
+            async let failure = #expect(throws: DialError.self) { try await host.dial(peer, at: addresses, timeout: .seconds(15)) }
+            for step in 1...7 {
+                await self.world.network.dialled(atLeast: step)
+                await self.world.clock.sleeper(until: start + .milliseconds(30 * Int64(step)))
+                self.world.clock.advance(.milliseconds(30))
+            }
+            await self.world.network.dialled(atLeast: 8)
+            await self.world.clock.sleeper(until: start + .seconds(15))
+            #expect(self.world.network.inFlight == 8)
+            #expect(self.world.network.dialled == Array(addresses.prefix(8)))
+            self.world.clock.advance(.seconds(15))
+            let error = await failure
+            #expect(error?.code == .timedOut)
+            #expect(error?.attempts.count == 100)
+            #expect(self.world.network.mostInFlight == 8)
+            #expect(self.world.network.inFlight == 0)
+        }
+    }
+
+    @Test("Failures do not wait for the stagger: a hundred refusals end at once")
+    func refusals() async throws {
+        let host = try self.world.host()
+        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let addresses = (1...100).map { self.world.address($0) }
+        for address in addresses { self.world.network.set(.refuse(TransportError(.unreachable, "refused")), at: address) }
+        try await self.world.run(host) {
+            let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: addresses) }
+            #expect(error?.code == .allAddressesFailed)
+            #expect(error?.attempts.count == 100)
+            #expect(self.world.network.dialled == addresses)
+        }
+    }
+
+    @Test("The first winner is kept and the losers are closed")
+    func losers() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let slow = try await b.listen(on: self.world.address(0))[0]
+        let fast = try await b.listen(on: self.world.address(0))[0]
+        let gate = Signal()
+        self.world.network.set(.gate(gate, isStubborn: true), at: slow.withoutPeerID)
+        let start = self.world.clock.now
+        try await self.world.run(a, b) {
+            async let dial = a.dial(b.peerID, at: [slow, fast])
+            await self.world.clock.sleeper(until: start + .milliseconds(30))
+            self.world.clock.advance(.milliseconds(30))
+            let winner = try await dial
+            #expect(winner.remoteAddress == fast.withoutPeerID)
+            gate.fire()
+            await self.world.network.dialled(atLeast: 2)
+            while self.world.network.connections.count < 4 { await Task.yield() }
+            let loser = self.world.network.connections[2]
+            await loser.ended.wait()
+            #expect(loser.closeCodes == [.supplanted])
+            #expect(a.connections().map(\.id) == [winner.id])
+        }
+    }
+
+    @Test("Cancelling the only caller cancels the dial; another caller keeps it going")
+    func cancelling() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let gate = Signal()
+        self.world.network.set(.gate(gate, isStubborn: false), at: address.withoutPeerID)
+        try await self.world.run(a, b) {
+            let only = Task { try await a.dial(address) }
+            await self.world.network.dialled(atLeast: 1)
+            only.cancel()
+            await #expect(throws: DialError(.cancelled, "")) { try await only.value }
+            while a.statistics().dials > 0 { await Task.yield() }
+            #expect(self.world.network.inFlight == 0)
+
+            let first = Task { try await a.dial(address) }
+            await self.world.network.dialled(atLeast: 2)
+            let second = Task { try await a.dial(address) }
+            while !a.swarm.isAwaited(b.peerID, by: 2) { await Task.yield() }
+            first.cancel()
+            await #expect(throws: DialError(.cancelled, "")) { try await first.value }
+            gate.fire()
+            let connection = try await second.value
+            #expect(connection.remotePeer == b.peerID)
+            #expect(self.world.network.dialled.count == 2)
+        }
+    }
+
+    @Test("A caller that joins a dial with addresses of its own tries them when the dial fails")
+    func joiner() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let live = try await b.listen(on: self.world.address(0))[0]
+        let dead = self.world.address(1)
+        self.world.network.set(.silence, at: dead)
+        let start = self.world.clock.now
+        try await self.world.run(a, b) {
+            let first = Task { try await a.dial(b.peerID, at: [dead], timeout: .seconds(5)) }
+            await self.world.network.dialled(atLeast: 1)
+            let second = Task { try await a.dial(b.peerID, at: [live], timeout: .seconds(20)) }
+            while !a.swarm.isAwaited(b.peerID, by: 2) { await Task.yield() }
+            await self.world.clock.sleeper(until: start + .seconds(5))
+            self.world.clock.advance(.seconds(5))
+            await #expect(throws: DialError(.timedOut, "")) { try await first.value }
+            let connection = try await second.value
+            #expect(connection.remoteAddress == live.withoutPeerID)
+        }
+    }
+
+    @Test("An address that failed lately is left alone, unless the user names it")
+    func backOff() async throws {
+        let host = try self.world.host()
+        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let address = self.world.address(1)
+        self.world.network.set(.refuse(TransportError(.unreachable, "refused")), at: address)
+        await host.peerstore.add([address], of: peer, source: .given, timeToLive: .seconds(600))
+        try await self.world.run(host) {
+            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.dial(peer) }
+            let error = await #expect(throws: DialError.self) { try await host.dial(peer) }
+            #expect(error?.attempts.first?.error.message.contains("left alone") == true)
+            #expect(self.world.network.dialled.count == 1)
+            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.dial(peer, at: [address]) }
+            #expect(self.world.network.dialled.count == 2)
+            self.world.clock.advance(.seconds(6))
+            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.dial(peer) }
+            #expect(self.world.network.dialled.count == 3)
+        }
+    }
+
+    @Test("Dials beyond the limit are refused by name")
+    func tooMany() async throws {
+        var configuration = HostConfiguration()
+        configuration.limits.dials = 2
+        let host = try self.world.host(configuration)
+        let address = self.world.address(1)
+        self.world.network.set(.silence, at: address)
+        try await self.world.run(host) {
+            var running: [Task<ConnectionInfo, any Error>] = []
+            for count in 1...2 {
+                let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+                running.append(Task { try await host.dial(peer, at: [address]) })
+                await self.world.network.dialled(atLeast: count)
+            }
+            let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+            let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: [address]) }
+            #expect(error?.code == .resourceLimit)
+            #expect(error?.cause as? LimitError == LimitError(limit: "dials", value: 2))
+            for task in running { task.cancel() }
+            for task in running { _ = await task.result }
+        }
+    }
+
+    @Test("A shutdown ends the dials that are under way")
+    func shutdown() async throws {
+        let host = try self.world.host()
+        let address = self.world.address(1)
+        self.world.network.set(.silence, at: address)
+        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let dial = Mutex<Task<ConnectionInfo, any Error>?>(nil)
+        try await self.world.run(host) {
+            dial.withLock { $0 = Task { try await host.dial(peer, at: [address]) } }
+            await self.world.network.dialled(atLeast: 1)
+        }
+        await #expect(throws: DialError(.notRunning, "")) { try await dial.withLock { $0 }?.value }
+    }
+}

@@ -1,0 +1,205 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Synchronization
+import Testing
+
+@testable import P2PHost
+
+@Suite("The life of a host", .timeLimit(.minutes(1)))
+struct LifecycleTests {
+    private let world = World()
+
+    @Test("A graceful shutdown stops listening, says goodbye, and lets streams end")
+    func graceful() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let release = Signal()
+        let started = Signal()
+        try b.register(
+            ClosureHandler("/slow") { stream, _ in
+                started.fire()
+                await release.wait()
+                try await stream.write(text: Task.isCancelled ? "cancelled" : "in time")
+            })
+        let events = b.events()
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let listener = try #require(self.world.network.listener(at: address.withoutPeerID))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await a.run() }
+            group.addTask { try await b.run() }
+            await a.waitUntilRunning()
+            await b.waitUntilRunning()
+            let stream = try await a.openStream(on: try await a.dial(address).id, protocols: ["/slow"])
+            try await stream.write(text: "x")
+            try await stream.finish()
+            await started.wait()
+            b.shutDown()
+            let listenersEnd = self.world.network.connections[1]
+            await listener.stopped.wait()
+            await listenersEnd.closing.wait()
+            #expect(listenersEnd.closeCodes == [.shutdown])
+            #expect(b.connections().count == 1)
+            release.fire()
+            #expect(try await stream.readText(upTo: 100) == "in time")
+            await listenersEnd.ended.wait()
+            a.shutDown()
+            try await group.waitForAll()
+        }
+        #expect(b.statistics().tasks == 0)
+        #expect(b.statistics().connections == 0)
+        var kinds: [String] = []
+        for await event in events {
+            switch event {
+            case .listening: kinds.append("listening")
+            case .connected: kinds.append("connected")
+            case .stoppedListening: kinds.append("stoppedListening")
+            case .disconnected(_, let reason):
+                kinds.append("disconnected")
+                #expect(reason.code == .closed)
+            default: break
+            }
+        }
+        #expect(kinds == ["listening", "connected", "stoppedListening", "disconnected"])
+    }
+
+    @Test("Streams that do not end within the grace are cancelled")
+    func graceEnds() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let cancelled = Signal()
+        try b.register(
+            ClosureHandler("/hang") { _, _ in
+                await Signal().wait()
+                if Task.isCancelled { cancelled.fire() }
+            })
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await a.run() }
+            group.addTask { try await b.run() }
+            await a.waitUntilRunning()
+            await b.waitUntilRunning()
+            let stream = try await a.openStream(on: try await a.dial(address).id, protocols: ["/hang"])
+            try await stream.write(text: "x")
+            while b.swarm.limits.counts.inboundStreams == 0 { await Task.yield() }
+            let start = self.world.clock.now
+            b.shutDown()
+            await self.world.clock.sleeper(until: start + .seconds(5))
+            #expect(!cancelled.isFired)
+            self.world.clock.advance(.seconds(5))
+            await cancelled.wait()
+            a.shutDown()
+            try await group.waitForAll()
+        }
+        #expect(b.statistics().tasks == 0)
+    }
+
+    @Test("Cancelling run leaves out the grace")
+    func cancelled() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        try b.register(ClosureHandler("/hang") { _, _ in await Signal().wait() })
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await a.run() }
+            group.addTask { try await b.run() }
+            await a.waitUntilRunning()
+            await b.waitUntilRunning()
+            let stream = try await a.openStream(on: try await a.dial(address).id, protocols: ["/hang"])
+            try await stream.write(text: "x")
+            while b.swarm.limits.counts.inboundStreams == 0 { await Task.yield() }
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+        for host in [a, b] {
+            #expect(host.statistics().tasks == 0)
+            #expect(host.statistics().connections == 0)
+        }
+        for connection in self.world.network.connections { #expect(connection.ended.isFired) }
+    }
+
+    @Test("Disconnecting ends every connection to the peer, handlers included")
+    func disconnect() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let events = a.events()
+        try await self.world.run(a, b) {
+            _ = try await a.dialAnyPeer(at: address.withoutPeerID)
+            _ = try await a.dialAnyPeer(at: address.withoutPeerID)
+            #expect(a.connections().count == 2)
+            await a.disconnect(b.peerID)
+            #expect(a.connections().isEmpty)
+            #expect(a.statistics().connections == 0)
+            var reasons: [ConnectionError.Code] = []
+            for await event in events {
+                guard case .disconnected(_, let reason) = event else { continue }
+                reasons.append(reason.code)
+                if reasons.count == 2 { break }
+            }
+            #expect(reasons == [.closed, .closed])
+        }
+    }
+
+    @Test("A slow subscriber is told how much it lost")
+    func overflow() async throws {
+        let host = try self.world.host()
+        let events = host.events()
+        for port in 1...(HostEventBus.backlog + 100) {
+            host.swarm.events.post(.listening(self.world.address(UInt16(truncatingIfNeeded: port))))
+        }
+        var iterator = events.makeAsyncIterator()
+        var seen = 0
+        var lost = 0
+        while lost == 0, let event = await iterator.next() {
+            if case .lost(let count) = event { lost = count } else { seen += 1 }
+        }
+        #expect(seen == HostEventBus.backlog)
+        #expect(lost == 100)
+    }
+
+    @Test("A greeting runs once for each connection, on both sides, and is cancelled with it")
+    func greetings() async throws {
+        struct Greeting: ConnectionGreeting {
+            let started: Signal
+            let cancelled: Signal
+
+            func greet(_ connection: ConnectionInfo, opening streams: any StreamOpening) async {
+                self.started.fire()
+                await Signal().wait()
+                if Task.isCancelled { self.cancelled.fire() }
+            }
+        }
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let greetings = [Greeting(started: Signal(), cancelled: Signal()), Greeting(started: Signal(), cancelled: Signal())]
+        a.register(greeting: greetings[0])
+        b.register(greeting: greetings[1])
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try await self.world.run(a, b) {
+            _ = try await a.dial(address)
+            for greeting in greetings { await greeting.started.wait() }
+            await a.disconnect(b.peerID)
+            for greeting in greetings { await greeting.cancelled.wait() }
+        }
+    }
+
+    @Test("What runs alongside is cancelled at the end")
+    func companions() async throws {
+        let host = try self.world.host()
+        let cancelled = Signal()
+        host.runAlongside { _ in
+            await Signal().wait()
+            if Task.isCancelled { cancelled.fire() }
+        }
+        try await self.world.run(host) {}
+        #expect(cancelled.isFired)
+    }
+
+    @Test("A protocol has one handler, and a sound name")
+    func registration() throws {
+        let host = try self.world.host()
+        try host.register(ClosureHandler.echo)
+        #expect(throws: HostError(.protocolTaken, "")) { try host.register(ClosureHandler("/new", "/echo") { _, _ in }) }
+        #expect(throws: HostError(.invalidProtocol, "")) { try host.register(ClosureHandler("") { _, _ in }) }
+        #expect(throws: HostError(.invalidProtocol, "")) { try host.register(ClosureHandler("/line\nbreak") { _, _ in }) }
+        try host.register(ClosureHandler("/new") { _, _ in })
+    }
+}

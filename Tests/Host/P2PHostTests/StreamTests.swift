@@ -1,0 +1,250 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Synchronization
+import Testing
+
+@testable import P2PHost
+
+@Suite("Streams of a host", .timeLimit(.minutes(1)))
+struct StreamTests {
+    private struct Failure: Error {}
+
+    private let world = World()
+
+    /// Runs two connected hosts, of which the second serves the handlers.
+    private func connected(
+        _ handlers: [ClosureHandler], _ configuration: HostConfiguration = HostConfiguration(),
+        body: @escaping @Sendable (_ a: PeerHost, _ b: PeerHost, _ connection: ConnectionInfo) async throws -> Void
+    ) async throws {
+        let (a, b) = (try self.world.host(configuration), try self.world.host(configuration))
+        for handler in handlers { try b.register(handler) }
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try await self.world.run(a, b) {
+            try await body(a, b, try await a.dial(address))
+        }
+    }
+
+    @Test("A handler that returns finishes its stream", arguments: [HandlerPlacement.global, .connectionLoop])
+    func returns(placement: HandlerPlacement) async throws {
+        let hello = ClosureHandler("/hello", placement: placement) { stream, connection in
+            try await stream.write(text: "hello \(connection.remotePeer)")
+        }
+        try await self.connected([hello]) { a, _, connection in
+            let stream = try await a.openStream(on: connection.id, protocols: ["/hello"])
+            #expect(try await stream.readText(upTo: 1_000) == "hello \(a.peerID)")
+            #expect(stream.protocolID == "/hello")
+            try await stream.finish()
+        }
+    }
+
+    @Test("A handler that throws resets its stream with a code")
+    func throwing() async throws {
+        let handlers = [
+            ClosureHandler("/plain") { _, _ in throw Failure() },
+            ClosureHandler("/malformed") { _, _ in throw StreamError(.malformed, "that is no message") },
+            ClosureHandler("/limit") { _, _ in throw LimitError(limit: "patience", value: 1) },
+        ]
+        try await self.connected(handlers) { a, _, connection in
+            for (protocolID, code) in [
+                ("/plain", StreamErrorCode.cancelled), ("/malformed", .protocolViolation), ("/limit", .resourceLimitExceeded),
+            ] {
+                let stream = try await a.openStream(on: connection.id, protocols: [ProtocolID(protocolID)])
+                let error = await #expect(throws: StreamError.self) { _ = try await stream.readToEnd(upTo: 100) }
+                #expect(error?.code == .reset)
+                #expect(error?.resetCode == code)
+            }
+        }
+    }
+
+    @Test("A connection that dies cancels its handlers")
+    func lostConnection() async throws {
+        let started = Signal()
+        let cancelled = Signal()
+        let hanging = ClosureHandler("/hang") { _, _ in
+            started.fire()
+            await Signal().wait()
+            if Task.isCancelled { cancelled.fire() }
+        }
+        try await self.connected([hanging]) { a, b, connection in
+            let events = b.events()
+            let stream = try await a.openStream(on: connection.id, protocols: ["/hang"])
+            try await stream.write(text: "x")
+            await started.wait()
+            self.world.network.connections[0].cut()
+            await cancelled.wait()
+            for await event in events {
+                guard case .disconnected(let info, let reason) = event else { continue }
+                #expect(info.remotePeer == a.peerID)
+                #expect(reason.code == .lost)
+                break
+            }
+            #expect(b.connections().isEmpty)
+        }
+        #expect(cancelled.isFired)
+    }
+
+    @Test("A handler that outlives its lifetime is cancelled and its stream reset")
+    func lifetime() async throws {
+        let cancelled = Signal()
+        let hanging = ClosureHandler("/hang", limits: StreamLimits(lifetime: .seconds(60))) { _, _ in
+            await Signal().wait()
+            if Task.isCancelled { cancelled.fire() }
+        }
+        try await self.connected([hanging]) { a, _, connection in
+            let start = self.world.clock.now
+            let stream = try await a.openStream(on: connection.id, protocols: ["/hang"])
+            try await stream.write(text: "x")
+            await self.world.clock.sleeper(until: start + .seconds(60))
+            self.world.clock.advance(.seconds(60))
+            await cancelled.wait()
+            let error = await #expect(throws: StreamError.self) { _ = try await stream.read() }
+            #expect(error?.resetCode == .resourceLimitExceeded)
+        }
+    }
+
+    @Test("A protocol that nobody serves shows at the first read")
+    func notSupported() async throws {
+        try await self.connected([.echo]) { a, _, connection in
+            let stream = try await a.openStream(on: connection.id, protocols: ["/unknown"])
+            try await stream.write(text: "x")
+            await #expect(throws: StreamError(.protocolNotSupported, "")) { _ = try await stream.read() }
+            await #expect(throws: StreamError(.protocolNotSupported, "")) {
+                _ = try await a.openStream(on: connection.id, protocols: ["/unknown", "/also-unknown"])
+            }
+        }
+    }
+
+    @Test("Of several proposals the first that the peer serves is spoken")
+    func several() async throws {
+        try await self.connected([.echo]) { a, _, connection in
+            let stream = try await a.openStream(on: connection.id, protocols: ["/unknown", "/echo"])
+            #expect(stream.protocolID == "/echo")
+            try await stream.write(text: "again")
+            try await stream.finish()
+            #expect(try await stream.readText(upTo: 100) == "again")
+        }
+    }
+
+    @Test("What the peer has introduced is not negotiated again")
+    func known() async throws {
+        let served = Signal()
+        let waiting = ClosureHandler("/waiting") { stream, _ in
+            await served.wait()
+            _ = try await stream.readToEnd(upTo: 100)
+        }
+        try await self.connected([waiting]) { a, b, connection in
+            await a.introduced(Introduction(protocols: ["/other", "/waiting"]), on: connection)
+            // Were this to wait for an answer, a dead connection would never give one.
+            let stream = try await a.openStream(on: connection.id, protocols: ["/unknown", "/waiting"])
+            #expect(stream.protocolID == "/waiting")
+            #expect(await a.connections(serving: "/waiting").map(\.id) == [connection.id])
+            #expect(await a.connections(serving: "/unknown").isEmpty)
+            served.fire()
+            try await stream.finish()
+            #expect(try await stream.readToEnd(upTo: 1).isEmpty)
+        }
+    }
+
+    @Test("A peer that never says what it wants is reset after the time for negotiation")
+    func silentNegotiation() async throws {
+        try await self.connected([.echo]) { a, b, connection in
+            let start = self.world.clock.now
+            let raw = try await self.world.network.connections[0].openStream()
+            while b.swarm.connections.isEmpty || b.negotiations.count == 0 { await Task.yield() }
+            var now = start
+            for _ in 0..<10 {
+                now = now + .seconds(1)
+                await self.world.clock.sleeper(until: now)
+                self.world.clock.advance(.seconds(1))
+            }
+            await #expect(throws: StreamError(.reset, "")) { _ = try await raw.read() }
+            #expect(b.connections().count == 1)
+        }
+    }
+
+    @Test("Streams beyond a handler's limit are refused, those within it go on")
+    func perPeerLimit() async throws {
+        let gate = Signal()
+        let started = Mutex(0)
+        let waiting = ClosureHandler("/wait", limits: StreamLimits(inboundPerPeer: 2)) { stream, _ in
+            started.withLock { $0 += 1 }
+            await gate.wait()
+            try await stream.write(text: "done")
+        }
+        try await self.connected([waiting]) { a, b, connection in
+            var streams: [PeerStream] = []
+            for count in 1...2 {
+                let stream = try await a.openStream(on: connection.id, protocols: ["/wait"])
+                try await stream.write(text: "x")
+                streams.append(stream)
+                while started.withLock({ $0 }) < count { await Task.yield() }
+            }
+            let third = try await a.openStream(on: connection.id, protocols: ["/wait"])
+            try await third.write(text: "x")
+            let error = await #expect(throws: StreamError.self) { _ = try await third.readToEnd(upTo: 10) }
+            #expect(error?.resetCode == .resourceLimitExceeded)
+            #expect(b.swarm.limits.counts.inboundStreams == 2)
+            gate.fire()
+            for stream in streams { #expect(try await stream.readText(upTo: 10) == "done") }
+            while b.swarm.limits.counts.inboundStreams > 0 { await Task.yield() }
+        }
+    }
+
+    @Test("A relayed connection is offered only the protocols that opt in")
+    func limited() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        try b.register(ClosureHandler.echo)
+        try b.register(ClosureHandler("/modest", servesLimitedConnections: true) { stream, _ in try await stream.write(text: "here") })
+        let address = try await b.listen(on: self.world.address(0))[0]
+        self.world.network.set(.limited, at: address.withoutPeerID)
+        try await self.world.run(a, b) {
+            let connection = try await a.dial(address)
+            #expect(connection.isLimited)
+            let modest = try await a.openStream(on: connection.id, protocols: ["/modest"])
+            #expect(try await modest.readText(upTo: 10) == "here")
+            let echo = try await a.openStream(on: connection.id, protocols: ["/echo"])
+            await #expect(throws: StreamError(.protocolNotSupported, "")) { _ = try await echo.read() }
+        }
+    }
+
+    @Test("A stream to a peer that is not connected dials it where it is known to be")
+    func dials() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        try b.register(ClosureHandler.echo)
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try await self.world.run(a, b) {
+            let error = await #expect(throws: StreamError.self) { _ = try await a.openStream(to: b.peerID, protocols: ["/echo"]) }
+            #expect(error?.code == .connectionLost)
+            #expect((error?.cause as? DialError)?.code == .noAddresses)
+            await a.peerstore.add([address], of: b.peerID, source: .given, timeToLive: .seconds(60))
+            let stream = try await a.openStream(to: b.peerID, protocol: "/echo")
+            try await stream.write(text: "again")
+            try await stream.finish()
+            #expect(try await stream.readText(upTo: 10) == "again")
+        }
+    }
+
+    @Test("A connection that is going away is left for a new one")
+    func goingAway() async throws {
+        let release = Signal()
+        let holding = ClosureHandler("/hold") { stream, _ in await release.wait() }
+        try await self.connected([.echo, holding]) { a, b, connection in
+            let held = try await a.openStream(on: connection.id, protocols: ["/hold"])
+            try await held.write(text: "x")
+            while b.swarm.limits.counts.inboundStreams == 0 { await Task.yield() }
+            async let goodbye: Void = self.world.network.connections[1].close(.normal, grace: .seconds(60))
+            await self.world.network.connections[1].closing.wait()
+            let stream = try await a.openStream(to: b.peerID, protocols: ["/echo"])
+            try await stream.write(text: "again")
+            try await stream.finish()
+            #expect(try await stream.readText(upTo: 10) == "again")
+            #expect(self.world.network.dialled.count == 2)
+            release.fire()
+            try await held.finish()
+            await goodbye
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import Logging
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Testing
+
+@testable import P2PHost
+
+/// Hosts on a fake network, for one test.
+struct World: Sendable {
+    let network = FakeNetwork()
+
+    var clock: ManualClock { self.network.clock }
+
+    func host(
+        _ configuration: HostConfiguration = HostConfiguration(), gater: any ConnectionGater = OpenGater(), from local: Multiaddr? = nil
+    ) throws -> PeerHost {
+        let key = try PrivateKey.generate(.ed25519)
+        var transport = self.network.transport(for: key)
+        if let local { transport.localAddress = local }
+        return PeerHost(
+            identity: key, transports: [transport], configuration: configuration, gater: gater, clock: self.clock.clock,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    func address(_ port: UInt16) -> Multiaddr { Multiaddr(ip: .loopbackV4, tcp: port) }
+
+    /// Runs the hosts around `body`, shuts them down, and checks that nothing is left.
+    func run(_ hosts: PeerHost..., body: @escaping @Sendable () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for host in hosts { group.addTask { try await host.run() } }
+            for host in hosts { await host.waitUntilRunning() }
+            do {
+                try await body()
+            } catch {
+                group.cancelAll()
+                throw error
+            }
+            for host in hosts { host.shutDown() }
+            try await group.waitForAll()
+        }
+        for host in hosts {
+            let statistics = host.statistics()
+            #expect(statistics.connections == 0)
+            #expect(statistics.pending == 0)
+            #expect(statistics.dials == 0)
+            #expect(statistics.tasks == 0)
+            #expect(host.swarm.limits.counts == ConnectionLimits.Counts())
+        }
+    }
+}
+
+/// A handler that is a closure.
+struct ClosureHandler: ProtocolHandler {
+    let protocolIDs: [ProtocolID]
+    var placement = HandlerPlacement.global
+    var limits = StreamLimits()
+    var servesLimitedConnections = false
+    let body: @Sendable (PeerStream, ConnectionInfo) async throws -> Void
+
+    init(
+        _ protocolIDs: ProtocolID..., placement: HandlerPlacement = .global, limits: StreamLimits = StreamLimits(),
+        servesLimitedConnections: Bool = false, body: @escaping @Sendable (PeerStream, ConnectionInfo) async throws -> Void
+    ) {
+        self.protocolIDs = protocolIDs
+        self.placement = placement
+        self.limits = limits
+        self.servesLimitedConnections = servesLimitedConnections
+        self.body = body
+    }
+
+    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+        try await self.body(stream, connection)
+    }
+
+    static let echo = ClosureHandler("/echo") { stream, _ in
+        while let bytes = try await stream.read() { try await stream.write(bytes) }
+    }
+}
