@@ -29,7 +29,7 @@ extension PeerHost: Service {
                 await self.counted {
                     await self.shutdownRequested.wait()
                     if !Task.isCancelled { await self.drain() }
-                    await self.swarm.stop()
+                    self.swarm.finishJobs()
                 }
             }
             for companion in self.registry.companions {

@@ -103,12 +103,15 @@ extension Swarm {
     /// Runs a dial. Its end is told to whoever waits for it.
     package func perform(_ operation: DialOperation) async {
         await operation.abandoned.cancelling {
-            let result = await self.attemptAll(operation)
-            self.table.withLock { $0.remove(operation) }
-            operation.complete(result)
+            await self.attemptAll(operation)
         }
+        self.finish(operation, with: .failure(DialError(.cancelled, "the dial was cancelled")))
+    }
+
+    /// Tells everybody who waits for the dial; only the first result counts.
+    private func finish(_ operation: DialOperation, with result: Result<ConnectionEntry, DialError>) {
         self.table.withLock { $0.remove(operation) }
-        operation.complete(.failure(DialError(.cancelled, "the dial was cancelled")))
+        operation.complete(result)
     }
 
     private enum Arrival: Sendable {
@@ -118,10 +121,10 @@ extension Swarm {
     }
 
     /// Tries the addresses in turns and keeps the first that leads to the peer.
-    private func attemptAll(_ operation: DialOperation) async -> Result<ConnectionEntry, DialError> {
+    private func attemptAll(_ operation: DialOperation) async {
         let startedAt = self.clock.now()
         let (addresses, refused) = self.candidates(of: operation, at: startedAt)
-        return await withTaskGroup(of: Arrival.self) { group in
+        await withTaskGroup(of: Arrival.self) { group in
             var plan = DialPlan(
                 self.configuration.ranker.rank(addresses), startedAt: startedAt, deadline: operation.deadline,
                 maximumInFlight: SwarmConfiguration.maximumAttempts)
@@ -163,8 +166,6 @@ extension Swarm {
                         self.backOff.withLock { $0.succeeded(address) }
                         winner = entry
                         await self.remember(entry)
-                        self.table.withLock { $0.remove(operation) }
-                        operation.complete(.success(entry))
                         break dialing
                     } catch {
                         attempts.append(DialAttempt(address: address, error: error))
@@ -172,12 +173,18 @@ extension Swarm {
                     }
                 }
             }
+            let result: Result<ConnectionEntry, DialError> =
+                if let winner {
+                    .success(winner)
+                } else {
+                    .failure(self.error(of: operation, attempts: attempts, running: running, untried: plan.untried, isExpired: isExpired))
+                }
+            // Those who wait hear of it before the losers are closed, which may take them a while.
+            self.finish(operation, with: result)
             group.cancelAll()
             for await arrival in group {
                 if case .connection(let loser, _) = arrival { await loser.close(.supplanted, grace: .zero) }
             }
-            if let winner { return .success(winner) }
-            return .failure(self.error(of: operation, attempts: attempts, running: running, untried: plan.untried, isExpired: isExpired))
         }
     }
 
@@ -253,12 +260,5 @@ extension Swarm {
             DialAttempt(address: $0, error: TransportError(.timedOut, "its turn had not come by the deadline of the dial"))
         }
         return DialError(.timedOut, "\(target) was not reached by the deadline", attempts: attempts + late + never)
-    }
-}
-
-extension Swarm {
-    /// Whether so many tasks wait for a dial to the peer.
-    package func isAwaited(_ peer: PeerID, by count: Int) -> Bool {
-        self.table.withLock { $0.dial(to: peer)?.waiterCount == count }
     }
 }

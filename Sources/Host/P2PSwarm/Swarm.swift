@@ -73,6 +73,11 @@ package final class Swarm: Sendable {
         }
     }
 
+    /// No job comes any more; those that wait are still handed over.
+    package func finishJobs() {
+        self.jobQueue.finish()
+    }
+
     /// The owner of the tasks serves no more jobs: whoever still waits for one is told.
     package func stop() async {
         let (dials, entries) = self.table.withLock { table -> ([DialOperation], [ConnectionEntry]) in
@@ -80,7 +85,7 @@ package final class Swarm: Sendable {
             return (table.allDials, Array(table.connections.values))
         }
         self.stopListening.fire()
-        self.jobQueue.finish()
+        self.finishJobs()
         for dial in dials { self.refuse(dial) }
         for entry in entries {
             await entry.close(.shutdown, grace: .zero)

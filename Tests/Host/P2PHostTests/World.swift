@@ -2,10 +2,11 @@ import Logging
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
-import P2PSwarm
+import Synchronization
 import Testing
 
 @testable import P2PHost
+@testable import P2PSwarm
 
 /// Hosts on a fake network, for one test.
 struct World: Sendable {
@@ -48,6 +49,13 @@ struct World: Sendable {
             #expect(statistics.tasks == 0)
             #expect(host.swarm.limits.counts == ConnectionLimits.Counts())
         }
+    }
+}
+
+extension Swarm {
+    /// Whether so many tasks wait for a dial to the peer.
+    func isAwaited(_ peer: PeerID, by count: Int) -> Bool {
+        self.table.withLock { $0.dial(to: peer)?.waiterCount == count }
     }
 }
 
