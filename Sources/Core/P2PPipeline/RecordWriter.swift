@@ -22,6 +22,8 @@ public struct RecordLayout: Sendable, Hashable {
 /// would copy it. Confined to the channel's event loop.
 public protocol RecordWriter: AnyObject {
     var layout: RecordLayout { get }
+    /// An empty record with its headroom left free and room for `payload` bytes and the tailroom.
+    func makeRecord(payload: Int) -> ByteBuffer
     /// Seals the readable bytes of `record` and writes the result to the channel, without a flush.
     ///
     /// - Parameter record: has ``RecordLayout/headroom`` bytes before its reader index and ``RecordLayout/tailroom``
@@ -29,6 +31,15 @@ public protocol RecordWriter: AnyObject {
     func write(_ record: consuming ByteBuffer, promise: EventLoopPromise<Void>?)
     /// Flushes the channel.
     func flush()
+}
+
+extension RecordWriter {
+    public func makeRecord(payload: Int) -> ByteBuffer {
+        var record = ByteBufferAllocator().buffer(capacity: self.layout.headroom + payload + self.layout.tailroom)
+        record.moveWriterIndex(forwardBy: self.layout.headroom)
+        record.moveReaderIndex(forwardBy: self.layout.headroom)
+        return record
+    }
 }
 
 /// Writes records into a channel whose secure channel is an ordinary handler, or that has none.

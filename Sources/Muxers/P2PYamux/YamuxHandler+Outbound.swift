@@ -25,7 +25,7 @@ extension YamuxHandler {
     func writeFarewell(promise: EventLoopPromise<Void>) {
         let payload = min(self.session.controlCount * YamuxHeader.size, YamuxRecord.maximumPayload(of: self.records.layout))
         guard payload > 0 else { return promise.succeed() }
-        var record = YamuxRecord(payload: payload, layout: self.records.layout, allocator: self.connection.channel.allocator)
+        var record = YamuxRecord(payload: payload, for: self.records)
         while record.room >= YamuxHeader.size, let header = self.session.nextControl(at: self.now) { record.append(header) }
         self.connection.sent(record.bytes.readableBytes)
         self.records.write(record.take(), promise: promise)
@@ -36,7 +36,7 @@ extension YamuxHandler {
     private func writeRecord(at now: NIODeadline) -> Bool {
         let payload = self.expectedPayload()
         guard payload > 0 else { return false }
-        var record = YamuxRecord(payload: payload, layout: self.records.layout, allocator: self.connection.channel.allocator)
+        var record = YamuxRecord(payload: payload, for: self.records)
         while record.room >= YamuxHeader.size, let header = self.session.nextControl(at: now) { record.append(header) }
         while record.room > YamuxRecord.overhead, let stream = self.ready.popFirst() { self.serve(stream, &record, at: now) }
         guard record.bytes.readableBytes > 0 else { return false }

@@ -19,11 +19,9 @@ struct YamuxRecord: ~Copyable {
     }
 
     /// - Parameter payload: the plaintext that is expected, at most ``maximumPayload(of:)``.
-    init(payload: Int, layout: RecordLayout, allocator: ByteBufferAllocator) {
+    init(payload: Int, for records: any RecordWriter) {
         self.payload = payload
-        self.bytes = allocator.buffer(capacity: layout.headroom + payload + layout.tailroom)
-        self.bytes.moveWriterIndex(forwardBy: layout.headroom)
-        self.bytes.moveReaderIndex(forwardBy: layout.headroom)
+        self.bytes = records.makeRecord(payload: payload)
     }
 
     /// Bytes that still fit.

@@ -16,6 +16,7 @@ final class NoiseHandler: ChannelDuplexHandler, RecordWriter {
         headroom: NoiseLimits.prefix, tailroom: NoiseLimits.tag, maximumPayload: NoiseLimits.maximumPlaintext)
 
     private var session: NoiseSession
+    private let pool: RecordPool
     /// Who waits for the handshake; nil once it has heard.
     private var promise: EventLoopPromise<SecuredChannel>?
     private var context: ChannelHandlerContext?
@@ -23,8 +24,9 @@ final class NoiseHandler: ChannelDuplexHandler, RecordWriter {
     /// Whether anything was passed on since the last `channelReadComplete`.
     private var hasDelivered = false
 
-    init(session: consuming NoiseSession, promise: EventLoopPromise<SecuredChannel>?) {
+    init(session: consuming NoiseSession, pool: RecordPool = RecordPool(), promise: EventLoopPromise<SecuredChannel>?) {
         self.session = session
+        self.pool = pool
         self.promise = promise
     }
 
@@ -101,6 +103,7 @@ final class NoiseHandler: ChannelDuplexHandler, RecordWriter {
                 case .record(let record):
                     self.hasDelivered = true
                     context.fireChannelRead(self.wrapInboundOut(record))
+                    self.pool.recycle(record)
                 }
             }
         } catch {
@@ -138,6 +141,14 @@ final class NoiseHandler: ChannelDuplexHandler, RecordWriter {
             return
         }
         context.write(self.wrapOutboundOut(record), promise: promise)
+        self.pool.recycle(record)
+    }
+
+    func makeRecord(payload: Int) -> ByteBuffer {
+        var record = self.pool.take(capacity: self.layout.headroom + payload + self.layout.tailroom)
+        record.moveWriterIndex(forwardBy: self.layout.headroom)
+        record.moveReaderIndex(forwardBy: self.layout.headroom)
+        return record
     }
 
     func flush() {

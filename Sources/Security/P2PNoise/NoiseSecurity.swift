@@ -38,8 +38,9 @@ public struct NoiseSecurity: SecureChannel {
         _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID],
         promise: EventLoopPromise<SecuredChannel>
     ) {
-        let session = NoiseSession(role: role, identity: self.identity, expecting: peer, muxers: muxers)
-        let handler = NoiseHandler(session: session, promise: promise)
+        let pool = RecordPool.of(channel.eventLoop)
+        let session = NoiseSession(role: role, identity: self.identity, expecting: peer, muxers: muxers, pool: pool)
+        let handler = NoiseHandler(session: session, pool: pool, promise: promise)
         do {
             try channel.pipeline.syncOperations.addHandler(handler)
         } catch {

@@ -1,6 +1,7 @@
 package import NIOCore
 package import P2PCore
 package import P2PIdentity
+package import P2PPipeline
 
 /// One side of a Noise connection as libp2p speaks it: the handshake with its payloads, then records.
 ///
@@ -38,12 +39,14 @@ package struct NoiseSession: ~Copyable {
     private let identity: NoiseIdentity
     private let expected: PeerID?
     private let muxers: [ProtocolID]
+    private let pool: RecordPool
 
     /// A session about to begin. `ephemeral` is given by tests alone.
     package init(
         role: ConnectionRole, identity: NoiseIdentity, expecting expected: PeerID?, muxers: [ProtocolID],
-        ephemeral: DiffieHellmanKey = DiffieHellmanKey()
+        pool: RecordPool = RecordPool(), ephemeral: DiffieHellmanKey = DiffieHellmanKey()
     ) {
+        self.pool = pool
         self.role = role
         self.identity = identity
         self.expected = expected
@@ -55,6 +58,7 @@ package struct NoiseSession: ~Copyable {
 
     /// A session past its handshake, for tests of the records.
     init(role: ConnectionRole, identity: NoiseIdentity, opener: consuming RecordOpener, sealer: consuming RecordSealer) {
+        self.pool = RecordPool()
         self.role = role
         self.identity = identity
         self.expected = nil
@@ -127,7 +131,8 @@ package struct NoiseSession: ~Copyable {
     {
         let outcome = try handshake.finish()
         self.phase = .records(
-            RecordOpener(state: try CipherState(key: outcome.receiving)), RecordSealer(state: try CipherState(key: outcome.sending)))
+            RecordOpener(state: try CipherState(key: outcome.receiving), pool: self.pool),
+            RecordSealer(state: try CipherState(key: outcome.sending)))
         let (dialers, listeners) = self.role == .dialer ? (self.muxers, verified.muxers) : (verified.muxers, self.muxers)
         return SecuredPeer(
             peer: verified.peer, key: verified.key, earlyMuxer: dialers.first { listeners.contains($0) }, metadata: verified.metadata)

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PPipeline
 
 /// Opens the records of one direction, as their bytes arrive.
 ///
@@ -6,7 +7,7 @@ import NIOCore
 /// nothing is given out before the tag has arrived and fits. Between records it holds no buffer.
 struct RecordOpener: ~Copyable {
     private var state: CipherState
-    private let allocator: ByteBufferAllocator
+    private let pool: RecordPool
     private var prefix = LengthPrefix()
     /// The record that is being opened; nil between records.
     private var body: Body?
@@ -25,9 +26,9 @@ struct RecordOpener: ~Copyable {
         }
     }
 
-    init(state: consuming CipherState, allocator: ByteBufferAllocator = ByteBufferAllocator()) {
+    init(state: consuming CipherState, pool: RecordPool = RecordPool()) {
         self.state = state
-        self.allocator = allocator
+        self.pool = pool
     }
 
     /// Where in a record the input ended, for people; nil between records.
@@ -64,7 +65,7 @@ struct RecordOpener: ~Copyable {
             throw Self.libraryFailure
         }
         let body = Body(length: length)
-        if body.ciphertextLeft > 0 { self.plaintext = self.allocator.buffer(capacity: body.ciphertextLeft) }
+        if body.ciphertextLeft > 0 { self.plaintext = self.pool.take(capacity: body.ciphertextLeft) }
         self.body = body
     }
 
