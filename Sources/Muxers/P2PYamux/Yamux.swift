@@ -12,8 +12,10 @@ public struct Yamux: StreamMuxer {
         self.configuration = configuration
     }
 
+    /// What multistream-select calls it.
     public var protocolID: ProtocolID { "/yamux/1.0.0" }
 
+    /// Adds the handler at the end of the channel's pipeline; see ``StreamMuxer``.
     public func multiplex(
         _ channel: any Channel, records: any RecordWriter, info: ConnectionInfo, context: MuxerContext
     ) throws -> any MuxedConnection {

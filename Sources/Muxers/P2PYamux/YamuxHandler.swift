@@ -71,7 +71,7 @@ final class YamuxHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let isTransport = error is IOError || error is ChannelError
+        let isTransport = error is IOError || error is ChannelError || !context.channel.isActive
         self.end(
             isTransport
                 ? ConnectionError(.lost, "\(self.connection.info) broke", cause: error)
