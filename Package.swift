@@ -116,7 +116,7 @@ let package = Package(
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),
         .testTarget(name: "P2PTests", dependencies: ["P2P"], path: "Tests/P2PTests", swiftSettings: settings),
         tests("Host", "P2PSwarm", core + [nioPosix]),
-        tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix]),
+        tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix, lifecycle]),
         tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PMultiaddr", nioCore, nioPosix, nioEmbedded, logging]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, nioEmbedded, libcrypto]),

@@ -92,7 +92,7 @@ extension PeerHost: Service {
             group.cancelAll()
             return reason
         }
-        if entry.closingCode == nil { await entry.close(.normal, grace: .zero) }
+        if entry.closingCode == nil { await entry.close(Task.isCancelled ? .shutdown : .normal, grace: .zero) }
         self.logger.debug("a connection ended", metadata: ["connection": "\(entry.info)", "reason": "\(reason)"])
         self.swarm.ended(entry, reason: reason)
     }
@@ -107,10 +107,12 @@ extension PeerHost: Service {
                 group.addTask(executorPreference: executor) { await self.serve(stream, on: entry) }
             }
         } catch {
-            if error.code != .cancelled || entry.closingCode == nil { return error }
+            if error.code != .cancelled { return error }
         }
         self.swarm.retire(entry)
-        guard let code = entry.closingCode else { return ConnectionError(.closed, "this side closed the connection") }
+        guard let code = entry.closingCode else {
+            return ConnectionError(.closed, "this side closed the connection (its task was cancelled)")
+        }
         await entry.closed.wait()
         return ConnectionError(.closed, "this side closed the connection (\(code == .shutdown ? "shutdown" : code.description))")
     }

@@ -115,6 +115,7 @@ struct LifecycleTests {
             #expect(host.statistics().connections == 0)
         }
         for connection in self.world.network.connections { #expect(connection.ended.isFired) }
+        #expect(self.world.network.connections.flatMap(\.closeCodes).contains(.shutdown))
     }
 
     @Test("Disconnecting ends every connection to the peer, handlers included")
