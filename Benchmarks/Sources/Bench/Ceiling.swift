@@ -21,13 +21,14 @@ struct Ceiling: AsyncParsableCommand {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
+        guard let address = server.localAddress else { throw ExitCode(1) }
         let client = try await ClientBootstrap(group: group)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Pump(total: total))
                 }
             }
-            .connect(to: server.localAddress!).get()
+            .connect(to: address).get()
         let start = ContinuousClock.now
         client.triggerUserOutboundEvent(Pump.Go(), promise: nil)
         try await received.futureResult.get()

@@ -18,12 +18,16 @@ struct Latency: AsyncParsableCommand {
             let executor = pair.dialer.executor(of: connection.id)
             for (name, executor) in [("global executor", nil), ("connection's loop", executor)] {
                 let times = try await Self.measure(stream, ping: ping, rounds: rounds, on: executor)
-                report("ping, median (dialer on the \(name))", times[times.count / 2] * 1e6, "µs", "p99 \(Int(times[times.count * 99 / 100] * 1e6)) µs, \(rounds) rounds")
+                report(
+                    "ping, median (dialer on the \(name))", times[times.count / 2] * 1e6, "µs",
+                    "p99 \(Int(times[times.count * 99 / 100] * 1e6)) µs, \(rounds) rounds")
             }
         }
     }
 
-    private static func measure(_ stream: PeerStream, ping: ByteBuffer, rounds: Int, on executor: (any TaskExecutor)?) async throws -> [Double] {
+    private static func measure(_ stream: PeerStream, ping: ByteBuffer, rounds: Int, on executor: (any TaskExecutor)?) async throws
+        -> [Double]
+    {
         try await withThrowingTaskGroup(of: [Double].self) { group in
             group.addTask(executorPreference: executor) {
                 var times: [Double] = []

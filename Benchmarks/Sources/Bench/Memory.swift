@@ -22,7 +22,9 @@ struct Memory: AsyncParsableCommand {
             try await Task.sleep(for: .seconds(1))
             allocation_trim()
             let after = residentBytes()
-            report("memory per idle connection, one end", Double(after - before) / Double(2 * count) / 1_024, "KiB", "\(count) connections, both ends here, halved")
+            report(
+                "memory per idle connection, one end", Double(after - before) / Double(2 * count) / 1_024, "KiB",
+                "\(count) connections, both ends here, halved")
 
             var streams: [PeerStream] = []
             for connection in connections.prefix(20) {
@@ -34,7 +36,9 @@ struct Memory: AsyncParsableCommand {
             }
             try await Task.sleep(for: .seconds(1))
             allocation_trim()
-            report("memory per idle stream, one end", Double(residentBytes() - after) / Double(2 * streams.count) / 1_024, "KiB", "\(streams.count) streams, both ends here, halved; with its task")
+            report(
+                "memory per idle stream, one end", Double(residentBytes() - after) / Double(2 * streams.count) / 1_024, "KiB",
+                "\(streams.count) streams, both ends here, halved; with its task")
         }
     }
 }

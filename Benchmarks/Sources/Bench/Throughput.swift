@@ -35,7 +35,9 @@ struct Throughput: AsyncParsableCommand {
                 try await group.waitForAll()
             }
             let seconds = (ContinuousClock.now - start).seconds
-            report("throughput, \(streams) stream\(streams == 1 ? "" : "s")", Double(mebibytes) * 1.048576 / seconds, "MB/s", "\(mebibytes) MiB, both ends here")
+            report(
+                "throughput, \(streams) stream\(streams == 1 ? "" : "s")", Double(mebibytes) * 1.048576 / seconds, "MB/s",
+                "\(mebibytes) MiB, both ends here")
         }
     }
 }

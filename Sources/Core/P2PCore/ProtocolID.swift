@@ -13,6 +13,7 @@ public struct ProtocolID: Hashable, Sendable, CustomStringConvertible, Expressib
         self.name = name
     }
 
+    /// Takes a name that a program knows to be sound.
     public init(stringLiteral value: String) {
         self.init(value)
     }
@@ -26,5 +27,6 @@ public struct ProtocolID: Hashable, Sendable, CustomStringConvertible, Expressib
         self.name = name
     }
 
+    /// The name.
     public var description: String { self.name }
 }

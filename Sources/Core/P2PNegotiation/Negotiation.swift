@@ -75,7 +75,9 @@ package struct Negotiation: ~Copyable {
     private mutating func received(token: ByteBuffer, reply: inout ByteBuffer) -> Progress {
         switch self.state {
         case .dialerAwaitsHeader(let proposed):
-            guard Self.isHeader(token) else { return self.fail(.malformed, "the peer answered with \(Self.quoted(token)), not multistream-select 1.0") }
+            guard Self.isHeader(token) else {
+                return self.fail(.malformed, "the peer answered with \(Self.quoted(token)), not multistream-select 1.0")
+            }
             self.state = .dialerAwaitsAnswer(proposed: proposed)
             return .more
 
@@ -98,7 +100,9 @@ package struct Negotiation: ~Copyable {
             return .more
 
         case .listenerAwaitsHeader:
-            guard Self.isHeader(token) else { return self.fail(.malformed, "the peer began with \(Self.quoted(token)), not multistream-select 1.0") }
+            guard Self.isHeader(token) else {
+                return self.fail(.malformed, "the peer began with \(Self.quoted(token)), not multistream-select 1.0")
+            }
             self.owesHeader = true
             self.state = .listenerAwaitsProposal(answered: 0)
             return .more
@@ -116,7 +120,8 @@ package struct Negotiation: ~Copyable {
             }
             self.payHeader(&reply)
             guard answered < Self.maximumMessages else {
-                return self.fail(.tooManyMessages, "the peer asked \(answered + 1) times without agreement; at most \(Self.maximumMessages)")
+                return self.fail(
+                    .tooManyMessages, "the peer asked \(answered + 1) times without agreement; at most \(Self.maximumMessages)")
             }
             reply.writeImmutableBuffer(Self.isListRequest(token) ? self.table.listing() : NegotiationTable.notAvailable)
             self.state = .listenerAwaitsProposal(answered: answered + 1)
@@ -157,7 +162,8 @@ package struct Negotiation: ~Copyable {
         }
         guard let length else { return .partial }
         guard length <= UInt64(Self.maximumMessageLength) else {
-            return .failed(NegotiationError(.messageTooLong, "a message of \(length) bytes was announced; at most \(Self.maximumMessageLength)"))
+            return .failed(
+                NegotiationError(.messageTooLong, "a message of \(length) bytes was announced; at most \(Self.maximumMessageLength)"))
         }
         guard length > 0 else { return .failed(NegotiationError(.malformed, "a message is empty")) }
         guard let token = input.readSlice(length: Int(length)) else {

@@ -4,6 +4,7 @@ public import P2PCore
 public struct NegotiationError: CodedError {
     /// Why it failed: an open set.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The reason's name.
         public let description: String
 
         /// Names a reason of your own.
@@ -23,10 +24,14 @@ public struct NegotiationError: CodedError {
         public static let unexpectedEnd = Code("unexpectedEnd")
     }
 
+    /// Why it failed, for programs.
     public let code: Code
+    /// What was tried, where it failed and what to do, for people.
     public let message: String
+    /// What lies beneath, if anything.
     public let cause: (any Error)?
 
+    /// An error with a code, a message for people and perhaps a cause.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.code = code
         self.message = message

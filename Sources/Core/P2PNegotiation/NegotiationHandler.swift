@@ -114,7 +114,8 @@ package final class NegotiationHandler: ChannelInboundHandler, RemovableChannelH
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if self.state != .done {
             self.state = .done
-            self.onVerdict(.failure(NegotiationError(.unexpectedEnd, "the channel broke during the negotiation of a protocol", cause: error)))
+            self.onVerdict(
+                .failure(NegotiationError(.unexpectedEnd, "the channel broke during the negotiation of a protocol", cause: error)))
         }
         context.fireErrorCaught(error)
     }

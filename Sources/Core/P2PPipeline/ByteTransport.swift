@@ -16,9 +16,12 @@ public protocol ByteTransport: Sendable {
 public struct ByteChannel: Sendable {
     /// Does not read by itself until it is upgraded (`autoRead` is off).
     public let channel: any Channel
+    /// Our end.
     public let localAddress: Multiaddr
+    /// The peer's end.
     public let remoteAddress: Multiaddr
 
+    /// A channel that does not read yet, and its ends.
     public init(channel: any Channel, localAddress: Multiaddr, remoteAddress: Multiaddr) {
         self.channel = channel
         self.localAddress = localAddress

@@ -9,6 +9,7 @@ public struct RecordLayout: Sendable, Hashable {
     /// The most plaintext that one record holds, in bytes.
     public let maximumPayload: Int
 
+    /// A layout in bytes.
     public init(headroom: Int, tailroom: Int, maximumPayload: Int) {
         self.headroom = headroom
         self.tailroom = tailroom
@@ -34,6 +35,7 @@ public protocol RecordWriter: AnyObject {
 }
 
 extension RecordWriter {
+    /// Fresh memory for each record.
     public func makeRecord(payload: Int) -> ByteBuffer {
         var record = ByteBufferAllocator().buffer(capacity: self.layout.headroom + payload + self.layout.tailroom)
         record.moveWriterIndex(forwardBy: self.layout.headroom)
@@ -44,6 +46,7 @@ extension RecordWriter {
 
 /// Writes records into a channel whose secure channel is an ordinary handler, or that has none.
 public final class PipelineRecordWriter: RecordWriter {
+    /// No room is needed, and records end where the caller says.
     public let layout: RecordLayout
     private let context: ChannelHandlerContext
 
@@ -54,10 +57,12 @@ public final class PipelineRecordWriter: RecordWriter {
         self.layout = RecordLayout(headroom: 0, tailroom: 0, maximumPayload: maximumPayload)
     }
 
+    /// Writes the record as it is.
     public func write(_ record: consuming ByteBuffer, promise: EventLoopPromise<Void>?) {
         self.context.write(NIOAny(record), promise: promise)
     }
 
+    /// Flushes what was written.
     public func flush() {
         self.context.flush()
     }

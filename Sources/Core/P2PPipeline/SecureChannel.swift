@@ -15,7 +15,8 @@ public protocol SecureChannel: Sendable {
     ///   - promise: completed on the event loop *before* the first record behind the handshake is passed on, so that
     ///     whoever waits can install the next handler at once. Fails with a ``TransportError``.
     func secure(
-        _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID], promise: EventLoopPromise<SecuredChannel>)
+        _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID],
+        promise: EventLoopPromise<SecuredChannel>)
 }
 
 /// What a secure handshake brought to light.
@@ -31,6 +32,7 @@ public struct SecuredChannel {
     /// Where the muxer puts its records.
     public var records: any RecordWriter
 
+    /// Every part, as documented above.
     public init(
         remotePeer: PeerID, remoteKey: PublicKey, earlyMuxer: ProtocolID? = nil, appMetadata: [UInt8]? = nil, records: any RecordWriter
     ) {

@@ -9,14 +9,18 @@ public struct UpgradingTransport: Transport {
     private let bytes: any ByteTransport
     private let upgrader: Upgrader
 
+    /// A transport of bytes and what upgrades them.
     public init(_ bytes: any ByteTransport, upgrader: Upgrader) {
         self.bytes = bytes
         self.upgrader = upgrader
     }
 
+    /// Looks at the form of the address only.
     public func canDial(_ address: Multiaddr) -> Bool { self.bytes.canDial(address) }
+    /// Looks at the form of the address only.
     public func canListen(on address: Multiaddr) -> Bool { self.bytes.canListen(on: address) }
 
+    /// Connects and upgrades.
     public func dial(
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {
@@ -24,6 +28,7 @@ public struct UpgradingTransport: Transport {
         return try await self.upgrader.upgrade(bytes, role: options.role, expecting: peer, deadline: options.deadline)
     }
 
+    /// Binds; arrivals are upgraded when they are accepted.
     public func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
         UpgradingListener(bytes: try await self.bytes.bind(to: address), upgrader: self.upgrader)
     }

@@ -11,9 +11,12 @@ public struct EchoProtocol: ProtocolHandler {
     /// A responder; it has nothing to configure.
     public init() {}
 
+    /// What it answers to.
     public var protocolIDs: [ProtocolID] { [Self.id] }
+    /// On the connection's loop: it only passes bytes on.
     public var placement: HandlerPlacement { .connectionLoop }
 
+    /// Serves one stream; see ``ProtocolHandler``.
     public func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
         while let bytes = try await stream.read() { try await stream.write(bytes) }
     }

@@ -19,7 +19,9 @@ package enum IntroductionWriter {
     /// record, which has them too, stays), then the record, then the other addresses, then protocols from the last. Never the key.
     ///
     /// - Throws: ``StreamError/Code/messageTooLarge`` when what is left does not fit either.
-    package static func encode(_ introduction: Introduction, upTo limit: Int = IdentifyLimits.sentMessageSize) throws(StreamError) -> ByteBuffer {
+    package static func encode(_ introduction: Introduction, upTo limit: Int = IdentifyLimits.sentMessageSize) throws(StreamError)
+        -> ByteBuffer
+    {
         var wire = WireIdentify()
         if let key = introduction.publicKey { wire.publicKey = Data(key.protobufEncoded) }
         wire.listenAddrs = introduction.listenAddresses.prefix(IdentifyLimits.addresses).map { Data($0.bytes) }

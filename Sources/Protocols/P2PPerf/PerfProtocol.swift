@@ -14,10 +14,14 @@ public struct PerfProtocol: ProtocolHandler {
     /// A server; it has nothing to configure.
     public init() {}
 
+    /// What it answers to.
     public var protocolIDs: [ProtocolID] { [Self.id] }
+    /// On the connection's loop: it only passes bytes on.
     public var placement: HandlerPlacement { .connectionLoop }
+    /// How many streams a peer may keep open.
     public var limits: StreamLimits { StreamLimits(inboundPerPeer: Self.inboundStreamsPerPeer) }
 
+    /// Serves one stream; see ``ProtocolHandler``.
     public func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
         guard var header = try await stream.readExactly(8), let size = header.readInteger(as: UInt64.self) else {
             throw StreamError(.unexpectedEnd, "the peer finished before it said how much to send")

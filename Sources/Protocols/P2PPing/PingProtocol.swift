@@ -14,11 +14,16 @@ public struct PingProtocol: ProtocolHandler {
     /// A responder; it has nothing to configure.
     public init() {}
 
+    /// What it answers to.
     public var protocolIDs: [ProtocolID] { [Self.id] }
+    /// On the connection's loop: it only passes bytes on.
     public var placement: HandlerPlacement { .connectionLoop }
+    /// How many streams a peer may keep open.
     public var limits: StreamLimits { StreamLimits(inboundPerPeer: Self.inboundStreamsPerPeer) }
+    /// Also over a relay: it is cheap.
     public var servesLimitedConnections: Bool { true }
 
+    /// Serves one stream; see ``ProtocolHandler``.
     public func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
         while let ping = try await stream.readExactly(Self.size) { try await stream.write(ping) }
     }

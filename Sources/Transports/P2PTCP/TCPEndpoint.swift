@@ -4,11 +4,11 @@ import P2PCore
 import P2PMultiaddr
 
 #if canImport(Darwin)
-import Darwin
+    import Darwin
 #elseif canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// The host and port of an address that is plain TCP and nothing more.
@@ -59,7 +59,9 @@ struct TCPEndpoint {
     }
 
     /// Asks the system's resolver. Blocks.
-    private static func lookUp(_ name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily) -> Result<[SocketAddress], TransportError> {
+    private static func lookUp(_ name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily) -> Result<
+        [SocketAddress], TransportError
+    > {
         var hints = addrinfo()
         hints.ai_family =
             switch family {
@@ -68,9 +70,9 @@ struct TCPEndpoint {
             case .ip6: AF_INET6
             }
         #if canImport(Glibc)
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         #else
-        hints.ai_socktype = SOCK_STREAM
+            hints.ai_socktype = SOCK_STREAM
         #endif
         var first: UnsafeMutablePointer<addrinfo>?
         let status = getaddrinfo(name, String(port), &hints, &first)
@@ -92,6 +94,7 @@ struct TCPEndpoint {
             }
             entry = info.ai_next
         }
-        return addresses.isEmpty ? .failure(TransportError(.unresolvable, "\(name) has no address of the kind asked for")) : .success(addresses)
+        return addresses.isEmpty
+            ? .failure(TransportError(.unresolvable, "\(name) has no address of the kind asked for")) : .success(addresses)
     }
 }

@@ -21,8 +21,10 @@ public struct TCPTransport: ByteTransport {
         self.logger = logger
     }
 
+    /// Looks at the form of the address only.
     public func canDial(_ address: Multiaddr) -> Bool { TCPEndpoint(address) != nil }
 
+    /// Looks at the form of the address only.
     public func canListen(on address: Multiaddr) -> Bool {
         guard case .ip? = TCPEndpoint(address)?.host else { return false }
         return true
@@ -30,6 +32,7 @@ public struct TCPTransport: ByteTransport {
 
     // MARK: Dialing
 
+    /// Resolves the host and connects to the first of its addresses that answers.
     public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let endpoint = TCPEndpoint(address) else {
             throw TransportError(.unsupportedAddress, "\(address) is no TCP address")
@@ -95,6 +98,7 @@ public struct TCPTransport: ByteTransport {
 
     // MARK: Listening
 
+    /// Binds an IP address; a wildcard stands for every interface.
     public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         guard let endpoint = TCPEndpoint(address), case .ip = endpoint.host, let local = try await endpoint.resolved().first else {
             throw TransportError(.unsupportedAddress, "\(address) is no TCP address to listen on; use /ip4 or /ip6 and /tcp")

@@ -6,9 +6,9 @@ import Testing
 @testable import P2PTCP
 
 #if canImport(Darwin)
-import Darwin
+    import Darwin
 #elseif canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 @Suite("Accepting without file descriptors")
@@ -41,5 +41,7 @@ struct AcceptBackoffTests {
 
 extension EmbeddedChannel {
     /// What autoRead was last set to, if it was.
-    fileprivate var autoReads: [Bool] { self.options.compactMap { $0.option is ChannelOptions.Types.AutoReadOption ? $0.value as? Bool : nil } }
+    fileprivate var autoReads: [Bool] {
+        self.options.compactMap { $0.option is ChannelOptions.Types.AutoReadOption ? $0.value as? Bool : nil }
+    }
 }

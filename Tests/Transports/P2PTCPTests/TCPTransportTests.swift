@@ -34,7 +34,9 @@ struct TCPTransportTests {
         #expect(self.transport.canListen(on: address) == canListen)
     }
 
-    @Test("Bytes go both ways, and both ends know their addresses", arguments: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0", "/dns4/localhost/tcp/0"])
+    @Test(
+        "Bytes go both ways, and both ends know their addresses",
+        arguments: ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0", "/dns4/localhost/tcp/0"])
     func roundTrip(text: String) async throws {
         let isName = text.hasPrefix("/dns")
         let listener = try await self.transport.bind(to: try Multiaddr(isName ? "/ip4/127.0.0.1/tcp/0" : text))

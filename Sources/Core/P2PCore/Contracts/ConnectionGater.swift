@@ -12,12 +12,16 @@ public protocol ConnectionGater: Sendable {
 }
 
 extension ConnectionGater {
+    /// Everybody may.
     public func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool { true }
+    /// Everybody may.
     public func mayAccept(from address: Multiaddr) async -> Bool { true }
+    /// Everybody may.
     public func mayKeep(_ connection: ConnectionInfo) async -> Bool { true }
 }
 
 /// Lets everybody in.
 public struct OpenGater: ConnectionGater {
+    /// It has nothing to decide by.
     public init() {}
 }

@@ -14,11 +14,13 @@ public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
         self.number = Self.last.wrappingAdd(1, ordering: .relaxed).newValue
     }
 
+    /// `#` and the number.
     public var description: String { "#\(self.number)" }
 }
 
 /// What is known about a connection from the moment it is ready; it never changes afterwards.
 public final class ConnectionInfo: Sendable, CustomStringConvertible {
+    /// Its name within this process.
     public let id: ConnectionID
     /// Whether we dialled or were dialled.
     public let role: ConnectionRole
@@ -43,6 +45,7 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
     /// Whether the connection is lent by a relay, with limits on time and bytes. Handlers opt in to those.
     public let isLimited: Bool
 
+    /// Every part, as documented above.
     public init(
         id: ConnectionID = ConnectionID(), role: ConnectionRole, localPeer: PeerID, remotePeer: PeerID, remoteKey: PublicKey,
         localAddress: Multiaddr, remoteAddress: Multiaddr, security: ProtocolID, muxer: ProtocolID, wasMuxerEarly: Bool = false,
@@ -62,6 +65,7 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
         self.isLimited = isLimited
     }
 
+    /// For people.
     public var description: String {
         "connection \(self.id) \(self.role == .dialer ? "to" : "from") \(self.remotePeer) at \(self.remoteAddress) (\(self.security), \(self.muxer))"
     }

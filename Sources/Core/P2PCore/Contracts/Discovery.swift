@@ -11,12 +11,14 @@ public protocol Discovery: Sendable {
 
 /// A peer that a source of discovery found; unverified until it is dialled.
 public struct DiscoveredPeer: Sendable, Hashable {
+    /// Who was found.
     public let peer: PeerID
     /// Without `/p2p`.
     public let addresses: [Multiaddr]
     /// For how long the source vouches for the addresses.
     public let timeToLive: Duration
 
+    /// A peer at addresses without `/p2p`.
     public init(peer: PeerID, addresses: [Multiaddr], timeToLive: Duration) {
         self.peer = peer
         self.addresses = addresses

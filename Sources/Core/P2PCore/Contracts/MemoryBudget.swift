@@ -6,6 +6,7 @@ public final class MemoryBudget: Sendable {
     /// The whole budget, in bytes.
     public let limit: Int
 
+    /// A budget of `limit` bytes.
     public init(limit: Int) {
         self.limit = limit
         self.free = Atomic(limit)

@@ -23,6 +23,7 @@ public struct ConnectionTraffic: Sendable, Hashable {
     /// Streams that live, both ways.
     public var streams: Int
 
+    /// Counters with these values.
     public init(bytesIn: UInt64 = 0, bytesOut: UInt64 = 0, streams: Int = 0) {
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut

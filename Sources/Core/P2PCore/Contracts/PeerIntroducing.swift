@@ -18,6 +18,7 @@ public struct Introduction: Sendable, Hashable {
     /// The sender's peer record in its signed envelope, as bytes, verified if it came from a peer.
     public var signedRecord: [UInt8]?
 
+    /// Every part, as documented above.
     public init(
         publicKey: PublicKey? = nil, listenAddresses: [Multiaddr] = [], protocols: [ProtocolID] = [], observedAddress: Multiaddr? = nil,
         protocolVersion: String = "", agentVersion: String = "", signedRecord: [UInt8]? = nil
@@ -47,5 +48,6 @@ public protocol PeerIntroducing: Sendable {
 }
 
 extension PeerIntroducing {
+    /// Nothing is known.
     public func knownIntroduction(of peer: PeerID) async -> Introduction? { nil }
 }

@@ -15,8 +15,11 @@ public protocol ProtocolHandler: Sendable {
 }
 
 extension ProtocolHandler {
+    /// The global executor.
     public var placement: HandlerPlacement { .global }
+    /// The default bounds.
     public var limits: StreamLimits { StreamLimits() }
+    /// Not over relays.
     public var servesLimitedConnections: Bool { false }
 }
 
@@ -35,6 +38,7 @@ public struct StreamLimits: Sendable, Hashable {
     /// How long a stream may live; nil for as long as it likes.
     public var lifetime: Duration?
 
+    /// Bounds; by default 128 streams per peer, for as long as they like.
     public init(inboundPerPeer: Int = 128, lifetime: Duration? = nil) {
         self.inboundPerPeer = inboundPerPeer
         self.lifetime = lifetime

@@ -32,10 +32,12 @@ public struct LimitError: Error, Equatable, CustomStringConvertible {
     /// Its value.
     public let value: Int
 
+    /// A limit by its setting's name, and its value.
     public init(limit: String, value: Int) {
         self.limit = limit
         self.value = value
     }
 
+    /// The limit and its value, for people.
     public var description: String { "the limit \(self.limit) of \(self.value) is reached" }
 }

@@ -25,6 +25,7 @@ public struct DialOptions: Sendable {
     /// The local address to dial from; nil lets the system choose.
     public var localAddress: Multiaddr?
 
+    /// A dial until `deadline`.
     public init(deadline: NIODeadline, role: ConnectionRole = .dialer, localAddress: Multiaddr? = nil) {
         self.deadline = deadline
         self.role = role
@@ -44,7 +45,9 @@ public protocol TransportListener: Sendable {
 
 /// The successive lists of a listener's addresses; only the newest waits.
 public struct AddressChanges: AsyncSequence, Sendable {
+    /// What it yields.
     public typealias Element = [Multiaddr]
+    /// How it fails.
     public typealias Failure = Never
 
     private let stream: AsyncStream<[Multiaddr]>
@@ -55,6 +58,7 @@ public struct AddressChanges: AsyncSequence, Sendable {
         return (AddressChanges(stream: stream), continuation)
     }
 
+    /// Begins to walk; there is to be one walker.
     public func makeAsyncIterator() -> AsyncStream<[Multiaddr]>.Iterator {
         self.stream.makeAsyncIterator()
     }

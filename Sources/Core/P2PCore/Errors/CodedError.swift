@@ -13,8 +13,10 @@ public protocol CodedError: Error, Equatable, CustomStringConvertible {
 }
 
 extension CodedError {
+    /// Whether the codes are equal.
     public static func == (left: Self, right: Self) -> Bool { left.code == right.code }
 
+    /// For people.
     public var description: String {
         guard let cause = self.cause else { return "\(self.code): \(self.message)" }
         return "\(self.code): \(self.message) (\(cause))"

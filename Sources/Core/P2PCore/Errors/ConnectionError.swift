@@ -2,6 +2,7 @@
 public struct ConnectionError: CodedError {
     /// Why it failed: an open set.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The reason's name.
         public let description: String
 
         /// Names a reason of your own.
@@ -42,10 +43,14 @@ public struct ConnectionError: CodedError {
 
     private let storage: Storage
 
+    /// Why it failed, for programs.
     public var code: Code { self.storage.code }
+    /// What was tried, where it failed and what to do, for people.
     public var message: String { self.storage.message }
+    /// What lies beneath, if anything.
     public var cause: (any Error)? { self.storage.cause }
 
+    /// An error with a code, a message for people and perhaps a cause.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.storage = Storage(code: code, message: message, cause: cause)
     }

@@ -1,7 +1,9 @@
 /// The number that a closing connection carries on transports that can carry one (libp2p specs, "error codes").
 public struct ConnectionErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    /// The number on the wire.
     public let rawValue: UInt32
 
+    /// Takes any number.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// An ordinary goodbye.
@@ -23,5 +25,6 @@ public struct ConnectionErrorCode: RawRepresentable, Hashable, Sendable, CustomS
     /// The gater refused the peer.
     public static let gated = Self(rawValue: 0x1007)
 
+    /// The number in hexadecimal.
     public var description: String { "0x" + String(self.rawValue, radix: 16) }
 }

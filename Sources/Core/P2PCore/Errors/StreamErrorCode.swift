@@ -2,8 +2,10 @@
 ///
 /// Yamux has room for none unless the peer is known to read it; there it is lost.
 public struct StreamErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    /// The number on the wire.
     public let rawValue: UInt32
 
+    /// Takes any number.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// No reason given: the task that owned the stream was cancelled or went away.
@@ -17,5 +19,6 @@ public struct StreamErrorCode: RawRepresentable, Hashable, Sendable, CustomStrin
     /// The peer broke the protocol's rules.
     public static let protocolViolation = Self(rawValue: 0x1003)
 
+    /// The number in hexadecimal.
     public var description: String { "0x" + String(self.rawValue, radix: 16) }
 }

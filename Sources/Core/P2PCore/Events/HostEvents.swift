@@ -2,18 +2,24 @@ import Synchronization
 
 /// A subscription to what happens to a host: bounded, and honest about what it lost.
 public struct HostEvents: AsyncSequence, Sendable {
+    /// What it yields.
     public typealias Element = HostEvent
+    /// How it fails.
     public typealias Failure = Never
 
     let mailbox: Mailbox
 
+    /// Walks through it.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let mailbox: Mailbox
 
+        /// Waits for the next one.
         public mutating func next() async -> HostEvent? { await self.mailbox.next() }
+        /// Waits for the next one, on the caller's actor.
         public mutating func next(isolation actor: isolated (any Actor)?) async -> HostEvent? { await self.mailbox.next() }
     }
 
+    /// Begins to walk; there is to be one walker.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(mailbox: self.mailbox) }
 
     /// One subscriber's queue.

@@ -19,10 +19,12 @@ public final class EventLoopTaskExecutor: TaskExecutor {
     /// Jobs that ``runPending()`` runs before it lets the loop read again, so that busy handlers can't starve the sockets.
     private static let quantum = 1_024
 
+    /// An executor over one event loop; share it among the loop's connections.
     public init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
     }
 
+    /// Takes a job from the concurrency runtime.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let mustSchedule = self.state.withLock { state in
@@ -33,6 +35,7 @@ public final class EventLoopTaskExecutor: TaskExecutor {
         if mustSchedule { self.eventLoop.execute { self.runScheduled() } }
     }
 
+    /// Itself, as the runtime wants it.
     public func asUnownedTaskExecutor() -> UnownedTaskExecutor {
         UnownedTaskExecutor(ordinary: self)
     }

@@ -2,7 +2,9 @@
 ///
 /// Ends with nil only after our own close; anything else throws a ``ConnectionError``.
 public struct InboundStreams: AsyncSequence, Sendable {
+    /// What it yields.
     public typealias Element = PeerStream
+    /// How it fails.
     public typealias Failure = ConnectionError
 
     package let backlog: InboundBacklog
@@ -11,18 +13,22 @@ public struct InboundStreams: AsyncSequence, Sendable {
         self.backlog = backlog
     }
 
+    /// Walks through it.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let backlog: InboundBacklog
 
+        /// Waits for the next one.
         public mutating func next() async throws(ConnectionError) -> PeerStream? {
             try await self.backlog.next()
         }
 
+        /// Waits for the next one, on the caller's actor.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(ConnectionError) -> PeerStream? {
             try await self.backlog.next()
         }
     }
 
+    /// Begins to walk; there is to be one walker.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(backlog: self.backlog)
     }

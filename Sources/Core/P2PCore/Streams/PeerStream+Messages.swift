@@ -70,23 +70,29 @@ extension PeerStream {
 
 /// The bytes of a ``PeerStream`` as a sequence of buffers, up to the peer's half-close.
 public struct StreamChunks: AsyncSequence, Sendable {
+    /// What it yields.
     public typealias Element = ByteBuffer
+    /// How it fails.
     public typealias Failure = StreamError
 
     let stream: PeerStream
 
+    /// Walks through it.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let stream: PeerStream
 
+        /// Waits for the next one.
         public mutating func next() async throws(StreamError) -> ByteBuffer? {
             try await self.stream.read()
         }
 
+        /// Waits for the next one, on the caller's actor.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(StreamError) -> ByteBuffer? {
             try await self.stream.read()
         }
     }
 
+    /// Begins to walk; there is to be one walker.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(stream: self.stream)
     }

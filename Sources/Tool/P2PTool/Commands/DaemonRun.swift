@@ -2,7 +2,6 @@ import Logging
 import NIOCore
 import P2P
 import P2PCore
-import P2PHost
 import P2PMultiaddr
 
 /// What a daemon prints while its host runs.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import P2P
 import P2PCore
-import P2PEcho
 
 /// `p2p echo`.
 struct EchoCommand: ToolCommand {

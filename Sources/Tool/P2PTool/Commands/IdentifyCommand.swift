@@ -1,7 +1,6 @@
 import ArgumentParser
 import P2P
 import P2PCore
-import P2PIdentify
 
 /// `p2p identify`.
 struct IdentifyCommand: ToolCommand {

@@ -2,7 +2,6 @@ import ArgumentParser
 import NIOCore
 import P2P
 import P2PMultiaddr
-import P2PPing
 
 #if canImport(Darwin)
     import Darwin

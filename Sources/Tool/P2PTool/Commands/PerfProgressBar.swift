@@ -1,4 +1,4 @@
-import P2PPerf
+import P2P
 import Synchronization
 
 /// How far a measurement has come, on one line of a terminal that is written over ten times a second.

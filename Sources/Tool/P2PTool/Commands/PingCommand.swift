@@ -1,7 +1,6 @@
 import ArgumentParser
 import P2P
 import P2PCore
-import P2PPing
 
 /// `p2p ping`.
 struct PingCommand: ToolCommand {

@@ -1,6 +1,5 @@
 import P2P
 import P2PCore
-import P2PPing
 
 /// The pings of one command.
 struct PingRun: Sendable {

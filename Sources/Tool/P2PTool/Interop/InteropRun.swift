@@ -2,7 +2,6 @@ import NIOCore
 import P2P
 import P2PCore
 import P2PMultiaddr
-import P2PPing
 
 /// One side of a test under the official contract.
 struct InteropRun: Sendable {

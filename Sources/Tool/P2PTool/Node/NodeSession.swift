@@ -1,10 +1,8 @@
 import Logging
 import P2P
 import P2PCore
-import P2PHost
 import P2PIdentity
 import P2PMultiaddr
-import P2PSwarm
 
 /// A running host for the length of a command.
 struct NodeSession {
