@@ -51,7 +51,10 @@ def check(path):
 
 def main():
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], check=True, capture_output=True, text=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split("\0")
     found = [line for name in listed if name and pathlib.Path(name).is_file() for line in check(pathlib.Path(name))]
     for line in found:

@@ -2,12 +2,11 @@
 
 import signal
 import socket
-import time
 
 import pytest
 
 from conftest import STACKS
-from peers import ours
+from peers import clock, ours
 from peers.formats import Key
 
 STATS = {"connections", "streams", "pending", "fds", "tasks", "rss_bytes", "bytes_in", "bytes_out"}
@@ -15,7 +14,13 @@ STATS = {"connections", "streams", "pending", "fds", "tasks", "rss_bytes", "byte
 
 @pytest.mark.parametrize(
     "arguments",
-    [["no-such-command"], ["ping"], ["ping", "--no-such-option"], ["daemon", "--listen"], ["key", "new", "--type", "dsa"]],
+    [
+        ["no-such-command"],
+        ["ping"],
+        ["ping", "--no-such-option"],
+        ["daemon", "--listen"],
+        ["key", "new", "--type", "dsa"],
+    ],
     ids=" ".join,
 )
 def test_usage_errors_exit_64(arguments):
@@ -31,7 +36,9 @@ def test_a_bad_address_is_an_error_that_says_so(address):
     assert outcome.stderr
 
 
-@pytest.mark.parametrize("command", [["ping", "--count", "1"], ["identify"], ["echo", "--message", "x"], ["perf", "--upload", "1"]])
+@pytest.mark.parametrize(
+    "command", [["ping", "--count", "1"], ["identify"], ["echo", "--message", "x"], ["perf", "--upload", "1"]]
+)
 def test_nobody_there_is_an_error_with_a_code(command, keys):
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -46,17 +53,18 @@ def test_a_timeout_is_kept(keys):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"/ip4/127.0.0.1/tcp/{silent.getsockname()[1]}/p2p/{Key().peer}"
-        started = time.monotonic()
+        started = clock.now()
         outcome = ours.run("ping", address, "--count", 1, "--timeout", 2, "--key", keys("ed25519"), "--json")
         assert outcome.code == 1, outcome
-        assert time.monotonic() - started < 9, "well before the upgrade deadline of 10 s"
+        assert clock.now() - started < 9, "well before the upgrade deadline of 10 s"
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_the_daemon_says_goodbye(keys, signal_number):
     daemon = ours.Daemon(key=keys("ed25519"))
     pinger = ours.JSONProcess(
-        [ours.BINARY, "ping", daemon.address, "--count", 1000, "--interval", 0.1, "--json"], environment=ours.environment()
+        [ours.BINARY, "ping", daemon.address, "--count", 1000, "--interval", 0.1, "--json"],
+        environment=ours.environment(),
     )
     try:
         pinger.wait_for("pong")
@@ -93,7 +101,8 @@ def test_the_snapshot_counts(nodes):
     before = daemon.stats()
     assert STATS <= before.keys()
     pinger = ours.JSONProcess(
-        [ours.BINARY, "ping", daemon.address, "--count", 1000, "--interval", 0.05, "--json"], environment=ours.environment()
+        [ours.BINARY, "ping", daemon.address, "--count", 1000, "--interval", 0.05, "--json"],
+        environment=ours.environment(),
     )
     try:
         pinger.wait_for(lambda item: item.get("sequence") == 3)
@@ -104,8 +113,5 @@ def test_the_snapshot_counts(nodes):
         assert during["bytes_in"] > before["bytes_in"] and during["bytes_out"] > before["bytes_out"]
     finally:
         pinger.stop()
-    deadline = time.monotonic() + 5
-    counts = ("connections", "streams", "pending", "fds")
-    while any((after := daemon.stats())[name] != before[name] for name in counts):
-        assert time.monotonic() < deadline, f"before {before}, after {after}"
-        time.sleep(0.1)
+    picked = lambda stats: [stats[name] for name in ("connections", "streams", "pending", "fds")]  # noqa: E731
+    clock.wait_until(lambda: picked(daemon.stats()) == picked(before), 5, "what was before")

@@ -27,25 +27,31 @@ from .wire import (
 MESSAGES = 32
 """Proposals and lists that a listener answers."""
 
+# What a broken message is, and the reason that the daemon must log for it.
 MALFORMED = {
-    "length-of-10-bytes": b"\x80" * 9 + b"\x01",
-    "length-not-minimal": b"\x94\x80\x00/multistream/1.0.0\n",
-    "length-above-2^63": b"\xff" * 9 + b"\x7f",
-    "length-of-zero": b"\x00",
-    "length-1025": uvarint(1025) + b"/" * 1024 + b"\n",
-    "length-2^31": uvarint(1 << 31) + b"/multistream/1.0.0\n",
-    "no-newline": b"\x12/multistream/1.0.0",
-    "nul": token("/multi\0stream/1.0"),
-    "bad-utf-8": token(b"/multistream/\xff\xfe"),
-    "http": b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nUser-Agent: somebody/1.0\r\n\r\n",
-    "tls": bytes.fromhex("16030100c4010000c00303") + bytes(200),
-    "zeros": bytes(4096),
-    "ones": b"\xff" * 4096,
-    "another-version": token("/multistream/2.0.0"),
+    "length-of-10-bytes": (b"\x80" * 9 + b"\x01", "longer than 9 bytes"),
+    "length-above-2^63": (b"\xff" * 9 + b"\x7f", "longer than 9 bytes"),
+    "length-of-zero": (b"\x00", "a message is empty"),
+    "length-1025": (uvarint(1025) + b"/" * 1024 + b"\n", "1025 bytes .* at most 1024"),
+    "length-2^31": (uvarint(1 << 31) + b"/multistream/1.0.0\n", "2147483648 bytes .* at most 1024"),
+    "nul": (token("/multi\0stream/1.0"), "no printable UTF-8"),
+    "bad-utf-8": (token(b"/multistream/\xff\xfe"), "no printable UTF-8"),
+    "http": (
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nUser-Agent: somebody/1.0\r\n\r\n",
+        "no printable UTF-8",
+    ),
+    "tls": (bytes.fromhex("16030100c4010000c00303") + bytes(200), "does not end in a newline"),
+    "zeros": (bytes(4096), "a message is empty"),
+    "ones": (b"\xff" * 4096, "longer than 9 bytes"),
 }
-PROPOSALS = {name: data for name, data in MALFORMED.items() if name not in ("another-version", "length-not-minimal", "no-newline")} | {
-    "length-not-minimal": b"\x87\x80\x00/noise\n",
-    "no-newline": b"\x06/noise",
+HEADERS = MALFORMED | {
+    "length-not-minimal": (b"\x94\x80\x00/multistream/1.0.0\n", "shorter spelling"),
+    "no-newline": (b"\x12/multistream/1.0.0", "does not end in a newline"),
+    "another-version": (token("/multistream/2.0.0"), "/multistream/2.0.0"),
+}
+PROPOSALS = MALFORMED | {
+    "length-not-minimal": (b"\x87\x80\x00/noise\n", "shorter spelling"),
+    "no-newline": (b"\x06/noise", "does not end in a newline"),
 }
 
 
@@ -55,20 +61,23 @@ def ended_in_time(link):
 
 
 class TestConnection:
-    @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
-    def test_a_malformed_header_closes(self, attack, data):
+    @pytest.mark.parametrize(("data", "reason"), HEADERS.values(), ids=HEADERS.keys())
+    def test_a_malformed_header_closes(self, attack, data, reason):
+        attack.must_log(reason)
         with Link(attack.endpoint) as link:
             link.send(data)
             assert ended_in_time(link)
 
-    @pytest.mark.parametrize("data", PROPOSALS.values(), ids=PROPOSALS.keys())
-    def test_a_malformed_proposal_closes(self, attack, data):
+    @pytest.mark.parametrize(("data", "reason"), PROPOSALS.values(), ids=PROPOSALS.keys())
+    def test_a_malformed_proposal_closes(self, attack, data, reason):
+        attack.must_log(reason)
         with Link(attack.endpoint) as link:
             link.send(token(MULTISTREAM) + data)
             assert ended_in_time(link)
 
     @pytest.mark.parametrize("name", ["/nope/1.0.0", "ls"])
     def test_asking_without_end_closes(self, attack, name):
+        attack.must_log("asked 33 times without agreement")
         with Link(attack.endpoint) as link:
             link.send(token(MULTISTREAM))
             assert receive_token(link) == MULTISTREAM
@@ -81,6 +90,7 @@ class TestConnection:
             assert answers == MESSAGES
 
     def test_many_proposals_in_one_segment_close_too(self, attack):
+        attack.must_log("asked 33 times without agreement")
         with Link(attack.endpoint) as link:
             link.send(token(MULTISTREAM) + token("/nope/1.0.0") * 5000)
             assert ended_in_time(link)
@@ -111,7 +121,9 @@ class TestConnection:
         with Link(attack.endpoint) as link:
             assert propose(link, NOISE) == NOISE
             channel = initiate(link, Key())
-            opening = Frame(WINDOW_UPDATE, SYN, 1, 0).wire + data_frame(1, token(MULTISTREAM) + token(PING) + bytes(32)).wire
+            opening = (
+                Frame(WINDOW_UPDATE, SYN, 1, 0).wire + data_frame(1, token(MULTISTREAM) + token(PING) + bytes(32)).wire
+            )
             channel.send(token(MULTISTREAM) + token(YAMUX) + opening)
             assert receive_token(channel) == MULTISTREAM
             assert receive_token(channel) == YAMUX
@@ -123,7 +135,7 @@ class TestConnection:
 
 
 class TestStream:
-    @pytest.mark.parametrize("data", PROPOSALS.values(), ids=PROPOSALS.keys())
+    @pytest.mark.parametrize("data", [data for data, _ in PROPOSALS.values()], ids=PROPOSALS.keys())
     def test_a_malformed_proposal_resets_the_stream_alone(self, attack, data):
         session = attack.session()
         with session.link:

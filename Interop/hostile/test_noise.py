@@ -33,6 +33,27 @@ LOW_ORDER = {
 }
 
 
+# Encodings of Ed25519 points of order 1, 2, 4 and 8, and what is not below the prime.
+SMALL_ORDER = {
+    "order-1": (b"\x01" + bytes(31), "small order"),
+    "order-2": (bytes.fromhex("ec" + "ff" * 30 + "7f"), "small order"),
+    "order-4": (bytes(32), "small order"),
+    "order-4-negative": (bytes(31) + b"\x80", "small order"),
+    "order-8": (bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "small order"),
+    "order-8-negative": (
+        bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85"),
+        "small order",
+    ),
+    "order-8-twin": (bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "small order"),
+    "order-8-twin-negative": (
+        bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"),
+        "small order",
+    ),
+    "order-4-not-canonical": (bytes.fromhex("ed" + "ff" * 30 + "7f"), "not below 2\\^255 - 19"),
+    "order-1-not-canonical": (bytes.fromhex("ee" + "ff" * 30 + "7f"), "not below 2\\^255 - 19"),
+}
+
+
 def begin(endpoint):
     """A link on which /noise is agreed, and a handshake."""
     link = Link(endpoint)
@@ -46,6 +67,7 @@ def assert_closed(link, within=5):
 
 class TestFraming:
     def test_an_empty_first_message(self, attack):
+        attack.must_log("handshake message 1 ends before")
         link, _ = begin(attack.endpoint)
         with link:
             link.send(framed(b""))
@@ -53,6 +75,7 @@ class TestFraming:
 
     @pytest.mark.parametrize("length", [1, 31])
     def test_a_first_message_too_short(self, attack, length):
+        attack.must_log("handshake message 1 ends before")
         link, _ = begin(attack.endpoint)
         with link:
             link.send(framed(bytes(length)))
@@ -60,6 +83,7 @@ class TestFraming:
 
     @pytest.mark.parametrize("length", [0, 15, 47, 63])
     def test_a_third_message_too_short(self, attack, length):
+        attack.must_log("handshake message 3 (ends before|does not authenticate)")
         link, noise = begin(attack.endpoint)
         with link:
             link.send(framed(noise.write_first()))
@@ -68,6 +92,7 @@ class TestFraming:
             assert_closed(link)
 
     def test_the_longest_message_that_never_comes(self, attack):
+        attack.must_log("not done by their deadline")
         link, noise = begin(attack.endpoint)
         with link:
             link.send(framed(noise.write_first()))
@@ -77,6 +102,7 @@ class TestFraming:
 
     @pytest.mark.parametrize("length", [0, 1, 15])
     def test_a_record_too_short(self, attack, length):
+        attack.must_log(f"a record of {length} bytes has no room for its tag")
         session = attack.session()
         with session.link:
             session.link.send(framed(bytes(length)))
@@ -116,36 +142,63 @@ class TestProofs:
             assert_closed(link)
 
     CASES = {
-        "empty": lambda key, static: b"",
-        "no-signature": lambda key, static: message((1, key.public_message)),
-        "no-key": lambda key, static: message((2, key.sign(b"noise-libp2p-static-key:" + static.public))),
-        "empty-signature": lambda key, static: message((1, key.public_message), (2, b"")),
-        "signed-by-another": lambda key, static: payload(key, static, signer=Key()),
-        "wrong-prefix": lambda key, static: payload(key, static, prefix=b"noise-libp2p-static-key;"),
-        "no-prefix": lambda key, static: payload(key, static, prefix=b""),
-        "another-static-key": lambda key, static: payload(key, Handshake().static),
-        "signature-too-long": lambda key, static: payload(key, static) + message((2, bytes(40_000))),
-        "key-of-no-type": lambda key, static: message((1, message((1, 9), (2, bytes(32)))), (2, bytes(64))),
-        "key-cut-short": lambda key, static: message((1, key.public_message[:-1]), (2, bytes(64))),
-        "key-empty": lambda key, static: message((1, b""), (2, bytes(64))),
-        "not-protobuf": lambda key, static: b"\xff" * 200,
-        "length-beyond-the-end": lambda key, static: b"\x0a\xff\xff\xff\xff\x0f" + bytes(10),
-        "group-tags": lambda key, static: b"\x0b" * 1000,
+        "empty": (lambda key, static: b"", "no identity key"),
+        "no-signature": (lambda key, static: message((1, key.public_message)), "no signature"),
+        "no-key": (
+            lambda key, static: message((2, key.sign(b"noise-libp2p-static-key:" + static.public))),
+            "no identity key",
+        ),
+        "empty-signature": (lambda key, static: message((1, key.public_message), (2, b"")), "no signature"),
+        "signed-by-another": (
+            lambda key, static: payload(key, static, signer=Key()),
+            "isn't signed by the identity key",
+        ),
+        "wrong-prefix": (
+            lambda key, static: payload(key, static, prefix=b"noise-libp2p-static-key;"),
+            "isn't signed by the identity key",
+        ),
+        "no-prefix": (lambda key, static: payload(key, static, prefix=b""), "isn't signed by the identity key"),
+        "another-static-key": (
+            lambda key, static: payload(key, Handshake().static),
+            "isn't signed by the identity key",
+        ),
+        "signature-too-long": (
+            lambda key, static: payload(key, static) + message((2, bytes(40_000))),
+            "isn't signed by the identity key",
+        ),
+        "key-of-no-type": (
+            lambda key, static: message((1, message((1, 9), (2, bytes(32)))), (2, bytes(64))),
+            "identity key .* is refused",
+        ),
+        "key-cut-short": (
+            lambda key, static: message((1, key.public_message[:-1]), (2, bytes(64))),
+            "identity key .* is refused",
+        ),
+        "key-empty": (lambda key, static: message((1, b""), (2, bytes(64))), "identity key .* is refused"),
+        "not-protobuf": (lambda key, static: b"\xff" * 200, "isn't its protobuf message"),
+        "length-beyond-the-end": (
+            lambda key, static: b"\x0a\xff\xff\xff\xff\x0f" + bytes(10),
+            "isn't its protobuf message",
+        ),
+        "group-tags": (lambda key, static: b"\x0b" * 1000, "isn't its protobuf message"),
     }
 
-    @pytest.mark.parametrize("make", CASES.values(), ids=CASES.keys())
+    @pytest.mark.parametrize(("make", "reason"), CASES.values(), ids=CASES.keys())
     @pytest.mark.parametrize("key_type", ["ed25519", "secp256k1"])
-    def test_a_false_proof_is_refused(self, attack, make, key_type):
+    def test_a_false_proof_is_refused(self, attack, make, reason, key_type):
+        attack.must_log(reason)
         key = Key(key_type)
         self.assert_refused(attack, lambda static: make(key, static))
 
     @pytest.mark.parametrize("bits", [1024, 8200])
     def test_an_rsa_key_of_a_size_that_is_not_allowed(self, attack, bits):
+        attack.must_log(f"an RSA key of {bits} bits")
         key = Key("rsa", bits) if bits < 2048 else FakeRSA(bits)
         self.assert_refused(attack, lambda static: payload(key, static))
 
-    @pytest.mark.parametrize("point", LOW_ORDER.values(), ids=LOW_ORDER.keys())
-    def test_an_ed25519_key_of_small_order(self, attack, point):
+    @pytest.mark.parametrize(("point", "reason"), SMALL_ORDER.values(), ids=SMALL_ORDER.keys())
+    def test_an_ed25519_key_of_small_order(self, attack, point, reason):
+        attack.must_log(reason)
         public = message((1, 1), (2, point))
         self.assert_refused(attack, lambda static: message((1, public), (2, bytes(64))))
 
@@ -168,7 +221,9 @@ class TestProofs:
         with Link(attack.endpoint) as link:
             assert propose(link, NOISE) == NOISE
             channel = initiate(
-                link, key, make_payload=lambda key, static, extensions: message((1, other.public_message)) + payload(key, static)
+                link,
+                key,
+                make_payload=lambda key, static, extensions: message((1, other.public_message)) + payload(key, static),
             )
             assert propose(channel, YAMUX) == YAMUX
 
@@ -199,6 +254,7 @@ class FakeRSA:
 class TestCurvePoints:
     @pytest.mark.parametrize("point", LOW_ORDER.values(), ids=LOW_ORDER.keys())
     def test_a_low_order_ephemeral_key(self, attack, point):
+        attack.must_log("low-order point")
         link, noise = begin(attack.endpoint)
         with link:
             link.send(framed(noise.write_first(point)))
@@ -206,6 +262,7 @@ class TestCurvePoints:
 
     @pytest.mark.parametrize("point", LOW_ORDER.values(), ids=LOW_ORDER.keys())
     def test_a_low_order_static_key(self, attack, point):
+        attack.must_log("low-order point")
         link, noise = begin(attack.endpoint)
         with link:
             link.send(framed(noise.write_first()))
@@ -231,6 +288,7 @@ class TestTampering:
 
     @pytest.mark.timeout(3600)
     def test_a_flipped_bit_in_the_proof(self, attack):
+        attack.must_log("does not authenticate")
         bits = None
         bit = 0
         while bits is None or bit < bits:
@@ -246,6 +304,7 @@ class TestTampering:
 
     @pytest.mark.timeout(3600)
     def test_a_flipped_bit_in_a_record(self, attack):
+        attack.must_log("does not authenticate")
         size = len(bytes.fromhex("000200010000000000000007")) + 16
         for bit in self.samples(size * 8, in_ci=25):
             session = attack.session()
@@ -256,6 +315,7 @@ class TestTampering:
                 assert 7 not in session.pongs
 
     def test_a_record_twice(self, attack):
+        attack.must_log("does not authenticate")
         session = attack.session()
         with session.link:
             record = session.channel.record(bytes.fromhex("000200010000000000000007"))
@@ -265,6 +325,7 @@ class TestTampering:
             assert_closed(session.link)
 
     def test_records_out_of_order(self, attack):
+        attack.must_log("does not authenticate")
         session = attack.session()
         with session.link:
             first, second = (session.channel.record(bytes.fromhex("000200010000000000000007")) for _ in range(2))
@@ -272,6 +333,7 @@ class TestTampering:
             assert_closed(session.link)
 
     def test_the_handshake_of_another_connection(self, attack):
+        attack.must_log("does not authenticate")
         """A third message recorded elsewhere does not authenticate here."""
         link, noise = begin(attack.endpoint)
         with link:
@@ -286,6 +348,7 @@ class TestTampering:
             assert_closed(again)
 
     def test_plaintext_behind_the_handshake(self, attack):
+        attack.must_log("a record of 4911 bytes does not authenticate")
         link, noise = begin(attack.endpoint)
         with link:
             link.send(framed(noise.write_first()))
@@ -297,6 +360,7 @@ class TestTampering:
 
 
 def test_an_end_in_the_middle_of_a_record(attack):
+    attack.must_log("ended after 498 of 1016 bytes of a record")
     session = attack.session()
     session.link.send(session.channel.record(b"x" * 1000)[:500])
     session.link.finish()

@@ -29,29 +29,34 @@ from .wire import (
 
 OFFENCES = 200
 """Resets, stream errors and frames without effect that are put up with, each, in 30 s."""
-STREAMS, BACKLOG = 512, 256
+STREAMS_OF_A_HANDLER = 128
+"""What one peer may have open with one handler that has no narrower limit."""
 HIGHEST = 0xFFFFFFFF
 
+# The frame, and the reason that the daemon must log for it.
 VIOLATIONS = {
-    "version-1": Frame(DATA, SYN, 1, 0, version=1),
-    "version-255": Frame(DATA, SYN, 1, 0, version=255),
-    "type-4": Frame(4, 0, 1, 0),
-    "type-255": Frame(255, 0, 1, 0),
-    "flag-16": Frame(WINDOW_UPDATE, SYN | 0x10, 1, 0),
-    "flag-0x8000": Frame(WINDOW_UPDATE, 0x8000, 1, 0),
-    "every-flag": Frame(DATA, 0xFFFF, 1, 0),
-    "data-on-stream-0": data_frame(0, b"hello"),
-    "opening-stream-0": Frame(WINDOW_UPDATE, SYN, 0, 0),
-    "window-update-on-stream-0": Frame(WINDOW_UPDATE, 0, 0, 1024),
-    "wrong-parity": Frame(WINDOW_UPDATE, SYN, 2, 0),
-    "wrong-parity-highest": Frame(WINDOW_UPDATE, SYN, HIGHEST - 1, 0),
-    "ping-on-a-stream": Frame(PING_FRAME, SYN, 1, 7),
-    "ping-without-flags": Frame(PING_FRAME, 0, 0, 7),
-    "ping-both-ways": Frame(PING_FRAME, SYN | ACK, 0, 7),
-    "go-away-on-a-stream": Frame(GO_AWAY, 0, 1, NORMAL),
-    "go-away-with-flags": Frame(GO_AWAY, SYN, 0, NORMAL),
-    "longest-data-frame": Frame(DATA, SYN, 1, HIGHEST),
-    "first-frame-over-the-window": Frame(DATA, SYN, 1, INITIAL_WINDOW + 1),
+    "version-1": (Frame(DATA, SYN, 1, 0, version=1), "frame of version 1"),
+    "version-255": (Frame(DATA, SYN, 1, 0, version=255), "frame of version 255"),
+    "type-4": (Frame(4, 0, 1, 0), "frame of type 4"),
+    "type-255": (Frame(255, 0, 1, 0), "frame of type 255"),
+    "flag-16": (Frame(WINDOW_UPDATE, SYN | 0x10, 1, 0), "flags 0x11"),
+    "flag-0x8000": (Frame(WINDOW_UPDATE, 0x8000, 1, 0), "flags 0x8000"),
+    "every-flag": (Frame(DATA, 0xFFFF, 1, 0), "flags 0xffff"),
+    "data-on-stream-0": (data_frame(0, b"hello"), "on stream 0"),
+    "opening-stream-0": (Frame(WINDOW_UPDATE, SYN, 0, 0), "on stream 0"),
+    "window-update-on-stream-0": (Frame(WINDOW_UPDATE, 0, 0, 1024), "on stream 0"),
+    "wrong-parity": (Frame(WINDOW_UPDATE, SYN, 2, 0), "stream 2 opened from the wrong side"),
+    "wrong-parity-highest": (Frame(WINDOW_UPDATE, SYN, HIGHEST - 1, 0), "stream 4294967294 opened from the wrong side"),
+    "ping-on-a-stream": (Frame(PING_FRAME, SYN, 1, 7), "on stream 1"),
+    "ping-without-flags": (Frame(PING_FRAME, 0, 0, 7), "flags 0x0"),
+    "ping-both-ways": (Frame(PING_FRAME, SYN | ACK, 0, 7), "flags 0x3"),
+    "go-away-on-a-stream": (Frame(GO_AWAY, 0, 1, NORMAL), "on stream 1"),
+    "go-away-with-flags": (Frame(GO_AWAY, SYN, 0, NORMAL), "flags 0x1"),
+    "longest-data-frame": (Frame(DATA, SYN, 1, HIGHEST), "data frame of 4294967295 bytes"),
+    "first-frame-over-the-window": (
+        Frame(DATA, SYN, 1, INITIAL_WINDOW + 1),
+        "more data on stream 1 than its window allows",
+    ),
 }
 
 
@@ -62,14 +67,16 @@ def assert_go_away(session, code=PROTOCOL_ERROR):
 
 
 class TestViolations:
-    @pytest.mark.parametrize("frame", VIOLATIONS.values(), ids=VIOLATIONS.keys())
-    def test_a_frame_out_of_range_ends_the_connection(self, attack, frame):
+    @pytest.mark.parametrize(("frame", "reason"), VIOLATIONS.values(), ids=VIOLATIONS.keys())
+    def test_a_frame_out_of_range_ends_the_connection(self, attack, frame, reason):
+        attack.must_log(f"broke yamux: .*{reason}")
         session = attack.session()
         with session.link:
             session.send(frame)
             assert_go_away(session)
 
     def test_a_stream_opened_twice(self, attack):
+        attack.must_log("stream 1 opened twice")
         session = attack.session()
         with session.link:
             stream = session.open(ECHO)
@@ -77,6 +84,7 @@ class TestViolations:
             assert_go_away(session)
 
     def test_a_window_overrun_by_one_byte(self, attack):
+        attack.must_log("more data on stream 1 than its window allows")
         session = attack.session()
         with session.link:
             stream = session.open(ECHO)
@@ -96,6 +104,7 @@ class TestViolations:
             assert session.is_alive()
 
     def test_a_window_overflow(self, attack):
+        attack.must_log("send window of stream 1 above")
         session = attack.session()
         with session.link:
             stream = session.open(ECHO)
@@ -103,6 +112,7 @@ class TestViolations:
             assert_go_away(session)
 
     def test_garbage_where_a_frame_should_be(self, attack):
+        attack.must_log("frame of version 255")
         session = attack.session()
         with session.link:
             session.channel.send(b"\xff" * 4096)
@@ -112,6 +122,7 @@ class TestViolations:
 class TestFloods:
     @pytest.mark.memory(8)
     def test_streams_that_nobody_reads(self, attack):
+        attack.must_log("too many stream errors")
         session = attack.session()
         with session.link:
             wanted = times(in_ci=2000, in_soak=100_000)
@@ -122,13 +133,18 @@ class TestFloods:
                 pass
             assert_go_away(session)
 
-    def test_streams_up_to_the_limit_are_served(self, attack):
+    def test_streams_up_to_the_limit_of_a_handler_are_served(self, attack):
         session = attack.session()
         with session.link:
-            streams = [session.open(ECHO) for _ in range(200)]
+            streams = [session.open(ECHO) for _ in range(STREAMS_OF_A_HANDLER)]
             for stream in streams:
                 stream.send(b"x")
             assert all(stream.receive_exactly(1) == b"x" for stream in streams)
+            beyond = session.start()
+            beyond.send(token("/multistream/1.0.0") + token(ECHO))
+            assert beyond.how_it_ends() == "reset"
+            streams[0].send(b"y")
+            assert streams[0].receive_exactly(1) == b"y"
 
     @pytest.mark.parametrize(
         "make",
@@ -140,6 +156,7 @@ class TestFloods:
         ids=["open-and-reset", "open-with-reset", "reset-of-nothing"],
     )
     def test_resets(self, attack, make):
+        attack.must_log("too many resets")
         session = attack.session()
         with session.link:
             sent = 0
@@ -160,22 +177,22 @@ class TestFloods:
             assert session.is_alive()
 
     @pytest.mark.parametrize(
-        "frame",
+        ("frame", "reason"),
         [
-            lambda stream: Frame(PING_FRAME, SYN, 0, 1),
-            lambda stream: Frame(PING_FRAME, ACK, 0, 0xDEAD),
-            lambda stream: Frame(DATA, 0, stream, 0),
-            lambda stream: Frame(WINDOW_UPDATE, 0, stream, 0),
-            lambda stream: Frame(DATA, 0, 9999, 0),
-            lambda stream: data_frame(9999, b"x"),
+            (lambda stream: Frame(PING_FRAME, SYN, 0, 1), "too many pings at once|too many control frames"),
+            (lambda stream: Frame(PING_FRAME, ACK, 0, 0xDEAD), "too many control frames"),
+            (lambda stream: Frame(DATA, 0, stream, 0), "too many control frames"),
+            (lambda stream: Frame(WINDOW_UPDATE, 0, stream, 0), "too many control frames"),
+            (lambda stream: Frame(DATA, 0, 9999, 0), "too many stream errors"),
+            (lambda stream: data_frame(9999, b"x"), "too many stream errors"),
         ],
         ids=["pings", "pongs", "empty-data", "empty-credit", "empty-data-of-nothing", "data-of-nothing"],
     )
-    def test_frames_without_effect(self, attack, frame):
+    def test_frames_without_effect(self, attack, frame, reason):
+        attack.must_log(reason)
         session = attack.session()
         with session.link:
             stream = session.open(ECHO)
-            session.answers_pings = True
             wire = frame(stream.id).wire * 50
             try:
                 for _ in range(times(in_ci=2000, in_soak=1_000_000) // 50):
@@ -279,7 +296,9 @@ class TestStreams:
                 stream.send(b"the end")
                 stream.finish()
             else:
-                session.send(data_frame(stream.id, opening), data_frame(stream.id, b"the end"), Frame(DATA, FIN, stream.id, 0))
+                session.send(
+                    data_frame(stream.id, opening), data_frame(stream.id, b"the end"), Frame(DATA, FIN, stream.id, 0)
+                )
             assert receive_token(stream) == "/multistream/1.0.0"
             assert receive_token(stream) == ECHO
             assert stream.receive_exactly(7) == b"the end"

@@ -1,23 +1,24 @@
 """A peer made by hand, layer by layer, so that each layer can be made to lie: TCP, multistream-select, Noise XX, yamux.
 
-    link = Link(endpoint)                       # bytes
-    propose(link, "/noise")                     # multistream-select
-    channel = initiate(link, Key())             # Noise
-    session = Yamux(channel, is_client=True)    # frames
-    stream = session.open("/echo/1.0.0")
+link = Link(endpoint)                       # bytes
+propose(link, "/noise")                     # multistream-select
+channel = initiate(link, Key())             # Noise
+session = Yamux(channel, is_client=True)    # frames
+stream = session.open("/echo/1.0.0")
 """
 
 import contextlib
 import dataclasses
 import hashlib
 import hmac
+import select
 import socket
 import struct
-import time
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from peers.clock import Deadline
 from peers.formats import Key, fields, message, uvarint
 
 MULTISTREAM, NOISE, YAMUX = "/multistream/1.0.0", "/noise", "/yamux/1.0.0"
@@ -63,7 +64,9 @@ class Link(Buffered):
     def __init__(self, endpoint, *, timeout=15, cut_after=None, cut_by="fin"):
         super().__init__()
         self.socket = endpoint if isinstance(endpoint, socket.socket) else socket.create_connection(endpoint, timeout)
-        self.socket.settimeout(timeout)
+        self.socket.settimeout(60)
+        self._timeout = timeout
+        self._deadline = None
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sent = 0
         self._cut_after = cut_after
@@ -92,7 +95,17 @@ class Link(Buffered):
         for byte in data:
             self.send(bytes([byte]))
 
+    def _wait(self):
+        """Blocks until there is something to read, within the patience of the moment."""
+        deadline = self._deadline or Deadline(self._timeout)
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        while not poll.poll(deadline.slice * 1000):
+            if deadline.is_over:
+                raise TimeoutError("nothing came")
+
     def _more(self):
+        self._wait()
         try:
             data = self.socket.recv(1 << 16)
         except ConnectionResetError as error:
@@ -107,28 +120,23 @@ class Link(Buffered):
 
     @contextlib.contextmanager
     def patience(self, seconds):
-        """Reads inside wait so long, and then raise TimeoutError."""
-        before = self.socket.gettimeout()
-        self.socket.settimeout(seconds)
+        """Reads inside wait so long, all together, and then raise TimeoutError."""
+        before, self._deadline = self._deadline, Deadline(seconds)
         try:
             yield
         finally:
-            if self.socket.fileno() >= 0:
-                self.socket.settimeout(before)
+            self._deadline = before
 
     def how_it_ends(self, within):
         """Reads until the peer ends the connection: "fin" or "rst", or None when it is still open after `within` seconds."""
-        deadline = time.monotonic() + within
         with self.patience(within):
-            while (left := deadline - time.monotonic()) > 0:
-                self.socket.settimeout(left)
-                try:
+            try:
+                while True:
                     self.receive()
-                except Ended as ended:
-                    return ended.how
-                except TimeoutError:
-                    return None
-        return None
+            except Ended as ended:
+                return ended.how
+            except TimeoutError:
+                return None
 
     def finish(self):
         self.socket.shutdown(socket.SHUT_WR)
@@ -442,13 +450,12 @@ class Yamux:
 
     def pump(self, until, within=15):
         """Receives frames until `until()`; returns its value, or None after `within` seconds."""
-        deadline = time.monotonic() + within
+        deadline = Deadline(within)
         while not (value := until()):
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if deadline.is_over:
                 return None
             try:
-                with self.link.patience(left):
+                with self.link.patience(deadline.left):
                     self.receive_frame()
             except TimeoutError:
                 return None
@@ -574,7 +581,7 @@ class Listener:
     def __init__(self, key=None):
         self.key = key or Key()
         self.socket = socket.create_server(("127.0.0.1", 0))
-        self.socket.settimeout(15)
+        self.socket.settimeout(60)
         self.address = f"/ip4/127.0.0.1/tcp/{self.socket.getsockname()[1]}/p2p/{self.key.peer}"
 
     def __enter__(self):
@@ -595,4 +602,3 @@ class Listener:
         channel = self.secured()
         agree(channel, YAMUX)
         return Yamux(channel, is_client=False, accept=accept)
-

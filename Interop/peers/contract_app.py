@@ -21,6 +21,7 @@ import redis
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
+from peers.clock import Deadline  # noqa: E402
 from peers.p2pd import PING, GoNode, read_exactly  # noqa: E402
 
 LISTEN = {"tcp": "/ip4/{}/tcp/0", "ws": "/ip4/{}/tcp/0/ws", "quic-v1": "/ip4/{}/udp/0/quic-v1"}
@@ -53,8 +54,8 @@ class Contract:
             self.redis.rpush(self.key, address)
 
     def listener(self):
-        deadline = time.monotonic() + self.timeout
-        while time.monotonic() < deadline:
+        deadline = Deadline(self.timeout)
+        while not deadline.is_over:
             match self.redis.type(self.key):
                 case "list":
                     return self.redis.lpop(self.key)

@@ -114,8 +114,12 @@ def run(*arguments, stdin=b"", timeout=60, variables=None, wrapper=()):
     except subprocess.TimeoutExpired:
         process.kill()
         stdout, stderr = process.communicate()
-        raise AssertionError(f"{arguments} still ran after {timeout} s\nstdout: {stdout[-2000:]!r}\nstderr: {stderr[-2000:]!r}") from None
-    return Outcome(arguments[len(wrapper) + 1 :], subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr))
+        raise AssertionError(
+            f"{arguments} still ran after {timeout} s\nstdout: {stdout[-2000:]!r}\nstderr: {stderr[-2000:]!r}"
+        ) from None
+    return Outcome(
+        arguments[len(wrapper) + 1 :], subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+    )
 
 
 def digest(data):

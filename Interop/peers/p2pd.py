@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 
+from .clock import Deadline
 from .formats import address_binary, address_text, delimited, fields, message, peer_text, split_peer, uvarint
 from .processes import tied
 
@@ -107,12 +108,12 @@ class GoNode:
         return self._log.read_text(errors="replace")
 
     def _wait_until_ready(self, timeout=20):
-        deadline = time.monotonic() + timeout
+        deadline = Deadline(timeout)
         while True:
             try:
                 return self._identify_self()
             except (OSError, EOFError):
-                if self.process.poll() is not None or time.monotonic() > deadline:
+                if self.process.poll() is not None or deadline.is_over:
                     raise RuntimeError(f"p2pd did not start:\n{self.log_text()}") from None
                 time.sleep(0.02)
 
@@ -247,5 +248,3 @@ class GoNode:
 
 def is_here():
     return os.access(BINARY, os.X_OK)
-
-

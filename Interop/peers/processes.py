@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import threading
-import time
+
+from .clock import Deadline
 
 
 class ProcessEnded(Exception):
@@ -73,17 +74,16 @@ class JSONProcess:
         wanted = matches
         if isinstance(matches, str):
             wanted = lambda item: item.get("event") == matches  # noqa: E731
-        deadline = time.monotonic() + timeout
+        deadline = Deadline(timeout)
         with self._changed:
             while True:
                 for item in self.objects[after:]:
                     if wanted(item):
                         return item
-                left = deadline - time.monotonic()
-                if left <= 0 or self._open_pipes == 0:
+                if deadline.is_over or self._open_pipes == 0:
                     why = "ended" if self._open_pipes == 0 else f"said nothing of the kind in {timeout} s"
                     raise ProcessEnded(f"{self.arguments[:3]} {why}: waited for {matches}\n{self.report()}")
-                self._changed.wait(left)
+                self._changed.wait(deadline.slice)
 
     def all(self, event):
         with self._changed:

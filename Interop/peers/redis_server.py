@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 
+from .clock import Deadline
 from .processes import tied
 
 
@@ -22,9 +23,9 @@ class RedisServer:
         server = [*wrapper, shutil.which("redis-server"), "--port", port, "--bind", "127.0.0.1"]
         server += ["--save", "", "--appendonly", "no", "--dir", self._room.name]
         self._process = subprocess.Popen(tied(server), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = Deadline(10)
         while subprocess.run([*self._client, "ping"], capture_output=True, timeout=10).returncode != 0:
-            if time.monotonic() > deadline:
+            if deadline.is_over:
                 self.stop()
                 raise RuntimeError("redis-server did not start")
             time.sleep(0.05)
