@@ -15,14 +15,20 @@ public final class Identify: ConnectionGreeting {
 
     private let introducing: any PeerIntroducing
     private let logger: Logger
+    private let timeout: Duration
     private let ledger = Mutex(IntroductionLedger())
 
     /// - Parameters:
     ///   - introducing: knows what this node says about itself, and is told what peers say.
     ///   - logger: is told why an exchange failed.
-    public init(introducing: any PeerIntroducing, logger: Logger = Logger(label: "p2p.identify")) {
+    public convenience init(introducing: any PeerIntroducing, logger: Logger = Logger(label: "p2p.identify")) {
+        self.init(introducing: introducing, logger: logger, timeout: IdentifyLimits.timeout)
+    }
+
+    init(introducing: any PeerIntroducing, logger: Logger, timeout: Duration) {
         self.introducing = introducing
         self.logger = logger
+        self.timeout = timeout
     }
 
     /// What serves `/ipfs/id/1.0.0` and `/ipfs/id/push/1.0.0`.
@@ -45,7 +51,7 @@ public final class Identify: ConnectionGreeting {
     /// - Throws: ``StreamError/Code/timedOut`` after ``IdentifyLimits/timeout``; ``StreamError/Code/wrongKey``;
     ///   ``StreamError/Code/messageTooLarge``; ``StreamError/Code/malformed``; or what opening or reading the stream throws.
     public func identify(_ connection: ConnectionInfo, opening streams: any StreamOpening) async throws(StreamError) -> Introduction {
-        try await Self.withinTimeout { () throws(StreamError) in
+        try await self.withinTimeout { () throws(StreamError) in
             let stream = try await streams.openStream(on: connection.id, protocols: [Self.id])
             let introduction = try await self.receive(stream, on: connection)
             try? await stream.finish()
@@ -96,7 +102,7 @@ public final class Identify: ConnectionGreeting {
 
     private func push(to connection: ConnectionInfo, opening streams: any StreamOpening) async {
         do throws(StreamError) {
-            try await Self.withinTimeout { () throws(StreamError) in
+            try await self.withinTimeout { () throws(StreamError) in
                 let stream = try await streams.openStream(on: connection.id, protocols: [Self.pushID])
                 try await self.introduce(to: connection, over: stream)
                 try await stream.finish()
@@ -124,23 +130,19 @@ public final class Identify: ConnectionGreeting {
         self.logger.debug("\(what): \(error.code)", metadata: ["peer": "\(connection.remotePeer)"])
     }
 
-    private static func withinTimeout<Success: Sendable>(
+    private func withinTimeout<Success: Sendable>(
         _ body: @escaping @Sendable () async throws(StreamError) -> Success
     ) async throws(StreamError) -> Success {
-        let outcome: Result<Success, StreamError>?
+        let outcome: Success?
         do {
-            outcome = try await withDeadline(.now() + TimeAmount(IdentifyLimits.timeout)) {
-                do throws(StreamError) {
-                    return .success(try await body())
-                } catch {
-                    return .failure(error)
-                }
-            }
+            outcome = try await withDeadline(.now() + TimeAmount(self.timeout), body)
+        } catch let error as StreamError {
+            throw error
         } catch {
             throw StreamError(.cancelled, "the task was cancelled", cause: error)
         }
-        guard let outcome else { throw StreamError(.timedOut, "the peer took longer than \(IdentifyLimits.timeout)") }
-        return try outcome.get()
+        guard let outcome else { throw StreamError(.timedOut, "the peer took longer than \(self.timeout)") }
+        return outcome
     }
 }
 

@@ -79,20 +79,16 @@ public final class Pinger: Sendable {
 
     private func ping(over kept: PeerStream?, timeout: Duration?) async throws(StreamError) -> (PeerStream, Duration) {
         guard let timeout else { return try await self.roundTrip(over: kept) }
-        let answer: Result<(PeerStream, Duration), StreamError>?
+        let answer: (PeerStream, Duration)?
         do {
-            answer = try await withDeadline(.now() + TimeAmount(timeout)) {
-                do throws(StreamError) {
-                    return .success(try await self.roundTrip(over: kept))
-                } catch {
-                    return .failure(error)
-                }
-            }
+            answer = try await withDeadline(.now() + TimeAmount(timeout)) { try await self.roundTrip(over: kept) }
+        } catch let error as StreamError {
+            throw error
         } catch {
             throw StreamError(.cancelled, "the task that pinged was cancelled", cause: error)
         }
         guard let answer else { throw StreamError(.timedOut, "no answer to a ping within \(timeout)") }
-        return try answer.get()
+        return answer
     }
 
     private func roundTrip(over kept: PeerStream?) async throws(StreamError) -> (PeerStream, Duration) {

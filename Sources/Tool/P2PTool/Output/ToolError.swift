@@ -19,14 +19,21 @@ struct ToolError: Error, Equatable, CustomStringConvertible {
         case let error as ToolError:
             self = error
         case let error as any CodedError:
-            self.init(error.code.description, error.cause.map { "\(error.message): \($0)" } ?? error.message)
+            self.init(error.code.description, Self.message(error.message, error.cause))
         case let error as IdentityError:
-            self.init(error.code.description, error.cause.map { "\(error.message): \($0)" } ?? error.message)
+            self.init(error.code.description, Self.message(error.message, error.cause))
         case is CancellationError:
             self.init("cancelled", "interrupted")
         default:
             self.init("failed", "\(error)")
         }
+    }
+
+    /// The message with its cause, unless it says that already.
+    private static func message(_ message: String, _ cause: (any Error)?) -> String {
+        guard let cause else { return message }
+        let beneath = (cause as? any CodedError)?.message ?? "\(cause)"
+        return message.contains(beneath) ? message : "\(message): \(cause)"
     }
 
     var description: String { PeerText(self.message, limit: Self.maximumLength).description }

@@ -1,0 +1,158 @@
+import Logging
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PProtocolTesting
+import Synchronization
+import Testing
+
+@testable import P2PIdentify
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+@Suite("Identify")
+struct IdentifyTests {
+    private let host = IntroducingHost()
+    private let sample: Sample
+    private let connection: ConnectionInfo
+
+    init() throws {
+        self.sample = try Sample()
+        self.connection = try .sample(remote: self.sample.key)
+    }
+
+    private var identify: Identify { Identify(introducing: self.host) }
+
+    @Test("Two hosts introduce themselves: what one says is what the other is told")
+    func bothSides() async throws {
+        let far = IntroducingHost()
+        let record = try await self.sample.record(addresses: Sample.addresses(2))
+        let said = Introduction(
+            publicKey: self.sample.key.publicKey, listenAddresses: try Sample.addresses(2), protocols: ["/a", "/b"],
+            observedAddress: try Sample.address(3), protocolVersion: "ipfs/0.1.0", agentVersion: "sample/1", signedRecord: record)
+        far.state.withLock { $0.own = said }
+        let peer = LoopbackPeer(IdentifyProtocol(Identify(introducing: far)), on: self.connection)
+        await self.identify.greet(self.connection, opening: peer)
+        #expect(self.host.told == [said])
+        #expect(peer.opened == 1)
+    }
+
+    @Test("A message of more than 8 KiB is an error, before any of it is read")
+    func oversize() async throws {
+        let peer = try LoopbackPeer { stream in
+            try await stream.write(ByteBuffer(bytes: [0x81, 0x40]))
+            while try await stream.read() != nil {}
+        }
+        #expect(await errorCode { _ = try await self.identify.identify(self.connection, opening: peer) } == .messageTooLarge)
+    }
+
+    @Test("More than ten messages are an error")
+    func endless() async throws {
+        let message = try self.sample.message()
+        let peer = try LoopbackPeer { stream in
+            for _ in 0..<1_000 { try await stream.writeMessage(message) }
+        }
+        #expect(await errorCode { _ = try await self.identify.identify(self.connection, opening: peer) } == .messageTooLarge)
+    }
+
+    @Test("A peer that says nothing, or does not finish, is given up", arguments: [0, 1])
+    func hanging(messages: Int) async throws {
+        let message = try self.sample.message()
+        let peer = try LoopbackPeer { stream in
+            for _ in 0..<messages { try await stream.writeMessage(message) }
+            while try await stream.read() != nil {}
+        }
+        let identify = Identify(introducing: self.host, logger: Logger(label: "test"), timeout: .milliseconds(50))
+        #expect(await errorCode { _ = try await identify.identify(self.connection, opening: peer) } == .timedOut)
+        await identify.greet(self.connection, opening: peer)
+        #expect(self.host.told == [])
+    }
+
+    @Test("A peer that claims another key has not introduced itself")
+    func wrongKey() async throws {
+        let message = try Sample().message()
+        let peer = try LoopbackPeer { try await $0.writeMessage(message) }
+        #expect(await errorCode { _ = try await self.identify.identify(self.connection, opening: peer) } == .wrongKey)
+        await self.identify.greet(self.connection, opening: peer)
+        #expect(self.host.told == [])
+    }
+
+    @Test("A record with an old sequence number is ignored: the unsigned addresses are left")
+    func oldRecord() async throws {
+        let identify = self.identify
+        for (sequence, isTaken) in [(5, true), (4, false), (5, true), (6, true), (0, false)] {
+            let record = try await self.sample.record(sequence: UInt64(sequence), addresses: [Sample.address(sequence + 10)])
+            let message = try self.sample.message { $0.signedPeerRecord = Data(record) }
+            let peer = try LoopbackPeer { try await $0.writeMessage(message) }
+            let introduction = try await identify.identify(self.connection, opening: peer)
+            #expect((introduction.signedRecord != nil) == isTaken, "sequence \(sequence)")
+            #expect(introduction.listenAddresses == [try Sample.address(isTaken ? sequence + 10 : 1)], "sequence \(sequence)")
+        }
+    }
+
+    @Test("A push is taken, and what it leaves out stays what it was")
+    func push() async throws {
+        let known = Introduction(
+            publicKey: self.sample.key.publicKey, listenAddresses: [try Sample.address(4)], protocols: ["/old"], agentVersion: "sample/0")
+        self.host.state.withLock { $0.known = known }
+        let message = try self.sample.message { wire in
+            wire.listenAddrs = []
+            wire.protocols = ["/new"]
+            wire.clearPublicKey()
+            wire.clearAgentVersion()
+        }
+        let pair = StreamPair()
+        async let failure = IdentifyPushProtocol(self.identify).serve(pair.listener, on: self.connection)
+        try await pair.dialer.writeMessage(message)
+        try await pair.dialer.finish()
+        #expect(await failure == nil)
+        var expected = known
+        expected.protocols = ["/new"]
+        #expect(self.host.told == [expected])
+    }
+
+    @Test("Pushes beyond the rate are reset")
+    func pushFlood() async throws {
+        let identify = self.identify
+        let message = try self.sample.message()
+        var refused = 0
+        for _ in 0..<(IdentifyLimits.pushBurst + 3) {
+            let pair = StreamPair()
+            async let failure = IdentifyPushProtocol(identify).serve(pair.listener, on: self.connection)
+            _ = await errorCode {
+                try await pair.dialer.writeMessage(message)
+                try await pair.dialer.finish()
+            }
+            if await failure?.code == .rateLimited { refused += 1 }
+        }
+        #expect(refused == 3)
+        #expect(self.host.told.count == IdentifyLimits.pushBurst)
+    }
+
+    @Test("A change is pushed to every peer that serves push")
+    func pushesChanges() async throws {
+        let far = IntroducingHost()
+        self.host.state.withLock { state in
+            state.own = Introduction(publicKey: self.sample.key.publicKey, protocols: ["/new"])
+            state.serving = [self.connection, self.connection, self.connection]
+        }
+        self.host.change.yield()
+        self.host.change.finish()
+        let peer = LoopbackPeer(IdentifyPushProtocol(Identify(introducing: far)), on: self.connection)
+        await self.identify.pushChanges(opening: peer)
+        #expect(peer.opened == 3)
+    }
+
+    @Test("Streams are bounded in number and time")
+    func limits() {
+        let handlers = self.identify.handlers
+        #expect(handlers.map(\.protocolIDs) == [["/ipfs/id/1.0.0"], ["/ipfs/id/push/1.0.0"]])
+        #expect(handlers.map(\.limits.inboundPerPeer) == [4, 2])
+        #expect(handlers.map(\.limits.lifetime) == [.seconds(5), .seconds(5)])
+    }
+}

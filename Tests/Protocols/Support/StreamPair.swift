@@ -1,0 +1,67 @@
+import Dispatch
+import NIOCore
+package import P2PCore
+import Synchronization
+
+/// Two ends of one stream in memory, with a receive window each way.
+package struct StreamPair {
+    /// Bytes that may be under way or unread, each way.
+    package static let window = 256 * 1_024
+
+    package let dialer: PeerStream
+    package let listener: PeerStream
+
+    package init() {
+        let wire = Wire()
+        let dialer = MuxedStream(id: 1, driver: wire, creditThreshold: Self.window / 2)
+        let listener = MuxedStream(id: 2, driver: wire, creditThreshold: Self.window / 2)
+        wire.ends.withLock { $0 = [1: Wire.End(stream: dialer), 2: Wire.End(stream: listener)] }
+        self.dialer = PeerStream(dialer)
+        self.listener = PeerStream(listener)
+    }
+}
+
+/// What a muxer is to a pair: carries what one end has to the other, on a queue of its own.
+private final class Wire: MuxedStreamDriver {
+    struct End {
+        let stream: MuxedStream
+        /// What this end may still send.
+        var window = StreamPair.window
+    }
+
+    private static let recordSize = 64 * 1_024
+
+    let ends = Mutex<[UInt64: End]>([:])
+    private let queue = DispatchQueue(label: "stream pair")
+
+    func streamHasWork(_ stream: MuxedStream) {
+        self.queue.async { self.carry(from: stream.id) }
+    }
+
+    private func carry(from id: UInt64) {
+        let other = 3 - id
+        guard let near = self.ends.withLock({ $0[id] }), let far = self.ends.withLock({ $0[other] }) else { return }
+        var record = ByteBuffer()
+        let drained = near.stream.drain(upTo: min(Self.recordSize, near.window), to: &record)
+        if let code = drained.reset {
+            far.stream.fail(StreamError(.reset, "the peer reset the stream", resetCode: code))
+            return
+        }
+        if drained.credit > 0 { self.grant(drained.credit, to: other) }
+        if drained.copied > 0 {
+            self.ends.withLock { $0[id]?.window -= drained.copied }
+            let discarded = far.stream.receive(record)
+            if discarded > 0 { self.grant(discarded, to: id) }
+        }
+        if drained.finish {
+            far.stream.receiveFinish()
+            near.stream.finishLeft()
+        }
+        if drained.copied > 0, drained.remaining > 0 { self.queue.async { self.carry(from: id) } }
+    }
+
+    private func grant(_ credit: Int, to id: UInt64) {
+        self.ends.withLock { $0[id]?.window += credit }
+        self.queue.async { self.carry(from: id) }
+    }
+}
