@@ -98,6 +98,7 @@ let package = Package(
         room(
             "Testing", "P2PTesting",
             core + ["P2PNegotiation", "P2PPipeline", "P2PSwarm", "P2PHost", "P2PMemory", nioEmbedded]),
+        room("Testing", "P2PProtocolTesting", core),
         .target(
             name: "P2P",
             dependencies: core + [
@@ -117,7 +118,6 @@ let package = Package(
         .testTarget(name: "P2PTests", dependencies: ["P2P"], path: "Tests/P2PTests", swiftSettings: settings),
         tests("Host", "P2PSwarm", core + [nioPosix]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix, lifecycle]),
-        .target(name: "P2PProtocolTesting", dependencies: core, path: "Tests/Protocols/Support", swiftSettings: settings),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PEcho", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PPerf", core + ["P2PProtocolTesting"]),
