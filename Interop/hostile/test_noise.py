@@ -6,7 +6,6 @@ from .conftest import times
 from .wire import (
     NOISE,
     YAMUX,
-    Ended,
     Handshake,
     Key,
     Link,
