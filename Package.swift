@@ -124,6 +124,12 @@ let package = Package(
         tests("Protocols", "P2PIdentify", core + ["P2PProtocolTesting", protobuf]),
         tests("Tool", "P2PTool", core + [argumentParser]),
         tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PMultiaddr", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("Core", "P2PCore", Array(core.dropFirst()) + [nioEmbedded, nioPosix]),
+        tests("Core", "P2PNegotiation", core + [nioEmbedded]),
+        tests(
+            "Core", "P2PPipeline",
+            core + ["P2PNegotiation", "P2PMemory", "P2PNoise", "P2PYamux", nioEmbedded, nioPosix, nioHTTP1]),
+        tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, nioEmbedded, libcrypto]),
     ]

@@ -41,12 +41,16 @@ public struct Upgrader: Sendable {
     ) async throws(TransportError) -> any MuxedConnection {
         let channel = bytes.channel
         let promise = channel.eventLoop.makePromise(of: (any MuxedConnection).self)
-        let upgrade = NIOLoopBoundBox<Upgrade?>.makeEmptyBox(valueType: Upgrade.self, eventLoop: channel.eventLoop)
+        let running = NIOLoopBoundBox<Running>.makeBoxSendingValue(.fresh, eventLoop: channel.eventLoop)
         return try await withTaskCancellationHandler {
             channel.eventLoop.execute {
-                let running = Upgrade(self, bytes: bytes, role: role, expecting: peer, promise: promise)
-                upgrade.value = running
-                running.start(deadline: deadline)
+                let upgrade = Upgrade(self, bytes: bytes, role: role, expecting: peer, promise: promise)
+                if case .cancelled(let error) = running.value {
+                    upgrade.fail(error)
+                } else {
+                    running.value = .upgrade(upgrade)
+                    upgrade.start(deadline: deadline)
+                }
             }
             do {
                 return Result<any MuxedConnection, TransportError>.success(try await promise.futureResult.get())
@@ -55,8 +59,16 @@ public struct Upgrader: Sendable {
             }
         } onCancel: {
             channel.eventLoop.execute {
-                upgrade.value?.fail(TransportError(.cancelled, "the task that wanted a connection to \(bytes.remoteAddress) was cancelled"))
+                let error = TransportError(.cancelled, "the task that wanted a connection to \(bytes.remoteAddress) was cancelled")
+                if case .upgrade(let upgrade) = running.value { upgrade.fail(error) } else { running.value = .cancelled(error) }
             }
         }.get()
+    }
+
+    /// A task may be cancelled before its upgrade has begun.
+    private enum Running {
+        case fresh
+        case upgrade(Upgrade)
+        case cancelled(TransportError)
     }
 }
