@@ -129,6 +129,9 @@ let package = Package(
         tests(
             "Core", "P2PPipeline",
             core + ["P2PNegotiation", "P2PMemory", "P2PNoise", "P2PYamux", nioEmbedded, nioPosix, nioHTTP1]),
+        tests(
+            "Testing", "P2PTesting",
+            core + ["P2PPipeline", "P2PMemory", "P2PNoise", "P2PYamux", "P2PTCP", nioPosix]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, nioEmbedded, libcrypto]),

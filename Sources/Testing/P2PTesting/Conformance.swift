@@ -53,8 +53,8 @@ func demand(_ condition: Bool, _ what: String) throws {
 
 /// Throws unless the body throws an error that passes.
 func demandError<Failure: CodedError>(
-    _ codes: [Failure.Code], _ what: String, _ body: () async throws -> Void
-) async throws where Failure.Code: Sendable {
+    _ type: Failure.Type, _ codes: [Failure.Code], _ what: String, _ body: () async throws -> Void
+) async throws {
     do {
         try await body()
     } catch let error as Failure where codes.contains(error.code) {

@@ -9,24 +9,24 @@ extension MuxerConformance {
     func closesAtOnce(_ pair: Pair) async throws {
         let (opener, acceptor) = try await Self.open(pair)
         let reading = Task {
-            try await demandError([StreamError.Code.connectionLost, .reset], "a read on the connection that the peer closed") {
+            try await demandError(StreamError.self, [.connectionLost, .reset], "a read on the connection that the peer closed") {
                 _ = try await acceptor.read()
             }
         }
         await pair.dialer.close(.shutdown, grace: .zero)
         try await reading.value
-        try await demandError([StreamError.Code.connectionLost, .reset], "a read on a connection that this side closed") {
+        try await demandError(StreamError.self, [.connectionLost, .reset], "a read on a connection that this side closed") {
             _ = try await opener.read()
         }
-        try await demandError([ConnectionError.Code.closed], "a stream on a connection that this side closed") {
+        try await demandError(ConnectionError.self, [.closed], "a stream on a connection that this side closed") {
             _ = try await pair.dialer.openStream()
         }
         var ours = pair.dialer.inboundStreams.makeAsyncIterator()
         while let stream = try await ours.next() { stream.reset() }
-        try await demandError(Self.endings, "the streams of the side that was closed") {
+        try await demandError(ConnectionError.self, Self.endings, "the streams of the side that was closed") {
             while true { _ = try await Self.accept(pair.listener) }
         }
-        try await demandError(Self.endings, "a stream on a connection that the peer closed") {
+        try await demandError(ConnectionError.self, Self.endings, "a stream on a connection that the peer closed") {
             _ = try await pair.listener.openStream()
         }
     }
@@ -45,7 +45,7 @@ extension MuxerConformance {
             }
             try await Self.pause()
         }
-        try await demandError([ConnectionError.Code.closed], "a stream after our own goodbye") {
+        try await demandError(ConnectionError.self, [.closed], "a stream after our own goodbye") {
             _ = try await pair.listener.openStream()
         }
         // What lives may end in peace.
@@ -55,7 +55,7 @@ extension MuxerConformance {
         try await opener.finish()
         try demand(try await acceptor.read(), is: nil, "its end")
         await closing.value
-        try await demandError(Self.endings, "the streams of the side that was closed") { _ = try await Self.accept(pair.dialer) }
+        try await demandError(ConnectionError.self, Self.endings, "the streams of the side that was closed") { _ = try await Self.accept(pair.dialer) }
     }
 
     func closesTwice(_ pair: Pair) async throws {

@@ -5,7 +5,12 @@ import P2PCore
 extension MuxerConformance {
     /// Numbers as bytes, so that whatever is lost, doubled or swapped shows.
     static func pattern(_ count: Int, seed: Int = 0) -> ByteBuffer {
-        ByteBuffer(bytes: (0..<count).map { UInt8(truncatingIfNeeded: ($0 &+ seed) &* 31 &+ ($0 >> 8)) })
+        var pattern = ByteBuffer()
+        for index in 0..<count {
+            let number: Int = (index &+ seed) &* 31 &+ index >> 8
+            pattern.writeInteger(UInt8(truncatingIfNeeded: number))
+        }
+        return pattern
     }
 
     /// Echoes every stream that a side is offered until the connection ends.
@@ -182,18 +187,15 @@ extension MuxerConformance {
     func boundsTheStreams(_ pair: Pair) async throws {
         var streams: [PeerStream] = []
         for _ in 0..<self.streamLimit { streams.append(try await pair.dialer.openStream()) }
-        try await demandError([ConnectionError.Code.resourceLimit], "a stream beyond the limit of \(self.streamLimit)") {
+        try await demandError(ConnectionError.self, [.resourceLimit], "a stream beyond the limit of \(self.streamLimit)") {
             _ = try await pair.dialer.openStream()
         }
         streams.removeLast()
-        while true {
-            do {
-                _ = try await pair.dialer.openStream()
-                return
-            } catch let error as ConnectionError where error.code == .resourceLimit {
-                try await Self.pause()
-            }
-        }
+        while try await !Self.mayOpen(pair.dialer) { try await Self.pause() }
+    }
+
+    private static func mayOpen(_ connection: any MuxedConnection) async throws -> Bool {
+        (try? await connection.openStream()) != nil
     }
 
     func countsTraffic(_ pair: Pair) async throws {

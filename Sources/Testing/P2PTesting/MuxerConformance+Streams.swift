@@ -51,7 +51,7 @@ extension MuxerConformance {
         try await early.write(text: "early")
         try await early.finish()
         try demand(try await late.readToEnd(upTo: 100), is: Array("early".utf8), "what was sent before the half-close")
-        try await demandError([StreamError.Code.finished], "writing after the half-close") { try await early.write(bytes: [1]) }
+        try await demandError(StreamError.self, [.finished], "writing after the half-close") { try await early.write(bytes: [1]) }
         try await late.write(text: "late")
         try await late.finish()
         try demand(try await early.readToEnd(upTo: 100), is: Array("late".utf8), "what came after our half-close")
@@ -88,15 +88,15 @@ extension MuxerConformance {
 
     private func demandReset(by resetter: PeerStream, seenBy other: PeerStream) async throws {
         let reading = Task {
-            try await demandError([StreamError.Code.reset], "the read of the side that was reset") {
+            try await demandError(StreamError.self, [.reset], "the read of the side that was reset") {
                 while try await other.read() != nil {}
             }
         }
         resetter.reset(.rateLimited)
         try await reading.value
-        try await demandError([StreamError.Code.reset], "the read of the side that reset") { _ = try await resetter.read() }
-        try await demandError([StreamError.Code.reset], "the write of the side that reset") { try await resetter.write(bytes: [1]) }
-        try await demandError([StreamError.Code.reset], "the write of the side that was reset") { try await other.write(bytes: [1]) }
+        try await demandError(StreamError.self, [.reset], "the read of the side that reset") { _ = try await resetter.read() }
+        try await demandError(StreamError.self, [.reset], "the write of the side that reset") { try await resetter.write(bytes: [1]) }
+        try await demandError(StreamError.self, [.reset], "the write of the side that was reset") { try await other.write(bytes: [1]) }
     }
 
     func resetsFromTheOpener(_ pair: Pair) async throws {
@@ -118,13 +118,13 @@ extension MuxerConformance {
             opener = near
             withExtendedLifetime(far) {}
         }
-        try await demandError([StreamError.Code.reset], "a read after the peer let go of the stream") { _ = try await opener.read() }
+        try await demandError(StreamError.self, [.reset], "a read after the peer let go of the stream") { _ = try await opener.read() }
     }
 
     func discardsAfterStopReading(_ pair: Pair) async throws {
         let (opener, acceptor) = try await Self.open(pair)
         acceptor.stopReading()
-        try await demandError([StreamError.Code.stoppedReading], "reading after stopReading") { _ = try await acceptor.read() }
+        try await demandError(StreamError.self, [.stoppedReading], "reading after stopReading") { _ = try await acceptor.read() }
         // More than any window: it flows because it is discarded.
         try await opener.write(ByteBuffer(repeating: 0, count: 4 << 20))
         async let finished: Void = opener.finish()
