@@ -3,24 +3,29 @@ import P2PCore
 
 /// What the pipeline asks of the channel. On the event loop.
 extension StreamChannel: ChannelCore {
+    /// Refused: a stream has no socket.
     public func localAddress0() throws -> SocketAddress {
         guard let address = self.localAddress else { throw ChannelError.unknownLocalAddress }
         return address
     }
 
+    /// Refused: a stream has no socket.
     public func remoteAddress0() throws -> SocketAddress {
         guard let address = self.remoteAddress else { throw ChannelError.operationUnsupported }
         return address
     }
 
+    /// Refused: a stream has no socket.
     public func bind0(to: SocketAddress, promise: EventLoopPromise<Void>?) {
         promise?.fail(ChannelError.operationUnsupported)
     }
 
+    /// Refused: a stream is connected already.
     public func connect0(to: SocketAddress, promise: EventLoopPromise<Void>?) {
         promise?.fail(ChannelError.operationUnsupported)
     }
 
+    /// No such event is known.
     public func triggerUserOutboundEvent0(_ event: Any, promise: EventLoopPromise<Void>?) {
         promise?.fail(ChannelError.operationUnsupported)
     }
@@ -38,6 +43,7 @@ extension StreamChannel: ChannelCore {
         self.registerAlreadyConfigured0(promise: promise)
     }
 
+    /// Makes the channel active.
     public func registerAlreadyConfigured0(promise: EventLoopPromise<Void>?) {
         guard self.lifecycle == .fresh else {
             promise?.fail(ChannelError.inappropriateOperationForState)
@@ -55,6 +61,7 @@ extension StreamChannel: ChannelCore {
 
     // MARK: Reading
 
+    /// Asks for bytes once.
     public func read0() {
         guard self.lifecycle == .active, !self.isInputClosed else { return }
         self.isReadWanted = true
@@ -117,6 +124,7 @@ extension StreamChannel: ChannelCore {
 
     // MARK: Writing
 
+    /// Keeps bytes until the flush.
     public func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard self.lifecycle != .closed else {
             promise?.fail(ChannelError.ioOnClosedChannel)
@@ -132,6 +140,7 @@ extension StreamChannel: ChannelCore {
         }
     }
 
+    /// Hands what was written to the stream.
     public func flush0() {
         guard self.lifecycle == .active else { return }
         self.writes.mark()
@@ -185,6 +194,7 @@ extension StreamChannel: ChannelCore {
         }
     }
 
+    /// Finishes the stream (`.output`), stops reading (`.input`) or ends it.
     public func close0(error: any Error, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         guard self.lifecycle != .closed else {
             promise?.fail(ChannelError.alreadyClosed)

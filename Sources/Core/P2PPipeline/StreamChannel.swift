@@ -16,15 +16,25 @@ import Synchronization
 public final class StreamChannel: Channel, @unchecked Sendable {
     /// The stream beneath.
     public let stream: PeerStream
+    /// Where its handlers run.
     public let eventLoop: any EventLoop
+    /// The default allocator.
     public let allocator = ByteBufferAllocator()
+    /// Our end.
     public let localAddress: SocketAddress?
+    /// The peer's end.
     public let remoteAddress: SocketAddress?
+    /// None: the connection beneath is no channel.
     public var parent: (any Channel)? { nil }
+    /// Succeeds when the channel is closed.
     public var closeFuture: EventLoopFuture<Void> { self.closePromise.futureResult }
+    /// Its handlers.
     public var pipeline: ChannelPipeline { self.ownPipeline }
+    /// From registration until the end of the stream.
     public var isActive: Bool { self.activeFlag.load(ordering: .acquiring) }
+    /// Whether the stream takes more without holding a writer back.
     public var isWritable: Bool { self.writableFlag.load(ordering: .acquiring) }
+    /// Itself.
     public var _channelCore: any ChannelCore { self }
 
     /// The largest buffer that one read delivers, in bytes.

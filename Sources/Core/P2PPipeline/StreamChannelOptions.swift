@@ -9,8 +9,10 @@ struct StreamChannelOptions {
 }
 
 extension StreamChannel {
+    /// The same options, for callers on the event loop.
     public var syncOptions: (any NIOSynchronousChannelOptions)? { SynchronousOptions(channel: self) }
 
+    /// Sets an option, on the event loop.
     public func setOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> EventLoopFuture<Void> {
         if self.eventLoop.inEventLoop {
             return self.eventLoop.makeCompletedFuture { try self.setOption0(option, value: value) }
@@ -18,6 +20,7 @@ extension StreamChannel {
         return self.eventLoop.submit { try self.setOption0(option, value: value) }
     }
 
+    /// Reads an option, on the event loop.
     public func getOption<Option: ChannelOption>(_ option: Option) -> EventLoopFuture<Option.Value> {
         if self.eventLoop.inEventLoop {
             return self.eventLoop.makeCompletedFuture { try self.getOption0(option) }

@@ -21,6 +21,7 @@ public protocol ConformanceSuite: Sendable {
 }
 
 extension ConformanceSuite {
+    /// Longer than any case takes on a slow machine.
     public var patience: Duration { .seconds(50) }
 
     /// Checks one demand of the contract.

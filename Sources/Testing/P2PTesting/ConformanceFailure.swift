@@ -5,11 +5,13 @@ public struct ConformanceFailure: Error, CustomStringConvertible {
     /// What the implementation threw, if it did.
     public let cause: (any Error)?
 
+    /// A failure that says what did not hold.
     public init(_ message: String, cause: (any Error)? = nil) {
         self.message = message
         self.cause = cause
     }
 
+    /// For people.
     public var description: String {
         guard let cause = self.cause else { return self.message }
         return "\(self.message): \(cause)"

@@ -55,7 +55,9 @@ extension MuxerConformance {
         try await opener.finish()
         try demand(try await acceptor.read(), is: nil, "its end")
         await closing.value
-        try await demandError(ConnectionError.self, Self.endings, "the streams of the side that was closed") { _ = try await Self.accept(pair.dialer) }
+        try await demandError(ConnectionError.self, Self.endings, "the streams of the side that was closed") {
+            _ = try await Self.accept(pair.dialer)
+        }
     }
 
     func closesTwice(_ pair: Pair) async throws {

@@ -140,7 +140,9 @@ extension MuxerConformance {
             let reading = Task { try await acceptor.read() }
             await Task.yield()
             reading.cancel()
-            if case .failure(let error) = await reading.result { try demand((error as? StreamError)?.code, is: .cancelled, "a cancelled read") }
+            if case .failure(let error) = await reading.result {
+                try demand((error as? StreamError)?.code, is: .cancelled, "a cancelled read")
+            }
         }
         try await opener.write(text: "and on")
         try await opener.finish()

@@ -50,6 +50,7 @@ public struct MuxerConformance: ConformanceSuite {
         self.connect = connect
     }
 
+    /// Runs one case; throws a ``ConformanceFailure`` that says what did not hold.
     public func check(_ conformanceCase: Case) async throws {
         let pair = try await self.connect()
         do {

@@ -1,4 +1,4 @@
-public import P2PCore
+import P2PCore
 public import P2PIdentity
 public import P2PPipeline
 
@@ -45,6 +45,7 @@ public struct SecureChannelConformance: ConformanceSuite {
         self.makeChannel = makeChannel
     }
 
+    /// Runs one case; throws a ``ConformanceFailure`` that says what did not hold.
     public func check(_ conformanceCase: Case) async throws {
         let dialerKey = try PrivateKey.generate(.ed25519)
         let listenerKey = try PrivateKey.generate(.ed25519)

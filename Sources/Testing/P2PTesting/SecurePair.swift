@@ -89,7 +89,8 @@ final class SecurePair {
     func handshake(pieceSize: Int = .max) throws -> (dialer: SecuredChannel, listener: SecuredChannel) {
         self.carry(pieceSize: pieceSize)
         guard let dialer = self.dialerResult, let listener = self.listenerResult else {
-            throw ConformanceFailure("the handshake came to a halt: dialer \(self.dialerResult == nil), listener \(self.listenerResult == nil)")
+            throw ConformanceFailure(
+                "the handshake came to a halt: dialer \(self.dialerResult == nil), listener \(self.listenerResult == nil)")
         }
         do {
             return (try dialer.get(), try listener.get())

@@ -91,7 +91,9 @@ extension TransportConformance {
             }
             // The listener may have been done before the dialer looked; then its connection ends at once.
             if let connection = try? await accepting.value {
-                try await demandError(ConnectionError.self, [.closedByPeer, .lost, .protocolViolation], "a connection that the dialer refused") {
+                try await demandError(
+                    ConnectionError.self, [.closedByPeer, .lost, .protocolViolation], "a connection that the dialer refused"
+                ) {
                     while true { _ = try await MuxerConformance.accept(connection) }
                 }
             }

@@ -25,9 +25,12 @@ public struct TransportConformance: ConformanceSuite {
 
     /// A transport, and who it speaks for.
     public struct Node: Sendable {
+        /// Who was found.
         public let peer: PeerID
+        /// What is tested.
         public let transport: any Transport
 
+        /// A side of the test: who it is, and its transport.
         public init(peer: PeerID, transport: any Transport) {
             self.peer = peer
             self.transport = transport
@@ -72,6 +75,7 @@ public struct TransportConformance: ConformanceSuite {
         }
     }
 
+    /// Runs one case; throws a ``ConformanceFailure`` that says what did not hold.
     public func check(_ conformanceCase: Case) async throws {
         switch conformanceCase {
         case .dialsAndListens: try await self.dialsAndListens(expecting: true)

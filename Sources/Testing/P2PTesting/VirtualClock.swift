@@ -11,8 +11,11 @@ public final class VirtualClock: Clock {
         /// Since the beginning.
         public let offset: Swift.Duration
 
+        /// The instant so much later.
         public func advanced(by duration: Swift.Duration) -> Instant { Instant(offset: self.offset + duration) }
+        /// The time from one instant to another.
         public func duration(to other: Instant) -> Swift.Duration { other.offset - self.offset }
+        /// Whether one instant comes before another.
         public static func < (left: Instant, right: Instant) -> Bool { left.offset < right.offset }
     }
 
@@ -32,9 +35,12 @@ public final class VirtualClock: Clock {
 
     private let state = Mutex(State())
 
+    /// An empty one.
     public init() {}
 
+    /// Where the clock was moved to.
     public var now: Instant { self.state.withLock { $0.now } }
+    /// As fine as its instants.
     public var minimumResolution: Swift.Duration { .nanoseconds(1) }
 
     /// The same time for what counts in NIO's deadlines; begins an hour after their zero, so that there is a past.
@@ -55,6 +61,7 @@ public final class VirtualClock: Clock {
         for sleeper in woken { sleeper.continuation.resume() }
     }
 
+    /// Suspends until the clock was moved there, or the task is cancelled.
     public func sleep(until deadline: Instant, tolerance: Swift.Duration?) async throws {
         let id = self.state.withLock { state in
             state.lastID += 1

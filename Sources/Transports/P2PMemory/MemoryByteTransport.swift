@@ -20,9 +20,12 @@ public struct MemoryByteTransport: ByteTransport {
         self.group = group
     }
 
+    /// Looks at the form of the address only.
     public func canDial(_ address: Multiaddr) -> Bool { MemoryNetwork.name(in: address) != nil }
+    /// Looks at the form of the address only.
     public func canListen(on address: Multiaddr) -> Bool { MemoryNetwork.name(in: address) != nil }
 
+    /// Connects to the listener of that name in the same network.
     public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let name = MemoryNetwork.name(in: address) else {
             throw TransportError(.unsupportedAddress, "\(address) is no /memory address")
@@ -62,6 +65,7 @@ public struct MemoryByteTransport: ByteTransport {
         return channel
     }
 
+    /// Listens under a name of the network.
     public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         guard var name = MemoryNetwork.name(in: address) else {
             throw TransportError(.unsupportedAddress, "\(address) is no /memory address")

@@ -7,6 +7,7 @@ public struct MemoryConfiguration: Sendable, Hashable {
     /// Streams that one side may have open.
     public var streamLimit: Int
 
+    /// Bounds, in bytes and streams.
     public init(window: Int = 256 * 1_024, backlog: Int = 256, streamLimit: Int = 512) {
         self.window = max(1, window)
         self.backlog = backlog

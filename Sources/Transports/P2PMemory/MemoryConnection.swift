@@ -9,7 +9,9 @@ public final class MemoryConnection: MuxedConnection {
     /// What takes the place of a secure channel's and a muxer's name in ``ConnectionInfo``.
     public static let protocolID: ProtocolID = "/memory"
 
+    /// Who is at the other end.
     public let info: ConnectionInfo
+    /// Runs tasks where the test wants them; nil for anywhere.
     public let executor: (any TaskExecutor)?
     private let link: MemoryConnectionLink
 
@@ -33,14 +35,18 @@ public final class MemoryConnection: MuxedConnection {
         )
     }
 
+    /// The streams that the peer opens.
     public var inboundStreams: InboundStreams { InboundStreams(self.link.backlog(of: self.info.role)) }
 
+    /// How much went over it so far.
     public var traffic: ConnectionTraffic { self.link.traffic(of: self.info.role) }
 
+    /// Opens a stream; see ``MuxedConnection``.
     public func openStream() async throws(ConnectionError) -> PeerStream {
         try self.link.open(by: self.info.role)
     }
 
+    /// Says goodbye; see ``MuxedConnection``.
     public func close(_ code: ConnectionErrorCode, grace: Duration) async {
         await self.link.close(by: self.info.role, code, grace: grace)
     }

@@ -1,6 +1,6 @@
 import NIOCore
 import P2PCore
-public import P2PMultiaddr
+import P2PMultiaddr
 import P2PPipeline
 import Synchronization
 
@@ -13,6 +13,7 @@ public final class MemoryNetwork: Sendable {
 
     private let state = Mutex(State())
 
+    /// An empty one.
     public init() {}
 
     /// The name in an address such as `/memory/7`; nil for others. A `/p2p` behind it is allowed.

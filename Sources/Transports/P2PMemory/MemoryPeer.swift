@@ -12,6 +12,7 @@ public struct MemoryPeer: Sendable {
     /// What its application attached for the other side to see.
     public var appMetadata: [UInt8]?
 
+    /// A peer by its key and address.
     public init(key: PublicKey, address: Multiaddr, executor: (any TaskExecutor)? = nil, appMetadata: [UInt8]? = nil) {
         self.key = key
         self.address = address

@@ -184,7 +184,9 @@ struct NegotiationTests {
     @Test("A plain HTTP request is refused without waiting for more")
     func notMultistream() {
         #expect(Self.run(self.listener("/a"), Array("GET / HTTP/1.1\r\n".utf8), pieceSize: 72).verdict != .agreed("/a"))
-        #expect(Self.run(self.listener("/a"), Array(("GET / HTTP/1.1\r\n" + String(repeating: "x", count: 80)).utf8)).verdict == .failed(.malformed))
+        #expect(
+            Self.run(self.listener("/a"), Array(("GET / HTTP/1.1\r\n" + String(repeating: "x", count: 80)).utf8)).verdict
+                == .failed(.malformed))
     }
 
     @Test("Unknown protocols without end, and ls without end, are cut off", arguments: ["/unknown", "ls"])

@@ -55,7 +55,8 @@ private final class Responses: ChannelInboundHandler {
 struct StreamChannelHTTPTests {
     private func request(_ path: String, body: ByteBuffer, on channel: any Channel) {
         let headers = HTTPHeaders([("host", "peer"), ("content-length", "\(body.readableBytes)")])
-        channel.write(HTTPClientRequestPart.head(HTTPRequestHead(version: .http1_1, method: .POST, uri: path, headers: headers)), promise: nil)
+        channel.write(
+            HTTPClientRequestPart.head(HTTPRequestHead(version: .http1_1, method: .POST, uri: path, headers: headers)), promise: nil)
         channel.write(HTTPClientRequestPart.body(.byteBuffer(body)), promise: nil)
         channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
     }

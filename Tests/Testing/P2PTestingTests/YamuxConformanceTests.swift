@@ -25,7 +25,8 @@ struct YamuxConformanceTests {
     private static func pair() async throws -> MuxerConformance.Pair {
         let network = MemoryNetwork()
         let (one, two) = (try await Self.transport(network), try await Self.transport(network))
-        return try await TransportConformance.connect(one.transport, to: two.transport, listeningOn: Multiaddr("/memory/0"), expecting: two.peer)
+        return try await TransportConformance.connect(
+            one.transport, to: two.transport, listeningOn: Multiaddr("/memory/0"), expecting: two.peer)
     }
 
     @Test("Each case", arguments: MuxerConformance.Case.allCases)
