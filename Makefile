@@ -32,7 +32,7 @@ test: unit interop ## Unit tests, then the tests against real go and python node
 
 unit: build ## Unit tests alone (FILTER=Name for some)
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/unit*.xml
-	$(SWIFT) test $(TRAITS) --skip-build --xunit-output $(REPORTS)/unit.xml $(if $(FILTER),--filter $(FILTER))
+	$(SWIFT) test $(TRAITS) --skip-build --no-parallel --xunit-output $(REPORTS)/unit.xml $(if $(FILTER),--filter $(FILTER))
 
 interop: build ## Interoperability and hostile-peer tests alone (ARGS="-k ping" for some)
 	@.ci/setup test
