@@ -1,5 +1,5 @@
 public import P2PCore
-import P2PIdentity
+public import P2PIdentity
 import P2PMultiaddr
 import P2PSwarm
 import Synchronization
@@ -55,5 +55,10 @@ extension PeerHost: PeerIntroducing {
     /// The connections to peers that serve `protocolID`.
     public func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo] {
         self.swarm.connections.filter { $0.protocols?.contains(protocolID) == true }.map(\.info)
+    }
+
+    /// What the peer said when it was last connected.
+    public func knownIntroduction(of peer: PeerID) async -> Introduction? {
+        await self.swarm.peerstore.introduction(of: peer)
     }
 }

@@ -12,7 +12,7 @@ struct P2PCommand: AsyncParsableCommand {
               p2p daemon --key node.key --listen /ip4/127.0.0.1/tcp/4001
               p2p ping /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo...
 
-            With --json, every event is one JSON object on a line of its own on standard output. Errors go to standard
+            With --json, every event is one JSON object on a line of its own on standard output. Errors go to standard \
             error and end the tool with 1 (with --json also as an event "error"); wrong usage ends it with 64.
             """,
         version: ToolVersion.current,

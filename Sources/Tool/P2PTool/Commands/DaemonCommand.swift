@@ -9,9 +9,10 @@ struct DaemonCommand: ToolCommand {
         commandName: "daemon",
         abstract: "Run a node that serves identify, ping, echo and perf.",
         discussion: """
-            Runs until SIGTERM or SIGINT, then says goodbye to every peer and ends with 0. SIGUSR1 prints a snapshot of what the
+            Runs until SIGTERM or SIGINT, then says goodbye to every peer and ends with 0. SIGUSR1 prints a snapshot of what the \
             node holds. Without --listen it listens on every IPv4 interface, at a port that the system chooses.
-              p2p daemon --key node.key --listen /ip4/0.0.0.0/tcp/4001 --listen /ip6/::/tcp/4001
+              p2p daemon --key node.key --listen /ip4/0.0.0.0/tcp/4001
+              p2p daemon --listen /ip4/127.0.0.1/tcp/4001 --listen /ip6/::1/tcp/4001
               p2p daemon --listen /ip4/127.0.0.1/tcp/0 --json
             """)
 

@@ -41,7 +41,8 @@ final class EchoExchange: Sendable {
                 }
                 group.addTask { try await self.receive(watch, balance) }
                 defer { group.cancelAll() }
-                try await group.waitForAll()
+                // Unlike `waitForAll`, this throws at once.
+                while try await group.next() != nil {}
             }
         } catch let error as StreamError where error.code == .reset && self.isWhole {
             // Nothing is missing: some go nodes answer every half-close with a reset.

@@ -17,10 +17,11 @@ struct InteropCommand: ToolCommand {
         commandName: "interop",
         abstract: "Take part in a test of the official interoperability contract.",
         discussion: """
-            What to do stands in the environment, in either generation of the contract. The dialer prints the result and nothing
+            What to do stands in the environment, in either generation of the contract. The dialer prints the result and nothing \
             else on standard output; the listener runs until it is stopped.
-              transport=tcp security=noise muxer=yamux is_dialer=false ip=127.0.0.1 redis_addr=127.0.0.1:6379 p2p interop
-              TRANSPORT=tcp SECURE_CHANNEL=noise MUXER=yamux IS_DIALER=true TEST_KEY=t1 REDIS_ADDR=127.0.0.1:6379 p2p interop
+              export transport=tcp security=noise muxer=yamux redis_addr=127.0.0.1:6379
+              ip=127.0.0.1 is_dialer=false p2p interop & is_dialer=true p2p interop
+            The newer names are TRANSPORT, SECURE_CHANNEL, MUXER, IS_DIALER, REDIS_ADDR and TEST_KEY.
             Optional are test_timeout_seconds (60) and, upper case, LISTENER_IP (0.0.0.0).
             """)
 

@@ -7,7 +7,7 @@ struct KeyNewCommand: ToolCommand {
         commandName: "new",
         abstract: "Make a key.",
         discussion: """
-            With --out the key goes to a file that only its owner may read, and that must not exist yet; the peer id goes to
+            With --out the key goes to a file that only its owner may read, and that must not exist yet; the peer id goes to \
             standard output. Without, the key itself is printed, in the Base64 that Kubo's configuration uses.
               p2p key new --out node.key
               p2p key new --type secp256k1 --out node.key --json

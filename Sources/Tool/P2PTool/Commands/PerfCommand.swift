@@ -10,7 +10,7 @@ struct PerfCommand: ToolCommand {
         discussion: """
             Sizes are bytes, or a number with KiB, MiB, GiB, kB, MB or GB, shared out over the streams.
               p2p perf /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... --upload 256MiB
-              p2p perf /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... --download 1GiB --streams 8 --json
+              p2p perf /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... --download 1GiB --streams 8
             """)
 
     @OptionGroup var target: TargetOptions

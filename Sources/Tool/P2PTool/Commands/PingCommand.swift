@@ -10,7 +10,7 @@ struct PingCommand: ToolCommand {
         discussion: """
             Ends with 0 only if every ping came back.
               p2p ping /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo...
-              p2p ping /dns4/example.org/tcp/4001 --any-peer --count 100 --interval 0.01 --json
+              p2p ping /dns4/example.org/tcp/4001 --any-peer --count 100 --json
             """)
 
     @OptionGroup var target: TargetOptions
