@@ -11,35 +11,38 @@ import P2PTesting
 import P2PYamux
 import Testing
 
-@Suite("Byte transports under the upgrader keep the contract of a transport")
-struct TransportConformanceTests {
-    private static func node(_ bytes: any ByteTransport) async throws -> TransportConformance.Node {
-        let key = try PrivateKey.generate(.ed25519)
-        let peer = PeerID(key.publicKey)
-        let upgrader = Upgrader(
-            localPeer: peer, security: [try await NoiseSecurity.make(identity: key)], muxers: [Yamux()],
-            windowBudget: MemoryBudget(limit: 64 << 20))
-        return TransportConformance.Node(peer: peer, transport: UpgradingTransport(bytes, upgrader: upgrader))
-    }
+extension ConformanceTests {
+    @Suite("Byte transports under the upgrader keep the contract of a transport")
+    struct TransportConformanceTests {
+        private static func node(_ bytes: any ByteTransport) async throws -> TransportConformance.Node {
+            let key = try PrivateKey.generate(.ed25519)
+            let peer = PeerID(key.publicKey)
+            let upgrader = Upgrader(
+                localPeer: peer, security: [try await NoiseSecurity.make(identity: key)], muxers: [Yamux()],
+                windowBudget: MemoryBudget(limit: 64 << 20))
+            return TransportConformance.Node(peer: peer, transport: UpgradingTransport(bytes, upgrader: upgrader))
+        }
 
-    @Test("In memory, each case", arguments: TransportConformance.Case.allCases)
-    func memory(_ conformanceCase: TransportConformance.Case) async throws {
-        let network = MemoryNetwork()
-        try await TransportConformance(
-            listenAddress: Multiaddr("/memory/0"), deadAddress: Multiaddr("/memory/4711"), foreignAddress: Multiaddr("/ip4/127.0.0.1/tcp/1")
-        ) {
-            try await Self.node(MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton))
-        }.run(conformanceCase)
-    }
+        @Test("In memory, each case", arguments: TransportConformance.Case.allCases)
+        func memory(_ conformanceCase: TransportConformance.Case) async throws {
+            let network = MemoryNetwork()
+            try await TransportConformance(
+                listenAddress: Multiaddr("/memory/0"), deadAddress: Multiaddr("/memory/4711"),
+                foreignAddress: Multiaddr("/ip4/127.0.0.1/tcp/1")
+            ) {
+                try await Self.node(MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton))
+            }.run(conformanceCase)
+        }
 
-    @Test("Over TCP, each case", arguments: TransportConformance.Case.allCases)
-    func tcp(_ conformanceCase: TransportConformance.Case) async throws {
-        // Port 1 is privileged, and nobody listens there.
-        try await TransportConformance(
-            listenAddress: Multiaddr("/ip4/127.0.0.1/tcp/0"), deadAddress: Multiaddr("/ip4/127.0.0.1/tcp/1"),
-            foreignAddress: Multiaddr("/memory/1")
-        ) {
-            try await Self.node(TCPTransport())
-        }.run(conformanceCase)
+        @Test("Over TCP, each case", arguments: TransportConformance.Case.allCases)
+        func tcp(_ conformanceCase: TransportConformance.Case) async throws {
+            // Port 1 is privileged, and nobody listens there.
+            try await TransportConformance(
+                listenAddress: Multiaddr("/ip4/127.0.0.1/tcp/0"), deadAddress: Multiaddr("/ip4/127.0.0.1/tcp/1"),
+                foreignAddress: Multiaddr("/memory/1")
+            ) {
+                try await Self.node(TCPTransport())
+            }.run(conformanceCase)
+        }
     }
 }

@@ -10,27 +10,29 @@ import P2PTesting
 import P2PYamux
 import Testing
 
-@Suite("Yamux keeps the contract of a muxer")
-struct YamuxConformanceTests {
-    /// Yamux in Noise in memory.
-    private static func transport(_ network: MemoryNetwork) async throws -> (peer: PeerID, transport: UpgradingTransport) {
-        let key = try PrivateKey.generate(.ed25519)
-        let upgrader = Upgrader(
-            localPeer: PeerID(key.publicKey), security: [try await NoiseSecurity.make(identity: key)], muxers: [Yamux()],
-            windowBudget: MemoryBudget(limit: 64 << 20))
-        let bytes = MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton)
-        return (PeerID(key.publicKey), UpgradingTransport(bytes, upgrader: upgrader))
-    }
+extension ConformanceTests {
+    @Suite("Yamux keeps the contract of a muxer")
+    struct YamuxConformanceTests {
+        /// Yamux in Noise in memory.
+        private static func transport(_ network: MemoryNetwork) async throws -> (peer: PeerID, transport: UpgradingTransport) {
+            let key = try PrivateKey.generate(.ed25519)
+            let upgrader = Upgrader(
+                localPeer: PeerID(key.publicKey), security: [try await NoiseSecurity.make(identity: key)], muxers: [Yamux()],
+                windowBudget: MemoryBudget(limit: 64 << 20))
+            let bytes = MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton)
+            return (PeerID(key.publicKey), UpgradingTransport(bytes, upgrader: upgrader))
+        }
 
-    private static func pair() async throws -> MuxerConformance.Pair {
-        let network = MemoryNetwork()
-        let (one, two) = (try await Self.transport(network), try await Self.transport(network))
-        return try await TransportConformance.connect(
-            one.transport, to: two.transport, listeningOn: Multiaddr("/memory/0"), expecting: two.peer)
-    }
+        private static func pair() async throws -> MuxerConformance.Pair {
+            let network = MemoryNetwork()
+            let (one, two) = (try await Self.transport(network), try await Self.transport(network))
+            return try await TransportConformance.connect(
+                one.transport, to: two.transport, listeningOn: Multiaddr("/memory/0"), expecting: two.peer)
+        }
 
-    @Test("Each case", arguments: MuxerConformance.Case.allCases)
-    func muxer(_ conformanceCase: MuxerConformance.Case) async throws {
-        try await MuxerConformance { try await Self.pair() }.run(conformanceCase)
+        @Test("Each case", arguments: MuxerConformance.Case.allCases)
+        func muxer(_ conformanceCase: MuxerConformance.Case) async throws {
+            try await MuxerConformance { try await Self.pair() }.run(conformanceCase)
+        }
     }
 }
