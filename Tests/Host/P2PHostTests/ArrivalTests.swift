@@ -129,9 +129,9 @@ struct ArrivalTests {
             _ = try await a.dialAnyPeer(at: address)
             let refusal = await self.failure(events)
             #expect(refusal?.cause as? LimitError == LimitError(limit: "connectionsPerPeer", value: 1))
-            let second = try #require(self.world.network.connections.last)
-            await second.ended.wait()
-            #expect(second.closeCodes == [.resourceLimitExceeded])
+            // Either of the two may have been the first to get there.
+            let codes = self.world.network.connections.filter { $0.info.role == .listener }.map(\.closeCodes)
+            #expect(codes.filter { !$0.isEmpty } == [[.resourceLimitExceeded]])
             #expect(b.connections().count == 1)
         }
     }

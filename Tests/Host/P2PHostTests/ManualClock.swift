@@ -35,6 +35,18 @@ final class ManualClock: Sendable {
         for sleeper in woken { sleeper.continuation.resume() }
     }
 
+    /// Runs `body` while time passes by itself, so that whoever waits for a grace period need not wait for the test.
+    func passing(_ body: () async throws -> Void) async rethrows {
+        let passing = Task {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .milliseconds(20))
+                self.advance(.seconds(1))
+            }
+        }
+        defer { passing.cancel() }
+        try await body()
+    }
+
     /// Returns once somebody sleeps until exactly then.
     func sleeper(until deadline: NIODeadline) async {
         let signal = self.state.withLock { state -> Signal? in

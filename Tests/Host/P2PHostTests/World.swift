@@ -39,7 +39,7 @@ struct World: Sendable {
                 throw error
             }
             for host in hosts { host.shutDown() }
-            try await group.waitForAll()
+            try await self.clock.passing { try await group.waitForAll() }
         }
         for host in hosts {
             let statistics = host.statistics()
