@@ -33,8 +33,9 @@ package struct LazyExpectation {
 
     package mutating func consume(_ bytes: inout ByteBuffer) -> Outcome {
         while let byte = bytes.readInteger(as: UInt8.self) {
-            if !self.isRefusing, self.byte(of: self.agreement) != byte { self.isRefusing = true }
-            if self.isRefusing, self.byte(of: self.refusal) != byte {
+            let isDiverging = !self.isRefusing && self.byte(of: self.agreement) != byte
+            self.isRefusing = self.isRefusing || isDiverging
+            if self.isRefusing, self.byte(of: self.refusal) != byte || (isDiverging && !self.isSharedSoFar) {
                 return .failed(StreamError(.negotiationFailed, "the peer answered the proposal of \(self.protocolID) with something else"))
             }
             self.matched += 1
@@ -44,6 +45,11 @@ package struct LazyExpectation {
             if !self.isRefusing, self.matched == self.agreement.readableBytes { return .met }
         }
         return .more
+    }
+
+    /// Whether the bytes that matched the agreement begin the refusal too.
+    private var isSharedSoFar: Bool {
+        self.agreement.readableBytesView.prefix(self.matched).elementsEqual(self.refusal.readableBytesView.prefix(self.matched))
     }
 
     private func byte(of buffer: ByteBuffer) -> UInt8? {
