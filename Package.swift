@@ -50,6 +50,8 @@ let package = Package(
         .library(
             name: "P2PContracts", targets: ["P2PCore", "P2PNegotiation", "P2PPipeline"]),
         .library(name: "P2PTesting", targets: ["P2PTesting"]),
+        // What Fuzz/ runs: of no use to anybody else.
+        .library(name: "P2PFuzzing", targets: ["P2PFuzzing"]),
         .executable(name: "p2p", targets: ["P2PTool"]),
     ],
     traits: [
@@ -99,6 +101,9 @@ let package = Package(
             "Testing", "P2PTesting",
             core + ["P2PNegotiation", "P2PPipeline", "P2PSwarm", "P2PHost", "P2PMemory", nioEmbedded]),
         room("Testing", "P2PProtocolTesting", core),
+        room(
+            "Testing", "P2PFuzzing",
+            core + ["P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PIdentify", crypto, nioEmbedded]),
         .target(
             name: "P2P",
             dependencies: core + [
@@ -112,6 +117,7 @@ let package = Package(
             path: "Sources/Tool/P2PTool", swiftSettings: settings),
 
         // Tests
+        tests("Fuzz", "P2PFuzzing", []),
         tests("Primitives", "P2PMultiformats", [nioCore, crypto]),
         tests("Primitives", "P2PIdentity", ["P2PMultiformats", nioCore, crypto, cryptoExtras]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),

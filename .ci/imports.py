@@ -60,13 +60,14 @@ MAY_IMPORT = {
     "Testing": {
         "P2PTesting": PIPELINE | {"P2PSwarm", "P2PHost", "P2PMemory", "NIOEmbedded"},
         "P2PProtocolTesting": CORE,
+        "P2PFuzzing": PIPELINE | {"P2PNoise", "P2PYamux", "P2PIdentify", "Crypto", "NIOEmbedded"},
     },
     "P2P": {"P2P": None},
     "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},
 }
 
 # The umbrella composes everything except these.
-NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PProtocolTesting", "P2PTool", "ArgumentParser"}
+NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PProtocolTesting", "P2PFuzzing", "P2PTool", "ArgumentParser"}
 
 # What every target may use of the platform.
 PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}

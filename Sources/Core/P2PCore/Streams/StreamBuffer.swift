@@ -12,6 +12,10 @@ package struct StreamBuffer: ~Copyable {
     /// Whoever waits for the stream: a suspended task, or an object that asked to be told.
     package struct Waiter {
         package let continuation: UnsafeContinuation<Void, Never>
+
+        package init(continuation: UnsafeContinuation<Void, Never>) {
+            self.continuation = continuation
+        }
     }
 
     /// Who is to be called once the lock is released.

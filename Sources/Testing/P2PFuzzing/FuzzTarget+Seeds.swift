@@ -1,0 +1,119 @@
+import NIOCore
+import P2PCore
+import P2PIdentify
+import P2PIdentity
+import P2PMultiaddr
+import P2PMultiformats
+import P2PNegotiation
+import P2PNoise
+import P2PYamux
+
+extension FuzzTarget {
+    /// Inputs to begin with: valid ones, and sequences that reach deep. The same in every run.
+    public var seeds: [[UInt8]] {
+        switch self {
+        case .varint:
+            [[0], [0x7f], [0x80, 1], [0x81, 0], [UInt8](repeating: 0xff, count: 8) + [0x7f], [UInt8](repeating: 0xff, count: 10)]
+        case .multibase: ["zUXE7GvtEk8XTXs1GF8HSGbVA9FCX9SEBPe", "mEA", "MEA==", "bfy", "F0A", "k51", "9123"].map { Array($0.utf8) }
+        case .multihash: [[0x12, 32] + [UInt8](0..<32), [0, 3, 1, 2, 3], [0x13, 64] + [UInt8](0..<64)]
+        case .cid: [[1, 0x72, 0, 3, 1, 2, 3], Array(FuzzIdentity.peer.cid.utf8)]
+        case .multiaddrBytes: Self.addresses.compactMap { try? Multiaddr($0).bytes }
+        case .multiaddrText: Self.addresses.map { Array($0.utf8) }
+        case .peerIDBytes: [FuzzIdentity.peer.bytes, [0x12, 32] + [UInt8](0..<32)]
+        case .peerIDText: [FuzzIdentity.peer.description, FuzzIdentity.peer.cid].map { Array($0.utf8) }
+        case .publicKey: [FuzzIdentity.publicKeyMessage] + FuzzIdentity.otherPublicKeyMessages
+        case .privateKey: [FuzzIdentity.privateKeyMessage] + FuzzIdentity.otherPrivateKeyMessages
+        case .keyFile: [[1, 0x80] + FuzzIdentity.privateKeyMessage, [1, 0xa0] + FuzzIdentity.privateKeyMessage, [1, 0x80]]
+        case .signedEnvelope: [Self.envelope]
+        case .peerRecord: [(try? IdentityFuzzing.record.protobufEncoded()) ?? []]
+        case .multistream: Self.negotiations
+        case .lazyExpectation: Self.answers
+        case .identify: Self.introductions
+        case .noisePayload: [Self.payload]
+        case .noiseHandshake:
+            [[4] + Self.payload, [5] + Self.payload, [6, 1, 0, 40, 1], [6, 2, 0, 0, 0], [1, 3, 0, 32] + [UInt8](0..<40)]
+        case .noiseRecords: Self.sequences(length: 60)
+        case .yamuxFrames: [[0] + Self.frames, [5] + Self.frames]
+        case .byteQueue, .streamBuffer: Self.sequences(length: 120)
+        case .yamuxSessions, .yamuxHostile, .yamuxHandler, .yamuxPair: Self.sequences(length: 200)
+        }
+    }
+
+    private static let addresses = [
+        "/ip4/127.0.0.1/tcp/4001/p2p/\(FuzzIdentity.peer)", "/ip6zone/eth0/ip6/fe80::1/udp/4001/quic-v1",
+        "/dns4/example.com/tcp/443/tls/ws",
+        "/ip4/1.2.3.4/udp/9/quic-v1/webtransport/certhash/uEiAkH5a4DPGKUuOBjYw0CgwjvcJCJMD2K_1aluKR_tpevQ",
+        "/dnsaddr/bootstrap.libp2p.io/p2p/\(FuzzIdentity.peer)/p2p-circuit", "/unix/run/a%20b.sock", "/memory/name", "/ipcidr/24",
+        "/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:1234", "/dns/a/tcp/80/http/http-path/a%2Fb", "/sni/example.com",
+        "/garlic32/566niximlxdzpanmn4qouucvua3k7neniwss47li5r6ugoertzuq", "/ipfs/\(FuzzIdentity.peer)/",
+    ]
+
+    private static let envelope: [UInt8] = {
+        // The signature covers domain, payload type and payload, each after its length (RFC 0002).
+        let payload = (try? IdentityFuzzing.record.protobufEncoded()) ?? []
+        let domain = Array(PeerRecord.domain.utf8)
+        let covered =
+            [UInt8(domain.count)] + domain + [UInt8(PeerRecord.payloadType.count)] + PeerRecord.payloadType + [UInt8(payload.count)]
+            + payload
+        return Self.field(1, FuzzIdentity.publicKeyMessage) + Self.field(2, PeerRecord.payloadType) + Self.field(3, payload)
+            + Self.field(5, FuzzIdentity.sign(covered))
+    }()
+
+    /// A field of a protobuf message, under 128 bytes.
+    private static func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
+        content.count < 128
+            ? [number << 3 | 2, UInt8(content.count)] + content
+            : [number << 3 | 2, UInt8(content.count & 0x7f) | 0x80, UInt8(content.count >> 7)] + content
+    }
+
+    private static let negotiations: [[UInt8]] = {
+        func said(_ messages: [String]) -> [UInt8] {
+            messages.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count + 1)] + Array($0.utf8) + [UInt8(ascii: "\n")] }
+        }
+        let header = "/multistream/1.0.0"
+        return [
+            [1, 0x03, 0] + said([header, "ls", "/b", "/yamux/1.0.0"]) + [1, 2, 3], [0, 0x03, 1] + said([header, "na", "/yamux/1.0.0"]),
+            [0, 0x01, 0] + said([header, "/noise"]), [2, 0x7f, 3, 0x50], [2, 0x7f, 0, 0], [1, 0, 1, 0x80, 0x80, 0x80],
+        ]
+    }()
+
+    private static let answers: [[UInt8]] = {
+        let entry = NegotiationTable.entry("/noise")
+        let refusal = Array(NegotiationTable.header.readableBytesView) + Array(NegotiationTable.notAvailable.readableBytesView)
+        return [[0, 0] + Array(entry.opening.readableBytesView) + [9, 9], [0, 1] + refusal, [5, 3] + refusal]
+    }()
+
+    private static let introductions: [[UInt8]] = {
+        let addresses = Self.addresses.prefix(4).compactMap { try? Multiaddr($0) }
+        let introduction = Introduction(
+            publicKey: FuzzIdentity.key, listenAddresses: addresses, protocols: ["/ipfs/ping/1.0.0", "/ipfs/id/1.0.0"],
+            observedAddress: addresses.first, protocolVersion: "ipfs/0.1.0", agentVersion: "fuzz", signedRecord: Self.envelope)
+        guard var message = try? IntroductionWriter.encode(introduction), (try? message.readUnsignedVarint()) != nil else { return [] }
+        let bytes = Array(message.readableBytesView)
+        return [[0] + bytes, [1, 0, 60] + bytes, [1, UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff)] + bytes + [0, 2, 0x32, 0]]
+    }()
+
+    private static let payload = (try? NoisePayload.make(FuzzIdentity.noise, muxers: ["/yamux/1.0.0"])) ?? []
+
+    private static let frames: [UInt8] = {
+        var buffer = ByteBuffer()
+        buffer.writeYamuxHeader(YamuxHeader(type: .windowUpdate, flags: .syn, streamID: 1, length: 0))
+        buffer.writeYamuxHeader(YamuxHeader(type: .data, flags: [], streamID: 1, length: 5))
+        buffer.writeString("hello")
+        buffer.writeYamuxHeader(YamuxHeader(type: .ping, flags: .syn, streamID: 0, length: 7))
+        buffer.writeYamuxHeader(YamuxHeader(type: .data, flags: .fin, streamID: 1, length: 0))
+        buffer.writeYamuxHeader(YamuxHeader(type: .goAway, flags: [], streamID: 0, length: 0))
+        return Array(buffer.readableBytesView)
+    }()
+
+    /// Operations picked by a generator: any bytes are a sequence of operations.
+    private static func sequences(length: Int) -> [[UInt8]] {
+        (1...8).map { seed in
+            var state = UInt64(seed)
+            return (0..<(length * seed / 2)).map { _ in
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                return UInt8(truncatingIfNeeded: state >> 56)
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+/// What can be fuzzed: every parser of bytes that come from elsewhere, and every machine under sequences of operations.
+///
+/// A target turns bytes into work and checks what must hold with `precondition`, so a property that fails is a crash. The same bytes
+/// always do the same work. `Fuzz/run` looks for crashes; the ordinary tests replay those that were found.
+public enum FuzzTarget: String, CaseIterable, Sendable {
+    /// Unsigned varints.
+    case varint
+    /// Text in any multibase.
+    case multibase
+    /// Multihashes.
+    case multihash
+    /// CIDs, binary and text.
+    case cid
+    /// Multiaddrs in binary form.
+    case multiaddrBytes = "multiaddr-bytes"
+    /// Multiaddrs in text form.
+    case multiaddrText = "multiaddr-text"
+    /// Peer ids in binary form.
+    case peerIDBytes = "peer-id-bytes"
+    /// Peer ids in text form.
+    case peerIDText = "peer-id-text"
+    /// The protobuf message `PublicKey`.
+    case publicKey = "public-key"
+    /// The protobuf message `PrivateKey`.
+    case privateKey = "private-key"
+    /// Key files: a mode, then content.
+    case keyFile = "key-file"
+    /// The protobuf message `Envelope`.
+    case signedEnvelope = "signed-envelope"
+    /// The protobuf message `PeerRecord`.
+    case peerRecord = "peer-record"
+    /// Multistream-select in both roles, and both against each other.
+    case multistream
+    /// The answer that a lazy dialer waits for.
+    case lazyExpectation = "lazy-expectation"
+    /// Operations on the queue of a stream's bytes.
+    case byteQueue = "byte-queue"
+    /// Operations on a stream.
+    case streamBuffer = "stream-buffer"
+    /// The frame codec of yamux.
+    case yamuxFrames = "yamux-frames"
+    /// Operations on two yamux sessions that talk to each other.
+    case yamuxSessions = "yamux-sessions"
+    /// A yamux session whose peer keeps to no rule.
+    case yamuxHostile = "yamux-hostile"
+    /// A yamux channel handler whose peer keeps to no rule.
+    case yamuxHandler = "yamux-handler"
+    /// Operations on two yamux channel handlers that talk to each other.
+    case yamuxPair = "yamux-pair"
+    /// Noise handshakes in both roles.
+    case noiseHandshake = "noise-handshake"
+    /// Noise records that are cut, reordered and forged.
+    case noiseRecords = "noise-records"
+    /// The payload of a Noise handshake.
+    case noisePayload = "noise-payload"
+    /// Identify messages.
+    case identify
+
+    /// Does the work that `bytes` stand for.
+    public func run(_ bytes: [UInt8]) {
+        switch self {
+        case .varint: MultiformatsFuzzing.varint(bytes)
+        case .multibase: MultiformatsFuzzing.multibase(bytes)
+        case .multihash: MultiformatsFuzzing.multihash(bytes)
+        case .cid: MultiformatsFuzzing.cid(bytes)
+        case .multiaddrBytes: MultiaddrFuzzing.bytes(bytes)
+        case .multiaddrText: MultiaddrFuzzing.text(bytes)
+        case .peerIDBytes: IdentityFuzzing.peerID(bytes: bytes)
+        case .peerIDText: IdentityFuzzing.peerID(text: bytes)
+        case .publicKey: IdentityFuzzing.publicKey(bytes)
+        case .privateKey: IdentityFuzzing.privateKey(bytes)
+        case .keyFile: KeyFileFuzzing.run(bytes)
+        case .signedEnvelope: IdentityFuzzing.signedEnvelope(bytes)
+        case .peerRecord: IdentityFuzzing.peerRecord(bytes)
+        case .multistream: MultistreamFuzzing.run(bytes)
+        case .lazyExpectation: MultistreamFuzzing.lazyExpectation(bytes)
+        case .byteQueue: ByteQueueFuzzing.run(bytes)
+        case .streamBuffer: StreamBufferFuzzing.run(bytes)
+        case .yamuxFrames: YamuxFrameFuzzing.run(bytes)
+        case .yamuxSessions: YamuxSessionFuzzing.run(bytes)
+        case .yamuxHostile: YamuxHostileFuzzing.run(bytes)
+        case .yamuxHandler: YamuxHandlerFuzzing.hostile(bytes)
+        case .yamuxPair: YamuxHandlerFuzzing.pair(bytes)
+        case .noiseHandshake: NoiseFuzzing.handshake(bytes)
+        case .noiseRecords: NoiseFuzzing.records(bytes)
+        case .noisePayload: NoiseFuzzing.payload(bytes)
+        case .identify: IdentifyFuzzing.run(bytes)
+        }
+    }
+
+    /// The longest input that is worth trying, in bytes: somewhat beyond the limit of what is parsed.
+    public var maximumLength: Int {
+        switch self {
+        case .varint: 24
+        case .peerIDBytes, .multihash: 256
+        case .peerIDText, .cid, .lazyExpectation: 512
+        case .yamuxPair, .yamuxHandler, .streamBuffer, .byteQueue, .noiseRecords: 1_024
+        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile: 2_048
+        case .multiaddrBytes, .multistream, .publicKey, .noisePayload, .peerRecord: 5_000
+        case .yamuxSessions: 4_096
+        case .privateKey, .keyFile: 10_000
+        case .multiaddrText, .signedEnvelope, .identify: 17_500
+        }
+    }
+}

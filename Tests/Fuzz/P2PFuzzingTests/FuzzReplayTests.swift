@@ -1,0 +1,74 @@
+import Foundation
+import P2PFuzzing
+import Testing
+
+@Suite("Inputs of the fuzz targets")
+struct FuzzReplayTests {
+    @Test("Every input that once crashed is harmless now", arguments: FuzzTarget.allCases)
+    func crashes(target: FuzzTarget) throws {
+        for input in try Crashes.inputs(of: target) { target.run(input) }
+    }
+
+    @Test("Every file of a crash belongs to a target")
+    func crashFolders() throws {
+        #expect(try Crashes.folders().subtracting(FuzzTarget.allCases.map(\.rawValue)) == [])
+    }
+
+    @Test("The seeds hold every property, and so do mutations of them", arguments: FuzzTarget.allCases)
+    func seeds(target: FuzzTarget) {
+        #expect(!target.seeds.isEmpty)
+        var mutator = Mutator(seed: 7)
+        for seed in target.seeds {
+            target.run(seed)
+            for _ in 0..<(80 / target.seeds.count) { target.run(mutator.mutation(of: seed, upTo: target.maximumLength)) }
+        }
+        target.run([])
+    }
+}
+
+/// The inputs that are kept in `Fuzz/Crashes`.
+private enum Crashes {
+    private static let folder = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
+        .appendingPathComponent("Fuzz/Crashes")
+
+    static func folders() throws -> Set<String> {
+        guard FileManager.default.fileExists(atPath: self.folder.path) else { return [] }
+        return Set(try FileManager.default.contentsOfDirectory(atPath: self.folder.path).filter { !$0.hasPrefix(".") })
+    }
+
+    static func inputs(of target: FuzzTarget) throws -> [[UInt8]] {
+        let folder = self.folder.appendingPathComponent(target.rawValue)
+        guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().map { name in
+            [UInt8](try Data(contentsOf: folder.appendingPathComponent(name)))
+        }
+    }
+}
+
+/// Changes inputs a little, the same way in every run.
+private struct Mutator {
+    private var state: UInt64
+
+    init(seed: UInt64) { self.state = seed }
+
+    private mutating func number(below bound: Int) -> Int {
+        self.state = self.state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(self.state >> 33) % bound
+    }
+
+    mutating func mutation(of input: [UInt8], upTo limit: Int) -> [UInt8] {
+        var input = input
+        for _ in 0...self.number(below: 4) {
+            guard !input.isEmpty else { return [UInt8(truncatingIfNeeded: self.number(below: 256))] }
+            let place = self.number(below: input.count)
+            switch self.number(below: 5) {
+            case 0: input[place] ^= 1 << UInt8(self.number(below: 8))
+            case 1: input[place] = [0, 1, 0x7f, 0x80, 0xff][self.number(below: 5)]
+            case 2: input.insert(UInt8(truncatingIfNeeded: self.number(below: 256)), at: place)
+            case 3: input.removeSubrange(place..<min(input.count, place + 1 + self.number(below: 8)))
+            default: input += input[place...].prefix(1 + self.number(below: 32))
+            }
+        }
+        return Array(input.prefix(limit))
+    }
+}
