@@ -12,7 +12,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build test unit interop bench soak fuzz format lint proto clean
+.PHONY: help setup demo build test unit interop bench compare soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -43,6 +43,12 @@ interop: build ## Interoperability and hostile-peer tests alone (ARGS="-k ping" 
 bench: setup ## Figures, in release (ARGS="throughput" for some)
 	$(SWIFT) build -c release --package-path Benchmarks --product Bench
 	"$$($(SWIFT) build -c release --package-path Benchmarks --show-bin-path)/Bench" $(ARGS)
+
+compare: setup ## The same work by two nodes of ours and by two go nodes, in one run, in release (ARGS="--security tls")
+	@.ci/setup test
+	@.ci/peers
+	$(SWIFT) build $(TRAITS) -c release --product p2p
+	P2P_BIN="$$($(SWIFT) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/compare.py $(ARGS)
 
 soak: setup ## Long runs and thousands of repetitions of the hostile cases, in release
 	@.ci/setup test

@@ -5,14 +5,27 @@ import Synchronization
 package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
     private struct State {
         var waiting = CircularBuffer<Element>(initialCapacity: 0)
-        /// Whoever waits: one task, unless the one consumer was divided by mistake.
-        var consumers: [UnsafeContinuation<Void, Never>] = []
+        var consumers = Consumers()
         var ending: Result<Void, Failure>?
 
-        mutating func takeConsumers() -> [UnsafeContinuation<Void, Never>] {
-            guard !self.consumers.isEmpty else { return [] }
-            defer { self.consumers = [] }
+        mutating func takeConsumers() -> Consumers {
+            defer { self.consumers = Consumers() }
             return self.consumers
+        }
+    }
+
+    /// Whoever waits: one task, which costs no allocation, unless the one consumer was divided by mistake.
+    private struct Consumers {
+        private var first: UnsafeContinuation<Void, Never>?
+        private var others: [UnsafeContinuation<Void, Never>] = []
+
+        mutating func append(_ consumer: UnsafeContinuation<Void, Never>) {
+            if self.first == nil { self.first = consumer } else { self.others.append(consumer) }
+        }
+
+        func resume() {
+            self.first?.resume()
+            for other in self.others { other.resume() }
         }
     }
 
@@ -26,12 +39,12 @@ package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
 
     /// Adds an element; false when the queue is full or over, and the element is the caller's to refuse.
     package func offer(_ element: Element) -> Bool {
-        let (isTaken, consumers) = self.state.withLock { state -> (Bool, [UnsafeContinuation<Void, Never>]) in
-            guard state.ending == nil, state.waiting.count < self.limit else { return (false, []) }
+        let (isTaken, consumers) = self.state.withLock { state -> (Bool, Consumers) in
+            guard state.ending == nil, state.waiting.count < self.limit else { return (false, Consumers()) }
             state.waiting.append(element)
             return (true, state.takeConsumers())
         }
-        for consumer in consumers { consumer.resume() }
+        consumers.resume()
         return isTaken
     }
 
@@ -41,7 +54,7 @@ package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
             if state.ending == nil { state.ending = ending }
             return state.takeConsumers()
         }
-        for consumer in consumers { consumer.resume() }
+        consumers.resume()
     }
 
     /// Takes out everything that waits.
@@ -82,7 +95,7 @@ package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
             }
         } onCancel: {
             // Those that were not cancelled look, and wait again.
-            for consumer in self.state.withLock({ $0.takeConsumers() }) { consumer.resume() }
+            self.state.withLock { $0.takeConsumers() }.resume()
         }
     }
 }
