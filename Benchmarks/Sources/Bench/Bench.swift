@@ -22,6 +22,7 @@ struct All: AsyncParsableCommand {
         try await Streams.parse(["--concurrency", "16"]).measure()
         try await Streams.parse(["--concurrency", "1", "--count", "20000"]).measure()
         try await Connects.parse([]).measure()
+        try await Connects.parse(["--concurrency", "1", "--count", "500"]).measure()
         try await Memory.parse([]).measure()
     }
 }

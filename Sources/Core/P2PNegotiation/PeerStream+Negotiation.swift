@@ -24,6 +24,28 @@ extension PeerStream {
         try await self.run(Negotiation(accepting: table), holdsAgreement: true)
     }
 
+    /// What ``accept(_:)`` would return, if what has arrived suffices; nil, and nothing taken, when it has to wait.
+    ///
+    /// Most peers send their proposal with the first bytes, so this saves a stream the frames of waiting.
+    package func acceptAtOnce(_ table: NegotiationTable) -> ProtocolID? {
+        guard case .bytes(let arrived) = self.muxed.tryRead(upTo: .max) else { return nil }
+        var input = arrived
+        var reply = ByteBuffer()
+        var negotiation = Negotiation(accepting: table)
+        guard case .agreed(let protocolID) = negotiation.received(&input, reply: &reply) else {
+            self.muxed.unread(arrived)
+            return nil
+        }
+        self.settle(on: protocolID, unread: input)
+        if reply.readableBytes > 0 { self.muxed.hold(reply) }
+        return protocolID
+    }
+
+    private func settle(on protocolID: ProtocolID, unread rest: ByteBuffer) {
+        if rest.readableBytes > 0 { self.muxed.unread(rest) }
+        self.muxed.protocolID = protocolID
+    }
+
     private func run(_ negotiation: consuming Negotiation, holdsAgreement: Bool) async throws(StreamError) -> ProtocolID {
         var input = ByteBuffer()
         while true {
@@ -36,8 +58,7 @@ extension PeerStream {
             case .more:
                 if reply.readableBytes > 0 { try await self.write(reply) }
             case .agreed(let protocolID):
-                if input.readableBytes > 0 { self.muxed.unread(input) }
-                self.muxed.protocolID = protocolID
+                self.settle(on: protocolID, unread: input)
                 if reply.readableBytes > 0 {
                     if holdsAgreement { self.muxed.hold(reply) } else { try await self.write(reply) }
                 }

@@ -10,7 +10,10 @@ extension PeerHost {
         self.tasks.wrappingAdd(1, ordering: .relaxed)
         defer { self.tasks.wrappingSubtract(1, ordering: .relaxed) }
         let served = self.registry.served
-        guard let protocolID = await self.negotiate(stream, on: entry, served: served), let handler = served[protocolID] else { return }
+        let table = entry.info.isLimited ? served.limitedTable : served.table
+        var protocolID = stream.acceptAtOnce(table)
+        if protocolID == nil { protocolID = await self.negotiate(stream, table, on: entry) }
+        guard let protocolID, let handler = served[protocolID] else { return }
         do {
             let reservation = try self.swarm.limits.reserveStream(
                 of: protocolID, from: entry.info.remotePeer, limit: handler.limits.inboundPerPeer)
@@ -18,22 +21,33 @@ extension PeerHost {
             try await stream.finish()
             _ = consume reservation
         } catch {
-            stream.reset(Self.resetCode(for: error))
-            self.logger.trace(
-                "a stream was reset", metadata: ["protocol": "\(protocolID)", "connection": "\(entry.info.id)", "error": "\(error)"])
+            self.reset(stream, Self.resetCode(for: error), on: entry, "a stream was reset", error)
         }
     }
 
-    private func negotiate(_ stream: PeerStream, on entry: ConnectionEntry, served: ServedProtocols) async -> ProtocolID? {
+    private func negotiate(_ stream: PeerStream, _ table: NegotiationTable, on entry: ConnectionEntry) async -> ProtocolID? {
         self.negotiations.insert(stream)
         defer { self.negotiations.remove(stream) }
         do throws(StreamError) {
-            return try await stream.accept(entry.info.isLimited ? served.limitedTable : served.table)
+            return try await stream.accept(table)
         } catch {
-            stream.reset(error.code == .cancelled ? .cancelled : .protocolNegotiationFailed)
-            self.logger.trace("a stream was not agreed on", metadata: ["connection": "\(entry.info.id)", "error": "\(error)"])
+            let code: StreamErrorCode = error.code == .cancelled ? .cancelled : .protocolNegotiationFailed
+            self.reset(stream, code, on: entry, "a stream was not agreed on", error)
             return nil
         }
+    }
+
+    /// Never inlined: the frame of a stream's task is kept small for every stream, and this is for the few that fail.
+    @inline(never)
+    private func reset(
+        _ stream: PeerStream, _ code: StreamErrorCode, on entry: ConnectionEntry, _ what: Logger.Message, _ error: any Error
+    ) {
+        stream.reset(code)
+        self.logger.trace(
+            what,
+            metadata: [
+                "protocol": "\(stream.protocolID?.name ?? "none")", "connection": "\(entry.info.id)", "error": "\(error)",
+            ])
     }
 
     private func run(_ served: ServedProtocol, _ stream: PeerStream, on entry: ConnectionEntry) async throws {
@@ -48,7 +62,8 @@ extension PeerHost {
         }
     }
 
-    /// Runs a handler and cancels it when its time is over.
+    /// Runs a handler and cancels it when its time is over. Never inlined, for the frame of those without a lifetime.
+    @inline(never)
     private func run(_ served: ServedProtocol, _ stream: PeerStream, on entry: ConnectionEntry, for lifetime: Duration) async throws {
         let clock = self.swarm.clock
         let deadline = clock.now().advanced(by: lifetime)

@@ -67,6 +67,29 @@ struct StreamNegotiationTests {
         #expect(try await dialer.readExactly(8) == ByteBuffer(string: "response"))
     }
 
+    @Test("What has arrived whole is accepted at once; what has not is left as it was for the wait", arguments: [25, .max])
+    func atOnce(firstPart: Int) async throws {
+        let (dialer, listener) = (self.pair.dialer, self.pair.listener)
+        let table = NegotiationTable(["/echo/1.0.0"])
+        #expect(listener.acceptAtOnce(table) == nil, "nothing has arrived")
+        let opening = header + frame("/echo/1.0.0") + Array("request".utf8)
+        let isWhole = firstPart > opening.count
+        _ = listener.muxed.receive(ByteBuffer(bytes: opening.prefix(firstPart)))
+        #expect((listener.acceptAtOnce(table) == "/echo/1.0.0") == isWhole)
+        #expect((listener.protocolID == nil) == !isWhole)
+        if !isWhole {
+            _ = listener.muxed.receive(ByteBuffer(bytes: opening.dropFirst(firstPart)))
+            #expect(try await listener.accept(table) == "/echo/1.0.0")
+        }
+        #expect(listener.protocolID == "/echo/1.0.0")
+        #expect(try await listener.readExactly(7) == ByteBuffer(string: "request"))
+        let early = self.pair.carry(from: listener)
+        #expect(early.isEmpty || !isWhole, "the agreement waits for the response")
+        try await listener.write(text: "response")
+        #expect(early + self.pair.carry(from: listener) == header + frame("/echo/1.0.0") + Array("response".utf8))
+        withExtendedLifetime(dialer) {}
+    }
+
     @Test("A lazy dialer that only reads sends its proposal as soon as it waits")
     func lazyReader() async throws {
         let (dialer, listener, pair) = (self.pair.dialer, self.pair.listener, self.pair)
@@ -149,6 +172,7 @@ struct StreamNegotiationTests {
     @Test("A hostile dialer gets a reset, and the listener's task an error", arguments: NegotiationTests.brokenMessages)
     func hostile(bytes: [UInt8], code: NegotiationError.Code) async throws {
         _ = self.pair.listener.muxed.receive(ByteBuffer(bytes: header + bytes))
+        #expect(self.pair.listener.acceptAtOnce(NegotiationTable(["/a"])) == nil)
         do {
             _ = try await self.pair.listener.accept(NegotiationTable(["/a"]))
             Issue.record("that should not be accepted")

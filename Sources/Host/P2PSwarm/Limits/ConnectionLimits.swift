@@ -110,26 +110,27 @@ public final class ConnectionLimits: ResourceManager {
     /// - Parameter limit: of the protocol, for this peer.
     /// - Throws: `inboundPerPeer`, `inboundStreamsPerPeer`.
     public func reserveStream(of protocolID: ProtocolID, from peer: PeerID, limit: Int) throws(LimitError) -> Reservation {
-        let release = try self.state.withLock { state throws(LimitError) -> @Sendable () -> Void in
+        // The closure comes out within its struct: returned bare, generic code would wrap it, an allocation each way.
+        let use = try self.state.withLock { state throws(LimitError) -> StreamUse in
             guard let index = state.peers.index(forKey: peer), let stream = state.peers.values[index].protocols.index(forKey: protocolID)
             else {
                 let inUse = state.peers[peer]?.inboundStreams ?? 0
                 try Self.check(inUse, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer)
                 try Self.check(0, "inboundPerPeer of \(protocolID)", limit)
-                let release: @Sendable () -> Void = { self.releaseStream(of: protocolID, from: peer) }
-                state.peers[peer, default: PeerUse()].protocols[protocolID] = StreamUse(count: 1, release: release)
+                let use = StreamUse(count: 1) { self.releaseStream(of: protocolID, from: peer) }
+                state.peers[peer, default: PeerUse()].protocols[protocolID] = use
                 state.peers[peer]?.inboundStreams += 1
                 state.counts.inboundStreams += 1
-                return release
+                return use
             }
             try Self.check(state.peers.values[index].inboundStreams, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer)
             try Self.check(state.peers.values[index].protocols.values[stream].count, "inboundPerPeer of \(protocolID)", limit)
             state.peers.values[index].protocols.values[stream].count += 1
             state.peers.values[index].inboundStreams += 1
             state.counts.inboundStreams += 1
-            return state.peers.values[index].protocols.values[stream].release
+            return state.peers.values[index].protocols.values[stream]
         }
-        return Reservation(release: release)
+        return Reservation(release: use.release)
     }
 
     private func releaseStream(of protocolID: ProtocolID, from peer: PeerID) {
