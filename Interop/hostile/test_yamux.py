@@ -20,7 +20,6 @@ from .wire import (
     RST,
     SYN,
     WINDOW_UPDATE,
-    Ended,
     Frame,
     data_frame,
     receive_token,
@@ -125,12 +124,10 @@ class TestFloods:
         attack.must_log("too many stream errors")
         session = attack.session()
         with session.link:
-            wanted = times(in_ci=2000, in_soak=100_000)
-            try:
-                for _ in range(0, wanted, 100):
-                    session.send(*(Frame(WINDOW_UPDATE, SYN, session.next_id(), 0) for _ in range(100)))
-            except Ended:
-                pass
+            batches = times(in_ci=20, in_soak=1000)
+            session.flood(
+                [Frame(WINDOW_UPDATE, SYN, session.next_id(), 0) for _ in range(100)] for _ in range(batches)
+            )
             assert_go_away(session)
 
     def test_streams_up_to_the_limit_of_a_handler_are_served(self, attack):
@@ -159,14 +156,8 @@ class TestFloods:
         attack.must_log("too many resets")
         session = attack.session()
         with session.link:
-            sent = 0
-            try:
-                while sent < times(in_ci=2000, in_soak=1_000_000):
-                    batch = [frame for _ in range(50) for frame in make(session.next_id())]
-                    session.send(*batch)
-                    sent += 50
-            except Ended:
-                pass
+            batches = times(in_ci=40, in_soak=20_000)
+            session.flood([frame for _ in range(50) for frame in make(session.next_id())] for _ in range(batches))
             assert_go_away(session)
 
     def test_a_few_resets_are_put_up_with(self, attack):
@@ -193,12 +184,7 @@ class TestFloods:
         session = attack.session()
         with session.link:
             stream = session.open(ECHO)
-            wire = frame(stream.id).wire * 50
-            try:
-                for _ in range(times(in_ci=2000, in_soak=1_000_000) // 50):
-                    session.channel.send(wire)
-            except Ended:
-                pass
+            session.flood([frame(stream.id)] * 50 for _ in range(times(in_ci=40, in_soak=20_000)))
             assert_go_away(session)
 
     def test_a_few_pings_are_answered(self, attack):

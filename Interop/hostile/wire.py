@@ -104,6 +104,12 @@ class Link(Buffered):
             if deadline.is_over:
                 raise TimeoutError("nothing came")
 
+    def has_input(self):
+        """Whether something has arrived, or the end."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(0))
+
     def _more(self):
         self._wait()
         try:
@@ -460,6 +466,21 @@ class Yamux:
             except TimeoutError:
                 return None
         return value
+
+    def flood(self, batches):
+        """Sends batches of frames until there are no more, or the peer has said goodbye or is gone.
+
+        It listens meanwhile: a goodbye that waits while the sender goes on is lost with the connection.
+        """
+        try:
+            for batch in batches:
+                self.send(*batch)
+                while self.go_away is None and self.channel.link.has_input():
+                    self.receive_frame()
+                if self.go_away is not None:
+                    return
+        except Ended:
+            pass
 
     def how_it_ends(self, within=15):
         """Receives until the peer ends the connection: (how, code of its GoAway or None); how is None when it doesn't."""
