@@ -94,6 +94,7 @@ let package = Package(
         // Below the waterline
         room("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, libcrypto], exclude: ["Protobuf/noise.proto"]),
         room("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
+        room("Security", "P2PTLS", core + ["P2PPipeline", "P2PCertificate", nioSSL, nioTLS]),
         room("Muxers", "P2PYamux", core + ["P2PPipeline"]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", nioPosix]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
@@ -115,7 +116,7 @@ let package = Package(
         .target(
             name: "P2P",
             dependencies: core + [
-                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm", "P2PHost",
+                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm", "P2PHost",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
             ],
             path: "Sources/P2P", swiftSettings: settings),
@@ -145,10 +146,13 @@ let package = Package(
             core + ["P2PNegotiation", "P2PMemory", "P2PNoise", "P2PYamux", nioEmbedded, nioPosix, nioHTTP1]),
         tests(
             "Testing", "P2PTesting",
-            core + ["P2PPipeline", "P2PMemory", "P2PNoise", "P2PYamux", "P2PTCP", nioPosix]),
+            core + ["P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PYamux", "P2PTCP", nioPosix]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
+        tests(
+            "Security", "P2PTLS",
+            core + ["P2PPipeline", "P2PCertificate", "P2PMemory", "P2PYamux", nioEmbedded, nioPosix, nioSSL, crypto, asn1, x509]),
         tests("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, nioEmbedded, libcrypto]),
     ]
 )

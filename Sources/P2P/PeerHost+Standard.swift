@@ -10,6 +10,7 @@ import P2PPerf
 import P2PPing
 import P2PPipeline
 import P2PTCP
+import P2PTLS
 import P2PYamux
 
 extension PeerHost {
@@ -23,8 +24,9 @@ extension PeerHost {
     public static func standard(
         identity: any IdentityKey, configuration: StandardConfiguration = StandardConfiguration()
     ) async throws -> PeerHost {
+        let security = try await self.security(identity, configuration)
         let upgrader = Upgrader(
-            localPeer: PeerID(identity.publicKey), security: try await self.security(identity, configuration),
+            localPeer: PeerID(identity.publicKey), security: security,
             muxers: try self.muxers(configuration), windowBudget: MemoryBudget(limit: configuration.windowBudget),
             inboundTimeout: TimeAmount(configuration.host.handshakeTimeout))
         let tcp = UpgradingTransport(TCPTransport(group: configuration.group, logger: configuration.logger), upgrader: upgrader)
@@ -38,6 +40,7 @@ extension PeerHost {
         for handler in handlers { try host.register(handler) }
         host.register(greeting: identify)
         host.runAlongside { streams in await identify.pushChanges(opening: streams) }
+        for case let tls as TLSSecurity in security { host.runAlongside { _ in await tls.keepFresh() } }
         return host
     }
 
@@ -46,15 +49,34 @@ extension PeerHost {
     ) async throws(TransportError) -> [any SecureChannel] {
         var channels: [any SecureChannel] = []
         for name in configuration.security {
-            guard name == .noise else { throw Self.notBuiltIn("secure channel", name.description) }
-            do throws(NoiseError) {
-                channels.append(try await NoiseSecurity.make(identity: identity, metadata: configuration.appMetadata))
-            } catch {
-                throw TransportError(.securityFailed, "no Noise handshake can be made with this identity", cause: error)
+            switch name {
+            case .noise: channels.append(try await self.noise(identity, configuration))
+            case .tls: channels.append(try await self.tls(identity, configuration))
+            default: throw Self.notBuiltIn("secure channel", name.description)
             }
         }
         guard !channels.isEmpty else { throw TransportError(.notBuiltIn, "a host needs at least one secure channel") }
         return channels
+    }
+
+    private static func noise(
+        _ identity: any IdentityKey, _ configuration: StandardConfiguration
+    ) async throws(TransportError) -> NoiseSecurity {
+        do throws(NoiseError) {
+            return try await NoiseSecurity.make(identity: identity, metadata: configuration.appMetadata)
+        } catch {
+            throw TransportError(.securityFailed, "no Noise handshake can be made with this identity", cause: error)
+        }
+    }
+
+    private static func tls(
+        _ identity: any IdentityKey, _ configuration: StandardConfiguration
+    ) async throws(TransportError) -> TLSSecurity {
+        do throws(TLSError) {
+            return try await TLSSecurity.make(identity: identity, metadata: configuration.appMetadata)
+        } catch {
+            throw TransportError(.securityFailed, "no TLS handshake can be made with this identity", cause: error)
+        }
     }
 
     private static func muxers(_ configuration: StandardConfiguration) throws(TransportError) -> [any StreamMuxer] {

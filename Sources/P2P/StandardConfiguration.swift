@@ -36,7 +36,7 @@ public struct StandardConfiguration: Sendable {
     /// The defaults.
     public init() {
         self.host = HostConfiguration()
-        self.security = [.noise]
+        self.security = [.noise, .tls]
         self.muxers = [.yamux]
         self.yamux = YamuxConfiguration()
         self.windowBudget = 256 * 1_024 * 1_024

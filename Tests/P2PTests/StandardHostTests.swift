@@ -5,10 +5,12 @@ import Testing
 struct StandardHostTests {
     /// Two hosts that run, and the listener's address.
     private func withPair(
+        dialer dialling: StandardConfiguration = StandardConfiguration(),
+        listener listening: StandardConfiguration = StandardConfiguration(),
         _ body: @escaping @Sendable (_ dialer: PeerHost, _ listener: PeerHost, _ address: Multiaddr) async throws -> Void
     ) async throws {
-        let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519))
-        let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519))
+        let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: listening)
+        let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: dialling)
         try listener.register(Greeter())
         let address = try #require(try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -34,6 +36,22 @@ struct StandardHostTests {
             #expect(connection.remotePeer == listener.peerID)
             #expect(connection.security == "/noise")
             #expect(connection.muxer == "/yamux/1.0.0")
+        }
+    }
+
+    @Test("A peer that speaks TLS alone is reached, and reaches others, with the defaults on the other side", arguments: [true, false])
+    func tls(isListener: Bool) async throws {
+        var other = StandardConfiguration()
+        other.security = [.tls]
+        other.appMetadata = [4, 2]
+        let ours = StandardConfiguration()
+        try await self.withPair(dialer: isListener ? ours : other, listener: isListener ? other : ours) { dialer, listener, address in
+            #expect(try await greet("Ada", at: address, as: dialer) == "Hello Ada, your key is proved: \(dialer.peerID)")
+            let connection = try #require((isListener ? dialer : listener).connections().first)
+            #expect(connection.security == "/tls/1.0.0")
+            #expect(connection.muxer == "/yamux/1.0.0")
+            #expect(connection.wasMuxerEarly)
+            #expect(connection.appMetadata == [4, 2])
         }
     }
 

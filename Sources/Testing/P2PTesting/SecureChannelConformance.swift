@@ -33,6 +33,11 @@ public struct SecureChannelConformance: ConformanceSuite {
     /// Whether applications can attach metadata to the handshake.
     public var hasAppMetadata: Bool
 
+    /// Whether the byte at an index of a flight is one that the protocol tells receivers to ignore; such bytes may change unnoticed.
+    public var isIgnored: @Sendable (_ flight: [UInt8], _ index: Int) -> Bool = { _, _ in false }
+    /// By how many bytes one handshake may differ from the next, as signatures do that are written in DER.
+    public var lengthVariation = 0
+
     let makeChannel: @Sendable (PrivateKey, [UInt8]) async throws -> any SecureChannel
 
     /// - Parameter makeChannel: makes the secure channel of an identity, with its application's metadata; empty for none.

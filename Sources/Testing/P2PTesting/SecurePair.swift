@@ -20,6 +20,8 @@ final class SecurePair {
     private(set) var listenerResult: Result<SecuredChannel, any Error>?
     /// Bytes that went from the dialer to the listener so far, and back.
     private(set) var carried = (toListener: 0, toDialer: 0)
+    /// Bytes both ways until both sides were done; nil before.
+    private(set) var handshakeLength: Int?
 
     init(
         _ sides: SecureSides, dialerExpects: PeerID? = nil, listenerExpects: PeerID? = nil, dialerMuxers: [ProtocolID] = [],
@@ -77,12 +79,25 @@ final class SecurePair {
             change(&there, before)
             self.carried.toListener += there.count
             self.deliver(there, to: self.listener, pieceSize: pieceSize)
+            self.noteTheEnd()
             var back = self.outbound(of: self.listener)
             change(&back, before + there.count)
             self.carried.toDialer += back.count
             self.deliver(back, to: self.dialer, pieceSize: pieceSize)
+            self.noteTheEnd()
             if there.isEmpty, back.isEmpty { return }
         }
+    }
+
+    private func noteTheEnd() {
+        guard self.handshakeLength == nil, self.dialerResult != nil, self.listenerResult != nil else { return }
+        self.handshakeLength = self.carried.toListener + self.carried.toDialer
+    }
+
+    /// Whether both sides trust each other, and neither has taken it back.
+    var isTrusted: Bool {
+        guard case .success? = self.dialerResult, case .success? = self.listenerResult else { return false }
+        return self.dialer.isActive && self.listener.isActive
     }
 
     /// Both results, once the handshake has succeeded on both sides.

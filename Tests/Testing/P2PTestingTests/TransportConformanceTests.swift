@@ -7,6 +7,7 @@ import P2PMultiaddr
 import P2PNoise
 import P2PPipeline
 import P2PTCP
+import P2PTLS
 import P2PTesting
 import P2PYamux
 import Testing
@@ -14,11 +15,16 @@ import Testing
 extension ConformanceTests {
     @Suite("Byte transports under the upgrader keep the contract of a transport")
     struct TransportConformanceTests {
-        private static func node(_ bytes: any ByteTransport) async throws -> TransportConformance.Node {
+        private static func noise(_ key: PrivateKey) async throws -> any SecureChannel { try await NoiseSecurity.make(identity: key) }
+        private static func tls(_ key: PrivateKey) async throws -> any SecureChannel { try await TLSSecurity.make(identity: key) }
+
+        private static func node(
+            _ bytes: any ByteTransport, security: (PrivateKey) async throws -> any SecureChannel = Self.noise
+        ) async throws -> TransportConformance.Node {
             let key = try PrivateKey.generate(.ed25519)
             let peer = PeerID(key.publicKey)
             let upgrader = Upgrader(
-                localPeer: peer, security: [try await NoiseSecurity.make(identity: key)], muxers: [Yamux()],
+                localPeer: peer, security: [try await security(key)], muxers: [Yamux()],
                 windowBudget: MemoryBudget(limit: 64 << 20))
             return TransportConformance.Node(peer: peer, transport: UpgradingTransport(bytes, upgrader: upgrader))
         }
@@ -31,6 +37,28 @@ extension ConformanceTests {
                 foreignAddress: Multiaddr("/ip4/127.0.0.1/tcp/1")
             ) {
                 try await Self.node(MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton))
+            }.run(conformanceCase)
+        }
+
+        @Test("In memory with TLS, each case", arguments: TransportConformance.Case.allCases)
+        func memoryTLS(_ conformanceCase: TransportConformance.Case) async throws {
+            let network = MemoryNetwork()
+            try await TransportConformance(
+                listenAddress: Multiaddr("/memory/0"), deadAddress: Multiaddr("/memory/4711"),
+                foreignAddress: Multiaddr("/ip4/127.0.0.1/tcp/1")
+            ) {
+                try await Self.node(
+                    MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton), security: Self.tls)
+            }.run(conformanceCase)
+        }
+
+        @Test("Over TCP with TLS, each case", arguments: TransportConformance.Case.allCases)
+        func tcpTLS(_ conformanceCase: TransportConformance.Case) async throws {
+            try await TransportConformance(
+                listenAddress: Multiaddr("/ip4/127.0.0.1/tcp/0"), deadAddress: Multiaddr("/ip4/127.0.0.1/tcp/1"),
+                foreignAddress: Multiaddr("/memory/1")
+            ) {
+                try await Self.node(TCPTransport(), security: Self.tls)
             }.run(conformanceCase)
         }
 

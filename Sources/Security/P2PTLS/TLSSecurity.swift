@@ -1,0 +1,66 @@
+public import NIOCore
+import P2PCertificate
+public import P2PCore
+public import P2PIdentity
+public import P2PPipeline
+
+/// The secure channel `/tls/1.0.0`: TLS 1.3 with libp2p's certificates on both sides (libp2p TLS spec).
+///
+/// One value serves all connections of a host. Its certificate is made and signed once, by ``make(identity:metadata:)``,
+/// so that no handshake waits for the identity key; ``keepFresh()`` replaces it before it expires.
+public struct TLSSecurity: SecureChannel {
+    /// What multistream-select calls it.
+    public static let protocolID: ProtocolID = "/tls/1.0.0"
+    /// How often ``keepFresh()`` looks at the calendar.
+    private static let calendarInterval = Duration.seconds(3_600)
+
+    let identity: TLSIdentity
+
+    /// What multistream-select calls it.
+    public var protocolID: ProtocolID { Self.protocolID }
+
+    /// Makes a certificate and has it signed.
+    ///
+    /// - Parameters:
+    ///   - identity: signs once, and once for each renewal.
+    ///   - metadata: what the application attaches to every handshake, at most `CertificateLimits.maximumMetadata` bytes. A listener's
+    ///     is readable by dialers that have not proved who they are yet.
+    /// - Throws: `.certificateNotMade`; the cause is a `CertificateError`.
+    public static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TLSError) -> TLSSecurity {
+        TLSSecurity(identity: try await TLSIdentity.make(identity: identity, metadata: metadata, now: .now))
+    }
+
+    init(identity: TLSIdentity) {
+        self.identity = identity
+    }
+
+    /// Replaces the certificate in time, 30 days before it expires; runs until cancelled.
+    ///
+    /// It looks at the calendar every hour rather than sleep for months, since machines sleep too and clocks are set. An identity
+    /// that refuses to sign is asked again an hour later.
+    public func keepFresh() async {
+        while !Task.isCancelled {
+            _ = try? await self.identity.renew(now: .now)
+            try? await Task.sleep(for: Self.calendarInterval)
+        }
+    }
+
+    /// Adds the handlers at the end of the channel's pipeline and runs the handshake; see ``SecureChannel``.
+    ///
+    /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause is a ``TLSError``.
+    public func secure(
+        _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID],
+        promise: EventLoopPromise<SecuredChannel>
+    ) {
+        let handshake = TLSHandshake(
+            role: role, contexts: self.identity.contexts, expecting: peer, muxers: muxers, pool: RecordPool.of(channel.eventLoop))
+        let handler = TLSHandler(handshake: handshake, promise: promise)
+        let gate = TLSGate(handshake: handshake, handler: handler)
+        do {
+            try channel.pipeline.syncOperations.addHandler(handler)
+            try channel.pipeline.syncOperations.addHandler(gate, position: .before(handler))
+        } catch {
+            handler.refuse(TLSError(.closed, "the channel takes no handler any more", cause: error))
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import P2PCertificate
+import P2PCore
+import P2PIdentity
+import P2PPipeline
+import Synchronization
+import Testing
+
+@testable import P2PTLS
+
+/// The certificate of a host, which is made once and again before it expires.
+@Suite struct TLSIdentityTests {
+    /// Counts how often it signs, and may stop doing so.
+    private final class Pen: IdentityKey {
+        private let key: PrivateKey
+        let signatures = Mutex(0)
+        let isDry = Mutex(false)
+        var publicKey: PublicKey { self.key.publicKey }
+
+        init() throws { self.key = try PrivateKey.generate(.ed25519) }
+
+        func sign(_ message: [UInt8]) async throws(IdentityError) -> [UInt8] {
+            if self.isDry.withLock({ $0 }) { throw IdentityError(.signingFailed, "no ink") }
+            self.signatures.withLock { $0 += 1 }
+            return try await self.key.sign(message)
+        }
+    }
+
+    @Test("A host signs once, however many connections there are")
+    func once() async throws {
+        let pen = try Pen()
+        let security = try await TLSSecurity.make(identity: pen)
+        for _ in 0..<3 {
+            let wire = try Wire(security, role: .listener, peer: try await Peer().handler(role: .dialer))
+            wire.carry()
+            #expect(try wire.result?.get() != nil)
+        }
+        #expect(pen.signatures.withLock { $0 } == 1)
+    }
+
+    @Test("A certificate is renewed when its time has come, and not before")
+    func renewal() async throws {
+        let pen = try Pen()
+        let made = WallTime.now
+        let identity = try await TLSIdentity.make(identity: pen, metadata: [], now: made)
+        let first = identity.contexts
+        let due = made.advanced(by: HostCertificate.lifetime - HostCertificate.renewalMargin)
+        #expect(try await !identity.renew(now: due.advanced(by: -1)))
+        #expect(identity.contexts === first)
+        #expect(try await identity.renew(now: due))
+        #expect(identity.contexts !== first)
+        #expect(try await !identity.renew(now: due))
+        #expect(pen.signatures.withLock { $0 } == 2)
+    }
+
+    @Test("An identity that does not sign the next certificate leaves the old one in place")
+    func stubborn() async throws {
+        let pen = try Pen()
+        let identity = try await TLSIdentity.make(identity: pen, metadata: [], now: .now)
+        let first = identity.contexts
+        pen.isDry.withLock { $0 = true }
+        let later = WallTime.now.advanced(by: HostCertificate.lifetime)
+        await #expect(throws: TLSError(.certificateNotMade, "")) { try await identity.renew(now: later) }
+        #expect(identity.contexts === first)
+        await #expect(throws: TLSError(.certificateNotMade, "")) { try await TLSSecurity.make(identity: pen) }
+    }
+
+    @Test("Metadata that does not fit is refused when the host is made")
+    func metadata() async throws {
+        let key = try PrivateKey.generate(.ed25519)
+        let error = await #expect(throws: TLSError.self) {
+            try await TLSSecurity.make(identity: key, metadata: [UInt8](repeating: 0, count: 4_097))
+        }
+        #expect((error?.cause as? CertificateError)?.code == .metadataTooLong)
+    }
+
+    @Test("Contexts are made once for each list of application protocols")
+    func contexts() async throws {
+        let identity = try await TLSIdentity.make(identity: try PrivateKey.generate(.ed25519), metadata: [], now: .now)
+        let one = try identity.contexts.context(offering: ["libp2p"])
+        #expect(try identity.contexts.context(offering: ["libp2p"]) === one)
+        #expect(try identity.contexts.context(offering: ["/yamux/1.0.0", "libp2p"]) !== one)
+    }
+}
