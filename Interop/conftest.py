@@ -41,7 +41,7 @@ class Stack:
         return not (kind == "go" and self.muxer == "mplex")
 
 
-STACKS = [Stack("tcp", "noise", "yamux")]
+STACKS = [Stack("tcp", "noise", "yamux"), Stack("tcp", "tls", "yamux")]
 PEERS = ["go", "py"]
 
 
