@@ -25,6 +25,7 @@ let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates"
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let libsodium = Target.Dependency.target(name: "CLibsodium", condition: .when(traits: ["Sodium"]))
 let libcrypto = Target.Dependency.target(name: "CLibcrypto", condition: .when(traits: ["OpenSSL"]))
 
 /// What P2PCore and the primitives below it are called in a dependency list.
@@ -60,7 +61,8 @@ let package = Package(
     ],
     traits: [
         .trait(name: "OpenSSL", description: "libcrypto from the system: in-place AEAD for Noise, and secp256k1 keys."),
-        .trait(name: "Full", description: "Every optional part.", enabledTraits: ["OpenSSL"]),
+        .trait(name: "Sodium", description: "libsodium from the system: private networks (pre-shared key)."),
+        .trait(name: "Full", description: "Every optional part.", enabledTraits: ["OpenSSL", "Sodium"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -95,6 +97,10 @@ let package = Package(
         room("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, libcrypto], exclude: ["Protobuf/noise.proto"]),
         room("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
         room("Security", "P2PTLS", core + ["P2PPipeline", "P2PCertificate", nioSSL, nioTLS]),
+        room("Security", "P2PPrivateNetwork", core + ["P2PNegotiation", "P2PPipeline", libsodium]),
+        .systemLibrary(
+            name: "CLibsodium", path: "Sources/Security/CLibsodium", pkgConfig: "libsodium",
+            providers: [.apt(["libsodium-dev"]), .brew(["libsodium"])]),
         room("Muxers", "P2PYamux", core + ["P2PPipeline"]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", nioPosix]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
@@ -112,11 +118,13 @@ let package = Package(
         room("Testing", "P2PProtocolTesting", core),
         room(
             "Testing", "P2PFuzzing",
-            core + ["P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PIdentify", crypto, nioEmbedded]),
+            core + [
+                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PYamux", "P2PIdentify", crypto, nioEmbedded,
+            ]),
         .target(
             name: "P2P",
             dependencies: core + [
-                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm", "P2PHost",
+                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm", "P2PHost",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
             ],
             path: "Sources/P2P", swiftSettings: settings),
@@ -146,13 +154,16 @@ let package = Package(
             core + ["P2PNegotiation", "P2PMemory", "P2PNoise", "P2PYamux", nioEmbedded, nioPosix, nioHTTP1]),
         tests(
             "Testing", "P2PTesting",
-            core + ["P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PYamux", "P2PTCP", nioPosix]),
+            core + ["P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
         tests(
             "Security", "P2PTLS",
             core + ["P2PPipeline", "P2PCertificate", "P2PMemory", "P2PYamux", nioEmbedded, nioPosix, nioSSL, crypto, asn1, x509]),
+        tests(
+            "Security", "P2PPrivateNetwork",
+            core + ["P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PMemory", crypto, nioEmbedded, nioPosix]),
         tests("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, nioEmbedded, libcrypto]),
     ]
 )

@@ -34,6 +34,7 @@ MAY_IMPORT = {
         "P2PPlaintext": PIPELINE | {"SwiftProtobuf"},
         "P2PCertificate": CORE | {"X509", "SwiftASN1", "Crypto", "CryptoExtras"},
         "P2PPrivateNetwork": PIPELINE | {"CLibsodium"},
+        "CLibsodium": set(),
     },
     "Muxers": {"*": PIPELINE},
     "Transports": {
@@ -60,7 +61,7 @@ MAY_IMPORT = {
     "Testing": {
         "P2PTesting": PIPELINE | {"P2PSwarm", "P2PHost", "P2PMemory", "NIOEmbedded"},
         "P2PProtocolTesting": CORE,
-        "P2PFuzzing": PIPELINE | {"P2PNoise", "P2PYamux", "P2PIdentify", "Crypto", "NIOEmbedded"},
+        "P2PFuzzing": PIPELINE | {"P2PNoise", "P2PPrivateNetwork", "P2PYamux", "P2PIdentify", "Crypto", "NIOEmbedded"},
     },
     "P2P": {"P2P": None},
     "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},

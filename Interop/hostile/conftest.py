@@ -26,13 +26,14 @@ def times(in_ci, in_soak):
 class Target:
     """Our daemon with an honest peer that pings it all the time."""
 
-    def __init__(self, keys, wrapper=()):
-        self.daemon = ours.Daemon(key=keys("ed25519"), wrapper=wrapper)
+    def __init__(self, keys, wrapper=(), options=(), **link_options):
+        self.daemon = ours.Daemon(key=keys("ed25519"), wrapper=wrapper, options=options)
+        self.link_options = link_options
         self.endpoint = self.daemon.endpoint
         self.address = self.daemon.address
         # Warm up, so that what is made once is not taken for growth.
         for _ in range(20):
-            warm = session(self.endpoint, Key())
+            warm = session(self.endpoint, Key(), **link_options)
             stream = warm.open(PING)
             stream.send(bytes(32))
             stream.receive_exactly(32)
@@ -49,6 +50,7 @@ class Target:
                 "--json",
                 "--key",
                 keys("secp256k1"),
+                *options,
             ],
             environment=ours.environment(),
         )
@@ -68,7 +70,7 @@ class Target:
         raise AssertionError(f"the daemon does not settle: {stats}")
 
     def new_connection(self, **options):
-        return session(self.endpoint, **options)
+        return session(self.endpoint, **{**self.link_options, **options})
 
     def pongs(self):
         return self.honest.all("pong")
@@ -117,7 +119,7 @@ class Attack:
 
     def session(self, **options):
         """A yamux session of a fresh identity with the daemon."""
-        return session(self.endpoint, **options)
+        return self.target.new_connection(**options)
 
     def must_log(self, pattern):
         """Says, before the attack, what a line of the daemon's log must match behind it."""

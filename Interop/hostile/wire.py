@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from peers.clock import Deadline
 from peers.formats import Key, fields, message, uvarint
+from peers.private_network import Member
 
 MULTISTREAM, NOISE, YAMUX = "/multistream/1.0.0", "/noise", "/yamux/1.0.0"
 PING, IDENTIFY, ECHO = "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/echo/1.0.0"
@@ -59,10 +60,11 @@ class Buffered:
 
 
 class Link(Buffered):
-    """A TCP connection that counts what it sends and can be cut after so many bytes."""
+    """A TCP connection that counts what it sends and can be cut after so many bytes. With `psk`, in that private network."""
 
-    def __init__(self, endpoint, *, timeout=15, cut_after=None, cut_by="fin"):
+    def __init__(self, endpoint, *, timeout=15, cut_after=None, cut_by="fin", psk=None):
         super().__init__()
+        self._member = Member(psk) if psk else None
         self.socket = endpoint if isinstance(endpoint, socket.socket) else socket.create_connection(endpoint, timeout)
         self.socket.settimeout(60)
         self._timeout = timeout
@@ -79,6 +81,10 @@ class Link(Buffered):
         self.close()
 
     def send(self, data):
+        self.send_raw(self._member.seal(data) if self._member else data)
+
+    def send_raw(self, data):
+        """Sends bytes as they are, also in a private network."""
         is_cut = self._cut_after is not None and self.sent + len(data) >= self._cut_after
         if is_cut:
             data = data[: self._cut_after - self.sent]
@@ -118,7 +124,10 @@ class Link(Buffered):
             raise Ended("rst") from error
         if not data:
             raise Ended("fin")
-        return data
+        if not self._member:
+            return data
+        # A nonce alone says nothing yet.
+        return self._member.open(data) or self._more()
 
     def receive(self):
         """Whatever comes next."""
@@ -599,8 +608,9 @@ def session(endpoint, key=None, *, accept=None, **link_options):
 class Listener:
     """A listening socket for our own tool to dial."""
 
-    def __init__(self, key=None):
+    def __init__(self, key=None, psk=None):
         self.key = key or Key()
+        self._psk = psk
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.socket.settimeout(60)
         self.address = f"/ip4/127.0.0.1/tcp/{self.socket.getsockname()[1]}/p2p/{self.key.peer}"
@@ -612,7 +622,7 @@ class Listener:
         self.socket.close()
 
     def link(self):
-        return Link(self.socket.accept()[0])
+        return Link(self.socket.accept()[0], psk=self._psk)
 
     def secured(self, *, extensions=b"", make_payload=payload):
         link = self.link()

@@ -74,13 +74,13 @@ class GoNode:
     name = "go"
     agent = "p2pd/"
 
-    def __init__(self, listen="/ip4/127.0.0.1/tcp/0", *, security="noise", key=None, flags=()):
+    def __init__(self, listen="/ip4/127.0.0.1/tcp/0", *, security="noise", key=None, flags=(), wrapper=()):
         self.room = pathlib.Path(tempfile.mkdtemp(prefix="p2pd-"))
         self.control = self.room / "control"
         self._log = self.room / "log"
         self._names = itertools.count()
         self._listeners = []
-        arguments = [str(BINARY), "-listen", f"/unix{self.control}"]
+        arguments = [*wrapper, str(BINARY), "-listen", f"/unix{self.control}"]
         arguments += ["-hostAddrs", listen] if listen else ["-noListenAddrs"]
         arguments += {"noise": ["-tls=false"], "tls": ["-noise=false"]}.get(security, [])
         if key:

@@ -19,10 +19,11 @@ class PythonNode:
     name = "py"
     agent = "py-libp2p/"
 
-    def __init__(self, *, transport="tcp", security="noise", muxer="yamux"):
+    def __init__(self, *, transport="tcp", security="noise", muxer="yamux", psk=None):
         arguments = [sys.executable, MAIN, "--transport", transport]
         arguments += ["--security", security] if security else []
         arguments += ["--muxer", muxer] if muxer else []
+        arguments += ["--psk", psk.hex()] if psk else []
         self._process = JSONProcess(arguments, stdin=True)
         self._ids = itertools.count(1)
         ready = self._process.wait_for("ready", timeout=30)

@@ -57,11 +57,38 @@ def muxer_options(name):
     return {TProtocol(MPLEX_PROTOCOL_ID): Mplex}
 
 
+def use_private_network():
+    """Puts a protector that follows the spec in place of py-libp2p's own: that one is plain Salsa20 with nonces of 8 bytes."""
+    from libp2p.network import swarm
+    from libp2p.security.pnet.psk_conn import PskConn
+
+    from private_network import Member
+
+    class SpecifiedConn(PskConn):
+        def __init__(self, conn, psk):
+            super().__init__(conn, psk)
+            self._member = Member(bytes.fromhex(psk))
+
+        async def write(self, data):
+            await self._conn.write(self._member.seal(data))
+
+        async def read(self, n=None):
+            while data := await self._conn.read(n):
+                if text := self._member.open(data):
+                    return text
+            return b""
+
+    swarm.new_protected_conn = SpecifiedConn
+
+
 def make_host(options):
     keys = create_new_key_pair()
     settings = {"enable_quic": True} if options.transport == "quic-v1" else {}
     if options.security:
         settings["sec_opt"] = security_options(options.security, keys)
+    if options.psk:
+        use_private_network()
+        settings["psk"] = options.psk
     if options.muxer:
         settings["muxer_opt"] = muxer_options(options.muxer)
     listen = [multiaddr.Multiaddr(LISTEN[options.transport])]
@@ -221,4 +248,5 @@ if __name__ == "__main__":
     parser.add_argument("--transport", choices=LISTEN, default="tcp")
     parser.add_argument("--security", choices=("noise", "tls"))
     parser.add_argument("--muxer", choices=("yamux", "mplex"))
+    parser.add_argument("--psk", help="a private network's key in hexadecimal digits")
     trio.run(main, parser.parse_args())

@@ -8,5 +8,6 @@
 @_exported public import P2PMultiformats
 @_exported public import P2PPerf
 @_exported public import P2PPing
+@_exported public import P2PPrivateNetwork
 @_exported public import P2PSwarm
 @_exported public import P2PYamux

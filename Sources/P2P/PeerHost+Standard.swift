@@ -20,15 +20,17 @@ extension PeerHost {
     ///   - identity: names the node; it signs once for its handshakes and once for each change of its addresses.
     ///   - configuration: secure channels, muxers, limits.
     /// - Throws: ``TransportError/Code/notBuiltIn`` for a secure channel or muxer that is not there;
-    ///   ``TransportError/Code/securityFailed`` when the identity does not sign, or the metadata is too long.
+    ///   ``TransportError/Code/securityFailed`` when the identity does not sign; ``TransportError/Code/metadataTooLong``;
+    ///   ``TransportError/Code/privateNetworkRequired`` when `LIBP2P_FORCE_PNET=1` and there is no key.
     public static func standard(
         identity: any IdentityKey, configuration: StandardConfiguration = StandardConfiguration()
     ) async throws -> PeerHost {
         let security = try await self.security(identity, configuration)
         let upgrader = Upgrader(
-            localPeer: PeerID(identity.publicKey), security: security,
-            muxers: try self.muxers(configuration), windowBudget: MemoryBudget(limit: configuration.windowBudget),
-            inboundTimeout: TimeAmount(configuration.host.handshakeTimeout))
+            localPeer: PeerID(identity.publicKey), protector: try configuration.protector(),
+            security: security, muxers: try self.muxers(configuration),
+            windowBudget: MemoryBudget(limit: configuration.windowBudget),
+            inboundTimeout: TimeAmount(configuration.host.handshakeTimeout), negotiatesMuxersEarly: configuration.negotiatesMuxersEarly)
         let tcp = UpgradingTransport(TCPTransport(group: configuration.group, logger: configuration.logger), upgrader: upgrader)
         let host = PeerHost(
             identity: identity, transports: [tcp], configuration: configuration.host, gater: configuration.gater,
@@ -47,6 +49,11 @@ extension PeerHost {
     private static func security(
         _ identity: any IdentityKey, _ configuration: StandardConfiguration
     ) async throws(TransportError) -> [any SecureChannel] {
+        let (metadata, limit) = (configuration.appMetadata.count, ConnectionInfo.maximumAppMetadata)
+        guard metadata <= limit else {
+            throw TransportError(
+                .metadataTooLong, "StandardConfiguration.appMetadata has \(metadata) bytes; at most \(limit) travel in a handshake")
+        }
         var channels: [any SecureChannel] = []
         for name in configuration.security {
             switch name {

@@ -3,6 +3,7 @@ public import NIOCore
 import NIOPosix
 public import P2PCore
 public import P2PHost
+public import P2PPrivateNetwork
 public import P2PYamux
 
 /// What the standard host may be told. The defaults make a node of the public network.
@@ -17,8 +18,15 @@ public struct StandardConfiguration: Sendable {
     public var yamux: YamuxConfiguration
     /// Bytes that the receive windows of all connections together may grow by.
     public var windowBudget: Int
-    /// What the application attaches to every handshake, at most 4 KiB. A listener's is readable by dialers that have not
-    /// yet proved who they are.
+    /// Agree on the muxer within the secure handshake wherever the peer can, which saves a round trip. Off, the muxer is negotiated after it;
+    /// nothing else changes.
+    public var negotiatesMuxersEarly: Bool
+    /// Makes the node a member of the private network of this key; it then reaches no other peers, and no others reach it. Nil for the
+    /// public network. Needs the package trait `Sodium`.
+    public var privateNetworkKey: PreSharedKey?
+    /// What the application attaches to every handshake, at most ``P2PCore/ConnectionInfo/maximumAppMetadata`` bytes; the peer finds it in
+    /// ``P2PCore/ConnectionInfo/appMetadata``. A listener's is readable by dialers that have not yet proved who they are, so it must
+    /// hold no secret.
     public var appMetadata: [UInt8]
     /// Serve echo (`/echo/1.0.0`), which sends back whatever a peer sends.
     public var servesEcho: Bool
@@ -40,6 +48,8 @@ public struct StandardConfiguration: Sendable {
         self.muxers = [.yamux]
         self.yamux = YamuxConfiguration()
         self.windowBudget = 256 * 1_024 * 1_024
+        self.negotiatesMuxersEarly = true
+        self.privateNetworkKey = nil
         self.appMetadata = []
         self.servesEcho = true
         self.servesPerf = true

@@ -26,14 +26,16 @@ struct ReadmeTests {
         #expect(text == "Hello Ada, your key is proved: \(client.peerID)")
     }
 
-    @Test("Its example is the one that is compiled here")
-    func sameText() throws {
+    @Test(
+        "Examples are those that are compiled here",
+        arguments: [("ReadmeExample", "README example", "README.md"), ("MetadataExample", "metadata example", "Specs/Metadata.md")])
+    func sameText(file: String, name: String, page: String) throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        let source = try String(contentsOf: folder.appending(path: "ReadmeExample.swift"), encoding: .utf8)
-        let readme = try String(contentsOf: folder.appending(path: "../../README.md"), encoding: .utf8)
+        let source = try String(contentsOf: folder.appending(path: "\(file).swift"), encoding: .utf8)
+        let text = try String(contentsOf: folder.appending(path: "../../\(page)"), encoding: .utf8)
         let lines = source.split(separator: "\n", omittingEmptySubsequences: false)
-        let example = lines.drop { $0 != "// begin: README example" }.dropFirst().prefix { $0 != "// end: README example" }
+        let example = lines.drop { $0 != "// begin: \(name)" }.dropFirst().prefix { $0 != "// end: \(name)" }
         #expect(example.count > 10)
-        #expect(readme.contains("```swift\n" + example.joined(separator: "\n")))
+        #expect(text.contains("```swift\n" + example.joined(separator: "\n")))
     }
 }

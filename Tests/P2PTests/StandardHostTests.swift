@@ -3,34 +3,9 @@ import Testing
 
 @Suite("The standard host", .timeLimit(.minutes(1)))
 struct StandardHostTests {
-    /// Two hosts that run, and the listener's address.
-    private func withPair(
-        dialer dialling: StandardConfiguration = StandardConfiguration(),
-        listener listening: StandardConfiguration = StandardConfiguration(),
-        _ body: @escaping @Sendable (_ dialer: PeerHost, _ listener: PeerHost, _ address: Multiaddr) async throws -> Void
-    ) async throws {
-        let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: listening)
-        let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: dialling)
-        try listener.register(Greeter())
-        let address = try #require(try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await listener.run() }
-            group.addTask { try await dialer.run() }
-            await dialer.waitUntilRunning()
-            try await body(dialer, listener, address)
-            dialer.shutDown()
-            listener.shutDown()
-            try await group.waitForAll()
-        }
-        #expect(listener.statistics().connections == 0)
-        #expect(listener.statistics().tasks == 0)
-        #expect(dialer.statistics().connections == 0)
-        #expect(dialer.statistics().tasks == 0)
-    }
-
     @Test("The example of the README greets over TCP, Noise and yamux")
     func greets() async throws {
-        try await self.withPair { dialer, listener, address in
+        try await withHosts { dialer, listener, address in
             #expect(try await greet("Ada", at: address, as: dialer) == "Hello Ada, your key is proved: \(dialer.peerID)")
             let connection = try #require(dialer.connections().first)
             #expect(connection.remotePeer == listener.peerID)
@@ -45,7 +20,7 @@ struct StandardHostTests {
         other.security = [.tls]
         other.appMetadata = [4, 2]
         let ours = StandardConfiguration()
-        try await self.withPair(dialer: isListener ? ours : other, listener: isListener ? other : ours) { dialer, listener, address in
+        try await withHosts(dialer: isListener ? ours : other, listener: isListener ? other : ours) { dialer, listener, address in
             #expect(try await greet("Ada", at: address, as: dialer) == "Hello Ada, your key is proved: \(dialer.peerID)")
             let connection = try #require((isListener ? dialer : listener).connections().first)
             #expect(connection.security == "/tls/1.0.0")
@@ -57,7 +32,7 @@ struct StandardHostTests {
 
     @Test("Peers introduce themselves, each to the other")
     func identifies() async throws {
-        try await self.withPair { dialer, listener, address in
+        try await withHosts { dialer, listener, address in
             let events = dialer.events()
             _ = try await dialer.dial(address)
             for await event in events {
@@ -74,7 +49,7 @@ struct StandardHostTests {
 
     @Test("A wrong peer id is refused, and the error names the address")
     func wrongPeer() async throws {
-        try await self.withPair { dialer, _, address in
+        try await withHosts { dialer, _, address in
             let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
             let error = await #expect(throws: DialError.self) { try await dialer.dial(address.withPeerID(other)) }
             #expect(error?.code == .peerMismatch)
@@ -85,7 +60,7 @@ struct StandardHostTests {
 
     @Test("Echo and ping answer")
     func echoes() async throws {
-        try await self.withPair { dialer, listener, address in
+        try await withHosts { dialer, listener, address in
             let connection = try await dialer.dial(address)
             let stream = try await dialer.openStream(on: connection.id, protocols: [EchoProtocol.id])
             try await stream.write(text: "again")

@@ -52,7 +52,10 @@ final class Upgrade {
             case .success(let protocolID):
                 do { try next(protocolID) } catch { self.fail(Self.transportError(error)) }
             case .failure(let error):
-                self.fail(TransportError(.negotiationFailed, "\(self.bytes.remoteAddress): \(error.message)", cause: error))
+                // What the protector reports goes through here, and is no failure of the negotiation.
+                self.fail(
+                    error.cause as? TransportError
+                        ?? TransportError(.negotiationFailed, "\(self.bytes.remoteAddress): \(error.message)", cause: error))
             }
         }
         let handler =
@@ -73,8 +76,8 @@ final class Upgrade {
                 self.fail(Self.transportError(error))
             }
         }
-        security.secure(
-            self.channel, role: self.role, expecting: self.expected, muxers: self.upgrader.muxers.map(\.protocolID), promise: promise)
+        let early = self.upgrader.negotiatesMuxersEarly ? self.upgrader.muxers.map(\.protocolID) : []
+        security.secure(self.channel, role: self.role, expecting: self.expected, muxers: early, promise: promise)
     }
 
     private func secured(_ secured: SecuredChannel, by security: ProtocolID) throws {

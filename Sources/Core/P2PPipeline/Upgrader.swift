@@ -17,15 +17,18 @@ public struct Upgrader: Sendable {
     let windowBudget: MemoryBudget
     let executors = EventLoopTaskExecutors()
     let inboundTimeout: TimeAmount
+    let negotiatesMuxersEarly: Bool
 
     /// - Parameters:
     ///   - protector: lies below everything else; nil for the public network.
     ///   - security: secure channels, the preferred one first.
     ///   - muxers: stream muxers, the preferred one first.
     ///   - windowBudget: what receive windows may grow by, over all connections.
+    ///   - negotiatesMuxersEarly: whether secure handshakes announce the muxers, which saves the round trip of negotiating one afterwards
+    ///     wherever the peer does so, too.
     public init(
         localPeer: PeerID, protector: (any ConnectionProtector)? = nil, security: [any SecureChannel], muxers: [any StreamMuxer],
-        windowBudget: MemoryBudget, inboundTimeout: TimeAmount = Self.defaultTimeout
+        windowBudget: MemoryBudget, inboundTimeout: TimeAmount = Self.defaultTimeout, negotiatesMuxersEarly: Bool = true
     ) {
         self.localPeer = localPeer
         self.protector = protector
@@ -33,6 +36,7 @@ public struct Upgrader: Sendable {
         self.muxers = muxers
         self.windowBudget = windowBudget
         self.inboundTimeout = inboundTimeout
+        self.negotiatesMuxersEarly = negotiatesMuxersEarly
     }
 
     /// Runs every handshake; closes the channel when one fails, the deadline passes or the task is cancelled.

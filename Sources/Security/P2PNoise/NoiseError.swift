@@ -35,7 +35,7 @@ public struct NoiseError: CodedError {
         public static let peerMismatch = Code("peerMismatch")
         /// Our own identity key refused to sign.
         public static let signingFailed = Code("signingFailed")
-        /// The app metadata exceeds ``NoiseLimits/maximumMetadata``.
+        /// The app metadata, ours or the peer's, exceeds ``NoiseLimits/maximumMetadata``.
         public static let metadataTooLong = Code("metadataTooLong")
         /// The machine was asked for a step that isn't its turn: a mistake on our side.
         public static let outOfTurn = Code("outOfTurn")

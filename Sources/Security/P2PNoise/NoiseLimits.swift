@@ -1,3 +1,5 @@
+import P2PCore
+
 /// The sizes that bound a Noise channel, in bytes unless said otherwise.
 public enum NoiseLimits {
     /// The length prefix of a handshake message or record (libp2p noise spec, "Wire Format").
@@ -9,7 +11,7 @@ public enum NoiseLimits {
     /// The plaintext of one record.
     public static let maximumPlaintext = maximumMessage - tag
     /// The app metadata that a side presents in its handshake payload.
-    public static let maximumMetadata = 4_096
+    public static let maximumMetadata = ConnectionInfo.maximumAppMetadata
     /// Entries in a peer's list of muxers; a longer list is ignored whole, as if it were empty.
     public static let maximumMuxers = 100
     /// The last nonce that may be used; 2^64 - 1 is reserved (Noise spec, section 5.1).

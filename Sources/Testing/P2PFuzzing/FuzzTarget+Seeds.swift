@@ -6,6 +6,7 @@ import P2PMultiaddr
 import P2PMultiformats
 import P2PNegotiation
 import P2PNoise
+import P2PPrivateNetwork
 import P2PYamux
 
 extension FuzzTarget {
@@ -30,6 +31,8 @@ extension FuzzTarget {
         case .lazyExpectation: Self.answers
         case .identify: Self.introductions
         case .noisePayload: [Self.payload]
+        case .pskFile: Self.keyFiles
+        case .privateNetwork: [[1, 3, 0, 0, 1, 2, 3], [1, 1, 0, 30] + [UInt8](0..<200), [0, 5, 0, 0] + [UInt8](0..<64)]
         case .noiseHandshake:
             [[4] + Self.payload, [5] + Self.payload, [6, 1, 0, 40, 1], [6, 2, 0, 0, 0], [1, 3, 0, 32] + [UInt8](0..<40)]
         case .noiseRecords: Self.sequences(length: 60)
@@ -91,6 +94,11 @@ extension FuzzTarget {
         guard var message = try? IntroductionWriter.encode(introduction), (try? message.readUnsignedVarint()) != nil else { return [] }
         let bytes = Array(message.readableBytesView)
         return [[0] + bytes, [1, 0, 60] + bytes, [1, UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff)] + bytes + [0, 2, 0x32, 0]]
+    }()
+
+    private static let keyFiles: [[UInt8]] = {
+        guard let key = try? PreSharedKey(bytes: Array(0..<32)) else { return [] }
+        return PreSharedKeyFile.Encoding.allCases.map { PreSharedKeyFile.encode(key, as: $0) }
     }()
 
     private static let payload = (try? NoisePayload.make(FuzzIdentity.noise, muxers: ["/yamux/1.0.0"])) ?? []

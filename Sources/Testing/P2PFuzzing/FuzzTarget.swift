@@ -55,6 +55,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case noisePayload = "noise-payload"
     /// Identify messages.
     case identify
+    /// The key file of a private network.
+    case pskFile = "psk-file"
+    /// Bytes below a private network's key, from a member and from others.
+    case privateNetwork = "private-network"
 
     /// Does the work that `bytes` stand for.
     public func run(_ bytes: [UInt8]) {
@@ -85,6 +89,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .noiseRecords: NoiseFuzzing.records(bytes)
         case .noisePayload: NoiseFuzzing.payload(bytes)
         case .identify: IdentifyFuzzing.run(bytes)
+        case .pskFile: PrivateNetworkFuzzing.keyFile(bytes)
+        case .privateNetwork: PrivateNetworkFuzzing.session(bytes)
         }
     }
 
@@ -93,8 +99,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         switch self {
         case .varint: 24
         case .peerIDBytes, .multihash: 256
+        case .pskFile: 300
         case .peerIDText, .cid, .lazyExpectation: 512
-        case .yamuxPair, .yamuxHandler, .streamBuffer, .byteQueue, .noiseRecords: 1_024
+        case .yamuxPair, .yamuxHandler, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
         case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile: 2_048
         case .multiaddrBytes, .multistream, .publicKey, .noisePayload, .peerRecord: 5_000
         case .yamuxSessions: 4_096

@@ -139,7 +139,7 @@ final class KeyFileTests {
         let path = self.path("key")
         if isReplacing { try KeyFile.write(old, to: path) }
         let error = #expect(throws: IdentityError(.keyFileUnavailable, "")) {
-            try KeyFile.write(new.protobufEncoded, to: path, replacing: isReplacing) { number, start, count in
+            try OwnerOnlyFile.write(new.protobufEncoded, to: path, replacing: isReplacing) { number, start, count in
                 if count > 10 { return FileDescriptor.systemWrite(number, start, count - 10) }
                 errno = ENOSPC
                 return -1
@@ -155,7 +155,7 @@ final class KeyFileTests {
         let key = try PrivateKey.generate(.rsa)
         let path = self.path("key")
         var calls = 0
-        try KeyFile.write(key.protobufEncoded, to: path, replacing: false) { number, start, count in
+        try OwnerOnlyFile.write(key.protobufEncoded, to: path, replacing: false) { number, start, count in
             calls += 1
             if calls.isMultiple(of: 2) {
                 errno = EINTR

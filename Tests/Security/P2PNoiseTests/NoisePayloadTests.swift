@@ -134,12 +134,12 @@ import Testing
         #expect(try self.verify(ours).muxers.count == 100)
     }
 
-    @Test("Metadata of 4,096 bytes passes; more is not taken, and not made")
+    @Test("Metadata of 4,096 bytes passes; more is refused, from a peer and from the application")
     func metadata() async throws {
         let most = try self.wire { $0.extensions.appMetadata = Data(repeating: 7, count: 4_096) }
         #expect(try self.verify(most).metadata == [UInt8](repeating: 7, count: 4_096))
         let tooMuch = try self.wire { $0.extensions.appMetadata = Data(repeating: 7, count: 4_097) }
-        #expect(try self.verify(tooMuch).metadata == nil)
+        #expect(self.code(tooMuch) == .metadataTooLong)
         let none = try self.wire { $0.clearExtensions() }
         #expect(try self.verify(none).metadata == nil)
         do throws(NoiseError) {

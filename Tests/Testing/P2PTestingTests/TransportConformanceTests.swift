@@ -6,6 +6,7 @@ import P2PMemory
 import P2PMultiaddr
 import P2PNoise
 import P2PPipeline
+import P2PPrivateNetwork
 import P2PTCP
 import P2PTLS
 import P2PTesting
@@ -19,12 +20,14 @@ extension ConformanceTests {
         private static func tls(_ key: PrivateKey) async throws -> any SecureChannel { try await TLSSecurity.make(identity: key) }
 
         private static func node(
-            _ bytes: any ByteTransport, security: (PrivateKey) async throws -> any SecureChannel = Self.noise
+            _ bytes: any ByteTransport, security: (PrivateKey) async throws -> any SecureChannel = Self.noise,
+            in privateNetwork: PreSharedKey? = nil
         ) async throws -> TransportConformance.Node {
             let key = try PrivateKey.generate(.ed25519)
             let peer = PeerID(key.publicKey)
             let upgrader = Upgrader(
-                localPeer: peer, security: [try await security(key)], muxers: [Yamux()],
+                localPeer: peer, protector: try privateNetwork.map { try PrivateNetwork(key: $0) },
+                security: [try await security(key)], muxers: [Yamux()],
                 windowBudget: MemoryBudget(limit: 64 << 20))
             return TransportConformance.Node(peer: peer, transport: UpgradingTransport(bytes, upgrader: upgrader))
         }
@@ -72,5 +75,29 @@ extension ConformanceTests {
                 try await Self.node(TCPTransport())
             }.run(conformanceCase)
         }
+
+        #if Sodium
+            @Test("In memory in a private network, each case", arguments: TransportConformance.Case.allCases)
+            func privateMemory(_ conformanceCase: TransportConformance.Case) async throws {
+                let (network, key) = (MemoryNetwork(), PreSharedKey.generate())
+                try await TransportConformance(
+                    listenAddress: Multiaddr("/memory/0"), deadAddress: Multiaddr("/memory/4711"),
+                    foreignAddress: Multiaddr("/ip4/127.0.0.1/tcp/1")
+                ) {
+                    try await Self.node(MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton), in: key)
+                }.run(conformanceCase)
+            }
+
+            @Test("Over TCP in a private network, each case", arguments: TransportConformance.Case.allCases)
+            func privateTCP(_ conformanceCase: TransportConformance.Case) async throws {
+                let key = PreSharedKey.generate()
+                try await TransportConformance(
+                    listenAddress: Multiaddr("/ip4/127.0.0.1/tcp/0"), deadAddress: Multiaddr("/ip4/127.0.0.1/tcp/1"),
+                    foreignAddress: Multiaddr("/memory/1")
+                ) {
+                    try await Self.node(TCPTransport(), in: key)
+                }.run(conformanceCase)
+            }
+        #endif
     }
 }

@@ -6,6 +6,7 @@ import P2PMemory
 import P2PMultiaddr
 import P2PNoise
 import P2PPipeline
+import P2PPrivateNetwork
 import P2PTCP
 import P2PTLS
 import P2PTesting
@@ -66,5 +67,27 @@ extension ConformanceTests {
         func muxer(_ conformanceCase: MuxerConformance.Case) async throws {
             try await MuxerConformance { try await Self.pair() }.run(conformanceCase)
         }
+
+        #if Sodium
+            /// Yamux in Noise in a private network over TCP.
+            private static func privatePair() async throws -> MuxerConformance.Pair {
+                let protector = try PrivateNetwork(key: .generate())
+                func node() async throws -> (peer: PeerID, transport: UpgradingTransport) {
+                    let key = try PrivateKey.generate(.ed25519)
+                    let upgrader = Upgrader(
+                        localPeer: PeerID(key.publicKey), protector: protector, security: [try await NoiseSecurity.make(identity: key)],
+                        muxers: [Yamux()], windowBudget: MemoryBudget(limit: 64 << 20))
+                    return (PeerID(key.publicKey), UpgradingTransport(TCPTransport(), upgrader: upgrader))
+                }
+                let (one, two) = (try await node(), try await node())
+                return try await TransportConformance.connect(
+                    one.transport, to: two.transport, listeningOn: Multiaddr("/ip4/127.0.0.1/tcp/0"), expecting: two.peer)
+            }
+
+            @Test("In a private network over TCP, each case", arguments: MuxerConformance.Case.allCases)
+            func privateNetwork(_ conformanceCase: MuxerConformance.Case) async throws {
+                try await MuxerConformance { try await Self.privatePair() }.run(conformanceCase)
+            }
+        #endif
     }
 }

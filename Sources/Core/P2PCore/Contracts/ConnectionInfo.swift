@@ -20,6 +20,9 @@ public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
 
 /// What is known about a connection from the moment it is ready; it never changes afterwards.
 public final class ConnectionInfo: Sendable, CustomStringConvertible {
+    /// The most bytes that an application may attach to its handshakes. A peer that attaches more is refused.
+    public static let maximumAppMetadata = 4_096
+
     /// Its name within this process.
     public let id: ConnectionID
     /// Whether we dialled or were dialled.
@@ -40,7 +43,8 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
     public let muxer: ProtocolID
     /// Whether the muxer was agreed on inside the secure handshake, which saves a round trip.
     public let wasMuxerEarly: Bool
-    /// What the peer's application attached to its handshake, at most 4 KiB; nil when nothing.
+    /// What the peer's application attached to its handshake, at most ``maximumAppMetadata`` bytes; nil when nothing. The peer has proved
+    /// who it is by now, so this is its word.
     public let appMetadata: [UInt8]?
     /// Whether the connection is lent by a relay, with limits on time and bytes. Handlers opt in to those.
     public let isLimited: Bool

@@ -22,6 +22,12 @@ public struct TransportError: CodedError {
         public static let timedOut = Code("timedOut")
         /// The two sides share no security protocol or muxer, or the peer broke multistream-select.
         public static let negotiationFailed = Code("negotiationFailed")
+        /// The peer did not show that it holds this private network's key.
+        public static let protectionFailed = Code("protectionFailed")
+        /// The environment forbids nodes on the public network, and this one has no private network's key.
+        public static let privateNetworkRequired = Code("privateNetworkRequired")
+        /// What the application attaches to its handshakes exceeds ``ConnectionInfo/maximumAppMetadata``.
+        public static let metadataTooLong = Code("metadataTooLong")
         /// The handshake of the secure channel failed.
         public static let securityFailed = Code("securityFailed")
         /// Another peer answered than the one that was expected.

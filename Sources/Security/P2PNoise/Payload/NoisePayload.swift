@@ -16,7 +16,7 @@ package enum NoisePayload {
         package var key: PublicKey
         /// The muxers that it speaks, the preferred one first; empty when it named none, or more than fit.
         package var muxers: [ProtocolID]
-        /// What its application attached; nil when nothing, or more than fits.
+        /// What its application attached; nil when nothing.
         package var metadata: [UInt8]?
     }
 
@@ -64,7 +64,7 @@ package enum NoisePayload {
             throw NoiseError(.peerMismatch, "expected the peer \(expected), but \(peer) answered")
         }
         return Verified(
-            peer: peer, key: key, muxers: Self.muxers(payload.extensions), metadata: Self.metadata(payload.extensions))
+            peer: peer, key: key, muxers: Self.muxers(payload.extensions), metadata: try Self.metadata(payload.extensions))
     }
 
     private static func muxers(_ extensions: WireNoiseExtensions) -> [ProtocolID] {
@@ -72,8 +72,13 @@ package enum NoisePayload {
         return extensions.streamMuxers.compactMap { ProtocolID(validating: $0) }
     }
 
-    private static func metadata(_ extensions: WireNoiseExtensions) -> [UInt8]? {
-        guard extensions.hasAppMetadata, extensions.appMetadata.count <= NoiseLimits.maximumMetadata else { return nil }
+    private static func metadata(_ extensions: WireNoiseExtensions) throws(NoiseError) -> [UInt8]? {
+        guard extensions.hasAppMetadata else { return nil }
+        let count = extensions.appMetadata.count
+        guard count <= NoiseLimits.maximumMetadata else {
+            throw NoiseError(
+                .metadataTooLong, "the peer attached \(count) bytes of app metadata; at most \(NoiseLimits.maximumMetadata) are taken")
+        }
         return Array(extensions.appMetadata)
     }
 }

@@ -48,6 +48,7 @@ struct DaemonRun: Sendable {
                     [
                         "event": "connected", "peer": .text(connection.remotePeer), "address": .text(connection.remoteAddress),
                         "direction": .string(direction), "security": .text(connection.security), "muxer": .text(connection.muxer),
+                        "early_muxer": .bool(connection.wasMuxerEarly),
                     ],
                     "connected \(connection.remotePeer) \(connection.remoteAddress) \(direction) \(connection.security) \(connection.muxer)"
                 )

@@ -71,7 +71,7 @@ struct PingRun: Sendable {
                 "received": .unsigned(UInt64(statistics.received)), "connect_ms": .milliseconds(connectTime),
                 "min_ms": times.map { .milliseconds($0.minimum) } ?? .null, "median_ms": times.map { .milliseconds($0.median) } ?? .null,
                 "max_ms": times.map { .milliseconds($0.maximum) } ?? .null, "security": .text(connection.security),
-                "muxer": .text(connection.muxer),
+                "muxer": .text(connection.muxer), "early_muxer": .bool(connection.wasMuxerEarly),
             ],
             """
             \(statistics.sent) sent, \(statistics.received) received, connected in \(Milliseconds(connectTime)) ms \

@@ -22,6 +22,8 @@ struct NodeSession {
         configuration.host.shutdownGrace = grace
         if !options.security.isEmpty { configuration.security = options.security.map(\.name) }
         if !options.muxer.isEmpty { configuration.muxers = options.muxer.map(\.name) }
+        configuration.negotiatesMuxersEarly = !options.noEarlyMuxer
+        configuration.privateNetworkKey = try options.privateNetworkKey()
         let host = try await PeerHost.standard(identity: try options.identity(), configuration: configuration)
         let session = NodeSession(host: host, options: options)
         let signals = ProcessSignals.termination()

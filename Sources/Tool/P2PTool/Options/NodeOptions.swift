@@ -13,6 +13,15 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "A stream muxer to offer; repeat it for several, the preferred one first. (default: yamux)")
     var muxer: [MuxerChoice] = []
 
+    @Flag(help: "Negotiate the muxer after the secure handshake instead of within it, at the cost of a round trip.")
+    var noEarlyMuxer = false
+
+    @Option(
+        help: ArgumentHelp(
+            "A private network's key file, as `p2p key psk` and kubo make it: talk to nodes with the same key and to no others.",
+            valueName: "file"))
+    var psk: String?
+
     @Option(help: ArgumentHelp("Seconds that connecting may take, and each wait for the peer after that.", valueName: "seconds"))
     var timeout = Seconds(10)
 
@@ -24,6 +33,13 @@ struct NodeOptions: ParsableArguments {
     func identity() throws -> PrivateKey {
         guard let path = self.key else { return try PrivateKey.generate(.ed25519) }
         return try KeyFile.read(path)
+    }
+}
+
+extension NodeOptions {
+    /// The private network's key that the options name.
+    func privateNetworkKey() throws -> PreSharedKey? {
+        try self.psk.map { path in try PreSharedKeyFile.read(path) }
     }
 }
 

@@ -1,0 +1,97 @@
+"""Two network namespaces with a slow link between them: packets are held back for a while, each way.
+
+A TUN device in each, and a thread that carries packets from one to the other when their time has come. Needs root.
+"""
+
+import contextlib
+import fcntl
+import heapq
+import itertools
+import os
+import select
+import struct
+import subprocess
+import threading
+import time
+
+_TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
+_counter = itertools.count()
+
+
+class NotPermitted(Exception):
+    """Namespaces or devices can't be made here; the text says which."""
+
+
+def _run(*command):
+    outcome = subprocess.run(["ip", *command], capture_output=True, text=True)
+    if outcome.returncode != 0:
+        raise NotPermitted(f"ip {' '.join(command)}: {outcome.stderr.strip()}")
+
+
+class SlowLink:
+    """`near` and `far` are the names of the namespaces, `near_ip` and `far_ip` the addresses in them.
+
+    `delay` is one way, in seconds; a round trip takes twice as long.
+    """
+
+    near_ip, far_ip = "10.79.0.1", "10.79.0.2"
+
+    def __init__(self, delay):
+        self.delay = delay
+        number = f"{os.getpid()}-{next(_counter)}"
+        self.near, self.far = f"p2p-near-{number}", f"p2p-far-{number}"
+        self._undo = contextlib.ExitStack()
+        self._is_over = threading.Event()
+        try:
+            ends = (self.near, self.near_ip, self.far_ip), (self.far, self.far_ip, self.near_ip)
+            self._pipes = [self._end(*end) for end in ends]
+        except (OSError, NotPermitted) as error:
+            self._undo.close()
+            raise NotPermitted(str(error)) from error
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _end(self, namespace, ip, other):
+        _run("netns", "add", namespace)
+        self._undo.callback(subprocess.run, ["ip", "netns", "delete", namespace], capture_output=True)
+        pipe = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        self._undo.callback(os.close, pipe)
+        # The kernel fills in the number.
+        request = fcntl.ioctl(pipe, _TUNSETIFF, struct.pack("16sH22x", b"p2pslow%d", _IFF_TUN | _IFF_NO_PI))
+        device = request[:16].rstrip(b"\0").decode()
+        _run("link", "set", device, "netns", namespace)
+        _run("-n", namespace, "address", "add", ip, "peer", other, "dev", device)
+        _run("-n", namespace, "link", "set", "lo", "up")
+        _run("-n", namespace, "link", "set", device, "up", "mtu", "1400")
+        return pipe
+
+    def _carry(self):
+        near, far = self._pipes
+        waiting, order = [], itertools.count()
+        while not self._is_over.is_set():
+            now = time.monotonic()
+            while waiting and waiting[0][0] <= now:
+                _, _, sink, packet = heapq.heappop(waiting)
+                with contextlib.suppress(OSError):
+                    os.write(sink, packet)
+            patience = min(0.05, waiting[0][0] - now) if waiting else 0.05
+            for source in select.select([near, far], [], [], max(0, patience))[0]:
+                sink = far if source is near else near
+                with contextlib.suppress(BlockingIOError):
+                    while packet := os.read(source, 1 << 16):
+                        heapq.heappush(waiting, (time.monotonic() + self.delay, next(order), sink, packet))
+
+    def inside(self, namespace):
+        """What to put in front of a command so that it runs there."""
+        return ["ip", "netns", "exec", namespace]
+
+    def close(self):
+        self._is_over.set()
+        self._thread.join()
+        self._undo.close()

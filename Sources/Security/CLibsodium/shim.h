@@ -1,0 +1,2 @@
+// libsodium, as the system installs it.
+#include <sodium.h>

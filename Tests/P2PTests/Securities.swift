@@ -1,0 +1,4 @@
+import P2P
+
+/// The secure channels that carry what hosts agree on within handshakes.
+let securities: [SecurityName] = [.noise, .tls]
