@@ -44,7 +44,7 @@ def everything(link, within):
 
 
 class TestSilence:
-    @pytest.mark.parametrize("count", [0, 1, 23, 24, 25])
+    @pytest.mark.parametrize("count", [0, 5, 25])
     def test_it_ends_at_the_deadline(self, attack, psk, count):
         attack.must_log("not done by their deadline")
         member, started = Member(psk[0]), clock.now()
@@ -203,7 +203,7 @@ class TestDialer:
             try:
                 server.settimeout(30)
                 with Link(server.accept()[0]) as link:
-                    link.send(link.receive())
+                    link.send(link.receive_exactly(NONCE_SIZE))
                     assert link.how_it_ends(within=5) is not None
                 assert process.process.wait(20) == 1
             finally:
