@@ -124,7 +124,8 @@ let package = Package(
         .target(
             name: "P2P",
             dependencies: core + [
-                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm", "P2PHost",
+                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm",
+                "P2PHost",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
             ],
             path: "Sources/P2P", swiftSettings: settings),

@@ -135,9 +135,10 @@ class TestForced:
 
 
 class TestMembers:
-    def test_ours_with_ours(self, daemon, psk):
+    @pytest.mark.parametrize("security", sorted({stack.security for stack in STACKS if stack.security}))
+    def test_ours_with_ours(self, daemon, psk, security):
         payload = random.Random(1).randbytes(SIZE)
-        echoed = ours.run("echo", daemon.address, "--psk", psk[1], stdin=payload)
+        echoed = ours.run("echo", daemon.address, "--psk", psk[1], "--security", security, stdin=payload)
         assert echoed.code == 0 and ours.digest(echoed.stdout) == ours.digest(payload), echoed.stderr
 
     def test_a_hand_made_peer_dials(self, daemon, psk):

@@ -20,6 +20,9 @@ from .wire import (
 
 DEADLINE = 10
 
+METADATA_FIELD = 20530
+"""Where the extensions carry what an application attaches."""
+
 # Public keys whose shared secret is zero, whoever's private key it is (RFC 7748, and their non-canonical twins).
 LOW_ORDER = {
     "zero": bytes(32),
@@ -210,6 +213,18 @@ class TestProofs:
                 return more + payload(key, static, extensions=message((1, b"hash"), (4096, bytes(1000))))
 
             channel = initiate(link, Key(), make_payload=with_more)
+            assert propose(channel, YAMUX) == YAMUX
+            assert Yamux(channel).is_alive()
+
+    def test_app_metadata_up_to_its_limit_and_beyond(self, attack):
+        attack.must_log("attached 4097 bytes of app metadata; at most 4096 are taken")
+        with Link(attack.endpoint) as link:
+            assert propose(link, NOISE) == NOISE
+            initiate(link, Key(), extensions=message((METADATA_FIELD, bytes(4097))))
+            assert_closed(link)
+        with Link(attack.endpoint) as link:
+            assert propose(link, NOISE) == NOISE
+            channel = initiate(link, Key(), extensions=message((METADATA_FIELD, bytes(4096))))
             assert propose(channel, YAMUX) == YAMUX
             assert Yamux(channel).is_alive()
 

@@ -36,7 +36,7 @@ public struct CertificateError: CodedError {
         public static let invalidHostSignature = Code("invalidHostSignature")
         /// The certificate belongs to another peer than the one that was expected.
         public static let peerMismatch = Code("peerMismatch")
-        /// The app metadata exceeds ``CertificateLimits/maximumMetadata``.
+        /// The app metadata, ours or the peer's, exceeds ``CertificateLimits/maximumMetadata``.
         public static let metadataTooLong = Code("metadataTooLong")
         /// Our own identity key refused to sign.
         public static let signingFailed = Code("signingFailed")

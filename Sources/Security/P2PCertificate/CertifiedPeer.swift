@@ -9,7 +9,7 @@ public struct CertifiedPeer: Sendable, Hashable {
     public let peer: PeerID
     /// Its host key.
     public let key: PublicKey
-    /// What its application attached, at most ``CertificateLimits/maximumMetadata`` bytes; nil when nothing, or something that doesn't fit.
+    /// What its application attached, at most ``CertificateLimits/maximumMetadata`` bytes; nil when nothing, or no OCTET STRING.
     public let metadata: [UInt8]?
 
     /// Judges what a peer presented (libp2p TLS spec, "Peer Authentication").
@@ -37,7 +37,7 @@ public struct CertifiedPeer: Sendable, Hashable {
         if let expected, peer != expected {
             throw CertificateError(.peerMismatch, "expected the peer \(expected), but \(peer) answered")
         }
-        return CertifiedPeer(peer: peer, key: key, metadata: Self.metadata(certificate))
+        return CertifiedPeer(peer: peer, key: key, metadata: try Self.metadata(certificate))
     }
 
     private static func checkDates(_ certificate: X509Certificate, now: WallTime) throws(CertificateError) {
@@ -68,10 +68,16 @@ public struct CertifiedPeer: Sendable, Hashable {
         }
     }
 
-    private static func metadata(_ certificate: X509Certificate) -> [UInt8]? {
-        guard let found = certificate.extension(.appMetadata), let string = try? ASN1OctetString(derEncoded: found.value),
-            string.bytes.count <= CertificateLimits.maximumMetadata
-        else { return nil }
+    private static func metadata(_ certificate: X509Certificate) throws(CertificateError) -> [UInt8]? {
+        guard let found = certificate.extension(.appMetadata), let string = try? ASN1OctetString(derEncoded: found.value) else {
+            return nil
+        }
+        let count = string.bytes.count
+        guard count <= CertificateLimits.maximumMetadata else {
+            throw CertificateError(
+                .metadataTooLong,
+                "the peer attached \(count) bytes of app metadata; at most \(CertificateLimits.maximumMetadata) are taken")
+        }
         return Array(string.bytes)
     }
 }

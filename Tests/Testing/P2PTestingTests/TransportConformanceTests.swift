@@ -77,18 +77,19 @@ extension ConformanceTests {
         }
 
         #if Sodium
-            @Test("In memory in a private network, each case", arguments: TransportConformance.Case.allCases)
+            @Test("With TLS in memory in a private network, each case", arguments: TransportConformance.Case.allCases)
             func privateMemory(_ conformanceCase: TransportConformance.Case) async throws {
                 let (network, key) = (MemoryNetwork(), PreSharedKey.generate())
                 try await TransportConformance(
                     listenAddress: Multiaddr("/memory/0"), deadAddress: Multiaddr("/memory/4711"),
                     foreignAddress: Multiaddr("/ip4/127.0.0.1/tcp/1")
                 ) {
-                    try await Self.node(MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton), in: key)
+                    try await Self.node(
+                        MemoryByteTransport(network: network, group: MultiThreadedEventLoopGroup.singleton), security: Self.tls, in: key)
                 }.run(conformanceCase)
             }
 
-            @Test("Over TCP in a private network, each case", arguments: TransportConformance.Case.allCases)
+            @Test("With Noise over TCP in a private network, each case", arguments: TransportConformance.Case.allCases)
             func privateTCP(_ conformanceCase: TransportConformance.Case) async throws {
                 let key = PreSharedKey.generate()
                 try await TransportConformance(

@@ -20,7 +20,7 @@ struct OptionsTests {
         #expect(ping.count == 5)
         #expect(ping.interval.duration == .seconds(1))
         #expect(ping.node.timeout.duration == .seconds(10))
-        #expect(ping.node.key == nil)
+        #expect(ping.node.key == nil && ping.node.psk == nil && !ping.node.noEarlyMuxer)
         #expect(ping.node.security.isEmpty && ping.node.muxer.isEmpty)
         #expect(!ping.output.json)
     }
@@ -31,6 +31,7 @@ struct OptionsTests {
         if command != "daemon", command != "interop" { arguments.append(Self.address) }
         if command == "perf" { arguments += ["--upload", "1"] }
         arguments += ["--key", "k", "--security", "noise", "--security", "tls", "--muxer", "yamux", "--timeout", "0.5", "--json"]
+        arguments += ["--psk", "swarm.key", "--no-early-muxer"]
         let parsed = try P2PCommand.parseAsRoot(arguments)
         let node: NodeOptions
         switch parsed {
@@ -46,6 +47,8 @@ struct OptionsTests {
         #expect(node.security == [.noise, .tls])
         #expect(node.muxer == [.yamux])
         #expect(node.timeout.duration == .milliseconds(500))
+        #expect(node.psk == "swarm.key")
+        #expect(node.noEarlyMuxer)
         #expect((parsed as? any ToolCommand)?.output.json == true)
     }
 
@@ -63,6 +66,7 @@ struct OptionsTests {
             ["ping", address, "--timeout", "0"], ["ping", address, "--timeout", "nan"], ["ping", address, "--security", "rot13"],
             ["perf", address], ["perf", address, "--upload", "1 parsec"], ["perf", address, "--upload", "1", "--streams", "0"],
             ["perf", address, "--upload", "1", "--streams", "65"], ["key", "new", "--type", "dsa"], ["daemon", "--listen"],
+            ["key", "psk", "--encoding", "bin"], ["key", "psk", "--show", "a", "--out", "b"], ["daemon", "--psk"],
         ])
     func usage(arguments: [String]) {
         let error = #expect(throws: (any Error).self) { _ = try P2PCommand.parseAsRoot(arguments) }
