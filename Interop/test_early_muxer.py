@@ -115,7 +115,7 @@ class TestRoundTrips:
             late = self.dial(link, go.address, "--security", security, *LATE)
         assert late == early + 1, f"{early} round trips early, {late} late"
         # One for TCP, one for the secure channel, whose first message travels with its proposal.
-        assert early == 2 if security == "noise" else early >= 2, early
+        assert early == 2
 
     def test_go_dials_us(self, link, security):
         counts = []

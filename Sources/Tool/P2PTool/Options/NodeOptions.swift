@@ -18,8 +18,10 @@ struct NodeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A private network's key file, as `p2p key psk` and kubo make it: talk to nodes with the same key and to no others.",
-            valueName: "file"))
+            """
+            A private network's key file, as `p2p key psk` and kubo make it: talk to nodes with the same key and to no others. With \
+            LIBP2P_FORCE_PNET=1 in the environment no node runs without one.
+            """, valueName: "file"))
     var psk: String?
 
     @Option(help: ArgumentHelp("Seconds that connecting may take, and each wait for the peer after that.", valueName: "seconds"))
