@@ -1,12 +1,12 @@
-import NIOCore
+package import NIOCore
 
 /// Reads from a dialer's first message which application protocols it offers (RFC 8446, section 4.1.2; RFC 7301, section 3.1).
 ///
 /// The library picks by the listener's preference, but the dialer's is the one that counts
 /// (inlined-muxer-negotiation spec, "Multiplexer Negotiation over TLS"), so the list has to be known before the library is asked.
-/// It reads, and judges nothing: whatever else is wrong with the message is the library's to find.
-struct ClientHelloReader {
-    enum Progress: Equatable {
+/// It reads, and judges nothing: whatever else is wrong with the message is the library's to find. Whoever feeds it bounds it.
+package struct ClientHelloReader {
+    package enum Progress: Equatable {
         /// There isn't all of it yet.
         case more
         /// What it offers, in the dialer's order; empty without the extension.
@@ -27,8 +27,11 @@ struct ClientHelloReader {
     /// Where the next record begins.
     private var offset = 0
 
+    /// A reader at the beginning.
+    package init() {}
+
     /// Looks at all that has arrived, from the first byte on.
-    mutating func read(_ bytes: ByteBufferView) -> Progress {
+    package mutating func read(_ bytes: ByteBufferView) -> Progress {
         while bytes.count - self.offset >= Self.recordHeader {
             let start = bytes.startIndex + self.offset
             let length = Int(bytes[start + 3]) << 8 | Int(bytes[start + 4])
@@ -48,7 +51,6 @@ struct ClientHelloReader {
         guard self.message.count >= Self.messageHeader else { return nil }
         guard self.message[0] == Self.clientHello else { return .unreadable }
         let length = self.message[1..<Self.messageHeader].reduce(0) { $0 << 8 | Int($1) }
-        guard length <= TLSLimits.maximumClientHello else { return .unreadable }
         guard self.message.count >= Self.messageHeader + length else { return nil }
         var hello = Vectors(self.message[Self.messageHeader..<Self.messageHeader + length])
         // Version and random; session id; cipher suites; compression methods.
