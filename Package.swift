@@ -119,7 +119,8 @@ let package = Package(
         room(
             "Testing", "P2PFuzzing",
             core + [
-                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PYamux", "P2PIdentify", crypto, nioEmbedded,
+                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
+                crypto, nioEmbedded,
             ]),
         .target(
             name: "P2P",

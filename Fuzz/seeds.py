@@ -90,12 +90,23 @@ def seeds(vectors):
         yield "identify", b"\x00" + path.read_bytes()
 
 
+def certificates(vectors):
+    """Certificates, after the byte that says that they are whole ones."""
+    folder = vectors / "tls-certs"
+    specified = folder / "specs-tls-vectors.json"
+    if specified.exists():
+        for row in json.loads(specified.read_text()):
+            yield "certificate", b"\x00" + hexadecimal(row["certificate_der_hex"])
+    for path in sorted(folder.rglob("*.der")):
+        yield "certificate", b"\x00" + path.read_bytes()
+
+
 def main():
     vectors, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     if not vectors.is_dir():
         print(f"no vectors at {vectors}: only the built-in seeds are used", file=sys.stderr)
         return
-    for target, seed in seeds(vectors):
+    for target, seed in [*seeds(vectors), *certificates(vectors)]:
         folder = out / target
         if seed and folder.is_dir():
             (folder / hashlib.sha1(seed).hexdigest()).write_bytes(seed)

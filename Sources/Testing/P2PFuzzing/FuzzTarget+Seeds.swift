@@ -29,6 +29,12 @@ extension FuzzTarget {
         case .peerRecord: [(try? IdentityFuzzing.record.protobufEncoded()) ?? []]
         case .multistream: Self.negotiations
         case .lazyExpectation: Self.answers
+        case .certificate: Self.certificates
+        case .clientHello:
+            [
+                [0] + ClientHelloFuzzing.message(offering: ["/yamux/1.0.0", "libp2p"]),
+                [3] + ClientHelloFuzzing.message(offering: ["libp2p"], recordSize: 20), [1] + ClientHelloFuzzing.message(offering: []),
+            ]
         case .identify: Self.introductions
         case .noisePayload: [Self.payload]
         case .pskFile: Self.keyFiles
@@ -99,6 +105,14 @@ extension FuzzTarget {
     private static let keyFiles: [[UInt8]] = {
         guard let key = try? PreSharedKey(bytes: Array(0..<32)) else { return [] }
         return PreSharedKeyFile.Encoding.allCases.map { PreSharedKeyFile.encode(key, as: $0) }
+    }()
+
+    private static let certificates: [[UInt8]] = {
+        let words = CertificateFuzzing.element(0x04, [1, 2, 3])
+        return [
+            [0] + CertificateFuzzing.certificate(extension: CertificateFuzzing.signedKey, metadata: words),
+            [1, UInt8(words.count)] + words + CertificateFuzzing.signedKey, [1, 0] + CertificateFuzzing.signedKey,
+        ]
     }()
 
     private static let payload = (try? NoisePayload.make(FuzzIdentity.noise, muxers: ["/yamux/1.0.0"])) ?? []

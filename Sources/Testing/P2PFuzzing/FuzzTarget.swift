@@ -53,6 +53,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case noiseRecords = "noise-records"
     /// The payload of a Noise handshake.
     case noisePayload = "noise-payload"
+    /// Certificates of TLS peers.
+    case certificate
+    /// The first message of a TLS dialer.
+    case clientHello = "client-hello"
     /// Identify messages.
     case identify
     /// The key file of a private network.
@@ -88,6 +92,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .noiseHandshake: NoiseFuzzing.handshake(bytes)
         case .noiseRecords: NoiseFuzzing.records(bytes)
         case .noisePayload: NoiseFuzzing.payload(bytes)
+        case .certificate: CertificateFuzzing.run(bytes)
+        case .clientHello: ClientHelloFuzzing.run(bytes)
         case .identify: IdentifyFuzzing.run(bytes)
         case .pskFile: PrivateNetworkFuzzing.keyFile(bytes)
         case .privateNetwork: PrivateNetworkFuzzing.session(bytes)
@@ -106,7 +112,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .multiaddrBytes, .multistream, .publicKey, .noisePayload, .peerRecord: 5_000
         case .yamuxSessions: 4_096
         case .privateKey, .keyFile: 10_000
-        case .multiaddrText, .signedEnvelope, .identify: 17_500
+        case .clientHello: 3_000
+        case .multiaddrText, .signedEnvelope, .identify, .certificate: 17_500
         }
     }
 }
