@@ -24,5 +24,12 @@ struct All: AsyncParsableCommand {
         try await Connects.parse([]).measure()
         try await Connects.parse(["--concurrency", "1", "--count", "500"]).measure()
         try await Memory.parse([]).measure()
+        let tls = ["--security", "tls"]
+        try await Throughput.parse(["--streams", "1"] + tls).measure()
+        try await Throughput.parse(["--streams", "8"] + tls).measure()
+        try await Latency.parse(tls).measure()
+        try await Connects.parse(tls).measure()
+        try await Connects.parse(["--concurrency", "1", "--count", "500"] + tls).measure()
+        try await Memory.parse(tls).measure()
     }
 }

@@ -7,16 +7,19 @@ struct Connects: AsyncParsableCommand {
     @Option(help: "Connects in all.") var count = 2_000
     @Option(help: "Connects at a time.") var concurrency = 8
 
+    @OptionGroup var stack: Stack
+
     func run() async throws { try await self.measure() }
 
     func measure() async throws {
+        let stack = self.stack
         let (count, concurrency) = (self.count, self.concurrency)
-        try await Pair.run { pair in
+        try await Pair.run(stack) { pair in
             let start = ContinuousClock.now
             let times = try await withThrowingTaskGroup(of: [Double].self) { group in
                 for _ in 0..<concurrency {
                     // A peer has one connection to another, so whoever dials at the same time is somebody else.
-                    let dialer = try await Pair.host()
+                    let dialer = try await Pair.host(stack)
                     group.addTask { try await Self.connect(dialer, to: pair.address, count: count / concurrency) }
                 }
                 var all: [Double] = []
@@ -25,7 +28,7 @@ struct Connects: AsyncParsableCommand {
             }
             let seconds = (ContinuousClock.now - start).seconds
             report(
-                "connects, with identify, \(concurrency) at a time", Double(times.count) / seconds, "/s",
+                "\(stack.label)connects, with identify, \(concurrency) at a time", Double(times.count) / seconds, "/s",
                 "median \(Int(times[times.count / 2] * 1e6)) µs until both have identified; both ends here")
         }
     }

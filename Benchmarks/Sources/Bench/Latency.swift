@@ -7,11 +7,14 @@ struct Latency: AsyncParsableCommand {
 
     @Option(help: "Round trips.") var rounds = 20_000
 
+    @OptionGroup var stack: Stack
+
     func run() async throws { try await self.measure() }
 
     func measure() async throws {
+        let stack = self.stack
         let rounds = self.rounds
-        try await Pair.run { pair in
+        try await Pair.run(stack) { pair in
             let connection = try await pair.dialer.dial(pair.address)
             let stream = try await pair.dialer.openStream(on: connection.id, protocols: ["/ipfs/ping/1.0.0"])
             let ping = ByteBuffer(repeating: 7, count: 32)
@@ -19,7 +22,7 @@ struct Latency: AsyncParsableCommand {
             for (name, executor) in [("global executor", nil), ("connection's loop", executor)] {
                 let times = try await Self.measure(stream, ping: ping, rounds: rounds, on: executor)
                 report(
-                    "ping, median (dialer on the \(name))", times[times.count / 2] * 1e6, "µs",
+                    "\(stack.label)ping, median (dialer on the \(name))", times[times.count / 2] * 1e6, "µs",
                     "p99 \(Int(times[times.count * 99 / 100] * 1e6)) µs, \(rounds) rounds")
             }
         }

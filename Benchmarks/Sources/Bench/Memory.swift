@@ -7,11 +7,14 @@ struct Memory: AsyncParsableCommand {
 
     @Option(help: "Connections.") var count = 1_000
 
+    @OptionGroup var stack: Stack
+
     func run() async throws { try await self.measure() }
 
     func measure() async throws {
+        let stack = self.stack
         let count = self.count
-        try await Pair.run { pair in
+        try await Pair.run(stack) { pair in
             try pair.listener.register(Sink())
             var connections: [ConnectionInfo] = []
             for _ in 0..<50 { connections.append(try await pair.connect()) }
@@ -23,7 +26,7 @@ struct Memory: AsyncParsableCommand {
             allocation_trim()
             let after = residentBytes()
             report(
-                "memory per idle connection, one end", Double(after - before) / Double(2 * count) / 1_024, "KiB",
+                "\(stack.label)memory per idle connection, one end", Double(after - before) / Double(2 * count) / 1_024, "KiB",
                 "\(count) connections, both ends here, halved")
 
             var streams: [PeerStream] = []
@@ -37,7 +40,7 @@ struct Memory: AsyncParsableCommand {
             try await Task.sleep(for: .seconds(1))
             allocation_trim()
             report(
-                "memory per idle stream, one end", Double(residentBytes() - after) / Double(2 * streams.count) / 1_024, "KiB",
+                "\(stack.label)memory per idle stream, one end", Double(residentBytes() - after) / Double(2 * streams.count) / 1_024, "KiB",
                 "\(streams.count) streams, both ends here, halved; with its task")
         }
     }

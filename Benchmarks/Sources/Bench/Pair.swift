@@ -7,9 +7,9 @@ struct Pair {
     let address: Multiaddr
 
     /// Runs `body` while both hosts run.
-    static func run(_ body: @escaping @Sendable (Pair) async throws -> Void) async throws {
-        let listener = try await Self.host()
-        let dialer = try await Self.host()
+    static func run(_ stack: Stack, _ body: @escaping @Sendable (Pair) async throws -> Void) async throws {
+        let listener = try await Self.host(stack)
+        let dialer = try await Self.host(stack)
         let addresses = try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
         let pair = Pair(dialer: dialer, listener: listener, address: addresses[0])
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -28,8 +28,9 @@ struct Pair {
     }
 
     /// A host with a key of its own and limits that don't get in the way.
-    static func host() async throws -> PeerHost {
+    static func host(_ stack: Stack) async throws -> PeerHost {
         var configuration = StandardConfiguration()
+        configuration.security = [SecurityName(stack.security)]
         configuration.host.limits.connections = 20_000
         configuration.host.limits.connectionsPerPeer = 20_000
         configuration.host.limits.connectionsPerAddress = 20_000

@@ -9,11 +9,14 @@ struct Streams: AsyncParsableCommand {
     @Option(help: "Streams in all.") var count = 50_000
     @Option(help: "Streams at a time.") var concurrency = 16
 
+    @OptionGroup var stack: Stack
+
     func run() async throws { try await self.measure() }
 
     func measure() async throws {
+        let stack = self.stack
         let (count, concurrency) = (self.count, self.concurrency)
-        try await Pair.run { pair in
+        try await Pair.run(stack) { pair in
             let connection = try await pair.dialer.dial(pair.address)
             try await Self.echo(pair, connection: connection, count: 2_000, concurrency: concurrency)
             let allocations = allocation_count()
@@ -21,8 +24,8 @@ struct Streams: AsyncParsableCommand {
             try await Self.echo(pair, connection: connection, count: count, concurrency: concurrency)
             let seconds = (ContinuousClock.now - start).seconds
             let each = Double(allocation_count() - allocations) / Double(count)
-            report("streams, open-echo-close, \(concurrency) at a time", Double(count) / seconds, "/s", "\(count) streams")
-            report("allocations per stream, \(concurrency) at a time", each, "", "both ends together, all that malloc sees")
+            report("\(stack.label)streams, open-echo-close, \(concurrency) at a time", Double(count) / seconds, "/s", "\(count) streams")
+            report("\(stack.label)allocations per stream, \(concurrency) at a time", each, "", "both ends together, all that malloc sees")
         }
     }
 

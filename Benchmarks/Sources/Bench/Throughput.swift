@@ -8,11 +8,14 @@ struct Throughput: AsyncParsableCommand {
     @Option(help: "Streams at a time.") var streams = 1
     @Option(help: "MiB to send, over all streams.") var mebibytes = 2_048
 
+    @OptionGroup var stack: Stack
+
     func run() async throws { try await self.measure() }
 
     func measure() async throws {
+        let stack = self.stack
         let (streams, mebibytes) = (self.streams, self.mebibytes)
-        try await Pair.run { pair in
+        try await Pair.run(stack) { pair in
             try pair.listener.register(Sink())
             let connection = try await pair.dialer.dial(pair.address)
             let perStream = mebibytes * 1_048_576 / streams
@@ -36,7 +39,7 @@ struct Throughput: AsyncParsableCommand {
             }
             let seconds = (ContinuousClock.now - start).seconds
             report(
-                "throughput, \(streams) stream\(streams == 1 ? "" : "s")", Double(mebibytes) * 1.048576 / seconds, "MB/s",
+                "\(stack.label)throughput, \(streams) stream\(streams == 1 ? "" : "s")", Double(mebibytes) * 1.048576 / seconds, "MB/s",
                 "\(mebibytes) MiB, both ends here")
         }
     }
