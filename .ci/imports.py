@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 PRIMITIVES = {"P2PMultiformats", "P2PIdentity", "P2PMultiaddr"}
-CORE = PRIMITIVES | {"P2PCore", "NIOCore", "Logging", "Metrics"}
+CORE = PRIMITIVES | {"P2PCore", "NIOCore", "Logging"}
 PIPELINE = CORE | {"P2PNegotiation", "P2PPipeline"}
 
 # Folder under Sources/ -> target -> what it may import. "*" stands for any target of that folder.

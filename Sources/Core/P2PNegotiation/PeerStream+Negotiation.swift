@@ -16,12 +16,12 @@ extension PeerStream {
         var opening = ByteBuffer()
         let negotiation = Negotiation(proposing: table, opening: &opening)
         try await self.write(opening)
-        return try await self.run(negotiation, holdsAgreement: false)
+        return try await self.run(negotiation)
     }
 
-    /// Lets the peer propose, and answers; the agreement leaves with the first bytes that the handler writes, or when it waits.
+    /// Lets the peer propose, and answers. What the handler writes in the same turn of the loop shares the agreement's record.
     package func accept(_ table: NegotiationTable) async throws(StreamError) -> ProtocolID {
-        try await self.run(Negotiation(accepting: table), holdsAgreement: true)
+        try await self.run(Negotiation(accepting: table))
     }
 
     /// What ``accept(_:)`` would return, if what has arrived suffices; nil, and nothing taken, when it has to wait.
@@ -37,7 +37,8 @@ extension PeerStream {
             return nil
         }
         self.settle(on: protocolID, unread: input)
-        if reply.readableBytes > 0 { self.muxed.hold(reply) }
+        // A failure shows at the handler's first read or write.
+        _ = self.muxed.tryWrite(reply)
         return protocolID
     }
 
@@ -46,7 +47,7 @@ extension PeerStream {
         self.muxed.protocolID = protocolID
     }
 
-    private func run(_ negotiation: consuming Negotiation, holdsAgreement: Bool) async throws(StreamError) -> ProtocolID {
+    private func run(_ negotiation: consuming Negotiation) async throws(StreamError) -> ProtocolID {
         var input = ByteBuffer()
         while true {
             guard var bytes = try await self.read() else {
@@ -59,9 +60,7 @@ extension PeerStream {
                 if reply.readableBytes > 0 { try await self.write(reply) }
             case .agreed(let protocolID):
                 self.settle(on: protocolID, unread: input)
-                if reply.readableBytes > 0 {
-                    if holdsAgreement { self.muxed.hold(reply) } else { try await self.write(reply) }
-                }
+                if reply.readableBytes > 0 { try await self.write(reply) }
                 return protocolID
             case .failed(let error):
                 if reply.readableBytes > 0 { try await self.write(reply) }

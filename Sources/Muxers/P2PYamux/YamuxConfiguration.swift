@@ -32,4 +32,18 @@ public struct YamuxConfiguration: Sendable {
 
     /// The defaults.
     public init() {}
+
+    /// For machines that are always on: the defaults.
+    public static let server = YamuxConfiguration()
+
+    /// For devices on a battery: asks whether the peer lives every two minutes only, so that a radio may sleep, and lets windows grow
+    /// a quarter as far.
+    public static let mobile: YamuxConfiguration = {
+        var configuration = YamuxConfiguration()
+        configuration.keepAliveInterval = .seconds(120)
+        configuration.keepAliveTimeout = .seconds(30)
+        configuration.maximumWindow = 4 * 1024 * 1024
+        configuration.maximumWindowGrowth = 16 * 1024 * 1024
+        return configuration
+    }()
 }

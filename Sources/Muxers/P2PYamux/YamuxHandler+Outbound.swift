@@ -85,7 +85,10 @@ extension YamuxHandler {
             record.append(update)
             stream.setCreditThreshold(self.session.creditThreshold(of: id))
         }
-        if drained.stopReading { self.session.stopReading(id, at: now) }
+        if drained.stopReading {
+            self.session.stopReading(id, at: now)
+            self.wake(by: now + TimeAmount(self.configuration.lingerTimeout))
+        }
         if isNew, let hello = self.session.announce(id) { record.append(hello) }
         if drained.remaining > 0, self.session.sendable(on: id) > 0 { self.makeReady(stream) }
         if isClosed { self.forget(id) }

@@ -13,8 +13,10 @@ final class YamuxHandler: ChannelInboundHandler {
         case over
     }
 
-    /// A peer has so long to take our goodbye, then the channel is closed under it.
+    /// A peer has so long to close behind our goodbye, then the channel is closed under it.
     static let farewell = TimeAmount.seconds(1)
+    /// A peer that said goodbye has so long to take the last bytes of its streams.
+    static let lastWords = TimeAmount.seconds(10)
 
     let connection: YamuxConnection
     let records: any RecordWriter
@@ -23,9 +25,9 @@ final class YamuxHandler: ChannelInboundHandler {
     private var reader: YamuxFrameReader
     private var phase = Phase.running
     private var context: ChannelHandlerContext?
-    private var alarm: NIOScheduledCallback?
+    private var alarm: (deadline: NIODeadline, callback: NIOScheduledCallback?)?
     /// Why the connection is to end when its last stream has.
-    private var farewellReason: (error: ConnectionError, isOurs: Bool)?
+    private var farewellReason: (error: ConnectionError, isOurs: Bool, until: NIODeadline)?
 
     /// Every stream that has an id.
     var streams: [UInt32: MuxedStream] = [:]
@@ -168,7 +170,7 @@ final class YamuxHandler: ChannelInboundHandler {
         }
         self.connection.refuseStreams(
             ConnectionError(.goingAway, "the peer of \(self.connection.info) takes no new streams", cause: reason))
-        if self.farewellReason == nil { self.farewellReason = (reason, false) }
+        if self.farewellReason == nil { self.farewellReason = (reason, false, .distantFuture) }
         self.leaveIfDrained()
     }
 
@@ -209,24 +211,30 @@ final class YamuxHandler: ChannelInboundHandler {
 
     func tick() {
         guard self.isRunning else { return }
-        for id in self.session.abandonLingering(at: self.now) { self.forget(id) }
-        switch self.session.tick(at: self.now) {
-        case .wait(let until?):
-            self.setAlarm(until)
-            self.drain()
-        case .wait(nil): break
+        let now = self.now
+        self.alarm = nil
+        for id in self.session.abandonLingering(at: now) { self.forget(id) }
+        switch self.session.tick(at: now) {
+        case .wait(let until):
+            if let until { self.wake(by: until) }
         case .ping(_, let until):
-            self.setAlarm(until)
-            self.drain()
+            self.wake(by: until)
         case .dead:
             self.end(
                 ConnectionError(.keepAliveTimedOut, "\(self.connection.info) did not answer for \(self.configuration.keepAliveTimeout)"))
             self.context?.close(promise: nil)
+            return
         }
+        if let linger = self.session.lingerDeadline(after: now) { self.wake(by: linger) }
+        self.drain()
     }
 
-    private func setAlarm(_ deadline: NIODeadline) {
-        self.alarm = try? self.connection.channel.eventLoop.scheduleCallback(at: deadline, handler: self.connection)
+    /// Makes sure that ``tick()`` is called then, if not before.
+    func wake(by deadline: NIODeadline) {
+        if let alarm = self.alarm, alarm.deadline <= deadline { return }
+        self.alarm?.callback?.cancel()
+        let callback = try? self.connection.channel.eventLoop.scheduleCallback(at: deadline, handler: self.connection)
+        self.alarm = (deadline, callback)
     }
 
     // MARK: The end
@@ -240,7 +248,7 @@ final class YamuxHandler: ChannelInboundHandler {
             return
         }
         self.connection.refuseStreams(reason)
-        self.farewellReason = (reason, true)
+        self.farewellReason = (reason, true, self.now + grace)
         self.session.goAway(.init(code))
         self.drain()
         self.leaveIfDrained()
@@ -257,23 +265,35 @@ final class YamuxHandler: ChannelInboundHandler {
 
     /// Closes a connection on which somebody has said goodbye, once no stream is left.
     func leaveIfDrained() {
-        guard self.isRunning, !self.isDraining, self.session.isDrained, self.unopened.isEmpty, let (error, isOurs) = self.farewellReason
+        guard self.isRunning, !self.isDraining, self.session.isDrained, self.unopened.isEmpty,
+            let (error, isOurs, until) = self.farewellReason
         else { return }
-        self.leave(error, isOurs: isOurs, saying: .normal)
+        self.leave(error, isOurs: isOurs, saying: .normal, within: min(until - self.now, Self.lastWords))
     }
 
     /// Ends every stream, says goodbye and closes the channel behind that, or soon.
-    fileprivate func leave(_ reason: ConnectionError, isOurs: Bool, saying code: YamuxGoAwayCode?) {
+    ///
+    /// - Parameter time: how long what streams have finished may take to leave, if that is more than ``farewell``.
+    fileprivate func leave(
+        _ reason: ConnectionError, isOurs: Bool, saying code: YamuxGoAwayCode?, within time: TimeAmount = .zero
+    ) {
         guard self.isRunning else { return }
         if let code { self.session.goAway(code) }
         self.end(reason, isOurs: isOurs)
         self.phase = .leaving
         let channel = self.connection.channel
         let farewell = channel.eventLoop.makePromise(of: Void.self)
-        farewell.futureResult.flatMap { channel.close(mode: .output) }.whenFailure { _ in channel.close(promise: nil) }
+        // Output closes behind everything that was written before.
+        let left = farewell.futureResult.flatMap { channel.close(mode: .output) }
+        left.whenFailure { _ in channel.close(promise: nil) }
         self.writeFarewell(promise: farewell)
+        self.closeChannel(in: max(time, Self.farewell))
+        if time > Self.farewell { left.assumeIsolated().whenSuccess { self.closeChannel(in: Self.farewell) } }
+    }
+
+    private func closeChannel(in time: TimeAmount) {
         let connection = self.connection
-        channel.eventLoop.scheduleTask(in: Self.farewell) {
+        connection.channel.eventLoop.scheduleTask(in: time) {
             if connection.handler != nil { connection.channel.close(promise: nil) }
         }
     }
@@ -282,7 +302,7 @@ final class YamuxHandler: ChannelInboundHandler {
     private func end(_ reason: ConnectionError, isOurs: Bool = false) {
         guard self.isRunning else { return }
         self.phase = .over
-        self.alarm?.cancel()
+        self.alarm?.callback?.cancel()
         self.alarm = nil
         let unseen = self.connection.end(reason, isOurs: isOurs)
         let error = StreamError(.connectionLost, reason.message, cause: reason)
@@ -297,7 +317,7 @@ final class YamuxHandler: ChannelInboundHandler {
     }
 
     private func channelIsGone() {
-        let reason = self.farewellReason ?? (ConnectionError(.lost, "\(self.connection.info) ended without a goodbye"), false)
+        let reason = self.farewellReason ?? (ConnectionError(.lost, "\(self.connection.info) ended without a goodbye"), false, self.now)
         self.end(reason.error, isOurs: reason.isOurs)
         self.phase = .over
         self.connection.handler = nil

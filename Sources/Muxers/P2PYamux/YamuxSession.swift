@@ -309,6 +309,13 @@ package struct YamuxSession: ~Copyable {
         return Array(lingering.keys)
     }
 
+    /// When ``abandonLingering(at:)`` is to look again; nil when no stream was given up by its reader.
+    package func lingerDeadline(after now: NIODeadline) -> NIODeadline? {
+        let timeout = TimeAmount(self.configuration.lingerTimeout)
+        // One whose time is over and that still sends is looked at again as long after.
+        return self.streams.values.lazy.compactMap(\.stoppedReading).map { $0 + timeout > now ? $0 + timeout : now + timeout }.min()
+    }
+
     /// Half of the stream's receive window: what the reader is to consume before credit is worth returning.
     func creditThreshold(of id: UInt32) -> Int {
         Int(self.streams[id]?.receive.size ?? YamuxConfiguration.initialWindow) / 2

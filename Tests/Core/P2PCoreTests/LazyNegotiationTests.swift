@@ -154,6 +154,31 @@ struct LazyNegotiationTests {
         await #expect(throws: StreamError(.negotiationFailed, "")) { try await stream.read() }
     }
 
+    @Test("An answer counts even when this side has stopped reading; only what follows is discarded", arguments: [1, 1_000])
+    func stoppedBeforeAnswer(pieceSize: Int) async throws {
+        let (stream, muxed) = self.lazyStream()
+        stream.stopReading()
+        var bytes = ByteBuffer(string: Self.agreement + "unwanted")
+        var discarded = 0
+        while let piece = bytes.readSlice(length: min(pieceSize, bytes.readableBytes)), piece.readableBytes > 0 {
+            discarded += muxed.receive(piece)
+        }
+        #expect(discarded == 8)
+        muxed.receiveFinish()
+        #expect(muxed.failure == nil)
+        try await stream.write(text: "upload")
+        #expect(muxed.text() == "proposalupload")
+    }
+
+    @Test("A refusal resets the stream even when this side has stopped reading")
+    func refusedAfterStop() async throws {
+        let (stream, muxed) = self.lazyStream()
+        stream.stopReading()
+        _ = muxed.receive(ByteBuffer(string: Self.refusal))
+        await #expect(throws: StreamError(.protocolNotSupported, "")) { try await stream.write(text: "upload") }
+        #expect(muxed.flight() == Flight(reset: .protocolNegotiationFailed))
+    }
+
     @Test("A peer that finishes before it has answered fails the stream")
     func finishBeforeAnswer() async throws {
         let (stream, muxed) = self.lazyStream()

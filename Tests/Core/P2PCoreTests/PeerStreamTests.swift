@@ -203,6 +203,26 @@ struct PeerStreamTests {
         #expect(try await stream.readExactly(5) == nil)
     }
 
+    @Test("A cancelled read of several pieces leaves the stream as it was", arguments: [1, 2, 4])
+    func cancelledMessage(arrived: Int) async throws {
+        let (stream, muxed) = self.muxer.stream()
+        let message = ByteBuffer(bytes: [0x85, 0x01] + [UInt8](repeating: 7, count: 133))
+        var bytes = message
+        let first = bytes.readSlice(length: arrived)
+        _ = muxed.receive(try #require(first))
+        let readers: [@Sendable () async throws -> Void] = [
+            { _ = try await stream.readMessage(upTo: 200) }, { _ = try await stream.readExactly(100) },
+        ]
+        for reader in readers {
+            let reading = Task { try await reader() }
+            await until { muxed.isReading }
+            reading.cancel()
+            await #expect(throws: StreamError(.cancelled, "")) { try await reading.value }
+        }
+        _ = muxed.receive(bytes)
+        #expect(try await stream.readMessage(upTo: 200) == ByteBuffer(repeating: 7, count: 133))
+    }
+
     @Test("Messages come whole, whether coalesced or a byte at a time")
     func messages() async throws {
         let (stream, muxed) = self.muxer.stream()

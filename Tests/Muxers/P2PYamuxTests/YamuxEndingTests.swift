@@ -209,6 +209,75 @@ struct YamuxEndingTests {
         #expect(end.channel.isActive)
     }
 
+    @Test("That minute passes without keep-alive, too")
+    func lingeringWithoutKeepAlive() throws {
+        var configuration = YamuxConfiguration()
+        configuration.keepAliveInterval = nil
+        let end = try YamuxTestChannel(.listener, configuration)
+        try end.input(Frame(.data, .syn, 1, "x"))
+        try end.accepted().first?.finishNow()
+        _ = try end.output()
+        end.channel.embeddedEventLoop.advanceTime(by: .seconds(59))
+        #expect(end.connection.traffic.streams == 1)
+        end.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(end.connection.traffic.streams == 0)
+        #expect(try end.frames() == [Frame(.windowUpdate, .rst, 1, length: 0)])
+        #expect(end.channel.isActive)
+    }
+
+    @Test("What a stream has finished may take the grace period to leave, and the peer a second more to close", arguments: [3, 6])
+    func slowFarewell(seconds: Int64) throws {
+        let end = try YamuxTestChannel(.listener)
+        let dam = Dam()
+        try end.channel.pipeline.syncOperations.addHandler(dam, position: .first)
+        try end.input(Frame(.data, [.syn, .fin], 1, "request"))
+        let stream = try #require(end.accepted().first)
+        try stream.writeNow("response")
+        try stream.finishNow()
+        end.channel.embeddedEventLoop.run()
+        end.core?.handler?.close(.shutdown, grace: .seconds(5))
+        #expect(try end.frames().isEmpty)
+        end.channel.embeddedEventLoop.advanceTime(by: .seconds(seconds))
+        #expect(end.channel.isActive == (seconds < 5))
+        guard seconds < 5 else { return }
+        dam.open()
+        let frames = try end.frames()
+        #expect(frames.contains { $0.body == "response" })
+        #expect(frames.last?.header.type == .goAway)
+        #expect(end.channel.isActive)
+        end.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(!end.channel.isActive)
+    }
+
+    /// Holds back what is written until it is opened, like a peer that takes its time.
+    private final class Dam: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        private var context: ChannelHandlerContext?
+        private var waiting: [(NIOAny, EventLoopPromise<Void>?)] = []
+        private var outputClose: EventLoopPromise<Void>?
+
+        func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+        func handlerRemoved(context: ChannelHandlerContext) {
+            self.context = nil
+            for (_, promise) in self.waiting { promise?.fail(ChannelError.ioOnClosedChannel) }
+        }
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            self.waiting.append((data, promise))
+        }
+
+        func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+            guard mode == .output else { return context.close(mode: mode, promise: promise) }
+            self.outputClose = promise
+        }
+
+        func open() {
+            for (data, promise) in self.waiting { self.context?.write(data, promise: promise) }
+            self.waiting = []
+            self.context?.flush()
+            self.outputClose?.succeed()
+        }
+    }
+
     @Test("Nothing of a connection that has ended stays behind")
     func noLeaks() throws {
         weak var connection: YamuxConnection?

@@ -7,6 +7,12 @@ extension PeerStream {
         try await self.write(ByteBuffer(bytes: bytes))
     }
 
+    /// Writes a copy of the bytes of a span; see ``write(_:)-(ByteBuffer)``.
+    public func write(copying bytes: RawSpan) async throws(StreamError) {
+        let buffer = bytes.withUnsafeBytes { ByteBuffer(bytes: $0) }
+        try await self.write(buffer)
+    }
+
     /// Writes the UTF-8 of a text.
     public func write(text: String) async throws(StreamError) {
         try await self.write(ByteBuffer(string: text))

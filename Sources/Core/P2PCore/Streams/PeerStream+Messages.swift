@@ -10,12 +10,22 @@ extension PeerStream {
         guard count > 0 else { return ByteBuffer() }
         guard var bytes = try await self.read(upTo: count) else { return nil }
         while bytes.readableBytes < count {
-            guard let more = try await self.read(upTo: count - bytes.readableBytes) else {
+            guard let more = try await self.more(upTo: count - bytes.readableBytes, after: bytes) else {
                 throw StreamError(.unexpectedEnd, "the peer finished after \(bytes.readableBytes) of \(count) bytes")
             }
             bytes.writeImmutableBuffer(more)
         }
         return bytes
+    }
+
+    /// Reads on; when the task is cancelled meanwhile, what was read so far is put back, so that the stream is as it was.
+    private func more(upTo count: Int, after bytes: ByteBuffer) async throws(StreamError) -> ByteBuffer? {
+        do throws(StreamError) {
+            return try await self.read(upTo: count)
+        } catch {
+            if error.code == .cancelled, bytes.readableBytes > 0 { self.muxed.unread(bytes) }
+            throw error
+        }
     }
 
     /// Waits for one message with an unsigned-varint length before it.
@@ -26,11 +36,12 @@ extension PeerStream {
     public func readMessage(upTo limit: Int) async throws(StreamError) -> ByteBuffer? {
         var prefix = ByteBuffer()
         while true {
-            guard let bytes = try await self.read(upTo: prefix.readableBytes == 0 ? .max : 1) else {
+            guard let bytes = try await self.more(upTo: prefix.readableBytes == 0 ? .max : 1, after: prefix) else {
                 if prefix.readableBytes == 0 { return nil }
                 throw StreamError(.unexpectedEnd, "the peer finished inside a length prefix")
             }
             prefix.writeImmutableBuffer(bytes)
+            let whole = prefix
             let length: UInt64?
             do {
                 length = try prefix.readUnsignedVarint()
@@ -48,11 +59,22 @@ extension PeerStream {
                 return message
             }
             if prefix.readableBytes == count { return prefix }
-            guard let rest = try await self.readExactly(count - prefix.readableBytes) else {
+            return try await self.rest(of: count, after: prefix, whole: whole)
+        }
+    }
+
+    /// Reads the rest of a message of `count` bytes, of which `begun` is here; `whole` has its length prefix, too.
+    private func rest(of count: Int, after begun: ByteBuffer, whole: ByteBuffer) async throws(StreamError) -> ByteBuffer {
+        do throws(StreamError) {
+            guard let rest = try await self.readExactly(count - begun.readableBytes) else {
                 throw StreamError(.unexpectedEnd, "the peer finished inside a message of \(count) bytes")
             }
-            prefix.writeImmutableBuffer(rest)
-            return prefix
+            var message = begun
+            message.writeImmutableBuffer(rest)
+            return message
+        } catch {
+            if error.code == .cancelled { self.muxed.unread(whole) }
+            throw error
         }
     }
 

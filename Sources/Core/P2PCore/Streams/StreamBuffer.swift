@@ -265,13 +265,16 @@ package struct StreamBuffer: ~Copyable {
     /// Takes bytes from the peer, and says how many nobody will ever read: their credit is due at once.
     package mutating func receive(_ bytes: ByteBuffer, wake: inout Wake) -> Int {
         let size = bytes.readableBytes
-        if self.failure != nil || self.readingStopped || self.inboundFinished { return size }
+        if self.failure != nil || self.inboundFinished { return size }
+        // Whether the peer agrees matters even when nobody will read what comes after.
+        if self.readingStopped, self.expectation == nil { return size }
         self.inbound.append(bytes)
         if self.expectation != nil {
             let discarded = self.inbound.count
             self.meetExpectation(wake: &wake)
             self.consumed += discarded - self.inbound.count
             guard self.expectation == nil, !self.inbound.isEmpty else { return 0 }
+            if self.readingStopped { return self.inbound.removeAll() }
         }
         wake.reader = self.reader.take()
         wake.observer = self.isObserved
