@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 import P2PCore
 import P2PMultiaddr
 
@@ -25,21 +24,19 @@ struct TCPEndpoint {
         self.address = address
     }
 
-    /// The socket addresses: one for an IP address, what the system's resolver says for a name.
-    func resolved() async throws(TransportError) -> [SocketAddress] {
+    /// The socket addresses: one for an IP address, what the resolver says for a name.
+    func resolved(by resolver: NameResolver, deadline: NIODeadline) async throws(TransportError) -> [SocketAddress] {
         switch self.host {
-        case .ip(let ip, let zone):
-            return [try self.socketAddress(ip, zone: zone)]
+        case .ip(let ip, let zone): [try self.socketAddress(ip, zone: zone)]
         case .name(let name, let family):
-            let port = self.port
-            let result: Result<[SocketAddress], TransportError>
-            do {
-                result = try await NIOThreadPool.singleton.runIfActive { Self.lookUp(name, port: port, family: family) }
-            } catch {
-                result = .failure(TransportError(.unresolvable, "no thread to resolve \(name) on", cause: error))
-            }
-            return try result.get()
+            try await resolver.addresses(of: name, port: self.port, family: family, deadline: deadline)
         }
+    }
+
+    /// The socket address of an IP address; nil for a name.
+    func socketAddress() throws(TransportError) -> SocketAddress? {
+        guard case .ip(let ip, let zone) = self.host else { return nil }
+        return try self.socketAddress(ip, zone: zone)
     }
 
     private func socketAddress(_ ip: IPAddress, zone: String?) throws(TransportError) -> SocketAddress {
@@ -56,45 +53,5 @@ struct TCPEndpoint {
         } catch {
             throw TransportError(.invalidAddress, "\(self.address) is no socket address", cause: error)
         }
-    }
-
-    /// Asks the system's resolver. Blocks.
-    private static func lookUp(_ name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily) -> Result<
-        [SocketAddress], TransportError
-    > {
-        var hints = addrinfo()
-        hints.ai_family =
-            switch family {
-            case .any: AF_UNSPEC
-            case .ip4: AF_INET
-            case .ip6: AF_INET6
-            }
-        #if canImport(Glibc)
-            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        #else
-            hints.ai_socktype = SOCK_STREAM
-        #endif
-        var first: UnsafeMutablePointer<addrinfo>?
-        let status = getaddrinfo(name, String(port), &hints, &first)
-        guard status == 0 else {
-            return .failure(TransportError(.unresolvable, "\(name) does not resolve: \(String(cString: gai_strerror(status)))"))
-        }
-        defer { freeaddrinfo(first) }
-        var addresses: [SocketAddress] = []
-        var entry = first
-        while let info = entry?.pointee {
-            if let raw = info.ai_addr {
-                switch info.ai_family {
-                case AF_INET:
-                    raw.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { addresses.append(SocketAddress($0.pointee, host: name)) }
-                case AF_INET6:
-                    raw.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { addresses.append(SocketAddress($0.pointee, host: name)) }
-                default: break
-                }
-            }
-            entry = info.ai_next
-        }
-        return addresses.isEmpty
-            ? .failure(TransportError(.unresolvable, "\(name) has no address of the kind asked for")) : .success(addresses)
     }
 }

@@ -3,7 +3,7 @@ import P2PCore
 import P2PMultiaddr
 import P2PPipeline
 
-/// A bound TCP socket.
+/// A bound TCP socket. One that is dropped without having run is closed.
 struct TCPListener: ByteListener {
     /// Accepted channels that wait for a task; the next is closed at once.
     static let arrivalBacklog = 1_024
@@ -12,17 +12,38 @@ struct TCPListener: ByteListener {
     /// How often a wildcard listener looks for interfaces that came or went.
     static let interfacePollInterval = Duration.seconds(10)
 
-    private let channel: any Channel
-    private let arrivals: Inbox<any Channel, Never>
+    /// What the system holds for it, until nobody serves it any more.
+    private final class Socket: Sendable {
+        let channel: any Channel
+        let arrivals: Inbox<any Channel, Never>
+
+        init(_ channel: any Channel, arrivals: Inbox<any Channel, Never>) {
+            self.channel = channel
+            self.arrivals = arrivals
+        }
+
+        deinit {
+            self.channel.close(promise: nil)
+            self.refuseArrivals()
+        }
+
+        func refuseArrivals() {
+            self.arrivals.finish(.success(()))
+            for channel in self.arrivals.drain() { channel.close(promise: nil) }
+        }
+    }
+
+    private let socket: Socket
     private let requested: Multiaddr
     private let changes: (changes: AddressChanges, continuation: AsyncStream<[Multiaddr]>.Continuation)
 
     init(channel: any Channel, arrivals: Inbox<any Channel, Never>, requested: Multiaddr) {
-        self.channel = channel
-        self.arrivals = arrivals
+        self.socket = Socket(channel, arrivals: arrivals)
         self.requested = requested
         self.changes = AddressChanges.make()
     }
+
+    private var channel: any Channel { self.socket.channel }
 
     var addresses: [Multiaddr] {
         InterfaceAddresses.expanding(self.channel.localAddress) ?? [self.requested]
@@ -32,21 +53,20 @@ struct TCPListener: ByteListener {
 
     func run(_ onArrival: @escaping @Sendable (ByteChannel) async -> Void) async throws {
         defer {
-            self.arrivals.finish(.success(()))
-            for channel in self.arrivals.drain() { channel.close(promise: nil) }
+            self.socket.refuseArrivals()
             self.changes.continuation.finish()
         }
-        let requested = self.requested
         await withDiscardingTaskGroup { group in
             group.addTask { await self.watchInterfaces() }
-            self.channel.closeFuture.whenComplete { _ in self.arrivals.finish(.success(())) }
-            while let channel = await self.arrivals.next() {
-                group.addTask {
-                    await onArrival(
-                        ByteChannel(
-                            channel: channel, localAddress: Multiaddr(tcp: channel.localAddress) ?? requested,
-                            remoteAddress: Multiaddr(tcp: channel.remoteAddress) ?? requested))
+            let arrivals = self.socket.arrivals
+            self.channel.closeFuture.whenComplete { _ in arrivals.finish(.success(())) }
+            while let channel = await arrivals.next() {
+                guard let local = Multiaddr(tcp: channel.localAddress), let remote = Multiaddr(tcp: channel.remoteAddress) else {
+                    // The peer was gone before the system could say who it was, so there is nobody to decide on.
+                    channel.close(promise: nil)
+                    continue
                 }
+                group.addTask { await onArrival(ByteChannel(channel: channel, localAddress: local, remoteAddress: remote)) }
             }
             group.cancelAll()
         }

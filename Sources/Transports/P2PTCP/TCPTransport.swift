@@ -14,11 +14,19 @@ public struct TCPTransport: ByteTransport {
 
     private let group: any EventLoopGroup
     private let logger: Logger
+    private let resolver: NameResolver
 
     /// - Parameter group: where the sockets live; each connection stays on one of its loops for life.
     public init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.tcp")) {
+        self.init(group: group, logger: logger, resolver: .shared)
+    }
+
+    init(
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.tcp"), resolver: NameResolver
+    ) {
         self.group = group
         self.logger = logger
+        self.resolver = resolver
     }
 
     /// Looks at the form of the address only.
@@ -32,25 +40,26 @@ public struct TCPTransport: ByteTransport {
 
     // MARK: Dialing
 
-    /// Resolves the host and connects to the first of its addresses that answers.
+    /// Resolves the host and connects to the first of its addresses that answers, trying the next ones meanwhile.
     public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let endpoint = TCPEndpoint(address) else {
             throw TransportError(.unsupportedAddress, "\(address) is no TCP address")
         }
-        var local: SocketAddress?
-        if let localAddress = options.localAddress {
-            local = try await TCPEndpoint(localAddress)?.resolved().first
+        let local = try options.localAddress.map(Self.bindAddress)
+        let remotes = try await endpoint.resolved(by: self.resolver, deadline: options.deadline).prefix(Self.maximumResolvedAddresses)
+        let race = AddressRace { (remote) async throws(TransportError) in
+            try await self.connect(to: remote, from: local, as: address, deadline: options.deadline)
         }
-        var failures: [String] = []
-        for remote in try await endpoint.resolved().prefix(Self.maximumResolvedAddresses) {
-            do throws(TransportError) {
-                return try await self.connect(to: remote, from: local, as: address, deadline: options.deadline)
-            } catch {
-                if error.code == .cancelled || error.code == .timedOut { throw error }
-                failures.append(error.message)
-            }
+        let result = await race.run(Array(remotes))
+        if case .failure = result, Task.isCancelled { throw Self.cancelled(address) }
+        return try result.get()
+    }
+
+    private static func bindAddress(_ address: Multiaddr) throws(TransportError) -> SocketAddress {
+        guard let local = try TCPEndpoint(address)?.socketAddress() else {
+            throw TransportError(.invalidAddress, "\(address) is no TCP address to dial from; use /ip4 or /ip6 and /tcp")
         }
-        throw TransportError(.unreachable, failures.joined(separator: "; "))
+        return local
     }
 
     private func connect(
@@ -74,19 +83,23 @@ public struct TCPTransport: ByteTransport {
                 let channel = try await connecting.get()
                 guard !Task.isCancelled else {
                     channel.close(promise: nil)
-                    return Result<ByteChannel, TransportError>.failure(TransportError(.cancelled, "the dial of \(address) was cancelled"))
+                    return Result<ByteChannel, TransportError>.failure(Self.cancelled(address))
                 }
                 return .success(
                     ByteChannel(
                         channel: channel, localAddress: Multiaddr(tcp: channel.localAddress) ?? address,
                         remoteAddress: Multiaddr(tcp: channel.remoteAddress) ?? address))
             } catch {
-                if Task.isCancelled { return .failure(TransportError(.cancelled, "the dial of \(address) was cancelled")) }
+                if Task.isCancelled { return .failure(Self.cancelled(address)) }
                 return .failure(Self.dialError(error, address: address, remote: remote))
             }
         } onCancel: {
             eventLoop.execute { opened.value?.close(promise: nil) }
         }.get()
+    }
+
+    private static func cancelled(_ address: Multiaddr) -> TransportError {
+        TransportError(.cancelled, "the dial of \(address) was cancelled")
     }
 
     private static func dialError(_ error: any Error, address: Multiaddr, remote: SocketAddress) -> TransportError {
@@ -100,7 +113,7 @@ public struct TCPTransport: ByteTransport {
 
     /// Binds an IP address; a wildcard stands for every interface.
     public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
-        guard let endpoint = TCPEndpoint(address), case .ip = endpoint.host, let local = try await endpoint.resolved().first else {
+        guard let local = try TCPEndpoint(address)?.socketAddress() else {
             throw TransportError(.unsupportedAddress, "\(address) is no TCP address to listen on; use /ip4 or /ip6 and /tcp")
         }
         let arrivals = Inbox<any Channel, Never>(limit: TCPListener.arrivalBacklog)

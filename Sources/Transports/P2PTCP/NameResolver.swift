@@ -1,0 +1,139 @@
+import NIOCore
+import NIOPosix
+import P2PCore
+import P2PMultiaddr
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Asks the system's resolver, which blocks and can't be called off, on threads of its own.
+///
+/// Whoever waits leaves at the deadline or when cancelled; the thread goes on alone, and counts until it is done.
+final class NameResolver: Sendable {
+    typealias Answer = Result<[SocketAddress], TransportError>
+    typealias LookUp = @Sendable (_ name: String, _ port: UInt16, _ family: MultiaddrEndpoint.NameFamily) -> Answer
+
+    /// Names that are looked up at a time, waited for or not; further ones have to wait for their turn.
+    static let maximumLookups = 16
+
+    static let shared = NameResolver()
+
+    /// A name that somebody waits for.
+    private final class Lookup: Sendable {
+        let name: String
+        let port: UInt16
+        let family: MultiaddrEndpoint.NameFamily
+        let answer = Inbox<Answer, Never>(limit: 1)
+
+        init(name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily) {
+            self.name = name
+            self.port = port
+            self.family = family
+        }
+    }
+
+    private struct State {
+        var running = 0
+        /// Each of them belongs to a task that waits, so the limits on dials bound them.
+        var waiting: [Lookup] = []
+    }
+
+    private static let threads: NIOThreadPool = {
+        let threads = NIOThreadPool(numberOfThreads: NameResolver.maximumLookups)
+        threads.start()
+        return threads
+    }()
+
+    private let state = Mutex(State())
+    private let limit: Int
+    private let lookUp: LookUp
+
+    /// - Parameters:
+    ///   - limit: names that are looked up at a time, at most ``maximumLookups``.
+    ///   - lookUp: may block.
+    init(limit: Int = NameResolver.maximumLookups, lookUp: @escaping LookUp = NameResolver.askSystem) {
+        self.limit = min(limit, Self.maximumLookups)
+        self.lookUp = lookUp
+    }
+
+    /// The addresses of a name.
+    func addresses(
+        of name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily, deadline: NIODeadline
+    ) async throws(TransportError) -> [SocketAddress] {
+        let lookup = Lookup(name: name, port: port, family: family)
+        let needsThread = self.state.withLock { state in
+            state.waiting.append(lookup)
+            guard state.running < self.limit else { return false }
+            state.running += 1
+            return true
+        }
+        if needsThread { Self.threads.submit { _ in self.work() } }
+        let answer = try? await withDeadline(deadline) { await lookup.answer.next() }
+        if let answer = answer ?? nil { return try answer.get() }
+        self.state.withLock { $0.waiting.removeAll { $0 === lookup } }
+        throw Task.isCancelled
+            ? TransportError(.cancelled, "the lookup of \(name) was cancelled")
+            : TransportError(.timedOut, "\(name) did not resolve by the deadline")
+    }
+
+    /// Looks names up for as long as there are any; runs on a thread of the pool.
+    private func work() {
+        while let lookup = self.next() {
+            _ = lookup.answer.offer(self.lookUp(lookup.name, lookup.port, lookup.family))
+        }
+    }
+
+    private func next() -> Lookup? {
+        self.state.withLock { state in
+            guard !state.waiting.isEmpty else {
+                state.running -= 1
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }
+    }
+
+    /// Asks the system's resolver. Blocks.
+    @Sendable private static func askSystem(_ name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily) -> Answer {
+        var hints = addrinfo()
+        hints.ai_family =
+            switch family {
+            case .any: AF_UNSPEC
+            case .ip4: AF_INET
+            case .ip6: AF_INET6
+            }
+        #if canImport(Glibc)
+            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        #else
+            hints.ai_socktype = SOCK_STREAM
+        #endif
+        var first: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(name, String(port), &hints, &first)
+        guard status == 0 else {
+            return .failure(TransportError(.unresolvable, "\(name) does not resolve: \(String(cString: gai_strerror(status)))"))
+        }
+        defer { freeaddrinfo(first) }
+        var addresses: [SocketAddress] = []
+        var entry = first
+        while let info = entry?.pointee {
+            if let raw = info.ai_addr {
+                switch info.ai_family {
+                case AF_INET:
+                    raw.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { addresses.append(SocketAddress($0.pointee, host: name)) }
+                case AF_INET6:
+                    raw.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { addresses.append(SocketAddress($0.pointee, host: name)) }
+                default: break
+                }
+            }
+            entry = info.ai_next
+        }
+        return addresses.isEmpty
+            ? .failure(TransportError(.unresolvable, "\(name) has no address of the kind asked for")) : .success(addresses)
+    }
+}

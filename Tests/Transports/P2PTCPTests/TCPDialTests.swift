@@ -1,0 +1,130 @@
+import NIOCore
+import NIOPosix
+import P2PCore
+import P2PMultiaddr
+import P2PPipeline
+import Testing
+
+@testable import P2PTCP
+
+@Suite("Dialing over TCP", .timeLimit(.minutes(1)))
+struct TCPDialTests {
+    private let group = MultiThreadedEventLoopGroup.singleton
+    private var soon: DialOptions { DialOptions(deadline: .now() + .seconds(20)) }
+
+    private func server(backlog: Int32 = 16) async throws -> any Channel {
+        try await ServerBootstrap(group: self.group).serverChannelOption(.backlog, value: backlog)
+            .serverChannelOption(.autoRead, value: false).bind(host: "127.0.0.1", port: 0).get()
+    }
+
+    /// Some channel of the system's that is connected to nobody.
+    private func loneChannel() async throws -> any Channel {
+        try await DatagramBootstrap(group: self.group).bind(host: "127.0.0.1", port: 0).get()
+    }
+
+    private func resolver(_ addresses: [SocketAddress]) -> NameResolver {
+        NameResolver { _, _, _ in .success(addresses) }
+    }
+
+    #if os(Linux)
+        @Test("An address that swallows packets does not fail the name: the next one is tried beside it")
+        func blackHole() async throws {
+            // Nothing is accepted here, and once the backlog is full the system drops whatever else arrives.
+            let hole = try await self.server(backlog: 0)
+            let holeAddress = try #require(hole.localAddress)
+            var isFull = false
+            while !isFull {
+                let filler = ClientBootstrap(group: self.group).connectTimeout(.milliseconds(200)).connect(to: holeAddress)
+                isFull = (try? await filler.get()) == nil
+            }
+            let server = try await self.server()
+            let address = try #require(server.localAddress)
+            let transport = TCPTransport(resolver: self.resolver([holeAddress, address]))
+            let dialled = try await transport.connect(to: try Multiaddr("/dns/two.example/tcp/1"), options: self.soon)
+            #expect(dialled.remoteAddress == Multiaddr(tcp: address))
+            for channel in [dialled.channel, server, hole] { try await channel.close() }
+        }
+    #endif
+
+    @Test("When every address of a name fails, the error names each")
+    func everyAddress() async throws {
+        var addresses: [SocketAddress] = []
+        for _ in 0..<2 {
+            let server = try await self.server()
+            addresses.append(try #require(server.localAddress))
+            try await server.close()
+        }
+        let transport = TCPTransport(resolver: self.resolver(addresses))
+        let error = await #expect(throws: TransportError.self) {
+            try await transport.connect(to: try Multiaddr("/dns/none.example/tcp/1"), options: self.soon)
+        }
+        #expect(error?.code == .unreachable)
+        for address in addresses { #expect(error?.message.contains("\(address.port ?? 0)") == true) }
+    }
+
+    @Test("The first connection is kept, and one that is made in spite of that is closed")
+    func losers() async throws {
+        let (slow, fast) = (try await self.loneChannel(), try await self.loneChannel())
+        let never = Inbox<Void, Never>(limit: 1)
+        let (first, second) = (try #require(slow.localAddress), try #require(fast.localAddress))
+        let here = Multiaddr(ip: .loopbackV4, tcp: 1)
+        let race = AddressRace { address in
+            // Being called off comes too late for it.
+            if address == first { _ = await never.next() }
+            return ByteChannel(channel: address == first ? slow : fast, localAddress: here, remoteAddress: here)
+        }
+        let winner = try await race.run([first, second]).get()
+        #expect(winner.channel === fast)
+        try await slow.closeFuture.get()
+        #expect(fast.isActive)
+        try await fast.close()
+    }
+
+    @Test("A local address that is no TCP address is refused, not ignored", arguments: ["/ip4/127.0.0.1/udp/1", "/dns4/localhost/tcp/1"])
+    func localAddress(text: String) async throws {
+        let server = try await self.server()
+        let address = try #require(Multiaddr(tcp: server.localAddress))
+        let options = DialOptions(deadline: .now() + .seconds(20), localAddress: try Multiaddr(text))
+        await #expect(throws: TransportError(.invalidAddress, "")) { try await TCPTransport().connect(to: address, options: options) }
+        try await server.close()
+    }
+
+    @Test("A local address is dialled from")
+    func fromLocalAddress() async throws {
+        let server = try await self.server()
+        let address = try #require(Multiaddr(tcp: server.localAddress))
+        let options = DialOptions(deadline: .now() + .seconds(20), localAddress: try Multiaddr("/ip4/127.0.0.2/tcp/0"))
+        let dialled = try await TCPTransport().connect(to: address, options: options)
+        #expect(dialled.localAddress.ipAddress?.description == "127.0.0.2")
+        try await dialled.channel.close()
+        try await server.close()
+    }
+
+    // MARK: Listening
+
+    @Test("An arrival that was gone before it could be named is closed, and nobody is told")
+    func nameless() async throws {
+        let arrivals = Inbox<any Channel, Never>(limit: 2)
+        let listener = TCPListener(channel: try await self.server(), arrivals: arrivals, requested: Multiaddr(ip: .loopbackV4, tcp: 1))
+        let gone = try await self.loneChannel()
+        #expect(arrivals.offer(gone))
+        let told = Inbox<Void, Never>(limit: 1)
+        let running = Task { try await listener.run { _ in _ = told.offer(()) } }
+        try await gone.closeFuture.get()
+        running.cancel()
+        try await running.value
+        #expect(told.poll() == nil)
+    }
+
+    @Test("A listener that is dropped without having run gives its port back")
+    func dropped() async throws {
+        let transport = TCPTransport()
+        let address = try #require(try await transport.bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0")).addresses.first)
+        var again: (any ByteListener)?
+        while again == nil {
+            await Task.yield()
+            again = try? await transport.bind(to: address)
+        }
+        #expect(again?.addresses == [address])
+    }
+}
