@@ -1,13 +1,17 @@
 """What the tool promises to scripts: exit codes, errors, and an orderly end."""
 
+import json
+import os
 import signal
 import socket
+import subprocess
 
 import pytest
 
 from conftest import STACKS
 from peers import clock, ours
 from peers.formats import Key
+from peers.processes import tied
 
 STATS = {"connections", "streams", "pending", "fds", "tasks", "rss_bytes", "bytes_in", "bytes_out"}
 
@@ -115,3 +119,39 @@ def test_the_snapshot_counts(nodes):
         pinger.stop()
     picked = lambda stats: [stats[name] for name in ("connections", "streams", "pending", "fds")]  # noqa: E731
     clock.wait_until(lambda: picked(daemon.stats()) == picked(before), 5, "what was before")
+
+
+def test_the_daemon_ends_although_nobody_reads_what_it_prints(keys):
+    reader, writer = os.pipe()
+    daemon = subprocess.Popen(
+        tied([str(ours.BINARY), "daemon", "--json", "--listen", "/ip4/127.0.0.1/tcp/0", "--key", str(keys("ed25519"))]),
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
+        env=ours.environment(),
+    )
+    try:
+        said = b""
+        while b'"ready"' not in said:
+            said += os.read(reader, 65536)
+        address = json.loads(said.splitlines()[0])["address"]
+        # A description of its own: the daemon's standard output stays a blocking one.
+        filler = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            for size in (4096, 1):
+                try:
+                    while True:
+                        os.write(filler, b"x" * size)
+                except BlockingIOError:
+                    pass
+        finally:
+            os.close(filler)
+        # It serves, and what it has to say about that is stuck.
+        assert ours.run("ping", address, "--count", 1, "--json").code == 0
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(5) == 0
+    finally:
+        daemon.kill()
+        daemon.wait()
+        os.close(reader)
+        os.close(writer)

@@ -9,8 +9,8 @@ struct NodeSession {
     let host: PeerHost
     let options: NodeOptions
 
-    /// Makes a host, runs it beside `body`, and shuts it down in an orderly way when `body` ends or SIGTERM or SIGINT comes; the latter
-    /// cancels `body`.
+    /// Makes a host, runs it beside `body`, and shuts it down in an orderly way when `body` ends or, at once, when SIGTERM or SIGINT
+    /// comes; these also cancel `body`.
     ///
     /// - Parameter grace: how long streams may go on after that.
     static func run<Success: Sendable>(
@@ -29,14 +29,13 @@ struct NodeSession {
         let signals = ProcessSignals.termination()
 
         async let running: Void = host.run()
-        let result = await Self.untilTerminated(signals) { try await body(session) }
-        host.shutDown()
+        let result = await Self.untilTerminated(signals, shuttingDown: host) { try await body(session) }
         try await running
         return try result.get()
     }
 
     private static func untilTerminated<Success: Sendable>(
-        _ signals: AsyncStream<Void>, _ body: @escaping @Sendable () async throws -> Success
+        _ signals: AsyncStream<Void>, shuttingDown host: PeerHost, _ body: @escaping @Sendable () async throws -> Success
     ) async -> Result<Success, any Error> {
         await withTaskGroup(of: Result<Success, any Error>?.self) { group in
             group.addTask {
@@ -50,12 +49,12 @@ struct NodeSession {
                 for await _ in signals { break }
                 return nil
             }
-            var result: Result<Success, any Error>?
-            while let next = await group.next() {
-                result = result ?? next
-                group.cancelAll()
-            }
-            return result ?? .failure(CancellationError())
+            let first = await group.next() ?? nil
+            // In this order: a body that is cancelled is not to see its connections fail.
+            group.cancelAll()
+            host.shutDown()
+            let second = await group.next() ?? nil
+            return first ?? second ?? .failure(CancellationError())
         }
     }
 

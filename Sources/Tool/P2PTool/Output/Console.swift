@@ -1,5 +1,6 @@
 import Dispatch
 import NIOCore
+import P2PCore
 
 /// Standard output and error: whole lines at once, nothing held back, no trap when nobody reads any more.
 ///
@@ -8,6 +9,8 @@ final class Console: Sendable {
     /// Whether events are printed as JSON.
     let speaksJSON: Bool
     private let output = StandardOutput()
+    /// How long the tool tries to print why it failed.
+    private static let lastWordsTimeout = TimeAmount.seconds(1)
 
     init(speaksJSON: Bool) {
         self.speaksJSON = speaksJSON
@@ -36,7 +39,8 @@ final class Console: Sendable {
     func report(_ error: ToolError) async {
         StandardError.write("p2p: \(error)\n")
         guard self.speaksJSON else { return }
-        try? await self.print(JSONObject.error(error).description)
+        // Nobody may be reading, and nobody is left to interrupt it.
+        _ = try? await withDeadline(.now() + Self.lastWordsTimeout) { try await self.print(JSONObject.error(error).description) }
     }
 }
 
@@ -51,10 +55,18 @@ extension JSONObject {
 struct StandardOutput: Sendable {
     private let queue = DispatchQueue(label: "p2p.stdout")
 
-    /// Returns once the system has taken every byte.
+    /// Returns once the system has taken every byte. A cancelled task writes too, but does not wait for a reader.
     func write(_ bytes: ByteBuffer) async throws {
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            self.queue.async { continuation.resume(with: Result { try SystemFile.write(bytes, to: SystemFile.standardOutput) }) }
+        let cancellation = Cancellation()
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                self.queue.async {
+                    continuation.resume(
+                        with: Result { try SystemFile.write(bytes, to: SystemFile.standardOutput, unless: cancellation) })
+                }
+            }
+        } onCancel: {
+            cancellation.request()
         }
     }
 }

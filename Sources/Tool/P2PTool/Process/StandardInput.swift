@@ -1,6 +1,5 @@
 import Dispatch
 import NIOCore
-import Synchronization
 
 /// The standard input of the process, read piece by piece as it is asked for: however much there is, one piece is in memory.
 ///
@@ -8,9 +7,6 @@ import Synchronization
 final class StandardInput: Sendable {
     /// The size of a piece, in bytes.
     static let pieceSize = 64 * 1_024
-    /// How long a cancelled read may go unnoticed, in milliseconds.
-    private static let patience: CInt = 100
-
     private let queue = DispatchQueue(label: "p2p.stdin")
 
     /// The next piece; nil at the end.
@@ -21,18 +17,14 @@ final class StandardInput: Sendable {
                 self.queue.async { continuation.resume(with: Result { try Self.read(unless: cancellation) }) }
             }
         } onCancel: {
-            cancellation.isRequested.store(true, ordering: .relaxed)
+            cancellation.request()
         }
     }
 
     private static func read(unless cancellation: Cancellation) throws -> ByteBuffer? {
-        while !SystemFile.poll(SystemFile.standardInput, for: SystemFile.readable, milliseconds: Self.patience) {
-            if cancellation.isRequested.load(ordering: .relaxed) { throw CancellationError() }
+        while !SystemFile.poll(SystemFile.standardInput, for: SystemFile.readable, milliseconds: SystemFile.patience) {
+            if cancellation.isRequested { throw CancellationError() }
         }
         return try SystemFile.read(upTo: Self.pieceSize, from: SystemFile.standardInput)
-    }
-
-    private final class Cancellation: Sendable {
-        let isRequested = Atomic(false)
     }
 }

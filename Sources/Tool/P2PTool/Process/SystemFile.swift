@@ -16,20 +16,34 @@ enum SystemFile {
     /// What to wait for before reading.
     static let readable = CInt(POLLIN)
 
-    /// Writes all of the bytes, and waits for a slow reader if need be.
+    /// What to wait for before writing.
+    static let writable = CInt(POLLOUT)
+    /// How long a cancellation may go unnoticed, in milliseconds.
+    static let patience: CInt = 100
+    /// What a pipe takes without blocking once it is said to be writable, in bytes.
+    #if canImport(Darwin)
+        private static let pieceSize = 512
+    #else
+        private static let pieceSize = 4_096
+    #endif
+
+    /// Writes all of the bytes, and waits for a slow reader if need be, but no longer than until the cancellation.
     ///
-    /// - Throws: `ToolError` with the code `outputClosed` when nobody reads any more, `outputFailed` otherwise.
-    static func write(_ bytes: ByteBuffer, to descriptor: CInt) throws {
+    /// - Throws: `ToolError` with the code `outputClosed` when nobody reads any more, `outputFailed` otherwise;
+    ///   `CancellationError`.
+    static func write(_ bytes: ByteBuffer, to descriptor: CInt, unless cancellation: Cancellation = Cancellation()) throws {
         var bytes = bytes
         while bytes.readableBytes > 0 {
-            let written = bytes.withUnsafeReadableBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
+            while !self.poll(descriptor, for: self.writable, milliseconds: self.patience) {
+                if cancellation.isRequested { throw CancellationError() }
+            }
+            let written = bytes.withUnsafeReadableBytes { systemWrite(descriptor, $0.baseAddress, min($0.count, self.pieceSize)) }
             if written >= 0 {
                 bytes.moveReaderIndex(forwardBy: written)
                 continue
             }
             switch errno {
-            case EINTR: continue
-            case EAGAIN: _ = self.poll(descriptor, for: CInt(POLLOUT), milliseconds: -1)
+            case EINTR, EAGAIN: continue
             case EPIPE: throw ToolError("outputClosed", "nobody reads what the tool prints")
             default: throw ToolError("outputFailed", "writing failed: \(String(cString: strerror(errno)))")
             }
@@ -60,7 +74,7 @@ enum SystemFile {
     /// Waits until the descriptor is ready; false when the time passed first.
     static func poll(_ descriptor: CInt, for events: CInt, milliseconds: CInt) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-        return systemPoll(&entry, 1, milliseconds) != 0
+        return systemPoll(&entry, 1, milliseconds) > 0
     }
 
     static func isTerminal(_ descriptor: CInt) -> Bool { isatty(descriptor) == 1 }
