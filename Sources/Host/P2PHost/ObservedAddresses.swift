@@ -1,46 +1,83 @@
+import NIOCore
+import P2PCore
 import P2PMultiaddr
+import P2PSwarm
 
 /// Where peers say that they see this node, as a value.
 ///
-/// One peer may lie or sit in the same network; an address counts once enough peers at different addresses name it.
+/// One peer may lie or sit in the same network; an address counts once enough peers in different networks name it, for as
+/// long as they do.
 struct ObservedAddresses {
     /// Addresses that are counted at a time; the one with the fewest observers makes room.
     static let limit = 64
     /// Observers that are remembered for one address.
     static let observerLimit = 32
+    /// Addresses of one IP family that are confirmed at a time, those with the most observers: a node has few, and every
+    /// one that is wrong costs each peer a dial.
+    static let confirmedLimit = 4
+    /// For how long a peer's word counts, and again for as long as its connection lives; as in go-libp2p.
+    static let timeToLive = Duration.seconds(40 * 60)
+
+    private struct Observation {
+        var connection: ConnectionID
+        var expiresAt: NIODeadline
+    }
 
     private let observersNeeded: Int
-    private var observers: [Multiaddr: Set<Multiaddr>] = [:]
+    private var observations: [Multiaddr: [AddressKey: Observation]] = [:]
+    /// Those that enough peers have named, in a fixed order.
+    private(set) var confirmed: [Multiaddr] = []
 
     init(observersNeeded: Int) {
         self.observersNeeded = max(1, observersNeeded)
     }
 
-    var count: Int { self.observers.count }
+    var count: Int { self.observations.count }
 
-    /// Those that enough peers have named, in a fixed order.
-    var confirmed: [Multiaddr] {
-        self.observers.filter { $0.value.count >= self.observersNeeded }.map(\.key).sorted { $0.description < $1.description }
+    /// The peer of a connection from `observer` sees this node at `address`; true when that changes what is confirmed.
+    mutating func observe(
+        _ address: Multiaddr, by observer: Multiaddr, on connection: ConnectionID, at now: NIODeadline
+    ) -> Bool {
+        guard let ip = address.ipAddress, !ip.isLoopback, !ip.isUnspecified, !ip.isLinkLocal, let key = AddressKey(observer),
+            self.makeRoom(for: address)
+        else { return false }
+        let known = self.observations[address, default: [:]]
+        guard known[key] != nil || known.count < Self.observerLimit else { return false }
+        self.observations[address, default: [:]][key] = Observation(connection: connection, expiresAt: now.advanced(by: Self.timeToLive))
+        return self.confirm()
     }
 
-    /// A peer at `observer` sees this node at `address`; true when that confirms the address.
-    mutating func observe(_ address: Multiaddr, by observer: Multiaddr) -> Bool {
-        guard let ip = address.ipAddress, !ip.isLoopback, !ip.isUnspecified, !ip.isLinkLocal, let from = Self.host(of: observer) else {
-            return false
+    /// Forgets what is too old; true when that changes what is confirmed.
+    ///
+    /// - Parameter isLive: whether a connection lives.
+    mutating func expire(at now: NIODeadline, isLive: (ConnectionID) -> Bool) -> Bool {
+        for (address, observers) in self.observations {
+            guard observers.values.contains(where: { $0.expiresAt <= now }) else { continue }
+            let current = observers.compactMapValues { observation -> Observation? in
+                guard observation.expiresAt <= now else { return observation }
+                guard isLive(observation.connection) else { return nil }
+                return Observation(connection: observation.connection, expiresAt: now.advanced(by: Self.timeToLive))
+            }
+            self.observations[address] = current.isEmpty ? nil : current
         }
-        if self.observers[address] == nil, self.observers.count >= Self.limit {
-            guard let weakest = self.observers.min(by: { $0.value.count < $1.value.count }), weakest.value.count < self.observersNeeded
-            else { return false }
-            self.observers[weakest.key] = nil
-        }
-        guard self.observers[address, default: []].count < Self.observerLimit else { return false }
-        let isNew = self.observers[address, default: []].insert(from).inserted
-        return isNew && self.observers[address]?.count == self.observersNeeded
+        return self.confirm()
     }
 
-    /// Only the IP address: many ports of one host are one observer.
-    private static func host(of observer: Multiaddr) -> Multiaddr? {
-        guard let ip = observer.ipAddress else { return nil }
-        return try? Multiaddr([.ip(ip)])
+    /// False when the address is new and there is none that may make room for it.
+    private mutating func makeRoom(for address: Multiaddr) -> Bool {
+        guard self.observations[address] == nil, self.observations.count >= Self.limit else { return true }
+        guard let weakest = self.observations.min(by: { $0.value.count < $1.value.count }), weakest.value.count < self.observersNeeded
+        else { return false }
+        self.observations[weakest.key] = nil
+        return true
+    }
+
+    private mutating func confirm() -> Bool {
+        let strongest = self.observations.filter { $0.value.count >= self.observersNeeded }
+            .sorted { ($1.value.count, $0.key.description) < ($0.value.count, $1.key.description) }.map(\.key)
+        let families = [true, false].map { isIPv4 in strongest.filter { $0.ipAddress?.isIPv4 == isIPv4 }.prefix(Self.confirmedLimit) }
+        let confirmed = families.joined().sorted { $0.description < $1.description }
+        defer { self.confirmed = confirmed }
+        return confirmed != self.confirmed
     }
 }

@@ -15,6 +15,7 @@ extension PeerHost: PeerIntroducing {
     /// What this node says about itself to the peer of `connection`; the peer record in it is signed once for each change of
     /// the addresses.
     public func introduction(to connection: ConnectionInfo) async -> Introduction {
+        self.expireObservations()
         let addresses = self.announcedAddresses
         return Introduction(
             publicKey: self.identity.publicKey, listenAddresses: addresses, protocols: self.registry.served.protocolIDs,
@@ -45,8 +46,17 @@ extension PeerHost: PeerIntroducing {
     /// one sees a port that lives as long as the connection.
     private func note(_ observed: Multiaddr, by connection: ConnectionInfo) {
         guard connection.role == .listener, !connection.isLimited else { return }
-        let isConfirmed = self.observed.withLock { $0.observe(observed, by: connection.remoteAddress) }
-        if isConfirmed { self.changes.post() }
+        self.expireObservations()
+        let now = self.swarm.clock.now()
+        let isChange = self.observed.withLock { $0.observe(observed, by: connection.remoteAddress, on: connection.id, at: now) }
+        if isChange { self.changes.post() }
+    }
+
+    /// Looked at whenever there is a new observation, or somebody to tell.
+    private func expireObservations() {
+        let now = self.swarm.clock.now()
+        let isChange = self.observed.withLock { $0.expire(at: now) { self.swarm.connection($0) != nil } }
+        if isChange { self.changes.post() }
     }
 
     /// Yields whenever this node has something new to say about itself.

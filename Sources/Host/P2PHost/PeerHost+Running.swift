@@ -9,7 +9,8 @@ extension PeerHost: Service {
     ///
     /// A graceful shutdown stops listening, says goodbye on every connection at once and gives streams
     /// ``HostConfiguration/shutdownGrace`` to end; then it cancels the handlers. Cancellation leaves out the grace.
-    /// Returns when nothing is left.
+    /// Returns when nothing is left: no socket, no connection, no task. It waits for handlers and gaters that ignore their
+    /// cancellation, and for connections of other transports whose close does not return.
     ///
     /// - Throws: ``HostError/Code/alreadyRun`` the second time.
     public func run() async throws {
@@ -54,17 +55,17 @@ extension PeerHost: Service {
         self.swarm.events.finish()
     }
 
-    /// Says goodbye everywhere; a connection that takes longer than it may is left to the cancellation that follows.
+    /// Says goodbye everywhere; a connection that takes longer than it may is closed without grace.
     private func drain() async {
         let clock = self.swarm.clock
-        let deadline = clock.now().advanced(by: self.configuration.shutdownGrace).advanced(by: .seconds(1))
-        let drained = Signal()
+        let grace = self.configuration.shutdownGrace
+        let deadline = clock.now().advanced(by: grace).advanced(by: .seconds(1))
         await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.swarm.drain(.shutdown, grace: grace) }
             group.addTask {
-                await self.swarm.drain(.shutdown, grace: self.configuration.shutdownGrace)
-                drained.fire()
+                await clock.sleep(deadline)
+                if !Task.isCancelled { await self.swarm.drain(.shutdown, grace: .zero) }
             }
-            group.addTask { await drained.cancelling { await clock.sleep(deadline) } }
             await group.next()
             group.cancelAll()
         }
@@ -92,7 +93,8 @@ extension PeerHost: Service {
             group.cancelAll()
             return reason
         }
-        if entry.closingCode == nil { await entry.close(Task.isCancelled ? .shutdown : .normal, grace: .zero) }
+        // A close that is under way may have a long grace, and nobody waits for that any more once this task is cancelled.
+        if Task.isCancelled || entry.closingCode == nil { await entry.close(Task.isCancelled ? .shutdown : .normal, grace: .zero) }
         self.logger.debug("a connection ended", metadata: ["connection": "\(entry.info)", "reason": "\(reason)"])
         self.swarm.ended(entry, reason: reason)
     }

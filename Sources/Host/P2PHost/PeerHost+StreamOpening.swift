@@ -56,12 +56,15 @@ extension PeerHost: StreamOpening {
         do throws(ConnectionError) {
             stream = try await entry.connection.openStream()
         } catch {
-            let code: StreamError.Code =
-                switch error.code {
-                case .cancelled: .cancelled
-                case .resourceLimit: .resourceLimit
-                default: .connectionLost
-                }
+            let code: StreamError.Code
+            switch error.code {
+            case .cancelled: code = .cancelled
+            case .resourceLimit: code = .resourceLimit
+            default:
+                code = .connectionLost
+                // It ends, or the peer said goodbye, or its ids are used up: it takes no stream ever again.
+                self.swarm.retire(entry)
+            }
             throw StreamError(code, "\(entry.info.remotePeer) was not asked for \(preferred)", cause: error)
         }
         if let known = protocols.count == 1 ? preferred : entry.firstSupported(of: protocols) {

@@ -31,7 +31,8 @@ public final class PeerHost: Sendable {
     /// - Parameters:
     ///   - identity: signs for the node; its public half names it.
     ///   - transports: the first that takes an address gets it.
-    ///   - gater: decides who may connect.
+    ///   - gater: decides who may connect. What it has not decided when the time for the handshakes is over is refused; it is
+    ///     cancelled then, and has to return.
     ///   - peerstore: remembers peers; nil keeps them in memory.
     public convenience init(
         identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
@@ -89,7 +90,8 @@ public final class PeerHost: Sendable {
 
     // MARK: Addresses
 
-    /// Binds an address, before ``run()`` or during it; arrivals are served by ``run()``.
+    /// Binds an address, before ``run()`` or during it; arrivals are served by ``run()``, which also closes the address at
+    /// its end.
     ///
     /// - Returns: the real addresses, with `/p2p`.
     public func listen(on address: Multiaddr) async throws(TransportError) -> [Multiaddr] {
@@ -183,7 +185,8 @@ public final class PeerHost: Sendable {
         await self.started.wait()
     }
 
-    /// Begins a graceful shutdown: ``run()`` says goodbye to every peer, lets streams end, and returns.
+    /// Begins a graceful shutdown: ``run()`` says goodbye to every peer, lets streams end, and returns. Called before
+    /// ``run()``, it makes that close what was bound and return.
     public func shutDown() {
         self.shutdownRequested.fire()
     }

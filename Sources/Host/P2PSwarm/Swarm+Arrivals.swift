@@ -10,10 +10,10 @@ extension Swarm {
         case expired
     }
 
-    /// Decides on an arrival: limits first, then the gater, then the handshakes.
+    /// Decides on an arrival: limits first, then the gater, then the handshakes, then limits and gater again.
     func arrived(_ pending: any PendingConnection) async {
         do throws(TransportError) {
-            _ = try await self.admit(try await self.accept(pending))
+            try await self.admit(try await self.accept(pending))
         } catch {
             pending.refuse()
             self.logger.debug("an arrival was not accepted", metadata: ["address": "\(pending.remoteAddress)", "error": "\(error)"])
@@ -21,16 +21,19 @@ extension Swarm {
         }
     }
 
-    private func accept(_ pending: any PendingConnection) async throws(TransportError) -> any MuxedConnection {
+    /// At every moment the arrival has a place, first among those that are pending, then among the connections.
+    private func accept(_ pending: any PendingConnection) async throws(TransportError) -> ConnectionEntry {
         let address = pending.remoteAddress
         let reservation = try self.reserve(address)
-        guard await self.gater.mayAccept(from: address) else {
-            throw TransportError(.gated, "the gater refused the arrival from \(address)")
-        }
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
-        let connection = try await self.handshake(pending, deadline: deadline)
+        guard let mayAccept = await self.decision(by: deadline, { await self.gater.mayAccept(from: address) }) else {
+            throw TransportError(
+                Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the arrival from \(address) in time")
+        }
+        guard mayAccept else { throw TransportError(.gated, "the gater refused the arrival from \(address)") }
+        let entry = try await self.count(try await self.handshake(pending, deadline: deadline))
         _ = consume reservation
-        return connection
+        return try await self.vet(entry, by: deadline, whenCancelled: .shutdown)
     }
 
     private func reserve(_ address: Multiaddr) throws(TransportError) -> Reservation {

@@ -115,7 +115,8 @@ extension Swarm {
     }
 
     private enum Arrival: Sendable {
-        case connection(any MuxedConnection, Multiaddr)
+        /// Counted and allowed, but not listed yet: that is for the winner.
+        case connection(ConnectionEntry, Multiaddr)
         case failed(DialAttempt)
         case timer
     }
@@ -159,10 +160,10 @@ extension Swarm {
                     running.removeAll { $0 == attempt.address }
                     attempts.append(attempt)
                     plan.failed()
-                case .connection(let connection, let address):
+                case .connection(let entry, let address):
                     running.removeAll { $0 == address }
                     do throws(TransportError) {
-                        let entry = try await self.admit(connection)
+                        try await self.admit(entry)
                         self.backOff.withLock { $0.succeeded(address) }
                         winner = entry
                         await self.remember(entry)
@@ -183,7 +184,7 @@ extension Swarm {
             self.finish(operation, with: result)
             group.cancelAll()
             for await arrival in group {
-                if case .connection(let loser, _) = arrival { await loser.close(.supplanted, grace: .zero) }
+                if case .connection(let loser, _) = arrival { await self.discard(loser, .supplanted) }
             }
         }
     }
@@ -221,26 +222,43 @@ extension Swarm {
         return (addresses, refused)
     }
 
+    /// Tries one address, which has the time of the handshakes for everything, the gater's decisions included.
     private func attempt(_ address: Multiaddr, for operation: DialOperation) async -> Arrival {
-        guard await self.gater.mayDial(address, peer: operation.peer) else {
-            return .failed(DialAttempt(address: address, error: TransportError(.gated, "the gater refused the address")))
+        let deadline = min(operation.deadline, self.clock.now().advanced(by: self.configuration.handshakeTimeout))
+        do throws(TransportError) {
+            try await self.gate(address, of: operation.peer, by: deadline)
+            let connection = try await self.connect(to: address, expecting: operation.peer, by: deadline)
+            let entry = try await self.vet(try await self.count(connection), by: deadline, whenCancelled: .supplanted)
+            return .connection(entry, address)
+        } catch {
+            return .failed(DialAttempt(address: address, error: error))
         }
-        let now = self.clock.now()
+    }
+
+    private func gate(_ address: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async throws(TransportError) {
+        guard let mayDial = await self.decision(by: deadline, { await self.gater.mayDial(address, peer: peer) }) else {
+            throw TransportError(Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the address in time")
+        }
+        guard mayDial else { throw TransportError(.gated, "the gater refused the address") }
+    }
+
+    private func connect(
+        to address: Multiaddr, expecting peer: PeerID?, by deadline: NIODeadline
+    ) async throws(TransportError) -> any MuxedConnection {
         do throws(TransportError) {
             guard let transport = self.transports.first(where: { $0.canDial(address) }) else {
                 throw TransportError(.unsupportedAddress, "no transport of this host dials it")
             }
-            let options = DialOptions(deadline: min(operation.deadline, now.advanced(by: self.configuration.handshakeTimeout)))
-            let connection = try await transport.dial(address, expecting: operation.peer, options: options)
+            let connection = try await transport.dial(address, expecting: peer, options: DialOptions(deadline: deadline))
             let remotePeer = connection.info.remotePeer
-            if let peer = operation.peer, peer != remotePeer {
+            if let peer, peer != remotePeer {
                 await connection.close(.normal, grace: .zero)
                 throw TransportError(.peerMismatch, "\(remotePeer) answered instead of \(peer)")
             }
-            return .connection(connection, address)
+            return connection
         } catch {
             if error.code != .cancelled { self.backOff.withLock { $0.failed(address, at: self.clock.now()) } }
-            return .failed(DialAttempt(address: address, error: error))
+            throw error
         }
     }
 

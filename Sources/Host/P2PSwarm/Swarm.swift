@@ -78,7 +78,8 @@ package final class Swarm: Sendable {
         self.jobQueue.finish()
     }
 
-    /// The owner of the tasks serves no more jobs: whoever still waits for one is told.
+    /// The owner of the tasks serves no more jobs: whoever still waits for one is told, and what was bound or connected is
+    /// closed.
     package func stop() async {
         let (dials, entries) = self.table.withLock { table -> ([DialOperation], [ConnectionEntry]) in
             table.phase = .stopped
@@ -87,6 +88,7 @@ package final class Swarm: Sendable {
         self.stopListening.fire()
         self.finishJobs()
         for dial in dials { self.refuse(dial) }
+        for listener in self.listeners.withLock({ $0 }) { await self.serve(listener) }
         for entry in entries {
             await entry.close(.shutdown, grace: .zero)
             self.ended(entry, reason: ConnectionError(.closed, "this side closed the connection: the host has stopped"))
@@ -148,39 +150,7 @@ package final class Swarm: Sendable {
     /// Dials that are under way.
     package var dialCount: Int { self.table.withLock { $0.dialCount } }
 
-    /// Gates, counts and lists a connection whose peer has proved who it is, and has it served; closes it otherwise.
-    func admit(_ connection: any MuxedConnection) async throws(TransportError) -> ConnectionEntry {
-        let info = connection.info
-        guard info.remotePeer != self.localPeer else {
-            await connection.close(.normal, grace: .zero)
-            throw TransportError(.peerMismatch, "\(info.remoteAddress) is this node itself")
-        }
-        guard await self.gater.mayKeep(info) else {
-            await connection.close(.gated, grace: .zero)
-            throw TransportError(.gated, "the gater refused \(info.remotePeer) at \(info.remoteAddress)")
-        }
-        let entry: ConnectionEntry
-        do throws(LimitError) {
-            entry = ConnectionEntry(
-                connection, reservation: try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: info.role))
-        } catch {
-            await connection.close(.resourceLimitExceeded, grace: .zero)
-            throw TransportError(.resourceLimit, "\(info.remotePeer) at \(info.remoteAddress) was refused", cause: error)
-        }
-        let isListed = self.table.withLock { table in
-            guard table.phase == .running else { return false }
-            table.insert(entry)
-            return true
-        }
-        guard isListed else {
-            entry.release()
-            await connection.close(.shutdown, grace: .zero)
-            throw TransportError(.closed, "the host is shutting down")
-        }
-        self.events.post(.connected(info))
-        self.jobQueue.yield(.connection(entry))
-        return entry
-    }
+    static let shuttingDown = TransportError(.closed, "the host is shutting down")
 
     // MARK: Listening
 
@@ -189,14 +159,21 @@ package final class Swarm: Sendable {
 
     /// Binds an address and has it served.
     package func listen(on address: Multiaddr) async throws(TransportError) -> [Multiaddr] {
-        guard self.table.withLock({ $0.phase == .idle || $0.phase == .running }) else {
-            throw TransportError(.closed, "the host is shutting down")
-        }
+        guard self.table.withLock({ $0.takesListeners }) else { throw Self.shuttingDown }
         guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else {
             throw TransportError(.unsupportedAddress, "no transport of this host listens on \(address)")
         }
         let listener = ActiveListener(try await transport.listen(on: address))
-        self.listeners.withLock { $0.append(listener) }
+        // The host may have begun to end while the address was bound; whatever is listed here, stop() closes.
+        let isListed = self.table.withLock { table in
+            guard table.takesListeners else { return false }
+            self.listeners.withLock { $0.append(listener) }
+            return true
+        }
+        guard isListed else {
+            await self.run(listener)
+            throw Self.shuttingDown
+        }
         for address in listener.addresses { self.events.post(.listening(address.withPeerID(self.localPeer))) }
         self.onAddressChange()
         self.jobQueue.yield(.listener(listener))
@@ -205,6 +182,13 @@ package final class Swarm: Sendable {
 
     /// Takes arrivals until the listener fails, the host drains, or the task is cancelled.
     package func serve(_ listener: ActiveListener) async {
+        await self.run(listener)
+        self.listeners.withLock { $0.removeAll { $0 === listener } }
+        self.update(listener, to: [])
+    }
+
+    /// Runs a listener until no arrival is wanted any more, which closes it.
+    private func run(_ listener: ActiveListener) async {
         await self.stopListening.cancelling {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -220,8 +204,6 @@ package final class Swarm: Sendable {
                 group.cancelAll()
             }
         }
-        self.listeners.withLock { $0.removeAll { $0 === listener } }
-        self.update(listener, to: [])
     }
 
     private func update(_ listener: ActiveListener, to addresses: [Multiaddr]) {

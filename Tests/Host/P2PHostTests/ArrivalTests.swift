@@ -19,6 +19,14 @@ private struct Refusing: ConnectionGater {
     func mayKeep(_ connection: ConnectionInfo) async -> Bool { self.moment != .keep }
 }
 
+/// Never decides about a connection, until it is cancelled.
+private struct Undecided: ConnectionGater {
+    func mayKeep(_ connection: ConnectionInfo) async -> Bool {
+        await Signal().wait()
+        return true
+    }
+}
+
 @Suite("Arrivals", .timeLimit(.minutes(1)))
 struct ArrivalTests {
     private let world = World()
@@ -108,6 +116,7 @@ struct ArrivalTests {
         let start = self.world.clock.now
         try await self.world.run(a, b) {
             async let dial = #expect(throws: DialError.self) { try await a.dial(address) }
+            while listener.accepted.withLock({ $0 }) < 1 { await Task.yield() }
             await self.world.clock.sleeper(until: start + .seconds(10))
             #expect(b.statistics().pending == 1)
             self.world.clock.advance(.seconds(10))
@@ -133,6 +142,42 @@ struct ArrivalTests {
             let codes = self.world.network.connections.filter { $0.info.role == .listener }.map(\.closeCodes)
             #expect(codes.filter { !$0.isEmpty } == [[.resourceLimitExceeded]])
             #expect(b.connections().count == 1)
+        }
+    }
+
+    @Test("A connection counts while the gater decides, which has as long as the handshakes")
+    func undecidedArrival() async throws {
+        var configuration = HostConfiguration()
+        configuration.limits.connections = 1
+        let (a, b, c) = (try self.world.host(), try self.world.host(configuration, gater: Undecided()), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let events = b.events()
+        let start = self.world.clock.now
+        try await self.world.run(a, b, c) {
+            _ = try await a.dial(address)
+            while b.statistics().connections == 0 { await Task.yield() }
+            #expect(b.connections().isEmpty)
+            _ = try? await c.dial(address)
+            #expect(await self.failure(events)?.cause as? LimitError == LimitError(limit: "connections", value: 1))
+            await self.world.clock.sleeper(until: start + .seconds(10))
+            self.world.clock.advance(.seconds(10))
+            #expect(await self.failure(events)?.code == .timedOut)
+            #expect(b.swarm.limits.counts == ConnectionLimits.Counts())
+            #expect(self.world.network.connections[1].closeCodes == [.gated])
+        }
+    }
+
+    @Test("A gater that does not decide ends a dial no later than its deadline")
+    func undecidedDial() async throws {
+        let (a, b) = (try self.world.host(gater: Undecided()), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try await self.world.run(a, b) {
+            async let failure = #expect(throws: DialError.self) { try await a.dial(address, timeout: .seconds(5)) }
+            while a.statistics().connections == 0 { await Task.yield() }
+            self.world.clock.advance(.seconds(5))
+            #expect(await failure?.code == .timedOut)
+            while a.statistics().connections > 0 { await Task.yield() }
+            #expect(a.connections().isEmpty)
         }
     }
 

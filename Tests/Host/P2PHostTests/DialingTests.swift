@@ -46,6 +46,41 @@ struct DialingTests {
         }
     }
 
+    @Test("Two hosts that dial each other at once get a connection each, and both serve")
+    func eachOther() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let gate = Signal()
+        var addresses: [Multiaddr] = []
+        for host in [a, b] {
+            try host.register(ClosureHandler.echo)
+            addresses.append(try await host.listen(on: self.world.address(0))[0])
+            self.world.network.set(.gate(gate, isStubborn: false), at: addresses[addresses.count - 1].withoutPeerID)
+        }
+        let (toA, toB) = (addresses[0], addresses[1])
+        try await self.world.run(a, b) {
+            async let fromA = a.dial(toB)
+            async let fromB = b.dial(toA)
+            await self.world.network.dialled(atLeast: 2)
+            gate.fire()
+            let dialled = (try await fromA, try await fromB)
+            #expect(dialled.0.role == .dialer && dialled.0.remotePeer == b.peerID)
+            #expect(dialled.1.role == .dialer && dialled.1.remotePeer == a.peerID)
+            for host in [a, b] {
+                while host.connections().count < 2 { await Task.yield() }
+                #expect(Set(host.connections().map(\.role)) == [.dialer, .listener])
+                for connection in host.connections() {
+                    let stream = try await host.openStream(on: connection.id, protocols: ["/echo"])
+                    try await stream.write(text: "over both")
+                    try await stream.finish()
+                    #expect(try await stream.readText(upTo: 100) == "over both")
+                }
+            }
+            await a.disconnect(b.peerID)
+            while b.connections().count > 0 { await Task.yield() }
+            for host in [a, b] { #expect(host.swarm.limits.counts == ConnectionLimits.Counts()) }
+        }
+    }
+
     @Test("Outside of run there is no dialing")
     func notRunning() async throws {
         let host = try self.world.host()

@@ -19,6 +19,8 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
     let ended = Signal()
     /// Fires once a close has begun and its grace runs.
     let closing = Signal()
+    /// Waits on after the grace, until it is closed without one.
+    let ignoresGrace = Mutex(false)
     /// Fires when no stream lives any more after a close has begun.
     private let drained = Signal()
     private let backlog: InboundBacklog
@@ -115,7 +117,10 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
         let other = self.peerEnd.withLock { $0 }
         other?.state.withLock { $0.refusal = ConnectionError(.goingAway, "the peer is closing the connection") }
         self.closing.fire()
-        if !isIdle, grace > .zero {
+        if !isIdle, grace > .zero, self.ignoresGrace.withLock({ $0 }) {
+            // Deaf to cancellation as well.
+            await Task.detached { await self.drained.wait() }.value
+        } else if !isIdle, grace > .zero {
             let deadline = self.clock.now().advanced(by: grace)
             let clock = self.clock
             await self.drained.cancelling { await clock.sleep(deadline) }
@@ -138,6 +143,7 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
             return state.partners.isEmpty ? [] : Array(state.unfinished.values)
         }
         for stream in streams { stream.fail(StreamError(.connectionLost, "the connection ended")) }
+        self.drained.fire()
         self.backlog.finish(ending)
         self.peerEnd.withLock { $0 = nil }
         self.ended.fire()

@@ -30,6 +30,8 @@ final class FakeNetwork: Sendable {
     }
 
     let clock = ManualClock()
+    /// Binding an address says so, then waits for its permission.
+    let binding = Mutex<(begun: Signal, permission: Signal)?>(nil)
     /// The highest port of the range that listeners get for port 0.
     private let state = Mutex(State())
 
@@ -150,7 +152,11 @@ struct FakeTransport: Transport {
     }
 
     func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
-        self.network.bind(address, key: self.key)
+        if let binding = self.network.binding.withLock({ $0 }) {
+            binding.begun.fire()
+            await binding.permission.wait()
+        }
+        return self.network.bind(address, key: self.key)
     }
 }
 

@@ -54,29 +54,4 @@ struct IntroductionTests {
             }
         }
     }
-
-    @Test("An observed address is announced once enough peers at different addresses have seen it")
-    func observed() throws {
-        var observed = ObservedAddresses(observersNeeded: 3)
-        let address = try Multiaddr("/ip4/5.6.7.8/tcp/4001")
-        #expect(!observed.observe(address, by: try Multiaddr("/ip4/1.1.1.1/tcp/1")))
-        #expect(!observed.observe(address, by: try Multiaddr("/ip4/1.1.1.1/tcp/2")))
-        #expect(!observed.observe(address, by: try Multiaddr("/ip4/1.1.1.2/tcp/1")))
-        #expect(observed.confirmed.isEmpty)
-        #expect(observed.observe(address, by: try Multiaddr("/ip4/1.1.1.3/tcp/1")))
-        #expect(!observed.observe(address, by: try Multiaddr("/ip4/1.1.1.4/tcp/1")))
-        #expect(observed.confirmed == [address])
-        #expect(!observed.observe(try Multiaddr("/ip4/127.0.0.1/tcp/1"), by: try Multiaddr("/ip4/1.1.1.1/tcp/1")))
-        #expect(observed.count == 1)
-    }
-
-    @Test("The tally of observed addresses is bounded, and keeps what is confirmed")
-    func bounded() throws {
-        var observed = ObservedAddresses(observersNeeded: 2)
-        let address = try Multiaddr("/ip4/5.6.7.8/tcp/4001")
-        for host in 1...2 { _ = observed.observe(address, by: try Multiaddr("/ip4/1.1.1.\(host)/tcp/1")) }
-        for port in 1...1_000 { _ = observed.observe(try Multiaddr("/ip4/5.6.7.8/tcp/\(port)"), by: try Multiaddr("/ip4/1.1.1.1/tcp/1")) }
-        #expect(observed.count == ObservedAddresses.limit)
-        #expect(observed.confirmed == [address])
-    }
 }

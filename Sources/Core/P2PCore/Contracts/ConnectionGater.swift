@@ -2,6 +2,8 @@ public import P2PIdentity
 public import P2PMultiaddr
 
 /// Decides who may connect, at the three moments at which there is something to decide by.
+///
+/// What is undecided when the time for the handshakes is over is refused; the method is cancelled then, and has to return.
 public protocol ConnectionGater: Sendable {
     /// Before a dial, for each address.
     func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool

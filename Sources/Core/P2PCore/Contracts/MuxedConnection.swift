@@ -11,6 +11,9 @@ public protocol MuxedConnection: Sendable {
     /// Opens a stream. Nothing is sent until there is something to send.
     func openStream() async throws(ConnectionError) -> PeerStream
     /// Says goodbye. New streams are refused at once; those that live have `grace` to end, then they are dropped.
+    ///
+    /// Returns when the connection is gone, a moment after `grace` at the latest; whoever closes waits for that, also when
+    /// cancelled. May be called again: a shorter grace counts from then on, a longer one changes nothing.
     func close(_ code: ConnectionErrorCode, grace: Duration) async
 }
 

@@ -8,6 +8,8 @@ package final class ConnectionEntry: Sendable {
         var protocols: Set<ProtocolID>?
         /// Why this side closes it.
         var closing: ConnectionErrorCode?
+        /// The shortest grace that was given.
+        var grace: Duration?
     }
 
     package let connection: any MuxedConnection
@@ -43,14 +45,17 @@ package final class ConnectionEntry: Sendable {
     /// Why this side closes it, if it does.
     package var closingCode: ConnectionErrorCode? { self.state.withLock { $0.closing } }
 
-    /// Closes the connection and returns when that is done; a second call waits for the first.
+    /// Closes the connection and returns when that is done. A later call may shorten the grace, never lengthen it; the
+    /// first one says why.
     package func close(_ code: ConnectionErrorCode, grace: Duration) async {
-        let isFirst = self.state.withLock { state in
-            guard state.closing == nil else { return false }
-            state.closing = code
+        let isSooner = self.state.withLock { state in
+            if state.closing == nil { state.closing = code }
+            if let given = state.grace, given <= grace { return false }
+            state.grace = grace
             return true
         }
-        guard isFirst else { return await self.closed.wait() }
+        // Without grace nobody is relied on, since waiting ends when this task is cancelled, and closing does not.
+        guard isSooner || grace <= .zero else { return await self.closed.wait() }
         await self.connection.close(code, grace: grace)
         self.closed.fire()
     }

@@ -17,6 +17,9 @@ struct ConnectionTable {
     private var dialsByPeer: [PeerID: DialOperation] = [:]
     var phase = Phase.idle
 
+    /// Whether addresses may be bound.
+    var takesListeners: Bool { self.phase == .idle || self.phase == .running }
+
     var dialCount: Int { self.dials.count }
 
     /// The connection that a new stream to the peer uses.

@@ -1,0 +1,76 @@
+import NIOCore
+import P2PCore
+import Synchronization
+
+/// From a connection whose peer has proved who it is to one that is served: it is counted, the gater is asked, it is listed.
+extension Swarm {
+    /// Reserves a place for a connection whose peer has proved who it is, and closes it if there is none.
+    func count(_ connection: any MuxedConnection) async throws(TransportError) -> ConnectionEntry {
+        let info = connection.info
+        guard info.remotePeer != self.localPeer else {
+            await connection.close(.normal, grace: .zero)
+            throw TransportError(.peerMismatch, "\(info.remoteAddress) is this node itself")
+        }
+        do throws(LimitError) {
+            return ConnectionEntry(
+                connection, reservation: try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: info.role))
+        } catch {
+            await connection.close(.resourceLimitExceeded, grace: .zero)
+            throw TransportError(.resourceLimit, "\(info.remotePeer) at \(info.remoteAddress) was refused", cause: error)
+        }
+    }
+
+    /// Asks the gater about a connection that is counted; closes it unless the gater agrees by `deadline`.
+    ///
+    /// - Parameter code: what the peer is told when the task is cancelled.
+    func vet(
+        _ entry: ConnectionEntry, by deadline: NIODeadline, whenCancelled code: ConnectionErrorCode
+    ) async throws(TransportError) -> ConnectionEntry {
+        let info = entry.info
+        guard let mayKeep = await self.decision(by: deadline, { await self.gater.mayKeep(info) }) else {
+            await self.discard(entry, Task.isCancelled ? code : .gated)
+            throw TransportError(
+                Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on \(info.remotePeer) at \(info.remoteAddress) in time"
+            )
+        }
+        guard mayKeep else {
+            await self.discard(entry, .gated)
+            throw TransportError(.gated, "the gater refused \(info.remotePeer) at \(info.remoteAddress)")
+        }
+        return entry
+    }
+
+    /// Asks a gater, which may take as long as it likes, but is heard only until `deadline`; nil when it was too late.
+    func decision(by deadline: NIODeadline, _ ask: @escaping @Sendable () async -> Bool) async -> Bool? {
+        await withTaskGroup(of: Bool?.self) { group in
+            group.addTask { await ask() }
+            group.addTask {
+                await self.clock.sleep(deadline)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+
+    /// Closes a connection that was counted but never listed; it counts until it is closed.
+    func discard(_ entry: ConnectionEntry, _ code: ConnectionErrorCode) async {
+        await entry.close(code, grace: .zero)
+        entry.release()
+    }
+
+    /// Lists a connection and has it served; closes it when the host is shutting down.
+    func admit(_ entry: ConnectionEntry) async throws(TransportError) {
+        let isListed = self.table.withLock { table in
+            guard table.phase == .running else { return false }
+            table.insert(entry)
+            return true
+        }
+        guard isListed else {
+            await self.discard(entry, .shutdown)
+            throw Self.shuttingDown
+        }
+        self.events.post(.connected(entry.info))
+        self.jobQueue.yield(.connection(entry))
+    }
+}

@@ -1,0 +1,98 @@
+import NIOCore
+import P2PCore
+import P2PMultiaddr
+import Testing
+
+@testable import P2PHost
+
+@Suite("Observed addresses")
+struct ObservedAddressesTests {
+    private let start = NIODeadline.uptimeNanoseconds(1_000)
+    private let address = Multiaddr(ip: .init(v4: 0x0102_0304), tcp: 4_001)
+
+    private func observe(
+        _ observed: inout ObservedAddresses, _ address: Multiaddr, by observer: String, on connection: ConnectionID = ConnectionID(),
+        at now: NIODeadline? = nil
+    ) throws -> Bool {
+        observed.observe(address, by: try Multiaddr(observer), on: connection, at: now ?? self.start)
+    }
+
+    @Test("An address is announced once enough peers at different addresses have seen it")
+    func confirmed() throws {
+        var observed = ObservedAddresses(observersNeeded: 3)
+        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.1/tcp/1"))
+        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.1/tcp/2"))
+        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.2/tcp/1"))
+        #expect(observed.confirmed.isEmpty)
+        #expect(try self.observe(&observed, self.address, by: "/ip4/1.1.1.3/tcp/1"))
+        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.4/tcp/1"))
+        #expect(observed.confirmed == [self.address])
+        #expect(try !self.observe(&observed, Multiaddr(ip: .loopbackV4, tcp: 1), by: "/ip4/1.1.1.1/tcp/1"))
+        #expect(observed.count == 1)
+    }
+
+    @Test("A whole IPv6 /64 is one observer, and loopback is none")
+    func networks() throws {
+        var observed = ObservedAddresses(observersNeeded: 2)
+        for host in 1...20 { #expect(try !self.observe(&observed, self.address, by: "/ip6/2001:db8:0:1::\(host)/tcp/1")) }
+        for host in 1...20 { #expect(try !self.observe(&observed, self.address, by: "/ip4/127.0.0.\(host)/tcp/1")) }
+        #expect(observed.confirmed.isEmpty)
+        #expect(try self.observe(&observed, self.address, by: "/ip6/2001:db8:0:2::1/tcp/1"))
+        #expect(observed.confirmed == [self.address])
+    }
+
+    @Test("What peers have seen is forgotten after 40 minutes, unless their connections still live")
+    func expires() throws {
+        var observed = ObservedAddresses(observersNeeded: 2)
+        let connections = [ConnectionID(), ConnectionID()]
+        for (index, connection) in connections.enumerated() {
+            _ = try self.observe(&observed, self.address, by: "/ip4/1.1.1.\(index)/tcp/1", on: connection)
+        }
+        let due = self.start + .minutes(40)
+        #expect(observed.expire(at: due - .nanoseconds(1)) { _ in false } == false)
+        #expect(observed.expire(at: due) { connections.contains($0) } == false)
+        #expect(observed.confirmed == [self.address])
+        // The word of the peer that is gone is lost, and the other's alone is not enough.
+        #expect(observed.expire(at: due + .minutes(40)) { $0 == connections[0] })
+        #expect(observed.confirmed.isEmpty)
+        #expect(observed.count == 1)
+        #expect(observed.expire(at: due + .minutes(80)) { _ in false } == false)
+        #expect(observed.count == 0)
+    }
+
+    @Test("Seeing it again prolongs an observation")
+    func prolonged() throws {
+        var observed = ObservedAddresses(observersNeeded: 1)
+        #expect(try self.observe(&observed, self.address, by: "/ip4/1.1.1.1/tcp/1"))
+        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.1/tcp/1", at: self.start + .minutes(30)))
+        #expect(observed.expire(at: self.start + .minutes(69)) { _ in false } == false)
+        #expect(observed.confirmed == [self.address])
+        #expect(observed.expire(at: self.start + .minutes(70)) { _ in false })
+    }
+
+    @Test("Of each IP family a handful is confirmed, the strongest")
+    func strongest() throws {
+        var observed = ObservedAddresses(observersNeeded: 2)
+        let six = try Multiaddr("/ip6/2001:db8::1/tcp/4001")
+        for host in 1...2 { _ = try self.observe(&observed, six, by: "/ip4/1.1.1.\(host)/tcp/1") }
+        for host in 1...5 { _ = try self.observe(&observed, self.address, by: "/ip4/1.1.1.\(host)/tcp/1") }
+        for port in 1...40 {
+            let bogus = Multiaddr(ip: .init(v4: 0x0102_0304), tcp: UInt16(port))
+            for host in 1...3 { _ = try self.observe(&observed, bogus, by: "/ip4/9.1.1.\(host)/tcp/1") }
+        }
+        #expect(observed.confirmed.count == ObservedAddresses.confirmedLimit + 1)
+        #expect(observed.confirmed.contains(self.address))
+        #expect(observed.confirmed.contains(six))
+    }
+
+    @Test("The tally is bounded, and keeps what is confirmed")
+    func bounded() throws {
+        var observed = ObservedAddresses(observersNeeded: 2)
+        for host in 1...2 { _ = try self.observe(&observed, self.address, by: "/ip4/1.1.1.\(host)/tcp/1") }
+        for port in 1...1_000 {
+            _ = try self.observe(&observed, Multiaddr(ip: .init(v4: 0x0102_0304), tcp: UInt16(port)), by: "/ip4/1.1.1.1/tcp/1")
+        }
+        #expect(observed.count == ObservedAddresses.limit)
+        #expect(observed.confirmed == [self.address])
+    }
+}
