@@ -99,7 +99,9 @@ let package = Package(
         .systemLibrary(
             name: "CLibsodium", path: "Sources/Security/CLibsodium", pkgConfig: "libsodium",
             providers: [.apt(["libsodium-dev"]), .brew(["libsodium"])]),
+        room("Security", "P2PPlaintext", core + ["P2PPipeline", protobuf], exclude: ["Protobuf/exchange.proto"]),
         room("Muxers", "P2PYamux", core + ["P2PPipeline"]),
+        room("Muxers", "P2PMplex", core + ["P2PPipeline"]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", nioPosix]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
 
@@ -119,6 +121,7 @@ let package = Package(
             core + [
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
                 crypto, nioEmbedded,
+                "P2PPlaintext", "P2PMplex",
             ]),
         .target(
             name: "P2P",
@@ -126,6 +129,7 @@ let package = Package(
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm",
                 "P2PHost",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
+                "P2PPlaintext", "P2PMplex",
             ],
             path: "Sources/P2P", swiftSettings: settings),
         .executableTarget(
@@ -154,7 +158,10 @@ let package = Package(
             core + ["P2PNegotiation", "P2PMemory", "P2PNoise", "P2PYamux", nioEmbedded, nioPosix, nioHTTP1]),
         tests(
             "Testing", "P2PTesting",
-            core + ["P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix]),
+            core + [
+                "P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix,
+                "P2PPlaintext", "P2PMplex",
+            ]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
@@ -164,6 +171,8 @@ let package = Package(
         tests(
             "Security", "P2PPrivateNetwork",
             core + ["P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PMemory", crypto, nioEmbedded, nioPosix]),
+        tests("Muxers", "P2PMplex", core + ["P2PPipeline", nioEmbedded]),
+        tests("Security", "P2PPlaintext", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, nioEmbedded, libcrypto]),
     ]
 )

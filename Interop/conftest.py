@@ -30,6 +30,8 @@ class Stack:
     def options(self):
         """Our tool's options for this stack."""
         security = ["--security", self.security] if self.security else []
+        if self.security == "plaintext":
+            security = ["--insecure-plaintext"]
         muxer = ["--muxer", self.muxer] if self.muxer else []
         return [*security, *muxer]
 
@@ -37,11 +39,18 @@ class Stack:
         return "-".join(part for part in (self.transport, self.security, self.muxer) if part)
 
     def is_spoken_by(self, kind):
-        """The go node has only yamux."""
-        return not (kind == "go" and self.muxer == "mplex")
+        """The go node has only yamux, and refuses plaintext."""
+        return not (kind == "go" and (self.muxer == "mplex" or self.security == "plaintext"))
 
 
-STACKS = [Stack("tcp", "noise", "yamux"), Stack("tcp", "tls", "yamux")]
+STACKS = [
+    Stack("tcp", "noise", "yamux"),
+    Stack("tcp", "tls", "yamux"),
+    Stack("tcp", "noise", "mplex"),
+    Stack("tcp", "tls", "mplex"),
+    Stack("tcp", "plaintext", "yamux"),
+    Stack("tcp", "plaintext", "mplex"),
+]
 PEERS = ["go", "py"]
 
 

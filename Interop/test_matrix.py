@@ -10,6 +10,9 @@ from peers import ours
 SIZE = 10 * 1024 * 1024
 PROTOCOLS = {"/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/echo/1.0.0"}
 
+SECURITY = {"noise": "/noise", "tls": "/tls/1.0.0", "plaintext": "/plaintext/2.0.0"}
+MUXER = {"yamux": "/yamux/1.0.0", "mplex": "/mplex/6.7.0"}
+
 pytestmark = pytest.mark.parametrize(("stack", "peer", "key_type"), CELLS)
 
 
@@ -28,8 +31,9 @@ class TestWeDial:
         assert (summary["peer"], summary["sent"], summary["received"]) == (node.peer, 3, 3)
         assert 0 < summary["min_ms"] <= summary["median_ms"] <= summary["max_ms"]
         if stack.security:
-            assert summary["security"] == {"noise": "/noise", "tls": "/tls/1.0.0"}[stack.security]
-            assert summary["muxer"] == {"yamux": "/yamux/1.0.0", "mplex": "/mplex/6.7.0"}[stack.muxer]
+            assert summary["security"] == SECURITY[stack.security]
+            assert summary["muxer"] == MUXER[stack.muxer]
+            assert summary["early_muxer"] in ([False] if stack.security == "plaintext" else [True, False])
 
     def test_identify(self, nodes, keys, stack, peer, key_type):
         node = nodes.peer(peer, stack)
@@ -81,5 +85,7 @@ class TestWeListen:
         connected = daemon.process.wait_for(from_peer("connected"), after=mark)
         assert connected["direction"] == "inbound"
         assert connected["address"].startswith("/ip4/127.0.0.1/")
+        if stack.security:
+            assert (connected["security"], connected["muxer"]) == (SECURITY[stack.security], MUXER[stack.muxer])
         disconnected = daemon.process.wait_for(from_peer("disconnected"), after=mark)
         assert disconnected["reason"]

@@ -24,6 +24,12 @@ STATS = {"connections", "streams", "pending", "fds", "tasks", "rss_bytes", "byte
         ["ping", "--no-such-option"],
         ["daemon", "--listen"],
         ["key", "new", "--type", "dsa"],
+        ["daemon", "--security", "rot13"],
+        ["daemon", "--security", "plaintext"],
+        ["daemon", "--security", "noise", "--security", "noise"],
+        ["daemon", "--security", "noise", "--insecure-plaintext"],
+        ["daemon", "--muxer", "spdy"],
+        ["daemon", "--muxer", "mplex", "--muxer", "mplex"],
     ],
     ids=" ".join,
 )

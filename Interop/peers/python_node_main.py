@@ -42,6 +42,10 @@ def security_options(name, keys):
         from libp2p.security.noise.transport import PROTOCOL_ID, Transport
 
         return {PROTOCOL_ID: Transport(keys, noise_privkey=new_x25519().private_key)}
+    if name == "plaintext":
+        from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
+
+        return {PLAINTEXT_PROTOCOL_ID: InsecureTransport(keys)}
     from libp2p.security.tls.transport import PROTOCOL_ID, TLSTransport
 
     return {PROTOCOL_ID: TLSTransport(keys)}
@@ -246,7 +250,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     parser = argparse.ArgumentParser()
     parser.add_argument("--transport", choices=LISTEN, default="tcp")
-    parser.add_argument("--security", choices=("noise", "tls"))
+    parser.add_argument("--security", choices=("noise", "tls", "plaintext"))
     parser.add_argument("--muxer", choices=("yamux", "mplex"))
     parser.add_argument("--psk", help="a private network's key in hexadecimal digits")
     trio.run(main, parser.parse_args())

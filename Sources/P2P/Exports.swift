@@ -4,6 +4,7 @@
 @_exported public import P2PHost
 @_exported public import P2PIdentify
 @_exported public import P2PIdentity
+@_exported public import P2PMplex
 @_exported public import P2PMultiaddr
 @_exported public import P2PMultiformats
 @_exported public import P2PPerf

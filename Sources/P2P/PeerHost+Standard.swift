@@ -5,10 +5,12 @@ import P2PEcho
 public import P2PHost
 import P2PIdentify
 public import P2PIdentity
+import P2PMplex
 import P2PNoise
 import P2PPerf
 import P2PPing
 import P2PPipeline
+import P2PPlaintext
 import P2PTCP
 import P2PTLS
 import P2PYamux
@@ -20,6 +22,7 @@ extension PeerHost {
     ///   - identity: names the node; it signs once for its handshakes and once for each change of its addresses.
     ///   - configuration: secure channels, muxers, limits.
     /// - Throws: ``TransportError/Code/notBuiltIn`` for a secure channel or muxer that is not there;
+    ///   ``TransportError/Code/invalidConfiguration`` for one that is named twice, and for plaintext beside a secure channel;
     ///   ``TransportError/Code/securityFailed`` when the identity does not sign; ``TransportError/Code/metadataTooLong``;
     ///   ``TransportError/Code/privateNetworkRequired`` when `LIBP2P_FORCE_PNET=1` and there is no key.
     public static func standard(
@@ -55,10 +58,16 @@ extension PeerHost {
                 .metadataTooLong, "StandardConfiguration.appMetadata has \(metadata) bytes; at most \(limit) travel in a handshake")
         }
         var channels: [any SecureChannel] = []
+        try Self.checkOnce(configuration.security.map(\.description), "secure channel")
+        if configuration.security.contains(.insecurePlaintext), configuration.security.count > 1 {
+            throw TransportError(
+                .invalidConfiguration, "plaintext must be the only secure channel: beside others, whoever is in the middle would choose it")
+        }
         for name in configuration.security {
             switch name {
             case .noise: channels.append(try await self.noise(identity, configuration))
             case .tls: channels.append(try await self.tls(identity, configuration))
+            case .insecurePlaintext: channels.append(PlaintextSecurity(insecurelyClaiming: identity.publicKey))
             default: throw Self.notBuiltIn("secure channel", name.description)
             }
         }
@@ -88,12 +97,22 @@ extension PeerHost {
 
     private static func muxers(_ configuration: StandardConfiguration) throws(TransportError) -> [any StreamMuxer] {
         var muxers: [any StreamMuxer] = []
+        try Self.checkOnce(configuration.muxers.map(\.description), "stream muxer")
         for name in configuration.muxers {
-            guard name == .yamux else { throw Self.notBuiltIn("stream muxer", name.description) }
-            muxers.append(Yamux(configuration: configuration.yamux))
+            switch name {
+            case .yamux: muxers.append(Yamux(configuration: configuration.yamux))
+            case .mplex: muxers.append(Mplex(configuration: configuration.mplex))
+            default: throw Self.notBuiltIn("stream muxer", name.description)
+            }
         }
         guard !muxers.isEmpty else { throw TransportError(.notBuiltIn, "a host needs at least one stream muxer") }
         return muxers
+    }
+
+    /// An order of preference names each entry once.
+    private static func checkOnce(_ names: [String], _ kind: String) throws(TransportError) {
+        guard let twice = names.first(where: { name in names.count { $0 == name } > 1 }) else { return }
+        throw TransportError(.invalidConfiguration, "the \(kind) \"\(twice.prefix(64))\" is named twice")
     }
 
     private static func notBuiltIn(_ kind: String, _ name: String) -> TransportError {

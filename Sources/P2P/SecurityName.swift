@@ -13,4 +13,6 @@ public struct SecurityName: Hashable, Sendable, CustomStringConvertible, Express
     public static let noise = SecurityName("noise")
     /// `/tls/1.0.0`.
     public static let tls = SecurityName("tls")
+    /// `/plaintext/2.0.0`: no security at all, for tests and debugging. It must be the only one, so that nobody can choose it for us.
+    public static let insecurePlaintext = SecurityName("insecure-plaintext")
 }

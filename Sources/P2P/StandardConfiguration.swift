@@ -3,6 +3,7 @@ public import NIOCore
 import NIOPosix
 public import P2PCore
 public import P2PHost
+public import P2PMplex
 public import P2PPrivateNetwork
 public import P2PYamux
 
@@ -10,12 +11,14 @@ public import P2PYamux
 public struct StandardConfiguration: Sendable {
     /// The host's own settings: limits, times, names.
     public var host: HostConfiguration
-    /// Secure channels, the preferred one first.
+    /// Secure channels, the preferred one first, each once.
     public var security: [SecurityName]
-    /// Stream muxers, the preferred one first.
+    /// Stream muxers, the preferred one first, each once. Mplex is for old peers alone: it has no flow control.
     public var muxers: [MuxerName]
     /// Yamux's limits and times.
     public var yamux: YamuxConfiguration
+    /// Mplex's limits and times.
+    public var mplex: MplexConfiguration
     /// Bytes that the receive windows of all connections together may grow by.
     public var windowBudget: Int
     /// Agree on the muxer within the secure handshake wherever the peer can, which saves a round trip. Off, the muxer is negotiated after it;
@@ -47,6 +50,7 @@ public struct StandardConfiguration: Sendable {
         self.security = [.noise, .tls]
         self.muxers = [.yamux]
         self.yamux = YamuxConfiguration()
+        self.mplex = MplexConfiguration()
         self.windowBudget = 256 * 1_024 * 1_024
         self.negotiatesMuxersEarly = true
         self.privateNetworkKey = nil

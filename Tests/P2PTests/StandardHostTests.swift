@@ -30,6 +30,81 @@ struct StandardHostTests {
         }
     }
 
+    private static func configuration(security: [SecurityName] = [.noise], muxers: [MuxerName] = [.yamux]) -> StandardConfiguration {
+        var configuration = StandardConfiguration()
+        configuration.security = security
+        configuration.muxers = muxers
+        return configuration
+    }
+
+    @Test(
+        "The dialer's order of muxers decides, and both sides know what was agreed and that it was early",
+        arguments: [
+            ([MuxerName.yamux, .mplex], [MuxerName.mplex, .yamux], "/yamux/1.0.0"),
+            ([.mplex, .yamux], [.yamux, .mplex], "/mplex/6.7.0"), ([.yamux, .mplex], [.mplex], "/mplex/6.7.0"),
+        ])
+    func muxers(dialer: [MuxerName], listener: [MuxerName], agreed: String) async throws {
+        try await withHosts(
+            dialer: Self.configuration(muxers: dialer), listener: Self.configuration(muxers: listener)
+        ) { dialer, listener, address in
+            let connection = try await dialer.dial(address)
+            #expect(connection.muxer.name == agreed && connection.wasMuxerEarly)
+            #expect(connection.security == "/noise" && PeerID(connection.remoteKey) == listener.peerID)
+            #expect(try await greet("Ada", at: address, as: dialer).hasPrefix("Hello Ada"))
+            let accepted = try #require(listener.connections().first)
+            #expect(accepted.muxer.name == agreed && accepted.wasMuxerEarly && accepted.security == "/noise")
+            #expect(PeerID(accepted.remoteKey) == dialer.peerID)
+        }
+    }
+
+    @Test("Plaintext, asked for by name on both sides, says what it is; its muxer is not early")
+    func plaintext() async throws {
+        let configuration = Self.configuration(security: [.insecurePlaintext])
+        try await withHosts(dialer: configuration, listener: configuration) { dialer, listener, address in
+            let connection = try await dialer.dial(address)
+            #expect(connection.security == "/plaintext/2.0.0" && !connection.wasMuxerEarly)
+            #expect(PeerID(connection.remoteKey) == listener.peerID)
+            #expect(try await greet("Ada", at: address, as: dialer).hasPrefix("Hello Ada"))
+        }
+    }
+
+    @Test("Sides that share no muxer, or of which one speaks plaintext alone, get an error that names what was offered")
+    func nothingInCommon() async throws {
+        for (configuration, name) in [
+            (Self.configuration(muxers: [.mplex]), "/mplex/6.7.0"),
+            (Self.configuration(security: [.insecurePlaintext]), "/plaintext/2.0.0"),
+        ] {
+            try await withHosts(dialer: configuration) { dialer, _, address in
+                let error = await #expect(throws: DialError.self) { _ = try await dialer.dial(address) }
+                #expect(error?.attempts.map(\.error.code) == [.negotiationFailed])
+                #expect(error?.attempts.first?.error.message.contains(name) == true)
+                #expect(dialer.connections().isEmpty)
+            }
+        }
+    }
+
+    @Test("What is named twice, and plaintext beside a secure channel, is refused with the reason")
+    func contradictions() async throws {
+        let identity = try PrivateKey.generate(.ed25519)
+        for (configuration, reason) in [
+            (Self.configuration(security: [.noise, .noise]), "\"noise\" is named twice"),
+            (Self.configuration(muxers: [.yamux, .mplex, .yamux]), "\"yamux\" is named twice"),
+            (Self.configuration(security: [.noise, .insecurePlaintext]), "plaintext must be the only secure channel"),
+        ] {
+            let error = await #expect(throws: TransportError.self) {
+                _ = try await PeerHost.standard(identity: identity, configuration: configuration)
+            }
+            #expect(error?.code == .invalidConfiguration)
+            #expect(error?.message.contains(reason) == true)
+        }
+    }
+
+    @Test("The preset offers neither plaintext nor mplex")
+    func preset() {
+        #expect(!StandardConfiguration().security.contains(.insecurePlaintext))
+        #expect(!StandardConfiguration().muxers.contains(.mplex))
+    }
+
     @Test("Peers introduce themselves, each to the other")
     func identifies() async throws {
         try await withHosts { dialer, listener, address in

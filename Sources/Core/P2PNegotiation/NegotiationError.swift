@@ -20,6 +20,8 @@ public struct NegotiationError: CodedError {
         public static let tooManyMessages = Code("tooManyMessages")
         /// The peer answered with something that was not proposed.
         public static let unexpectedAnswer = Code("unexpectedAnswer")
+        /// A name of ours can't be negotiated: it is one of multistream-select's own words, or no name at all.
+        public static let invalidName = Code("invalidName")
         /// The peer finished before there was agreement.
         public static let unexpectedEnd = Code("unexpectedEnd")
     }

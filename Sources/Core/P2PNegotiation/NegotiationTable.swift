@@ -24,6 +24,26 @@ package struct NegotiationTable: Sendable {
     /// In order of preference.
     package let entries: [Entry]
 
+    /// Words that multistream-select says where a protocol's name would stand (multistream-select 1.0, "Messages").
+    static let ownWords: [String] = ["na", "ls"]
+
+    /// Why these can't all be proposed or served, if so: a peer would take such a name for something else.
+    package static func objection(to protocols: [ProtocolID]) -> NegotiationError? {
+        for protocolID in protocols {
+            if Self.ownWords.contains(protocolID.name) {
+                return NegotiationError(
+                    .invalidName, "\"\(protocolID)\" can't be negotiated: the word is multistream-select's own; choose another name")
+            }
+            if ProtocolID(validating: protocolID.name) == nil {
+                return NegotiationError(
+                    .invalidName,
+                    "\"\(protocolID.name.prefix(64))\" can't be negotiated: a name has 1 to \(ProtocolID.maximumLength) bytes, none of them a control character"
+                )
+            }
+        }
+        return nil
+    }
+
     package init(_ protocols: [ProtocolID]) {
         self.entries = protocols.map(Self.entry)
     }

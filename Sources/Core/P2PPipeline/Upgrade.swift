@@ -47,6 +47,9 @@ final class Upgrade {
     }
 
     private func negotiate(_ protocols: [ProtocolID], lazily: Bool, then next: @escaping (ProtocolID) throws -> Void) throws {
+        if let objection = NegotiationTable.objection(to: protocols) {
+            throw TransportError(.invalidConfiguration, objection.message, cause: objection)
+        }
         let onVerdict: (Result<ProtocolID, NegotiationError>) -> Void = { verdict in
             switch verdict {
             case .success(let protocolID):

@@ -14,7 +14,7 @@ public struct HostError: CodedError {
         public static let alreadyRun = Code("alreadyRun")
         /// Another handler serves the protocol.
         public static let protocolTaken = Code("protocolTaken")
-        /// The handler names no protocol, or one that multistream-select cannot carry.
+        /// The handler names no protocol, or one that multistream-select cannot carry, such as its own words `na` and `ls`.
         public static let invalidProtocol = Code("invalidProtocol")
     }
 

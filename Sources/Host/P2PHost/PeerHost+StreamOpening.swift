@@ -7,8 +7,10 @@ import P2PSwarm
 extension PeerHost: StreamOpening {
     /// Opens a stream over a live connection, or over a new one to where the peer is known to be.
     ///
-    /// - Throws: ``StreamError/Code/connectionLost`` with a ``DialError`` as its cause when the peer is not reached.
+    /// - Throws: ``StreamError/Code/connectionLost`` with a ``DialError`` as its cause when the peer is not reached;
+    ///   ``StreamError/Code/invalidProtocol`` for a name that can't be negotiated, such as `na` and `ls`.
     public func openStream(to peer: PeerID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
+        try Self.check(protocols)
         var entry = try await self.connection(to: peer)
         do {
             return try await self.openStream(on: entry, protocols: protocols)
@@ -32,11 +34,18 @@ extension PeerHost: StreamOpening {
 
     /// Opens a stream that speaks one protocol, without a round trip for its negotiation.
     public func openStream(to peer: PeerID, protocol protocolID: ProtocolID) async throws(StreamError) -> PeerStream {
+        try Self.check([protocolID])
         if let entry = self.swarm.connection(to: peer), let connectionStream = try? await entry.connection.openStream() {
             connectionStream.proposeLazily(self.registry.proposal(of: protocolID))
             return connectionStream
         }
         return try await self.openStream(to: peer, protocols: [protocolID])
+    }
+
+    /// Refuses names that can't be proposed, before anything is sent or dialled.
+    private static func check(_ protocols: [ProtocolID]) throws(StreamError) {
+        guard let objection = NegotiationTable.objection(to: protocols) else { return }
+        throw StreamError(.invalidProtocol, objection.message, cause: objection)
     }
 
     private func connection(to peer: PeerID) async throws(StreamError) -> ConnectionEntry {
@@ -51,6 +60,7 @@ extension PeerHost: StreamOpening {
     }
 
     private func openStream(on entry: ConnectionEntry, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
+        try Self.check(protocols)
         guard let preferred = protocols.first else { throw StreamError(.protocolNotSupported, "no protocol was proposed") }
         let stream: PeerStream
         do throws(ConnectionError) {

@@ -64,8 +64,8 @@ final class ProtocolRegistry: Sendable {
     func register(_ handler: any ProtocolHandler) throws(HostError) {
         let protocolIDs = handler.protocolIDs
         guard !protocolIDs.isEmpty else { throw HostError(.invalidProtocol, "the handler names no protocol") }
-        for protocolID in protocolIDs where ProtocolID(validating: protocolID.name) == nil {
-            throw HostError(.invalidProtocol, "\"\(protocolID)\" is no name that multistream-select can carry")
+        if let objection = NegotiationTable.objection(to: protocolIDs) {
+            throw HostError(.invalidProtocol, objection.message, cause: objection)
         }
         let taken = self.state.withLock { state -> ProtocolID? in
             if let taken = protocolIDs.first(where: { state.served[$0] != nil }) { return taken }

@@ -19,7 +19,10 @@ public struct Yamux: StreamMuxer {
     public func multiplex(
         _ channel: any Channel, records: any RecordWriter, info: ConnectionInfo, context: MuxerContext
     ) throws -> any MuxedConnection {
-        let connection = YamuxConnection(channel: channel, info: info, executor: context.executor, configuration: self.configuration)
+        let limits = MuxerLimits(
+            streams: self.configuration.maximumStreams, backlog: self.configuration.maximumBacklog, streamIDs: 1 << 31,
+            creditThreshold: Int(YamuxConfiguration.initialWindow) / 2)
+        let connection = MuxerConnection(channel: channel, info: info, executor: context.executor, limits: limits)
         let handler = YamuxHandler(
             connection: connection, records: records, configuration: self.configuration, budget: context.windowBudget)
         try channel.pipeline.syncOperations.addHandler(handler)

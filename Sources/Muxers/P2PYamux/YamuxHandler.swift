@@ -2,8 +2,8 @@ import NIOCore
 import P2PCore
 import P2PPipeline
 
-/// Runs a ``YamuxSession`` between the records of a channel and the streams of a ``YamuxConnection``.
-final class YamuxHandler: ChannelInboundHandler {
+/// Runs a ``YamuxSession`` between the records of a channel and the streams of a ``MuxerConnection``.
+final class YamuxHandler: ChannelInboundHandler, MuxerHandler {
     typealias InboundIn = ByteBuffer
 
     enum Phase {
@@ -18,7 +18,7 @@ final class YamuxHandler: ChannelInboundHandler {
     /// A peer that said goodbye has so long to take the last bytes of its streams.
     static let lastWords = TimeAmount.seconds(10)
 
-    let connection: YamuxConnection
+    let connection: MuxerConnection
     let records: any RecordWriter
     let configuration: YamuxConfiguration
     var session: YamuxSession
@@ -43,7 +43,7 @@ final class YamuxHandler: ChannelInboundHandler {
     private var work: [MuxedStream] = []
     private var fresh: [MuxedStream] = []
 
-    init(connection: YamuxConnection, records: any RecordWriter, configuration: YamuxConfiguration, budget: MemoryBudget) {
+    init(connection: MuxerConnection, records: any RecordWriter, configuration: YamuxConfiguration, budget: MemoryBudget) {
         self.connection = connection
         self.records = records
         self.configuration = configuration
@@ -254,7 +254,7 @@ final class YamuxHandler: ChannelInboundHandler {
         self.leaveIfDrained()
         let connection = self.connection
         connection.channel.eventLoop.scheduleTask(in: grace) {
-            connection.handler?.leave(reason, isOurs: true, saying: nil)
+            (connection.handler as? YamuxHandler)?.leave(reason, isOurs: true, saying: nil)
         }
     }
 

@@ -1,5 +1,6 @@
 package import NIOCore
 package import P2PCore
+import P2PPipeline
 
 /// The protocol of one yamux connection as a value: facts in, a small decision out. No I/O, no clock, no bytes.
 ///
@@ -34,9 +35,9 @@ package struct YamuxSession: ~Copyable {
     private var remoteGoAway: YamuxGoAwayCode?
     private var heartbeat: YamuxHeartbeat
     private var strays = YamuxStrayAllowance()
-    private var resets: YamuxOffences
-    private var streamErrors: YamuxOffences
-    private var controlFrames: YamuxOffences
+    private var resets: OffenceCounter
+    private var streamErrors: OffenceCounter
+    private var controlFrames: OffenceCounter
 
     /// - Parameters:
     ///   - budget: what windows may grow by over all connections of the host; nil bounds only each connection.
@@ -51,7 +52,7 @@ package struct YamuxSession: ~Copyable {
         self.nextID = firstID ?? (role == .dialer ? 1 : 2)
         self.heartbeat = YamuxHeartbeat(
             interval: configuration.keepAliveInterval.map { TimeAmount($0) }, timeout: TimeAmount(configuration.keepAliveTimeout), now: now)
-        let offences = YamuxOffences(
+        let offences = OffenceCounter(
             maximum: configuration.maximumOffences, period: TimeAmount(configuration.offencePeriod), now: now)
         self.resets = offences
         self.streamErrors = offences

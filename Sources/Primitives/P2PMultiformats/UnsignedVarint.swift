@@ -52,12 +52,15 @@ public enum UnsignedVarint {
 }
 
 /// Collects the bytes of one varint and says when it is complete.
-struct VarintAccumulator {
-    private(set) var length = 0
+package struct VarintAccumulator: Sendable {
+    /// Bytes that were taken so far.
+    package private(set) var length = 0
     private var value: UInt64 = 0
 
+    package init() {}
+
     /// Takes the next byte; returns the value when this was the last one.
-    mutating func take(_ byte: UInt8) throws(MultiformatsError) -> UInt64? {
+    package mutating func take(_ byte: UInt8) throws(MultiformatsError) -> UInt64? {
         self.value |= UInt64(byte & 0x7f) << UInt64(7 * self.length)
         self.length += 1
         if byte < 0x80 {

@@ -2,10 +2,12 @@ import NIOCore
 import P2PCore
 import P2PIdentify
 import P2PIdentity
+import P2PMplex
 import P2PMultiaddr
 import P2PMultiformats
 import P2PNegotiation
 import P2PNoise
+import P2PPlaintext
 import P2PPrivateNetwork
 import P2PYamux
 
@@ -43,8 +45,10 @@ extension FuzzTarget {
             [[4] + Self.payload, [5] + Self.payload, [6, 1, 0, 40, 1], [6, 2, 0, 0, 0], [1, 3, 0, 32] + [UInt8](0..<40)]
         case .noiseRecords: Self.sequences(length: 60)
         case .yamuxFrames: [[0] + Self.frames, [5] + Self.frames]
+        case .mplexFrames: [[0] + Self.framesOfMplex, [1] + Self.framesOfMplex, [0, 7, 0], [0, 2, 0x81, 0x80, 0x40]]
+        case .plaintextExchange: [[0, 0] + Self.exchange, [3, 1] + Self.exchange + [1, 2, 3], [0, 0, 0], [0, 0, 0xff, 0x7f]]
         case .byteQueue, .streamBuffer: Self.sequences(length: 120)
-        case .yamuxSessions, .yamuxHostile, .yamuxHandler, .yamuxPair: Self.sequences(length: 200)
+        case .yamuxSessions, .yamuxHostile, .yamuxHandler, .yamuxPair, .mplexSession, .mplexPair: Self.sequences(length: 200)
         }
     }
 
@@ -126,6 +130,23 @@ extension FuzzTarget {
         buffer.writeYamuxHeader(YamuxHeader(type: .data, flags: .fin, streamID: 1, length: 0))
         buffer.writeYamuxHeader(YamuxHeader(type: .goAway, flags: [], streamID: 0, length: 0))
         return Array(buffer.readableBytesView)
+    }()
+
+    private static let framesOfMplex: [UInt8] = {
+        var buffer = ByteBuffer()
+        buffer.writeMplexHeader(MplexHeader(.newStream, 0, length: 1))
+        buffer.writeString("0")
+        buffer.writeMplexHeader(MplexHeader(.messageInitiator, 0, length: 5))
+        buffer.writeString("hello")
+        buffer.writeMplexHeader(MplexHeader(.messageReceiver, 1 << 40, length: 0))
+        buffer.writeMplexHeader(MplexHeader(.closeInitiator, 0))
+        buffer.writeMplexHeader(MplexHeader(.resetReceiver, MplexStreamID.maximumNumber))
+        return Array(buffer.readableBytesView)
+    }()
+
+    private static let exchange: [UInt8] = {
+        guard let message = try? PlaintextExchange(key: FuzzIdentity.key, expecting: nil).message() else { return [] }
+        return Array(message.readableBytesView)
     }()
 
     /// Operations picked by a generator: any bytes are a sequence of operations.

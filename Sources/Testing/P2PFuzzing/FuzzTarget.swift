@@ -47,6 +47,14 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case yamuxHandler = "yamux-handler"
     /// Operations on two yamux channel handlers that talk to each other.
     case yamuxPair = "yamux-pair"
+    /// The frame codec of mplex.
+    case mplexFrames = "mplex-frames"
+    /// Operations on an mplex session whose peer keeps to no rule.
+    case mplexSession = "mplex-session"
+    /// Two mplex channel handlers that talk to each other.
+    case mplexPair = "mplex-pair"
+    /// The exchange of ids and keys of a plaintext connection.
+    case plaintextExchange = "plaintext-exchange"
     /// Noise handshakes in both roles.
     case noiseHandshake = "noise-handshake"
     /// Noise records that are cut, reordered and forged.
@@ -89,6 +97,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .yamuxHostile: YamuxHostileFuzzing.run(bytes)
         case .yamuxHandler: YamuxHandlerFuzzing.hostile(bytes)
         case .yamuxPair: YamuxHandlerFuzzing.pair(bytes)
+        case .mplexFrames: MplexFrameFuzzing.run(bytes)
+        case .mplexSession: MplexSessionFuzzing.run(bytes)
+        case .mplexPair: MplexHandlerFuzzing.pair(bytes)
+        case .plaintextExchange: PlaintextFuzzing.run(bytes)
         case .noiseHandshake: NoiseFuzzing.handshake(bytes)
         case .noiseRecords: NoiseFuzzing.records(bytes)
         case .noisePayload: NoiseFuzzing.payload(bytes)
@@ -107,9 +119,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .peerIDBytes, .multihash: 256
         case .pskFile: 300
         case .peerIDText, .cid, .lazyExpectation: 512
-        case .yamuxPair, .yamuxHandler, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
-        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile: 2_048
-        case .multiaddrBytes, .multistream, .publicKey, .noisePayload, .peerRecord: 5_000
+        case .yamuxPair, .yamuxHandler, .mplexPair, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
+        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession: 2_048
+        case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
         case .yamuxSessions: 4_096
         case .privateKey, .keyFile: 10_000
         case .clientHello: 3_000

@@ -48,16 +48,42 @@ extension MuxerConformance {
         try await demandError(ConnectionError.self, [.closed], "a stream after our own goodbye") {
             _ = try await pair.listener.openStream()
         }
-        // What lives may end in peace.
+        try await self.endsInPeace(pair, opener, acceptor)
+        await closing.value
+    }
+
+    /// What lives when its connection begins to close may go on to its end; then the connection is over.
+    private func endsInPeace(_ pair: Pair, _ opener: PeerStream, _ acceptor: PeerStream) async throws {
         try await acceptor.write(text: "last words")
         try await acceptor.finish()
         try demand(try await opener.readText(upTo: 100), is: "last words", "a stream that outlives the goodbye")
         try await opener.finish()
         try demand(try await acceptor.read(), is: nil, "its end")
-        await closing.value
         try await demandError(ConnectionError.self, Self.endings, "the streams of the side that was closed") {
             _ = try await Self.accept(pair.dialer)
         }
+    }
+
+    /// Without a goodbye, the side that closes refuses new streams one by one.
+    func closesSilently(_ pair: Pair) async throws {
+        let (opener, acceptor) = try await Self.open(pair)
+        let closing = Task { await pair.listener.close(.shutdown, grace: .seconds(600)) }
+        while true {
+            do throws(ConnectionError) {
+                try await pair.listener.openStream().reset()
+            } catch {
+                try demand(error.code, is: .closed, "a stream of the side that closes")
+                break
+            }
+            try await Self.pause()
+        }
+        let late = try await pair.dialer.openStream()
+        try await demandError(StreamError.self, [.reset], "a new stream to the side that closes") {
+            try await late.write(bytes: [1])
+            _ = try await late.read()
+        }
+        try await self.endsInPeace(pair, opener, acceptor)
+        await closing.value
     }
 
     func closesTwice(_ pair: Pair) async throws {

@@ -91,6 +91,47 @@ extension MuxerConformance {
         for writer in writers { try await writer.value }
     }
 
+    /// Without flow control, the stream that nobody reads is reset, and another goes on.
+    func resetsWhatIsNotRead(_ pair: Pair) async throws {
+        let (slow, sleeping) = try await Self.open(pair)
+        let bulk = self.bulk
+        let writing = Task {
+            try await demandError(StreamError.self, [.reset], "a writer whose peer doesn't read") {
+                let chunk = ByteBuffer(repeating: 1, count: 64 * 1_024)
+                for _ in 0..<(bulk / chunk.readableBytes) { try await slow.write(chunk) }
+                _ = try await slow.read()
+            }
+        }
+        defer { writing.cancel() }
+        let (opener, acceptor) = try await Self.open(pair)
+        async let received = Self.drain(acceptor)
+        let chunk = ByteBuffer(repeating: 2, count: 64 * 1_024)
+        for _ in 0..<(bulk / chunk.readableBytes) { try await opener.write(chunk) }
+        try await opener.finish()
+        try demand(try await received, is: bulk, "bytes of the stream that is read")
+        try await writing.value
+        try await demandError(StreamError.self, [.resourceLimit, .reset], "reading the stream that was read too late") {
+            _ = try await Self.drain(sleeping)
+        }
+    }
+
+    /// Without flow control, what both sides have sent before either reads is kept, up to the limit.
+    func keepsWhatIsNotReadYet(_ pair: Pair) async throws {
+        let (opener, acceptor) = try await Self.open(pair)
+        let size = 2 << 20
+        async let forth: Void = Self.send(size, on: opener)
+        async let back: Void = Self.send(size, on: acceptor)
+        try await forth
+        try await back
+        try demand(try await Self.drain(opener), is: size, "bytes to the opener")
+        try demand(try await Self.drain(acceptor), is: size, "bytes to the acceptor")
+    }
+
+    private static func send(_ count: Int, on stream: PeerStream) async throws {
+        try await stream.write(ByteBuffer(repeating: 3, count: count))
+        try await stream.finish()
+    }
+
     func keepsOrderInSmallPieces(_ pair: Pair) async throws {
         try await self.withEcho(pair) {
             let stream = try await pair.dialer.openStream()

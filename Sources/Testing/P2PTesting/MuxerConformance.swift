@@ -43,10 +43,21 @@ public struct MuxerConformance: ConformanceSuite {
     /// Streams that one side may have open.
     public var streamLimit = 512
 
+    /// Whether a writer is held back while its peer doesn't read. A muxer that can't must reset the stream instead, when more waits
+    /// than fits.
+    public var hasFlowControl: Bool
+    /// Whether a side that closes tells the other before its streams have ended. A muxer that can't must refuse each new stream.
+    public var hasGoodbye: Bool
+
     let connect: @Sendable () async throws -> Pair
 
-    /// - Parameter connect: makes a fresh connection between two peers.
-    public init(_ connect: @escaping @Sendable () async throws -> Pair) {
+    /// - Parameters:
+    ///   - hasFlowControl: see ``hasFlowControl``.
+    ///   - hasGoodbye: see ``hasGoodbye``.
+    ///   - connect: makes a fresh connection between two peers.
+    public init(hasFlowControl: Bool = true, hasGoodbye: Bool = true, _ connect: @escaping @Sendable () async throws -> Pair) {
+        self.hasFlowControl = hasFlowControl
+        self.hasGoodbye = hasGoodbye
         self.connect = connect
     }
 
@@ -76,15 +87,22 @@ public struct MuxerConformance: ConformanceSuite {
         case .resetsWhatIsLetGo: try await self.resetsWhatIsLetGo(pair)
         case .discardsAfterStopReading: try await self.discardsAfterStopReading(pair)
         case .survivesCancelledReads: try await self.survivesCancelledReads(pair)
-        case .holdsBackForASlowReader: try await self.holdsBackForASlowReader(pair)
-        case .writesMoreThanAWindowBothWays: try await self.writesMoreThanAWindowBothWays(pair)
+        case .holdsBackForASlowReader:
+            if self.hasFlowControl { try await self.holdsBackForASlowReader(pair) } else { try await self.resetsWhatIsNotRead(pair) }
+        case .writesMoreThanAWindowBothWays:
+            if self.hasFlowControl {
+                try await self.writesMoreThanAWindowBothWays(pair)
+            } else {
+                try await self.keepsWhatIsNotReadYet(pair)
+            }
         case .keepsOrderInSmallPieces: try await self.keepsOrderInSmallPieces(pair)
         case .runsManyStreamsInTurn: try await self.runsManyStreamsInTurn(pair)
         case .runsManyStreamsAtOnce: try await self.runsManyStreamsAtOnce(pair)
         case .boundsTheBacklog: try await self.boundsTheBacklog(pair)
         case .boundsTheStreams: try await self.boundsTheStreams(pair)
         case .closesAtOnce: try await self.closesAtOnce(pair)
-        case .closesWithGrace: try await self.closesWithGrace(pair)
+        case .closesWithGrace:
+            if self.hasGoodbye { try await self.closesWithGrace(pair) } else { try await self.closesSilently(pair) }
         case .closesTwice: try await self.closesTwice(pair)
         case .countsTraffic: try await self.countsTraffic(pair)
         }

@@ -144,6 +144,20 @@ extension SecureChannelConformance {
         try demand(!pair.listener.isActive, "the channel is closed after a replay")
     }
 
+    /// Without authentication, a record is nothing but its bytes: changed and repeated, they arrive as they are.
+    func passesOnWhatComes(_ sides: SecureSides, times: Int) throws {
+        let pair = try SecurePair(sides)
+        SecurePair.send(Self.message, through: try pair.handshake().dialer)
+        var record = pair.outbound(of: pair.dialer)
+        try demand(record, is: Self.message, "a record of a channel that authenticates nothing")
+        record[0] ^= 1
+        for _ in 0..<times {
+            pair.deliver(record, to: pair.listener)
+            try demand(pair.inbound(of: pair.listener), is: record, "bytes that were changed on the way")
+        }
+        try demand(pair.listener.isActive, "the channel stays open")
+    }
+
     func failsOnTheEndOfTheHandshakeAnywhere(_ sides: SecureSides) throws {
         let length = try self.handshakeLength(sides)
         for offset in Swift.stride(from: 0, to: length, by: self.stride) {
@@ -178,22 +192,22 @@ extension SecureChannelConformance {
     }
 
     func agreesOnTheMuxerEarly(_ sides: SecureSides) throws {
-        guard self.hasEarlyMuxers else { return }
         let offers: [(dialer: [ProtocolID], listener: [ProtocolID], agreed: ProtocolID?)] = [
             (["/a", "/b"], ["/b", "/a"], "/a"), (["/a"], ["/b"], nil), (["/a"], [], nil), ([], ["/a"], nil), (["/b", "/c"], ["/c"], "/c"),
         ]
         for offer in offers {
             let pair = try SecurePair(sides, dialerMuxers: offer.dialer, listenerMuxers: offer.listener)
             let (dialer, listener) = try pair.handshake()
-            try demand(dialer.earlyMuxer, is: offer.agreed, "the dialer's muxer of \(offer.dialer) and \(offer.listener)")
-            try demand(listener.earlyMuxer, is: offer.agreed, "the listener's muxer of \(offer.dialer) and \(offer.listener)")
+            let agreed = self.hasEarlyMuxers ? offer.agreed : nil
+            try demand(dialer.earlyMuxer, is: agreed, "the dialer's muxer of \(offer.dialer) and \(offer.listener)")
+            try demand(listener.earlyMuxer, is: agreed, "the listener's muxer of \(offer.dialer) and \(offer.listener)")
         }
     }
 
     func showsAppMetadata(_ sides: SecureSides) throws {
-        guard self.hasAppMetadata else { return }
         let (dialer, listener) = try SecurePair(sides).handshake()
-        try demand(dialer.appMetadata, is: Array("listener".utf8), "what the listener's application attached")
-        try demand(listener.appMetadata, is: Array("dialer".utf8), "what the dialer's application attached")
+        try demand(
+            dialer.appMetadata, is: self.hasAppMetadata ? Array("listener".utf8) : nil, "what the listener's application attached")
+        try demand(listener.appMetadata, is: self.hasAppMetadata ? Array("dialer".utf8) : nil, "what the dialer's application attached")
     }
 }

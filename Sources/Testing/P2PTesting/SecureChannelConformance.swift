@@ -32,6 +32,8 @@ public struct SecureChannelConformance: ConformanceSuite {
     public var hasEarlyMuxers: Bool
     /// Whether applications can attach metadata to the handshake.
     public var hasAppMetadata: Bool
+    /// Whether records are authenticated. One that isn't, such as plaintext, must pass on every byte as it comes.
+    public var authenticatesRecords: Bool
 
     /// Whether the byte at an index of a flight is one that the protocol tells receivers to ignore; such bytes may change unnoticed.
     public var isIgnored: @Sendable (_ flight: [UInt8], _ index: Int) -> Bool = { _, _ in false }
@@ -40,13 +42,18 @@ public struct SecureChannelConformance: ConformanceSuite {
 
     let makeChannel: @Sendable (PrivateKey, [UInt8]) async throws -> any SecureChannel
 
-    /// - Parameter makeChannel: makes the secure channel of an identity, with its application's metadata; empty for none.
+    /// - Parameters:
+    ///   - hasEarlyMuxers: see ``hasEarlyMuxers``.
+    ///   - hasAppMetadata: see ``hasAppMetadata``.
+    ///   - authenticatesRecords: see ``authenticatesRecords``.
+    ///   - makeChannel: makes the secure channel of an identity, with its application's metadata; empty for none.
     public init(
-        hasEarlyMuxers: Bool, hasAppMetadata: Bool,
+        hasEarlyMuxers: Bool, hasAppMetadata: Bool, authenticatesRecords: Bool = true,
         _ makeChannel: @escaping @Sendable (PrivateKey, [UInt8]) async throws -> any SecureChannel
     ) {
         self.hasEarlyMuxers = hasEarlyMuxers
         self.hasAppMetadata = hasAppMetadata
+        self.authenticatesRecords = authenticatesRecords
         self.makeChannel = makeChannel
     }
 
@@ -73,8 +80,10 @@ public struct SecureChannelConformance: ConformanceSuite {
         case .carriesRecordsByteByByte: try self.carriesFullRecords(sides, pieceSize: 1)
         case .installsBeforeTheFirstRecord: try self.installsBeforeTheFirstRecord(sides)
         case .neverTrustsATamperedHandshake: try self.neverTrustsATamperedHandshake(sides)
-        case .refusesATamperedRecord: try self.refusesATamperedRecord(sides)
-        case .refusesAReplayedRecord: try self.refusesAReplayedRecord(sides)
+        case .refusesATamperedRecord:
+            if self.authenticatesRecords { try self.refusesATamperedRecord(sides) } else { try self.passesOnWhatComes(sides, times: 1) }
+        case .refusesAReplayedRecord:
+            if self.authenticatesRecords { try self.refusesAReplayedRecord(sides) } else { try self.passesOnWhatComes(sides, times: 2) }
         case .failsOnTheEndOfTheHandshakeAnywhere: try self.failsOnTheEndOfTheHandshakeAnywhere(sides)
         case .failsOnGarbage: try self.failsOnGarbage(sides)
         case .agreesOnTheMuxerEarly: try self.agreesOnTheMuxerEarly(sides)

@@ -205,6 +205,21 @@ struct NegotiationTests {
         #expect(Self.run(self.dialer("/a", opening: &opening), header + frame(text)).verdict == .failed(.unexpectedAnswer))
     }
 
+    @Test(
+        "A name that a peer would take for something else can't be negotiated",
+        arguments: ["na", "ls", "", "/line\nbreak", String(repeating: "x", count: 1_024)])
+    func objections(name: String) {
+        #expect(NegotiationTable.objection(to: ["/a", ProtocolID(name), "/b"])?.code == .invalidName)
+    }
+
+    @Test("The objection to multistream-select's own words says so")
+    func ownWords() {
+        #expect(
+            NegotiationTable.objection(to: ["na"])?.message.contains("\"na\" can't be negotiated: the word is multistream-select's own")
+                == true)
+        #expect(NegotiationTable.objection(to: ["/na", "ls/", "NA", String(repeating: "x", count: 1_023)].map { ProtocolID($0) }) == nil)
+    }
+
     @Test("A dialer with nothing to propose fails instead of waiting for ever")
     func nothingToPropose() {
         var opening = ByteBuffer()

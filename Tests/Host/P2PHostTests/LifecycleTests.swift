@@ -201,6 +201,11 @@ struct LifecycleTests {
         #expect(throws: HostError(.protocolTaken, "")) { try host.register(ClosureHandler("/new", "/echo") { _, _ in }) }
         #expect(throws: HostError(.invalidProtocol, "")) { try host.register(ClosureHandler("") { _, _ in }) }
         #expect(throws: HostError(.invalidProtocol, "")) { try host.register(ClosureHandler("/line\nbreak") { _, _ in }) }
+        for word in ["na", "ls"] {
+            let error = #expect(throws: HostError.self) { try host.register(ClosureHandler(ProtocolID(word)) { _, _ in }) }
+            #expect(error?.code == .invalidProtocol)
+            #expect(error?.message.contains("multistream-select's own") == true)
+        }
         try host.register(ClosureHandler("/new") { _, _ in })
     }
 }

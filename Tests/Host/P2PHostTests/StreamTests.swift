@@ -40,6 +40,24 @@ struct StreamTests {
         }
     }
 
+    @Test("A name that can't be negotiated is refused before anything is sent", arguments: ["na", "ls", ""])
+    func unnegotiable(name: String) async throws {
+        let hello = ClosureHandler("/hello") { stream, _ in try await stream.finish() }
+        try await self.connected([hello]) { a, b, connection in
+            let error = await #expect(throws: StreamError.self) {
+                _ = try await a.openStream(on: connection.id, protocols: ["/hello", ProtocolID(name)])
+            }
+            #expect(error?.code == .invalidProtocol)
+            await #expect(throws: StreamError(.invalidProtocol, "")) {
+                _ = try await a.openStream(to: b.peerID, protocol: ProtocolID(name))
+            }
+            await #expect(throws: StreamError(.invalidProtocol, "")) {
+                _ = try await a.openStream(to: b.peerID, protocols: [ProtocolID(name)])
+            }
+            #expect(a.statistics().streams == 0)
+        }
+    }
+
     @Test("A handler that throws resets its stream with a code")
     func throwing() async throws {
         let handlers = [

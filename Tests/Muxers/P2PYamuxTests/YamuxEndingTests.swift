@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import P2PCore
+import P2PPipeline
 import Testing
 
 @testable import P2PYamux
@@ -280,8 +281,8 @@ struct YamuxEndingTests {
 
     @Test("Nothing of a connection that has ended stays behind")
     func noLeaks() throws {
-        weak var connection: YamuxConnection?
-        weak var handler: YamuxHandler?
+        weak var connection: MuxerConnection?
+        weak var handler: (any MuxerHandler)?
         do {
             let end = try YamuxTestChannel(.dialer)
             (connection, handler) = (end.core, end.core?.handler)

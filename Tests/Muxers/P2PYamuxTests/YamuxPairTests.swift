@@ -92,8 +92,8 @@ struct YamuxPairTests {
         }
         for end in [pair.dialer, pair.listener] {
             #expect(end.connection.traffic.streams == 0)
-            #expect(end.core?.handler?.streams.isEmpty == true)
-            #expect(end.core?.handler?.unopened.isEmpty == true)
+            #expect(end.handler?.streams.isEmpty == true)
+            #expect(end.handler?.unopened.isEmpty == true)
             #expect(end.channel.isActive)
         }
     }

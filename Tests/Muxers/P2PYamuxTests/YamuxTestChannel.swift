@@ -56,7 +56,8 @@ final class YamuxTestChannel {
             context: MuxerContext(executor: EventLoopTaskExecutor(self.channel.eventLoop), windowBudget: self.budget))
     }
 
-    var core: YamuxConnection? { self.connection as? YamuxConnection }
+    var core: MuxerConnection? { self.connection as? MuxerConnection }
+    var handler: YamuxHandler? { self.core?.handler as? YamuxHandler }
 
     /// Opens a stream; the handle keeps it alive.
     func open() throws -> PeerStream {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import P2P
 import P2PMultiaddr
 import Testing
 
@@ -52,6 +53,18 @@ struct OptionsTests {
         #expect((parsed as? any ToolCommand)?.output.json == true)
     }
 
+    @Test("Secure channels and muxers keep their order; plaintext must be asked for by a name of its own")
+    func preference() throws {
+        let ping: PingCommand = try self.parse(
+            "ping", Self.address, "--security", "tls", "--muxer", "mplex", "--security", "noise", "--muxer", "yamux")
+        #expect(ping.node.securityNames == [.tls, .noise])
+        #expect(ping.node.muxer.map(\.name) == [.mplex, .yamux])
+        let plain: PingCommand = try self.parse("ping", Self.address, "--insecure-plaintext")
+        #expect(plain.node.securityNames == [.insecurePlaintext])
+        let usual: PingCommand = try self.parse("ping", Self.address)
+        #expect(usual.node.securityNames == nil)
+    }
+
     @Test("A daemon listens on all that it is told")
     func listens() throws {
         let daemon: DaemonCommand = try self.parse("daemon", "--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip6/::1/tcp/1")
@@ -64,7 +77,10 @@ struct OptionsTests {
             ["no-such-command"], ["ping"], ["ping", "not an address"], ["ping", "/ip4/127.0.0.1/tcp/65536"],
             ["ping", address, "--count", "-1"],
             ["ping", address, "--timeout", "0"], ["ping", address, "--timeout", "nan"], ["ping", address, "--security", "rot13"],
-            ["perf", address], ["perf", address, "--upload", "1 parsec"], ["perf", address, "--upload", "1", "--streams", "0"],
+            ["ping", address, "--security", "plaintext"], ["ping", address, "--security", "noise", "--security", "noise"],
+            ["ping", address, "--muxer", "spdy"], ["ping", address, "--muxer", "mplex", "--muxer", "mplex"],
+            ["ping", address, "--insecure-plaintext", "--security", "noise"], ["perf", address], ["perf", address, "--upload", "1 parsec"],
+            ["perf", address, "--upload", "1", "--streams", "0"],
             ["perf", address, "--upload", "1", "--streams", "65"], ["key", "new", "--type", "dsa"], ["daemon", "--listen"],
             ["key", "psk", "--encoding", "bin"], ["key", "psk", "--show", "a", "--out", "b"], ["daemon", "--psk"],
         ])

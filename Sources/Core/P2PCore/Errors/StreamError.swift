@@ -22,6 +22,8 @@ public struct StreamError: CodedError {
         public static let connectionLost = Code("connectionLost")
         /// The peer does not speak the protocol that was asked for.
         public static let protocolNotSupported = Code("protocolNotSupported")
+        /// A protocol has a name that can't be negotiated, such as multistream-select's own words `na` and `ls`.
+        public static let invalidProtocol = Code("invalidProtocol")
         /// The peer broke multistream-select.
         public static let negotiationFailed = Code("negotiationFailed")
         /// A length prefix exceeds the limit that the reader set.

@@ -40,6 +40,8 @@ public struct TransportError: CodedError {
         public static let closed = Code("closed")
         /// The task that asked was cancelled.
         public static let cancelled = Code("cancelled")
+        /// The settings contradict themselves; the message says how.
+        public static let invalidConfiguration = Code("invalidConfiguration")
         /// The part that this needs was not compiled in; the message names the package trait.
         public static let notBuiltIn = Code("notBuiltIn")
     }

@@ -73,6 +73,9 @@ package final class MuxedStream: Sendable {
         self.withBuffer { $0.finishLeft(wake: &$1) }
     }
 
+    /// Bytes of the peer that wait for the reader.
+    package var unreadBytes: Int { self.buffer.withLock { $0.unreadBytes } }
+
     /// Changes how much the reader consumes before credit is returned, as the window grows.
     package func setCreditThreshold(_ threshold: Int) {
         self.buffer.withLock { $0.setCreditThreshold(threshold) }

@@ -235,6 +235,9 @@ package struct StreamBuffer: ~Copyable {
         return self.writerCancelled
     }
 
+    /// Bytes of the peer that wait for the reader.
+    package var unreadBytes: Int { self.inbound.count }
+
     package var hasFinishLeft: Bool { self.finishState == .left }
 
     /// Bytes that a writer may still add before it would be suspended.

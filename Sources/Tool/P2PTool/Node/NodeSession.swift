@@ -20,7 +20,11 @@ struct NodeSession {
         configuration.host.agentVersion = "swift-p2p/\(ToolVersion.current)"
         configuration.host.dialTimeout = options.timeout.duration
         configuration.host.shutdownGrace = grace
-        if !options.security.isEmpty { configuration.security = options.security.map(\.name) }
+        if let security = options.securityNames { configuration.security = security }
+        if options.insecurePlaintext {
+            StandardError.write(
+                "WARNING: --insecure-plaintext encrypts nothing and proves nothing: anybody on the way reads, changes and forges.\n")
+        }
         if !options.muxer.isEmpty { configuration.muxers = options.muxer.map(\.name) }
         configuration.negotiatesMuxersEarly = !options.noEarlyMuxer
         configuration.privateNetworkKey = try options.privateNetworkKey()

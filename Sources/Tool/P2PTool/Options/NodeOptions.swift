@@ -10,7 +10,7 @@ struct NodeOptions: ParsableArguments {
     @Option(help: "A secure channel to offer; repeat it for several, the preferred one first. (default: noise, then tls)")
     var security: [SecurityChoice] = []
 
-    @Option(help: "A stream muxer to offer; repeat it for several, the preferred one first. (default: yamux)")
+    @Option(help: "A stream muxer to offer; repeat it for several, the preferred one first. mplex is for old peers. (default: yamux)")
     var muxer: [MuxerChoice] = []
 
     @Flag(help: "Negotiate the muxer after the secure handshake instead of within it, at the cost of a round trip.")
@@ -24,11 +24,34 @@ struct NodeOptions: ParsableArguments {
             """, valueName: "file"))
     var psk: String?
 
+    @Flag(
+        help: ArgumentHelp(
+            "No encryption and no proof of who is there, in place of every secure channel. For debugging.", visibility: .hidden))
+    var insecurePlaintext = false
+
     @Option(help: ArgumentHelp("Seconds that connecting may take, and each wait for the peer after that.", valueName: "seconds"))
     var timeout = Seconds(10)
 
     func validate() throws {
         guard self.timeout.duration > .zero else { throw ValidationError("--timeout must be more than 0 seconds.") }
+        try Self.checkOnce("--security", self.security.map(\.rawValue))
+        try Self.checkOnce("--muxer", self.muxer.map(\.rawValue))
+        guard !self.insecurePlaintext || self.security.isEmpty else {
+            throw ValidationError("--insecure-plaintext takes the place of every secure channel: leave --security out.")
+        }
+    }
+
+    /// An order of preference names each entry once.
+    private static func checkOnce(_ option: String, _ names: [String]) throws {
+        guard Set(names).count == names.count else {
+            throw ValidationError("\(option) names something twice: \(names.joined(separator: ", ")).")
+        }
+    }
+
+    /// The secure channels to offer, in order of preference; nil for the default.
+    var securityNames: [SecurityName]? {
+        if self.insecurePlaintext { return [.insecurePlaintext] }
+        return self.security.isEmpty ? nil : self.security.map(\.name)
     }
 
     /// The key that the options name.

@@ -3,10 +3,9 @@ import NIOEmbedded
 import P2PCore
 import P2PMultiaddr
 import P2PPipeline
-import P2PYamux
 
-/// One end of a yamux connection on an embedded channel, driven from one thread, and the streams that its application holds.
-final class YamuxChannelUnderTest {
+/// One end of a multiplexed connection on an embedded channel, driven from one thread, and the streams that its application holds.
+final class MuxerChannelUnderTest {
     /// A stream as its application knows it.
     struct Held {
         let stream: PeerStream
@@ -27,15 +26,15 @@ final class YamuxChannelUnderTest {
     /// Streams that the application dropped; their fate is not followed.
     private var letGo: [MuxedStream] = []
 
-    init(_ role: ConnectionRole, _ configuration: YamuxConfiguration) {
+    init(_ role: ConnectionRole, _ muxer: any StreamMuxer) {
         self.executor = EventLoopTaskExecutor(self.channel.eventLoop)
         let info = ConnectionInfo(
             role: role, localPeer: FuzzIdentity.peer, remotePeer: FuzzIdentity.peer, remoteKey: FuzzIdentity.key, localAddress: .empty,
-            remoteAddress: .empty, security: "/noise", muxer: "/yamux/1.0.0")
+            remoteAddress: .empty, security: "/noise", muxer: muxer.protocolID)
         self.channel.embeddedEventLoop.advanceTime(by: .hours(1))
         do {
             try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-            self.connection = try Yamux(configuration: configuration).multiplex(
+            self.connection = try muxer.multiplex(
                 self.channel, records: CheckingRecordWriter(self.channel), info: info,
                 context: MuxerContext(executor: self.executor, windowBudget: self.budget))
         } catch {

@@ -1,20 +1,20 @@
-import NIOCore
+package import NIOCore
 
 /// Counts something that a peer may do now and then, but not all the time.
-struct YamuxOffences: Sendable {
+package struct OffenceCounter: Sendable {
     private let maximum: Int
     private let period: TimeAmount
     private var count = 0
     private var began: NIODeadline
 
-    init(maximum: Int, period: TimeAmount, now: NIODeadline) {
+    package init(maximum: Int, period: TimeAmount, now: NIODeadline) {
         self.maximum = maximum
         self.period = period
         self.began = now
     }
 
     /// Counts one more; false once there are more in this period than the maximum.
-    mutating func tolerates(at now: NIODeadline) -> Bool {
+    package mutating func tolerates(at now: NIODeadline) -> Bool {
         if now - self.began >= self.period {
             self.began = now
             self.count = 0
