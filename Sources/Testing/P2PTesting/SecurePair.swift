@@ -66,7 +66,9 @@ final class SecurePair {
         var rest = ByteBuffer(bytes: bytes)
         while rest.readableBytes > 0, let piece = rest.readSlice(length: min(pieceSize, rest.readableBytes)) {
             guard channel.isActive else { return }
-            _ = try? channel.writeInbound(piece)
+            // Not `writeInbound`, which copies all that waits to be read for each piece.
+            channel.pipeline.fireChannelRead(piece)
+            channel.pipeline.fireChannelReadComplete()
         }
         channel.embeddedEventLoop.run()
     }
