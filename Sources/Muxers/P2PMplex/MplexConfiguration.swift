@@ -25,8 +25,9 @@ public struct MplexConfiguration: Sendable {
     public var offencePeriod: Duration = .seconds(30)
     /// Bytes that may still arrive for a stream that this side has reset, because the peer did not know yet.
     public var maximumStray = 8 * 1024 * 1024
-    /// Bytes that a peer may send on a stream that this side has finished and no longer reads; then it is reset.
-    public var maximumDiscard = 128 * 1024
+    /// Bytes that a peer may send on a stream that this side has finished and no longer reads; then it is reset. As many may be on their
+    /// way when this side loses interest.
+    public var maximumDiscard = 8 * 1024 * 1024
     /// How long such a stream may wait for the peer's half-close; then it is reset.
     public var lingerTimeout: Duration = .seconds(60)
 

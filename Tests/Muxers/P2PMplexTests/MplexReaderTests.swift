@@ -147,7 +147,9 @@ struct MplexReaderTests {
 
     @Test("A peer that writes on to a stream which we finished and no longer read is reset")
     func abandoned() throws {
-        let (end, streams) = try Self.end(streams: 1)
+        var configuration = MplexConfiguration()
+        configuration.maximumDiscard = 128 * 1024
+        let (end, streams) = try Self.end(streams: 1, configuration)
         streams[0].stopReading()
         try streams[0].finishNow()
         _ = try end.frames()
