@@ -26,6 +26,16 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let libsodium = Target.Dependency.target(name: "CLibsodium", condition: .when(traits: ["Sodium"]))
 let libcrypto = Target.Dependency.target(name: "CLibcrypto", condition: .when(traits: ["OpenSSL"]))
+let ngtcp2 = Target.Dependency.target(name: "CNgtcp2Shim", condition: .when(traits: ["QUIC"]))
+
+// Debian packages ngtcp2 with GnuTLS, Homebrew with OpenSSL; the shim speaks to either.
+#if os(macOS)
+    let ngtcp2Libraries = ["ngtcp2_crypto_ossl", "ngtcp2", "ssl", "crypto"]
+    let ngtcp2Package = "libngtcp2_crypto_ossl"
+#else
+    let ngtcp2Libraries = ["ngtcp2_crypto_gnutls", "ngtcp2", "gnutls"]
+    let ngtcp2Package = "libngtcp2_crypto_gnutls"
+#endif
 
 /// What P2PCore and the primitives below it are called in a dependency list.
 let core: [Target.Dependency] = ["P2PCore", "P2PMultiaddr", "P2PIdentity", "P2PMultiformats", nioCore, logging]
@@ -61,7 +71,8 @@ let package = Package(
     traits: [
         .trait(name: "OpenSSL", description: "libcrypto from the system: in-place AEAD for Noise, and secp256k1 keys."),
         .trait(name: "Sodium", description: "libsodium from the system: private networks (pre-shared key)."),
-        .trait(name: "Full", description: "Every optional part.", enabledTraits: ["OpenSSL", "Sodium"]),
+        .trait(name: "QUIC", description: "ngtcp2 and its TLS library from the system: the transport QUIC."),
+        .trait(name: "Full", description: "Every optional part.", enabledTraits: ["OpenSSL", "Sodium", "QUIC"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -104,6 +115,14 @@ let package = Package(
         room("Muxers", "P2PMplex", core + ["P2PPipeline"]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", nioPosix]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
+        room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PCertificate"]),
+        .target(
+            name: "CNgtcp2Shim", dependencies: [.target(name: "CNgtcp2", condition: .when(traits: ["QUIC"]))],
+            path: "Sources/Transports/CNgtcp2Shim",
+            linkerSettings: ngtcp2Libraries.map { .linkedLibrary($0, .when(traits: ["QUIC"])) }),
+        .systemLibrary(
+            name: "CNgtcp2", path: "Sources/Transports/CNgtcp2", pkgConfig: ngtcp2Package,
+            providers: [.apt(["libngtcp2-dev", "libngtcp2-crypto-gnutls-dev", "libgnutls28-dev"]), .brew(["libngtcp2"])]),
 
         // Above it
         room("Host", "P2PSwarm", core),
@@ -121,13 +140,13 @@ let package = Package(
             core + [
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
                 crypto, nioEmbedded,
-                "P2PPlaintext", "P2PMplex",
+                "P2PPlaintext", "P2PMplex", "P2PQUIC",
             ]),
         .target(
             name: "P2P",
             dependencies: core + [
-                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PMemory", "P2PSwarm",
-                "P2PHost",
+                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PQUIC", "P2PMemory",
+                "P2PSwarm", "P2PHost",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
                 "P2PPlaintext", "P2PMplex",
             ],
@@ -162,6 +181,7 @@ let package = Package(
                 "P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix,
                 "P2PPlaintext", "P2PMplex",
             ]),
+        tests("Transports", "P2PQUIC", core + [nioPosix, nioEmbedded, "P2PTesting", "P2PPipeline", ngtcp2]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),

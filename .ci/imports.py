@@ -43,7 +43,8 @@ MAY_IMPORT = {
         "P2PProxy": PIPELINE | {"NIOPosix", "NIOHTTP1", "NIOExtras"},
         "P2PMemory": PIPELINE,
         "P2PQUIC": CORE | {"NIOPosix", "P2PCertificate", "CNgtcp2Shim"},
-        "CNgtcp2Shim": set(),
+        "CNgtcp2Shim": {"CNgtcp2"},
+        "CNgtcp2": set(),
     },
     "Host": {
         "P2PSwarm": CORE,
@@ -63,7 +64,7 @@ MAY_IMPORT = {
         "P2PProtocolTesting": CORE,
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"Crypto", "NIOEmbedded"},
+        | {"P2PQUIC", "Crypto", "NIOEmbedded"},
     },
     "P2P": {"P2P": None},
     "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},

@@ -50,6 +50,7 @@ STACKS = [
     Stack("tcp", "tls", "mplex"),
     Stack("tcp", "plaintext", "yamux"),
     Stack("tcp", "plaintext", "mplex"),
+    Stack("quic-v1"),
 ]
 PEERS = ["go", "py"]
 

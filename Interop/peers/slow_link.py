@@ -8,6 +8,7 @@ import fcntl
 import heapq
 import itertools
 import os
+import random
 import select
 import struct
 import subprocess
@@ -31,13 +32,17 @@ def _run(*command):
 class SlowLink:
     """`near` and `far` are the names of the namespaces, `near_ip` and `far_ip` the addresses in them.
 
-    `delay` is one way, in seconds; a round trip takes twice as long.
+    `delay` is one way, in seconds; a round trip takes twice as long. `loss`, `duplicates`, `reordered` and `corrupted` are shares of
+    the packets, drawn with `seed`. While `is_down`, nothing arrives.
     """
 
     near_ip, far_ip = "10.79.0.1", "10.79.0.2"
 
-    def __init__(self, delay):
+    def __init__(self, delay, *, loss=0.0, duplicates=0.0, reordered=0.0, corrupted=0.0, seed=1):
         self.delay = delay
+        self.loss, self.duplicates, self.reordered, self.corrupted = loss, duplicates, reordered, corrupted
+        self.is_down = False
+        self._random = random.Random(seed)
         number = f"{os.getpid()}-{next(_counter)}"
         self.near, self.far = f"p2p-near-{number}", f"p2p-far-{number}"
         self._undo = contextlib.ExitStack()
@@ -85,7 +90,22 @@ class SlowLink:
                 sink = far if source is near else near
                 with contextlib.suppress(BlockingIOError):
                     while packet := os.read(source, 1 << 16):
-                        heapq.heappush(waiting, (time.monotonic() + self.delay, next(order), sink, packet))
+                        for delay, copy in self._fate(packet):
+                            heapq.heappush(waiting, (time.monotonic() + delay, next(order), sink, copy))
+
+    def _fate(self, packet):
+        """What becomes of a packet: any number of copies, each with its delay."""
+        draw = self._random.random
+        if self.is_down or draw() < self.loss:
+            return
+        if draw() < self.corrupted:
+            changed = bytearray(packet)
+            changed[self._random.randrange(len(changed))] ^= 1 << self._random.randrange(8)
+            packet = bytes(changed)
+        # Whatever does not wait overtakes those before it.
+        yield (0 if draw() < self.reordered else self.delay), packet
+        if draw() < self.duplicates:
+            yield self.delay, packet
 
     def inside(self, namespace):
         """What to put in front of a command so that it runs there."""

@@ -10,5 +10,6 @@
 @_exported public import P2PPerf
 @_exported public import P2PPing
 @_exported public import P2PPrivateNetwork
+@_exported public import P2PQUIC
 @_exported public import P2PSwarm
 @_exported public import P2PYamux

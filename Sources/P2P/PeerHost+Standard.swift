@@ -11,12 +11,13 @@ import P2PPerf
 import P2PPing
 import P2PPipeline
 import P2PPlaintext
+import P2PQUIC
 import P2PTCP
 import P2PTLS
 import P2PYamux
 
 extension PeerHost {
-    /// A host over TCP that serves identify, ping and, unless told otherwise, echo and perf.
+    /// A host over QUIC and TCP that serves identify, ping and, unless told otherwise, echo and perf.
     ///
     /// - Parameters:
     ///   - identity: names the node; it signs once for its handshakes and once for each change of its addresses.
@@ -35,8 +36,10 @@ extension PeerHost {
             windowBudget: MemoryBudget(limit: configuration.windowBudget),
             inboundTimeout: TimeAmount(configuration.host.handshakeTimeout), negotiatesMuxersEarly: configuration.negotiatesMuxersEarly)
         let tcp = UpgradingTransport(TCPTransport(group: configuration.group, logger: configuration.logger), upgrader: upgrader)
+        var transports: [any Transport] = [tcp]
+        if let quic = try await self.quic(identity, configuration) { transports.append(quic) }
         let host = PeerHost(
-            identity: identity, transports: [tcp], configuration: configuration.host, gater: configuration.gater,
+            identity: identity, transports: transports, configuration: configuration.host, gater: configuration.gater,
             peerstore: configuration.peerstore, logger: configuration.logger)
         let identify = Identify(introducing: host, logger: configuration.logger)
         var handlers = identify.handlers + [PingProtocol()]
@@ -47,6 +50,19 @@ extension PeerHost {
         host.runAlongside { streams in await identify.pushChanges(opening: streams) }
         for case let tls as TLSSecurity in security { host.runAlongside { _ in await tls.keepFresh() } }
         return host
+    }
+
+    private static func quic(
+        _ identity: any IdentityKey, _ configuration: StandardConfiguration
+    ) async throws(TransportError) -> QUICTransport? {
+        guard var settings = configuration.quic else { return nil }
+        guard configuration.privateNetworkKey == nil else {
+            return .refusing(because: "QUIC has no room for a private network's key; use TCP, or leave the key out")
+        }
+        settings.handshakeTimeout = min(settings.handshakeTimeout, configuration.host.handshakeTimeout)
+        return try await QUICTransport.make(
+            identity: identity, metadata: configuration.appMetadata, configuration: settings, group: configuration.group,
+            logger: configuration.logger)
     }
 
     private static func security(

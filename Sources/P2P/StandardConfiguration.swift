@@ -5,6 +5,7 @@ public import P2PCore
 public import P2PHost
 public import P2PMplex
 public import P2PPrivateNetwork
+public import P2PQUIC
 public import P2PYamux
 
 /// What the standard host may be told. The defaults make a node of the public network.
@@ -19,6 +20,8 @@ public struct StandardConfiguration: Sendable {
     public var yamux: YamuxConfiguration
     /// Mplex's limits and times.
     public var mplex: MplexConfiguration
+    /// QUIC's limits and times; nil leaves QUIC out. Where QUIC is not built in, its addresses fail and say so.
+    public var quic: QUICConfiguration?
     /// Bytes that the receive windows of all connections together may grow by.
     public var windowBudget: Int
     /// Agree on the muxer within the secure handshake wherever the peer can, which saves a round trip. Off, the muxer is negotiated after it;
@@ -51,6 +54,7 @@ public struct StandardConfiguration: Sendable {
         self.muxers = [.yamux]
         self.yamux = YamuxConfiguration()
         self.mplex = MplexConfiguration()
+        self.quic = QUICConfiguration()
         self.windowBudget = 256 * 1_024 * 1_024
         self.negotiatesMuxersEarly = true
         self.privateNetworkKey = nil

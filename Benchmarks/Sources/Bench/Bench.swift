@@ -31,5 +31,13 @@ struct All: AsyncParsableCommand {
         try await Connects.parse(tls).measure()
         try await Connects.parse(["--concurrency", "1", "--count", "500"] + tls).measure()
         try await Memory.parse(tls).measure()
+        let quic = ["--quic"]
+        try await Throughput.parse(["--streams", "1"] + quic).measure()
+        try await Throughput.parse(["--streams", "8"] + quic).measure()
+        try await Latency.parse(quic).measure()
+        try await Streams.parse(["--concurrency", "16"] + quic).measure()
+        try await Connects.parse(quic).measure()
+        try await Connects.parse(["--concurrency", "1", "--count", "500"] + quic).measure()
+        try await Memory.parse(quic).measure()
     }
 }

@@ -10,7 +10,7 @@ struct Pair {
     static func run(_ stack: Stack, _ body: @escaping @Sendable (Pair) async throws -> Void) async throws {
         let listener = try await Self.host(stack)
         let dialer = try await Self.host(stack)
-        let addresses = try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let addresses = try await listener.listen(on: try Multiaddr(stack.listenAddress))
         let pair = Pair(dialer: dialer, listener: listener, address: addresses[0])
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await listener.run() }

@@ -47,6 +47,7 @@ extension FuzzTarget {
         case .yamuxFrames: [[0] + Self.frames, [5] + Self.frames]
         case .mplexFrames: [[0] + Self.framesOfMplex, [1] + Self.framesOfMplex, [0, 7, 0], [0, 2, 0x81, 0x80, 0x40]]
         case .plaintextExchange: [[0, 0] + Self.exchange, [3, 1] + Self.exchange + [1, 2, 3], [0, 0, 0], [0, 0, 0xff, 0x7f]]
+        case .quicDatagrams: Self.datagrams + Self.sequences(length: 200)
         case .byteQueue, .streamBuffer: Self.sequences(length: 120)
         case .yamuxSessions, .yamuxHostile, .yamuxHandler, .yamuxPair, .mplexSession, .mplexPair: Self.sequences(length: 200)
         }
@@ -60,6 +61,17 @@ extension FuzzTarget {
         "/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:1234", "/dns/a/tcp/80/http/http-path/a%2Fb", "/sni/example.com",
         "/garlic32/566niximlxdzpanmn4qouucvua3k7neniwss47li5r6ugoertzuq", "/ipfs/\(FuzzIdentity.peer)/",
     ]
+
+    /// An Initial, one of another version, and a packet with a short header: for a known connection and for an unknown one.
+    private static let datagrams: [[UInt8]] = {
+        let ids: [UInt8] = [8, 1, 2, 3, 4, 5, 6, 7, 8, 4, 9, 9, 9, 9]
+        let initial: [UInt8] = [0xc3, 0, 0, 0, 1] + ids
+        let other: [UInt8] = [0xc3, 0x1a, 0x2a, 0x3a, 0x4a] + ids
+        return [
+            [4, UInt8(initial.count)] + initial, [4, UInt8(other.count)] + other, [0x10, 0x13, 40] + [UInt8](0..<40),
+            [0x13, 40] + [UInt8](0..<40), [0x10, 0x11, 0x13, 3, 1, 2, 3],
+        ]
+    }()
 
     private static let envelope: [UInt8] = {
         // The signature covers domain, payload type and payload, each after its length (RFC 0002).

@@ -67,6 +67,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case clientHello = "client-hello"
     /// Identify messages.
     case identify
+    /// Datagrams at a QUIC socket.
+    case quicDatagrams = "quic-datagrams"
     /// The key file of a private network.
     case pskFile = "psk-file"
     /// Bytes below a private network's key, from a member and from others.
@@ -107,6 +109,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .certificate: CertificateFuzzing.run(bytes)
         case .clientHello: ClientHelloFuzzing.run(bytes)
         case .identify: IdentifyFuzzing.run(bytes)
+        case .quicDatagrams: QUICFuzzing.datagrams(bytes)
         case .pskFile: PrivateNetworkFuzzing.keyFile(bytes)
         case .privateNetwork: PrivateNetworkFuzzing.session(bytes)
         }
@@ -120,7 +123,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .pskFile: 300
         case .peerIDText, .cid, .lazyExpectation: 512
         case .yamuxPair, .yamuxHandler, .mplexPair, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
-        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession: 2_048
+        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession, .quicDatagrams: 2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
         case .yamuxSessions: 4_096
         case .privateKey, .keyFile: 10_000

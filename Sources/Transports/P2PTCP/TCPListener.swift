@@ -46,7 +46,7 @@ struct TCPListener: ByteListener {
     private var channel: any Channel { self.socket.channel }
 
     var addresses: [Multiaddr] {
-        InterfaceAddresses.expanding(self.channel.localAddress) ?? [self.requested]
+        InterfaceAddresses.expanding(self.channel.localAddress) { Multiaddr(tcp: $0) } ?? [self.requested]
     }
 
     var addressChanges: AddressChanges { self.changes.changes }

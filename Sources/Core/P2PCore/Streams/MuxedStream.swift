@@ -29,10 +29,11 @@ package final class MuxedStream: Sendable {
     /// - Parameters:
     ///   - id: the muxer's number for it, or 0 where it gets one with its first bytes.
     ///   - creditThreshold: bytes that the reader consumes before credit is worth returning; half a window.
-    package init(id: UInt64 = 0, driver: any MuxedStreamDriver, creditThreshold: Int) {
+    ///   - creditsToTheEnd: return credit also for what is read after the peer has finished.
+    package init(id: UInt64 = 0, driver: any MuxedStreamDriver, creditThreshold: Int, creditsToTheEnd: Bool = false) {
         self.id = id
         self.driver = driver
-        self.buffer = Mutex(StreamBuffer(creditThreshold: creditThreshold))
+        self.buffer = Mutex(StreamBuffer(creditThreshold: creditThreshold, creditsToTheEnd: creditsToTheEnd))
     }
 
     /// Decides under the lock, wakes after it.

@@ -64,6 +64,8 @@ package struct StreamBuffer: ~Copyable {
     private var readingStopped = false
     private var consumed = 0
     private var creditThreshold: Int
+    /// Whether credit is still worth something when the peer has finished: it is where streams share a window.
+    private let creditsToTheEnd: Bool
     private var reader: Waiter?
     private var readerCancelled = false
     /// A task has been told to wait for bytes and has not come back yet.
@@ -91,8 +93,9 @@ package struct StreamBuffer: ~Copyable {
     /// An adapter that is told instead of a suspended task.
     package var isObserved = false
 
-    package init(creditThreshold: Int) {
+    package init(creditThreshold: Int, creditsToTheEnd: Bool = false) {
         self.creditThreshold = creditThreshold
+        self.creditsToTheEnd = creditsToTheEnd
     }
 
     // MARK: The reader
@@ -316,7 +319,7 @@ package struct StreamBuffer: ~Copyable {
             return drained
         }
         guard self.failure == nil else { return drained }
-        if !self.inboundFinished, self.consumed > 0, self.consumed >= self.creditThreshold || self.readingStopped {
+        if self.isCreditWelcome, self.consumed > 0, self.consumed >= self.creditThreshold || self.readingStopped {
             drained.credit = self.consumed
             self.consumed = 0
         }
@@ -375,9 +378,11 @@ package struct StreamBuffer: ~Copyable {
 
     // MARK: Private
 
+    private var isCreditWelcome: Bool { !self.inboundFinished || self.creditsToTheEnd }
+
     private mutating func consume(_ count: Int, wake: inout Wake) {
         self.consumed += count
-        if !self.inboundFinished, self.failure == nil, self.consumed >= self.creditThreshold { self.signal(&wake) }
+        if self.isCreditWelcome, self.failure == nil, self.consumed >= self.creditThreshold { self.signal(&wake) }
     }
 
     private mutating func signal(_ wake: inout Wake) {

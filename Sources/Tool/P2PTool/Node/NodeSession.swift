@@ -20,6 +20,7 @@ struct NodeSession {
         configuration.host.agentVersion = "swift-p2p/\(ToolVersion.current)"
         configuration.host.dialTimeout = options.timeout.duration
         configuration.host.shutdownGrace = grace
+        if options.quicRetry { configuration.quic?.addressValidation = .always }
         if let security = options.securityNames { configuration.security = security }
         if options.insecurePlaintext {
             StandardError.write(

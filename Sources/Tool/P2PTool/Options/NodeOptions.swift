@@ -29,6 +29,9 @@ struct NodeOptions: ParsableArguments {
             "No encryption and no proof of who is there, in place of every secure channel. For debugging.", visibility: .hidden))
     var insecurePlaintext = false
 
+    @Flag(help: "Have every QUIC client prove its address first; costs it a round trip. (default: only under pressure)")
+    var quicRetry = false
+
     @Option(help: ArgumentHelp("Seconds that connecting may take, and each wait for the peer after that.", valueName: "seconds"))
     var timeout = Seconds(10)
 

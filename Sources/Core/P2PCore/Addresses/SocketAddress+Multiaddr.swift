@@ -1,5 +1,5 @@
-import NIOCore
-import P2PMultiaddr
+package import NIOCore
+package import P2PMultiaddr
 
 extension SocketAddress {
     /// Where the kernel's structures keep what we read, in bytes; the same on Linux and Darwin.
@@ -10,7 +10,7 @@ extension SocketAddress {
     }
 
     /// The IP address of an internet socket; nil for other kinds.
-    var ip: IPAddress? {
+    package var ip: IPAddress? {
         switch self {
         case .v4(let v4): withUnsafeBytes(of: v4.address) { IPAddress(bytes: $0[Offset.v4Address]) }
         case .v6(let v6): withUnsafeBytes(of: v6.address) { IPAddress(bytes: $0[Offset.v6Address]) }
@@ -19,13 +19,13 @@ extension SocketAddress {
     }
 
     /// The interface of a link-local IPv6 address; 0 for all others.
-    var scope: UInt32 {
+    package var scope: UInt32 {
         guard case .v6(let v6) = self else { return 0 }
         return withUnsafeBytes(of: v6.address) { $0.loadUnaligned(fromByteOffset: Offset.v6Scope.lowerBound, as: UInt32.self) }
     }
 
     /// The same IPv6 address on one interface.
-    func scoped(to interface: UInt32) -> SocketAddress {
+    package func scoped(to interface: UInt32) -> SocketAddress {
         guard case .v6(let v6) = self else { return self }
         var raw = v6.address
         withUnsafeMutableBytes(of: &raw) { $0.storeBytes(of: interface, toByteOffset: Offset.v6Scope.lowerBound, as: UInt32.self) }
@@ -35,15 +35,14 @@ extension SocketAddress {
 
 extension Multiaddr {
     /// The address of a TCP socket; nil for other kinds of sockets. An interface's scope id is kept as `/ip6zone`.
-    init?(tcp address: SocketAddress?) {
-        guard let ip = address?.ip, let port = address?.port.flatMap(UInt16.init(exactly:)) else { return nil }
-        let plain = Multiaddr(ip: ip, tcp: port)
-        guard let scope = address?.scope, scope != 0,
-            let zoned = try? Multiaddr([MultiaddrComponent(.ip6zone, text: String(scope))] + plain.components)
-        else {
-            self = plain
-            return
-        }
-        self = zoned
+    package init?(tcp address: SocketAddress?) {
+        guard let address, let ip = address.ip, let port = address.port.flatMap(UInt16.init(exactly:)) else { return nil }
+        self = Multiaddr(ip: ip, tcp: port).zoned(to: address.scope)
+    }
+
+    /// The same address with an interface's scope id before it as `/ip6zone`, unless that is 0.
+    package func zoned(to scope: UInt32) -> Multiaddr {
+        guard scope != 0, let zone = try? MultiaddrComponent(.ip6zone, text: String(scope)) else { return self }
+        return (try? Multiaddr([zone] + self.components)) ?? self
     }
 }

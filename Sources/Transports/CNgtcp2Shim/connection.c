@@ -1,0 +1,446 @@
+#include "internal.h"
+
+#if __has_include(<ngtcp2/ngtcp2.h>)
+
+#include <stdlib.h>
+#include <string.h>
+
+#if QUIC_SHIM_IS_1
+typedef ngtcp2_encryption_level level_type;
+typedef ngtcp2_connection_id_status_type status_type;
+typedef ngtcp2_ccerr close_error;
+#define close_error_default ngtcp2_ccerr_default
+#define close_error_application ngtcp2_ccerr_set_application_error
+#define close_error_library ngtcp2_ccerr_set_liberr
+#define close_error_alert ngtcp2_ccerr_set_tls_alert
+#define close_error_is_application(error) ((error)->type == NGTCP2_CCERR_TYPE_APPLICATION)
+#else
+typedef ngtcp2_crypto_level level_type;
+typedef int status_type;
+typedef ngtcp2_connection_close_error close_error;
+#define close_error_default ngtcp2_connection_close_error_default
+#define close_error_application ngtcp2_connection_close_error_set_application_error
+#define close_error_library ngtcp2_connection_close_error_set_transport_error_liberr
+#define close_error_alert ngtcp2_connection_close_error_set_transport_error_tls_alert
+#define close_error_is_application(error) ((error)->type == NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_APPLICATION)
+#endif
+
+static void copy_cid(ngtcp2_cid *destination, const quic_cid *source) {
+    ngtcp2_cid_init(destination, source->bytes, source->length);
+}
+
+static quic_result result_of(quic_connection *connection, int number) {
+    if (number >= 0) return QUIC_OK;
+    switch (number) {
+    case NGTCP2_ERR_WRITE_MORE: return QUIC_MORE;
+    case NGTCP2_ERR_STREAM_DATA_BLOCKED: return QUIC_STREAM_BLOCKED;
+    case NGTCP2_ERR_STREAM_SHUT_WR: return QUIC_STREAM_FINISHED;
+    case NGTCP2_ERR_STREAM_NOT_FOUND: return QUIC_STREAM_UNKNOWN;
+    case NGTCP2_ERR_STREAM_ID_BLOCKED: return QUIC_STREAM_LIMIT;
+    // A packet that is not for us, or that can't be decrypted, is as if it had not come.
+    case NGTCP2_ERR_DISCARD_PKT: return QUIC_OK;
+    default: break;
+    }
+    connection->failure = number;
+    switch (number) {
+    case NGTCP2_ERR_DRAINING: return QUIC_DRAINING;
+    case NGTCP2_ERR_CLOSING: return QUIC_CLOSING;
+    case NGTCP2_ERR_DROP_CONN:
+    // A server asks for Retry in the middle of a handshake only when the client's first packets make no sense.
+    case NGTCP2_ERR_RETRY: return QUIC_DROP;
+    case NGTCP2_ERR_IDLE_CLOSE: return QUIC_IDLE;
+    case NGTCP2_ERR_HANDSHAKE_TIMEOUT: return QUIC_HANDSHAKE_TIMEOUT;
+    case NGTCP2_ERR_CRYPTO: return QUIC_CRYPTO;
+    case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
+    case NGTCP2_ERR_VERSION_NEGOTIATION_FAILURE: return QUIC_VERSION;
+    default: return QUIC_FAILED;
+    }
+}
+
+// MARK: Callbacks
+
+#define OWNER(user) quic_connection *connection = (user)
+#define TELL(name, ...) connection->handlers.name(connection->owner, __VA_ARGS__)
+
+static ngtcp2_conn *find_conn(ngtcp2_crypto_conn_ref *reference) { return ((quic_connection *)reference->user_data)->conn; }
+
+static void random_bytes(uint8_t *bytes, size_t length, const ngtcp2_rand_ctx *context) {
+    (void)context;
+    (void)quic_random(bytes, length);
+}
+
+static int crypto_received(ngtcp2_conn *conn, level_type level, uint64_t offset, const uint8_t *bytes, size_t length, void *user) {
+    OWNER(user);
+    // After the handshake there is nothing to hear but tickets, which nobody here resumes with.
+    if (connection->is_tls_done) return 0;
+    return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, bytes, length, user);
+}
+
+static int completed(ngtcp2_conn *conn, void *user) {
+    (void)conn;
+    OWNER(user);
+    connection->handlers.completed(connection->owner);
+    return 0;
+}
+
+static int confirmed(ngtcp2_conn *conn, void *user) {
+    (void)conn;
+    OWNER(user);
+    connection->is_tls_done = true;
+    connection->handlers.confirmed(connection->owner);
+    return 0;
+}
+
+static int stream_opened(ngtcp2_conn *conn, int64_t id, void *user) {
+    (void)conn;
+    OWNER(user);
+    TELL(stream_opened, id);
+    return 0;
+}
+
+static int stream_received(
+    ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t offset, const uint8_t *bytes, size_t length, void *user, void *stream) {
+    (void)conn, (void)offset, (void)stream;
+    OWNER(user);
+    TELL(stream_received, id, bytes, length, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0);
+    return 0;
+}
+
+static int stream_reset(ngtcp2_conn *conn, int64_t id, uint64_t final_size, uint64_t code, void *user, void *stream) {
+    (void)conn, (void)final_size, (void)stream;
+    OWNER(user);
+    TELL(stream_reset, id, code);
+    return 0;
+}
+
+static int stream_closed(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t code, void *user, void *stream) {
+    (void)conn, (void)flags, (void)code, (void)stream;
+    OWNER(user);
+    connection->handlers.stream_closed(connection->owner, id);
+    return 0;
+}
+
+static int acknowledged(ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t length, void *user, void *stream) {
+    (void)conn, (void)stream;
+    OWNER(user);
+    TELL(stream_acknowledged, id, offset + length);
+    return 0;
+}
+
+static int stream_credited(ngtcp2_conn *conn, int64_t id, uint64_t maximum, void *user, void *stream) {
+    (void)conn, (void)maximum, (void)stream;
+    OWNER(user);
+    connection->handlers.stream_credited(connection->owner, id);
+    return 0;
+}
+
+static int streams_admitted(ngtcp2_conn *conn, uint64_t maximum, void *user) {
+    (void)conn, (void)maximum;
+    OWNER(user);
+    connection->handlers.streams_admitted(connection->owner);
+    return 0;
+}
+
+static int cid_needed(ngtcp2_conn *conn, ngtcp2_cid *cid, uint8_t *token, size_t length, void *user) {
+    (void)conn, (void)length;
+    OWNER(user);
+    quic_cid fresh;
+    if (!TELL(cid_needed, &fresh, token)) return NGTCP2_ERR_CALLBACK_FAILURE;
+    ngtcp2_cid_init(cid, fresh.bytes, fresh.length);
+    return 0;
+}
+
+static int cid_retired(ngtcp2_conn *conn, const ngtcp2_cid *cid, void *user) {
+    (void)conn;
+    OWNER(user);
+    quic_cid retired;
+    retired.length = (uint8_t)cid->datalen;
+    memcpy(retired.bytes, cid->data, cid->datalen);
+    TELL(cid_retired, &retired);
+    return 0;
+}
+
+static int cid_status(ngtcp2_conn *conn, status_type type, uint64_t sequence, const ngtcp2_cid *cid, const uint8_t *token, void *user) {
+    (void)conn, (void)sequence, (void)cid;
+    OWNER(user);
+    if (token != NULL) TELL(reset_token, token, type == NGTCP2_CONNECTION_ID_STATUS_TYPE_ACTIVATE);
+    return 0;
+}
+
+static void set_callbacks(ngtcp2_callbacks *callbacks, bool is_server) {
+    memset(callbacks, 0, sizeof *callbacks);
+    if (is_server) {
+        callbacks->recv_client_initial = ngtcp2_crypto_recv_client_initial_cb;
+    } else {
+        callbacks->client_initial = ngtcp2_crypto_client_initial_cb;
+        callbacks->recv_retry = ngtcp2_crypto_recv_retry_cb;
+    }
+    callbacks->recv_crypto_data = crypto_received;
+    callbacks->encrypt = ngtcp2_crypto_encrypt_cb;
+    callbacks->decrypt = ngtcp2_crypto_decrypt_cb;
+    callbacks->hp_mask = ngtcp2_crypto_hp_mask_cb;
+    callbacks->update_key = ngtcp2_crypto_update_key_cb;
+    callbacks->delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb;
+    callbacks->delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb;
+    callbacks->get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb;
+    callbacks->version_negotiation = ngtcp2_crypto_version_negotiation_cb;
+    callbacks->rand = random_bytes;
+    callbacks->handshake_completed = completed;
+    callbacks->handshake_confirmed = confirmed;
+    callbacks->stream_open = stream_opened;
+    callbacks->recv_stream_data = stream_received;
+    callbacks->stream_reset = stream_reset;
+    callbacks->stream_close = stream_closed;
+    callbacks->acked_stream_data_offset = acknowledged;
+    callbacks->extend_max_stream_data = stream_credited;
+    callbacks->extend_max_local_streams_bidi = streams_admitted;
+    callbacks->get_new_connection_id = cid_needed;
+    callbacks->remove_connection_id = cid_retired;
+    callbacks->dcid_status = cid_status;
+}
+
+// MARK: Making and freeing
+
+static void set_settings(ngtcp2_settings *settings, ngtcp2_transport_params *parameters, const quic_options *options) {
+    ngtcp2_settings_default(settings);
+    settings->initial_ts = options->now;
+    settings->handshake_timeout = options->handshake_timeout;
+    settings->max_window = options->maximum_window;
+    settings->max_stream_window = options->maximum_stream_window;
+    settings->cc_algo = options->congestion == QUIC_CONGESTION_BBR ? NGTCP2_CC_ALGO_BBR : NGTCP2_CC_ALGO_CUBIC;
+    ngtcp2_transport_params_default(parameters);
+    parameters->initial_max_stream_data_bidi_local = options->stream_window;
+    parameters->initial_max_stream_data_bidi_remote = options->stream_window;
+    parameters->initial_max_data = options->window;
+    parameters->initial_max_streams_bidi = options->streams;
+    parameters->max_idle_timeout = options->idle_timeout;
+    parameters->disable_active_migration = 0;
+    if (!options->is_server) return;
+    copy_cid(&parameters->original_dcid, &options->original);
+#if QUIC_SHIM_IS_1
+    parameters->original_dcid_present = 1;
+#endif
+    if (options->is_retried) {
+        copy_cid(&parameters->retry_scid, &options->retry);
+        parameters->retry_scid_present = 1;
+    }
+    memcpy(parameters->stateless_reset_token, options->reset_token, QUIC_RESET_TOKEN_LENGTH);
+    parameters->stateless_reset_token_present = 1;
+}
+
+quic_connection *quic_connection_new(
+    const quic_options *options, const quic_credentials *credentials, const quic_handlers *handlers, void *owner) {
+    quic_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL) return NULL;
+    connection->handlers = *handlers;
+    connection->owner = owner;
+    connection->remote = options->remote_address;
+    connection->reference.get_conn = find_conn;
+    connection->reference.user_data = connection;
+    connection->tls = quic_tls_new(connection, credentials, options->is_server);
+    ngtcp2_callbacks callbacks;
+    set_callbacks(&callbacks, options->is_server);
+    ngtcp2_settings settings;
+    ngtcp2_transport_params parameters;
+    set_settings(&settings, &parameters, options);
+    ngtcp2_cid remote, local;
+    copy_cid(&remote, &options->remote);
+    copy_cid(&local, &options->local);
+    ngtcp2_path path;
+    memset(&path, 0, sizeof path);
+    path.local = quic_shim_addr(&options->local_address);
+    path.remote = quic_shim_addr(&options->remote_address);
+    int result = -1;
+    if (connection->tls != NULL) {
+        result = options->is_server
+                     ? ngtcp2_conn_server_new(
+                           &connection->conn, &remote, &local, &path, options->version, &callbacks, &settings, &parameters, NULL, connection)
+                     : ngtcp2_conn_client_new(
+                           &connection->conn, &remote, &local, &path, options->version, &callbacks, &settings, &parameters, NULL, connection);
+    }
+    if (result != 0) {
+        quic_connection_free(connection);
+        return NULL;
+    }
+    ngtcp2_conn_set_tls_native_handle(connection->conn, quic_tls_handle(connection->tls));
+    if (options->keep_alive > 0) ngtcp2_conn_set_keep_alive_timeout(connection->conn, options->keep_alive);
+    return connection;
+}
+
+static void free_tls(quic_connection *connection) {
+    if (connection->tls == NULL) return;
+    ngtcp2_conn_set_tls_native_handle(connection->conn, NULL);
+    quic_tls_free(connection->tls);
+    connection->tls = NULL;
+}
+
+void quic_connection_free(quic_connection *connection) {
+    if (connection == NULL) return;
+    if (connection->conn != NULL) {
+        free_tls(connection);
+        ngtcp2_conn_del(connection->conn);
+    } else if (connection->tls != NULL) {
+        quic_tls_free(connection->tls);
+    }
+    free(connection);
+}
+
+// MARK: Packets
+
+quic_result quic_connection_read(
+    quic_connection *connection, const quic_address *local, const quic_address *remote, uint8_t ecn, const uint8_t *packet,
+    size_t length, uint64_t now) {
+    ngtcp2_path path;
+    memset(&path, 0, sizeof path);
+    path.local = quic_shim_addr(local);
+    path.remote = quic_shim_addr(remote);
+    ngtcp2_pkt_info info;
+    memset(&info, 0, sizeof info);
+    info.ecn = ecn;
+    int result = ngtcp2_conn_read_pkt(connection->conn, &path, &info, packet, length, now);
+    // Not earlier: the callback that says so runs inside the session.
+    if (connection->is_tls_done) free_tls(connection);
+    return result_of(connection, result);
+}
+
+static void copy_route(quic_route *route, const ngtcp2_path_storage *storage, const ngtcp2_pkt_info *info) {
+    quic_address_copy(&route->local, storage->path.local.addr, storage->path.local.addrlen);
+    quic_address_copy(&route->remote, storage->path.remote.addr, storage->path.remote.addrlen);
+    route->ecn = (uint8_t)(info->ecn & NGTCP2_ECN_MASK);
+}
+
+int64_t quic_connection_write(
+    quic_connection *connection, quic_route *route, uint8_t *packet, size_t size, int64_t id, const quic_bytes *bytes, size_t count,
+    bool is_last, bool may_have_more, int64_t *taken, uint64_t now) {
+    ngtcp2_path_storage storage;
+    ngtcp2_path_storage_zero(&storage);
+    ngtcp2_pkt_info info;
+    memset(&info, 0, sizeof info);
+    ngtcp2_vec vectors[8];
+    if (count > 8) count = 8;
+    for (size_t i = 0; i < count; i++) {
+        vectors[i].base = (uint8_t *)(uintptr_t)bytes[i].base;
+        vectors[i].len = bytes[i].length;
+    }
+    uint32_t flags = (is_last ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0) | (may_have_more ? NGTCP2_WRITE_STREAM_FLAG_MORE : 0);
+    ngtcp2_ssize stream_bytes = -1;
+    ngtcp2_ssize written = ngtcp2_conn_writev_stream(
+        connection->conn, &storage.path, &info, packet, size, &stream_bytes, flags, id, vectors, count, now);
+    *taken = (int64_t)stream_bytes;
+    if (written > 0) {
+        copy_route(route, &storage, &info);
+        return written;
+    }
+    return written == 0 ? 0 : result_of(connection, (int)written);
+}
+
+void quic_connection_paced(quic_connection *connection, uint64_t now) { ngtcp2_conn_update_pkt_tx_time(connection->conn, now); }
+
+size_t quic_connection_burst(quic_connection *connection) {
+    size_t quantum = ngtcp2_conn_get_send_quantum(connection->conn);
+    return quantum > PTRDIFF_MAX ? 0 : quantum;
+}
+
+size_t quic_connection_packet_size(quic_connection *connection) { return ngtcp2_conn_get_max_tx_udp_payload_size(connection->conn); }
+
+int64_t quic_connection_close(
+    quic_connection *connection, quic_route *route, uint8_t *packet, size_t size, bool is_application, uint64_t code, uint64_t now) {
+    close_error error;
+    close_error_default(&error);
+    if (is_application) {
+        close_error_application(&error, code, NULL, 0);
+    } else if (connection->failure == NGTCP2_ERR_CRYPTO) {
+        close_error_alert(&error, ngtcp2_conn_get_tls_alert(connection->conn), NULL, 0);
+    } else if (connection->failure != 0) {
+        close_error_library(&error, connection->failure, NULL, 0);
+    }
+    ngtcp2_path_storage storage;
+    ngtcp2_path_storage_zero(&storage);
+    ngtcp2_pkt_info info;
+    memset(&info, 0, sizeof info);
+    ngtcp2_ssize written = ngtcp2_conn_write_connection_close(connection->conn, &storage.path, &info, packet, size, &error, now);
+    if (written > 0) copy_route(route, &storage, &info);
+    return written < 0 ? 0 : written;
+}
+
+uint64_t quic_connection_peer_code(quic_connection *connection, bool *is_application, char *reason, size_t size) {
+#if QUIC_SHIM_IS_1
+    const close_error *error = ngtcp2_conn_get_ccerr(connection->conn);
+#else
+    close_error storage;
+    ngtcp2_conn_get_connection_close_error(connection->conn, &storage);
+    const close_error *error = &storage;
+#endif
+    *is_application = close_error_is_application(error);
+    if (size > 0) {
+        size_t length = error->reason == NULL ? 0 : error->reasonlen;
+        if (length > size - 1) length = size - 1;
+        if (length > 0) memcpy(reason, error->reason, length);
+        reason[length] = 0;
+    }
+    return error->error_code;
+}
+
+uint8_t quic_connection_alert(quic_connection *connection) { return ngtcp2_conn_get_tls_alert(connection->conn); }
+
+const char *quic_connection_failure(quic_connection *connection) {
+    return connection->failure == 0 ? "no failure" : ngtcp2_strerror(connection->failure);
+}
+
+// MARK: Time
+
+uint64_t quic_connection_expiry(quic_connection *connection) { return ngtcp2_conn_get_expiry(connection->conn); }
+
+quic_result quic_connection_expire(quic_connection *connection, uint64_t now) {
+    return result_of(connection, ngtcp2_conn_handle_expiry(connection->conn, now));
+}
+
+uint64_t quic_connection_probe_timeout(quic_connection *connection) { return ngtcp2_conn_get_pto(connection->conn); }
+
+// MARK: Streams
+
+quic_result quic_connection_open_stream(quic_connection *connection, int64_t *id) {
+    return result_of(connection, ngtcp2_conn_open_bidi_stream(connection->conn, id, NULL));
+}
+
+bool quic_connection_is_local(quic_connection *connection, int64_t id) {
+    return ngtcp2_conn_is_local_stream(connection->conn, id) != 0;
+}
+
+void quic_connection_reset(quic_connection *connection, int64_t id, uint64_t code) {
+#if QUIC_SHIM_IS_1
+    (void)ngtcp2_conn_shutdown_stream_write(connection->conn, 0, id, code);
+#else
+    (void)ngtcp2_conn_shutdown_stream_write(connection->conn, id, code);
+#endif
+}
+
+void quic_connection_stop(quic_connection *connection, int64_t id, uint64_t code) {
+#if QUIC_SHIM_IS_1
+    (void)ngtcp2_conn_shutdown_stream_read(connection->conn, 0, id, code);
+#else
+    (void)ngtcp2_conn_shutdown_stream_read(connection->conn, id, code);
+#endif
+}
+
+void quic_connection_credit_stream(quic_connection *connection, int64_t id, uint64_t count) {
+    (void)ngtcp2_conn_extend_max_stream_offset(connection->conn, id, count);
+}
+
+void quic_connection_credit(quic_connection *connection, uint64_t count) { ngtcp2_conn_extend_max_offset(connection->conn, count); }
+
+void quic_connection_admit_stream(quic_connection *connection) { ngtcp2_conn_extend_max_streams_bidi(connection->conn, 1); }
+
+bool quic_connection_moved(quic_connection *connection, quic_address *remote) {
+    const ngtcp2_path *path = ngtcp2_conn_get_path(connection->conn);
+    quic_address current;
+    if (!quic_address_copy(&current, path->remote.addr, path->remote.addrlen)) return false;
+    if (quic_address_equal(&current, &connection->remote)) return false;
+    connection->remote = current;
+    *remote = current;
+    return true;
+}
+
+const char *quic_library(void) { return ngtcp2_version(0)->version_str; }
+
+#endif

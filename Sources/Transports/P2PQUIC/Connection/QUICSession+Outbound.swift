@@ -1,0 +1,278 @@
+#if QUIC
+    import CNgtcp2Shim
+    import NIOCore
+    import P2PCore
+
+    extension QUICSession {
+        /// The largest packet that is ever written: probes of the path's size are larger than the rest.
+        static let maximumPacket = 1_500
+        /// A connection that need not pace itself writes so many bytes before others have their turn.
+        static let maximumBurst = 256 * 1_024
+
+        /// Writes what streams and the library have, as far as credit, congestion and the socket let it.
+        func drain() {
+            self.drain(at: .now())
+        }
+
+        func drain(at now: NIODeadline) {
+            guard self.phase != .over else { return }
+            self.collectWork()
+            self.adjustThreshold()
+            self.write(at: now)
+            self.leaveIfDrained()
+            self.rearm()
+        }
+
+        // MARK: Streams with news
+
+        /// Takes over what streams have signalled.
+        private func collectWork() {
+            guard let connection = self.connection else { return }
+            connection.takeWork(&self.work, fresh: &self.fresh)
+            for stream in self.fresh { self.unopened[ObjectIdentifier(stream)] = QUICStreamState(stream, id: nil) }
+            for muxed in self.work {
+                if let stream = self.state(of: muxed) {
+                    self.serve(stream)
+                } else {
+                    // The library has closed the stream: nobody takes what is still written to it.
+                    _ = QUICStreamState(muxed, id: nil).swallow(isOver: true)
+                }
+            }
+            self.fresh.removeAll(keepingCapacity: true)
+            self.work.removeAll(keepingCapacity: true)
+        }
+
+        /// The more streams there are, the less each may keep of the connection's window.
+        private func adjustThreshold() {
+            guard self.threshold.update(streams: self.streams.count) else { return }
+            for stream in self.streams.values {
+                stream.muxed.setCreditThreshold(self.threshold.value)
+                self.serve(stream)
+            }
+        }
+
+        private func state(of muxed: MuxedStream) -> QUICStreamState? {
+            muxed.id == 0 ? self.unopened[ObjectIdentifier(muxed)] : self.streams[Int64(bitPattern: muxed.id &- 1)]
+        }
+
+        /// Does what a stream's application has asked for.
+        func serve(_ stream: QUICStreamState) {
+            if stream.id == nil {
+                _ = stream.peek()
+                if stream.reset != nil { return self.forgetUnopened(stream) }
+                guard self.open(stream) else { return }
+            }
+            guard let native = self.native, let id = stream.id else { return }
+            self.refill(stream)
+            if let code = stream.reset.take() {
+                stream.queue.dropUnsent()
+                quic_connection_reset(native, id, UInt64(code.rawValue))
+                quic_connection_stop(native, id, UInt64(code.rawValue))
+                return
+            }
+            if stream.isStopping {
+                stream.isStopping = false
+                stream.hasStopped = true
+                quic_connection_stop(native, id, 0)
+            }
+            self.makeReady(stream)
+        }
+
+        /// Takes bytes out of the stream's buffer when the last ones are about to leave, and returns the reader's credit.
+        private func refill(_ stream: QUICStreamState) {
+            let credit = stream.isUnwanted ? stream.swallow(isOver: false) : stream.fill()
+            if credit > 0 { self.giveCredit(credit, to: stream) }
+        }
+
+        func giveCredit(_ count: Int, to stream: QUICStreamState) {
+            guard let native = self.native, let id = stream.id else { return }
+            let credit = stream.credit(count)
+            quic_connection_credit_stream(native, id, credit)
+            quic_connection_credit(native, credit)
+        }
+
+        func makeReady(_ stream: QUICStreamState) {
+            guard !stream.isQueued, !stream.isBlocked, !stream.isUnwanted, stream.hasSomethingToSend else { return }
+            stream.isQueued = true
+            self.readyStreams.append(stream)
+        }
+
+        /// Gives a stream of ours its number; false when it has to wait.
+        private func open(_ stream: QUICStreamState) -> Bool {
+            guard let native = self.native else { return false }
+            var id: Int64 = 0
+            guard quic_connection_open_stream(native, &id) == QUIC_OK else {
+                if !stream.isQueued {
+                    stream.isQueued = true
+                    self.waiting.append(stream)
+                }
+                return false
+            }
+            stream.id = id
+            stream.muxed.id = QUICStreamState.tag(id)
+            stream.muxed.setCreditThreshold(self.threshold.value)
+            self.unopened[ObjectIdentifier(stream.muxed)] = nil
+            self.streams[id] = stream
+            return true
+        }
+
+        private func forgetUnopened(_ stream: QUICStreamState) {
+            stream.hasEnded = true
+            self.unopened[ObjectIdentifier(stream.muxed)] = nil
+            self.connection?.streamEnded()
+        }
+
+        /// The peer has room for more streams of ours.
+        func admitWaiting() {
+            for _ in 0..<self.waiting.count {
+                guard let stream = self.waiting.popFirst() else { return }
+                stream.isQueued = false
+                if !stream.hasEnded { self.serve(stream) }
+                if stream.isQueued, stream.id == nil { return }
+            }
+        }
+
+        // MARK: Packets
+
+        private func write(at now: NIODeadline) {
+            guard let native = self.native else { return }
+            let endpoint = self.endpoint
+            guard !endpoint.sender.isBlocked else { return endpoint.waitForRoom(self) }
+            if !self.waiting.isEmpty { self.admitWaiting() }
+            let paced = quic_connection_burst(native)
+            let burst = paced > 0 ? max(paced, Self.maximumPacket) : Self.maximumBurst
+            var written = 0
+            var failure = QUIC_OK
+            while written < burst {
+                var route = quic_route()
+                let size = self.writePacket(to: endpoint.sender.room(for: Self.maximumPacket), route: &route, at: now)
+                guard size > 0 else {
+                    if size < 0 { failure = quic_result(rawValue: Int32(clamping: size)) }
+                    break
+                }
+                written += Int(size)
+                // Before it leaves: whoever gets it may ask.
+                self.connection?.sent(Int(size))
+                endpoint.sender.append(Int(size), to: route)
+                if endpoint.sender.isBlocked { break }
+            }
+            endpoint.sender.flush()
+            if written > 0 { quic_connection_paced(native, now.quicTime) }
+            if written >= burst, paced == 0 { self.goOnSoon() }
+            if endpoint.sender.isBlocked { endpoint.waitForRoom(self) }
+            if let error = endpoint.sender.takeFailure(), self.phase == .handshaking, !self.isAnswered, self.role == .dialer {
+                return self.fail(TransportError(.unreachable, "no way to \(self.remote.multiaddr)", cause: error))
+            }
+            if failure != QUIC_OK { self.writeFailed(failure) }
+        }
+
+        /// Comes back when others have had their turn.
+        private func goOnSoon() {
+            guard let connection = self.connection else { return }
+            self.endpoint.eventLoop.execute { connection.session?.drain() }
+        }
+
+        /// Writes one packet with bytes of as many streams as fit; 0 when there is nothing to send now.
+        private func writePacket(to buffer: UnsafeMutablePointer<UInt8>, route: inout quic_route, at now: NIODeadline) -> Int64 {
+            guard let native = self.native else { return 0 }
+            var taken: Int64 = -1
+            while let stream = self.readyStreams.first {
+                if stream.queue.unsent < QUICStreamState.low { self.refill(stream) }
+                guard let id = stream.id, stream.hasSomethingToSend, !stream.isUnwanted, stream.reset == nil else {
+                    self.dequeue(stream)
+                    if stream.reset != nil { self.serve(stream) }
+                    continue
+                }
+                var isLast = false
+                let size = stream.withUnsent { pieces, count, last in
+                    isLast = last
+                    return quic_connection_write(
+                        native, &route, buffer, Self.maximumPacket, id, pieces, count, last, true, &taken, now.quicTime)
+                }
+                if taken >= 0 { self.took(Int(taken), of: stream, isLast: isLast) }
+                if size > 0 {
+                    // Everybody gets a packet in turn.
+                    self.dequeue(stream)
+                    self.makeReady(stream)
+                    return size
+                }
+                switch quic_result(rawValue: Int32(clamping: size)) {
+                case QUIC_OK: return 0
+                case QUIC_MORE:
+                    if !stream.hasSomethingToSend { self.dequeue(stream) }
+                case QUIC_STREAM_BLOCKED:
+                    stream.isBlocked = true
+                    self.dequeue(stream)
+                case QUIC_STREAM_FINISHED, QUIC_STREAM_UNKNOWN:
+                    self.dequeue(stream)
+                    stream.isUnwanted = true
+                    self.refill(stream)
+                default: return size
+                }
+            }
+            let size = quic_connection_write(native, &route, buffer, Self.maximumPacket, -1, nil, 0, false, false, &taken, now.quicTime)
+            return size
+        }
+
+        private func took(_ count: Int, of stream: QUICStreamState, isLast: Bool) {
+            stream.queue.advance(by: count)
+            guard isLast, stream.queue.unsent == 0, !stream.isFinished else { return }
+            stream.isFinished = true
+            stream.muxed.finishLeft()
+        }
+
+        /// The first of the ready streams leaves the list.
+        private func dequeue(_ stream: QUICStreamState) {
+            guard self.readyStreams.first === stream else { return }
+            self.readyStreams.removeFirst()
+            stream.isQueued = false
+        }
+
+        private func writeFailed(_ result: quic_result) {
+            switch result {
+            case QUIC_DRAINING, QUIC_CLOSING, QUIC_DROP: self.end(ConnectionError(.lost, "\(self.name) ended"))
+            default:
+                let text = self.native.map { String(cString: quic_connection_failure($0)) } ?? ""
+                self.end(ConnectionError(.lost, "\(self.name): nothing can be sent any more: \(text)"), saying: .transport)
+            }
+        }
+
+        // MARK: Leaving
+
+        /// The number with which a stream is reset that says goodbye: this protocol has no frame for it.
+        static let goodbye = StreamErrorCode(rawValue: ConnectionErrorCode.shutdown.rawValue)
+
+        /// Our side closes: at once, or when the streams have ended or `grace` is over.
+        func close(_ code: ConnectionErrorCode, grace: TimeAmount) {
+            guard self.isRunning, let connection = self.connection, let native = self.native else { return }
+            let reason = ConnectionError(.closed, "this side closed \(self.name)")
+            guard grace > .zero else { return self.end(reason, isOurs: true, saying: .application(code)) }
+            connection.refuseStreams(reason)
+            self.farewell = (reason, true, code)
+            var id: Int64 = 0
+            if quic_connection_open_stream(native, &id) == QUIC_OK {
+                quic_connection_reset(native, id, UInt64(Self.goodbye.rawValue))
+                quic_connection_stop(native, id, UInt64(Self.goodbye.rawValue))
+            }
+            self.drain()
+            self.endpoint.eventLoop.scheduleTask(in: grace) {
+                connection.session?.end(reason, isOurs: true, saying: .application(code))
+            }
+        }
+
+        /// The peer takes no new streams any more.
+        func peerSaidGoodbye() {
+            guard let connection = self.connection else { return }
+            let reason = ConnectionError(.closedByPeer, "the peer of \(self.name) said goodbye")
+            connection.refuseStreams(ConnectionError(.goingAway, "the peer of \(self.name) takes no new streams", cause: reason))
+            if self.farewell == nil { self.farewell = (reason, false, .normal) }
+        }
+
+        /// Closes a connection on which somebody has said goodbye, once no stream is left.
+        private func leaveIfDrained() {
+            guard self.isRunning, self.streams.isEmpty, self.unopened.isEmpty, self.fresh.isEmpty, let farewell = self.farewell
+            else { return }
+            self.end(farewell.error, isOurs: farewell.isOurs, saying: .application(farewell.code))
+        }
+    }
+#endif

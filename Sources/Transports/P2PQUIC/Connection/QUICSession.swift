@@ -1,0 +1,359 @@
+#if QUIC
+    import CNgtcp2Shim
+    import NIOCore
+    import P2PCertificate
+    import P2PCore
+    import P2PIdentity
+
+    /// Runs one connection of the library between a socket and the streams of a ``QUICConnection``. Confined to the event loop.
+    ///
+    /// The library calls back while it reads a packet; what a callback asks for that the library must not hear of at that moment
+    /// is noted, and done when the packet has been read.
+    final class QUICSession: QUICReceiver {
+        enum Phase { case handshaking, running, over }
+
+        let endpoint: QUICEndpoint
+        let role: ConnectionRole
+        let expected: PeerID?
+        let ready: EventLoopPromise<QUICConnection>
+        /// Where we send from. A client's never changes; a server answers from where it was asked at.
+        let local: quic_address
+        private(set) var remote: quic_address
+        private(set) var phase = Phase.handshaking
+        private(set) var connection: QUICConnection?
+        /// The library's connection, until this one is over.
+        var native: OpaquePointer?
+        private let alarm = QUICAlarm()
+        private var armed: (deadline: NIODeadline, callback: NIOScheduledCallback)?
+        /// Something has come from the peer.
+        private(set) var isAnswered = false
+        private var wasAnnounced = false
+        var isTouched = false
+
+        private var ids: Set<QUICConnectionID> = []
+        private var tokens: Set<QUICResetToken> = []
+        private var peer: CertifiedPeer?
+        private var refusal: TransportError?
+
+        // MARK: Streams
+
+        var streams: [Int64: QUICStreamState] = [:]
+        /// Streams of ours that have no number yet.
+        var unopened: [ObjectIdentifier: QUICStreamState] = [:]
+        /// Streams to write, each once.
+        var readyStreams = CircularBuffer<QUICStreamState>(initialCapacity: 0)
+        /// Streams of ours for which the peer has no room yet.
+        var waiting = CircularBuffer<QUICStreamState>(initialCapacity: 0)
+        /// Streams to reset when the packet has been read.
+        var refused: [(id: Int64, code: StreamErrorCode)] = []
+        var work: [MuxedStream] = []
+        var fresh: [MuxedStream] = []
+        /// Bytes of one stream that arrived in this burst and are not handed on yet.
+        var inbound: (stream: QUICStreamState, bytes: ByteBuffer)?
+        var isBulk = false
+        var threshold: QUICCreditThreshold
+        /// Why the connection is to end when its last stream has, and whether it was this side that said goodbye.
+        var farewell: (error: ConnectionError, isOurs: Bool, code: ConnectionErrorCode)?
+
+        init(
+            endpoint: QUICEndpoint, role: ConnectionRole, expecting peer: PeerID?, local: quic_address, remote: quic_address,
+            ready: EventLoopPromise<QUICConnection>
+        ) {
+            self.endpoint = endpoint
+            self.role = role
+            self.expected = peer
+            self.local = local
+            self.remote = remote
+            self.ready = ready
+            self.threshold = QUICCreditThreshold(endpoint.configuration)
+            self.alarm.session = self
+        }
+
+        var isRunning: Bool { self.phase == .running }
+        private var now: NIODeadline { .now() }
+
+        // MARK: Beginning
+
+        /// Makes the library's connection; false when it can't be.
+        func start(_ options: inout quic_options, local id: QUICConnectionID) -> Bool {
+            let configuration = self.endpoint.configuration
+            options.version = QUICPacketHeader.version1
+            options.is_server = self.role == .listener
+            options.local = quic_cid(id)
+            options.local_address = self.local
+            options.remote_address = self.remote
+            options.stream_window = configuration.initialStreamWindow
+            options.maximum_stream_window = configuration.maximumStreamWindow
+            options.window = configuration.initialWindow
+            options.maximum_window = configuration.maximumWindow
+            options.streams = UInt64(clamping: configuration.maximumInboundStreams)
+            options.idle_timeout = UInt64(clamping: TimeAmount(configuration.idleTimeout).nanoseconds)
+            options.handshake_timeout = UInt64(clamping: TimeAmount(configuration.handshakeTimeout).nanoseconds)
+            options.keep_alive = UInt64(clamping: configuration.keepAliveInterval.map { TimeAmount($0).nanoseconds } ?? 0)
+            options.congestion = configuration.congestionControl == .bbr ? QUIC_CONGESTION_BBR : QUIC_CONGESTION_CUBIC
+            options.now = self.now.quicTime
+            if let token = self.endpoint.credentials.resetToken(of: id) {
+                withUnsafeMutableBytes(of: &options.reset_token) { $0.copyBytes(from: token) }
+            }
+            var handlers = Self.handlers
+            let owner = Unmanaged.passUnretained(self).toOpaque()
+            self.native = quic_connection_new(&options, self.endpoint.credentials.pointer, &handlers, owner)
+            guard self.native != nil else { return false }
+            self.add(id)
+            return true
+        }
+
+        /// Another name for the connection.
+        func add(_ id: QUICConnectionID) {
+            self.ids.insert(id)
+            self.endpoint.router.add(id, to: self)
+        }
+
+        // MARK: What arrives
+
+        func received(_ datagram: QUICDatagram) {
+            guard let native = self.native, self.phase != .over else { return }
+            self.isAnswered = true
+            self.endpoint.touch(self)
+            // A client's own address is what it was when it dialled, whatever the packet says that was sent to a wildcard.
+            let local = self.role == .dialer ? self.local : datagram.local
+            let result = withUnsafePointer(to: local) { local in
+                withUnsafePointer(to: datagram.remote) { remote in
+                    quic_connection_read(
+                        native, local, remote, datagram.ecn, datagram.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                        datagram.bytes.count, datagram.now.quicTime)
+                }
+            }
+            self.afterCallbacks()
+            self.handle(result)
+        }
+
+        func receivedReset() {
+            self.end(ConnectionError(.lost, "\(self.name): the peer was started again, or has lost the connection"))
+        }
+
+        /// Does what callbacks have asked for.
+        func afterCallbacks() {
+            if self.phase == .running, !self.wasAnnounced, let connection = self.connection {
+                self.wasAnnounced = true
+                self.endpoint.handshakeEnded()
+                self.ready.succeed(connection)
+            }
+            guard let native = self.native, !self.refused.isEmpty else { return }
+            for (id, code) in self.refused {
+                quic_connection_reset(native, id, UInt64(code.rawValue))
+                quic_connection_stop(native, id, UInt64(code.rawValue))
+            }
+            self.refused.removeAll()
+        }
+
+        /// The end of a burst: hands on what came, lets handlers run, writes what there is to write.
+        func burstEnded() {
+            self.flushInbound()
+            guard self.role == .listener, let native = self.native else { return }
+            var remote = quic_address()
+            if quic_connection_moved(native, &remote) { self.remote = remote }
+        }
+
+        private func handle(_ result: quic_result) {
+            switch result {
+            case QUIC_OK: break
+            case QUIC_DRAINING, QUIC_CLOSING: self.peerClosed()
+            case QUIC_IDLE:
+                self.end(ConnectionError(.keepAliveTimedOut, "\(self.name): nothing came for \(self.endpoint.configuration.idleTimeout)"))
+            case QUIC_HANDSHAKE_TIMEOUT:
+                self.fail(
+                    TransportError(
+                        .timedOut, "\(self.name): the handshake took longer than \(self.endpoint.configuration.handshakeTimeout)"))
+            case QUIC_DROP: self.end(ConnectionError(.lost, "\(self.name): the peer made no sense"))
+            default: self.libraryFailed(result)
+            }
+        }
+
+        private func libraryFailed(_ result: quic_result) {
+            guard let native = self.native else { return }
+            let text = String(cString: quic_connection_failure(native))
+            switch result {
+            case QUIC_CRYPTO:
+                let alert = quic_connection_alert(native)
+                let error = self.refusal ?? TransportError(.securityFailed, "\(self.name): the TLS handshake failed with alert \(alert)")
+                self.fail(error, saying: .transport)
+            case QUIC_VERSION: self.fail(TransportError(.negotiationFailed, "\(self.name): the peer does not speak QUIC version 1"))
+            default:
+                self.end(
+                    ConnectionError(.protocolViolation, "\(self.name) broke the rules of QUIC, or they could not be kept: \(text)"),
+                    saying: .transport)
+            }
+        }
+
+        private func peerClosed() {
+            guard let native = self.native else { return }
+            var isApplication = false
+            var reason = [CChar](repeating: 0, count: 129)
+            let code = quic_connection_peer_code(native, &isApplication, &reason, reason.count)
+            let text = reason.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+            let ending = QUICPeerClose(code: code, isApplication: isApplication, reason: text)
+            if self.phase == .handshaking {
+                self.fail(TransportError(ending.transportCode, "\(self.name): \(ending)"))
+            } else {
+                let isOurs = self.farewell?.isOurs ?? false
+                let error = isOurs ? self.farewell?.error : nil
+                self.end(error ?? ConnectionError(.closedByPeer, "\(self.name): \(ending)"), isOurs: isOurs)
+            }
+        }
+
+        // MARK: Time
+
+        func expire() {
+            guard let native = self.native, self.phase != .over else { return }
+            self.armed = nil
+            let now = self.now
+            if quic_connection_expiry(native) <= now.quicTime {
+                let result = quic_connection_expire(native, now.quicTime)
+                self.afterCallbacks()
+                self.handle(result)
+            }
+            self.drain(at: now)
+        }
+
+        /// Sets the alarm when it is due earlier than it is set; a later one is looked at when the earlier one goes off.
+        func rearm() {
+            guard let native = self.native, let deadline = NIODeadline(quicTime: quic_connection_expiry(native)) else { return }
+            if let armed = self.armed {
+                if armed.deadline <= deadline { return }
+                armed.callback.cancel()
+            }
+            let callback = try? self.endpoint.eventLoop.scheduleCallback(at: deadline, handler: self.alarm)
+            self.armed = callback.map { (deadline, $0) }
+        }
+
+        // MARK: The end
+
+        /// What the peer is told.
+        enum Goodbye {
+            case nothing
+            case application(ConnectionErrorCode)
+            /// The reason for which the library failed; none when it did not.
+            case transport
+        }
+
+        /// The handshake came to nothing.
+        func fail(_ error: TransportError, saying goodbye: Goodbye = .nothing) {
+            if self.phase == .handshaking {
+                self.finish(saying: goodbye)
+                self.endpoint.handshakeEnded()
+                self.ready.fail(error)
+            } else {
+                self.end(ConnectionError(.lost, error.message, cause: error), saying: goodbye)
+            }
+        }
+
+        /// The connection is over. Only the first reason counts.
+        func end(_ reason: ConnectionError, isOurs: Bool = false, saying goodbye: Goodbye = .nothing) {
+            guard self.phase != .over else { return }
+            guard self.phase == .running, let connection = self.connection else {
+                return self.fail(TransportError(.closed, reason.message, cause: reason), saying: goodbye)
+            }
+            self.flushInbound()
+            self.finish(saying: goodbye)
+            if !self.wasAnnounced {
+                self.wasAnnounced = true
+                self.endpoint.handshakeEnded()
+                self.ready.fail(TransportError(.closed, reason.message, cause: reason))
+            }
+            let unseen = connection.end(reason, isOurs: isOurs)
+            let error = StreamError(.connectionLost, reason.message, cause: reason)
+            for stream in self.streams.values { stream.muxed.fail(error) }
+            for stream in self.unopened.values { stream.muxed.fail(error) }
+            for stream in unseen { stream.fail(error) }
+            self.streams = [:]
+            self.unopened = [:]
+            self.readyStreams.removeAll()
+            self.waiting.removeAll()
+        }
+
+        /// Says goodbye, forgets the library's connection, and leaves somebody behind who answers late packets.
+        private func finish(saying goodbye: Goodbye) {
+            guard let native = self.native else { return }
+            self.phase = .over
+            self.armed?.callback.cancel()
+            self.armed = nil
+            let linger = TimeAmount.nanoseconds(Int64(clamping: quic_connection_probe_timeout(native))) * 3
+            var packet: QUICClosing.Packet?
+            switch goodbye {
+            case .nothing: break
+            case .application(let code): packet = self.endpoint.close(native, isApplication: true, code: UInt64(code.rawValue))
+            case .transport: packet = self.endpoint.close(native, isApplication: false, code: 0)
+            }
+            for token in self.tokens { self.endpoint.router.remove(token) }
+            self.endpoint.retire(self, ids: self.ids, packet: packet, linger: linger)
+            self.native = nil
+            quic_connection_free(native)
+        }
+
+        // MARK: Callbacks
+
+        /// For people.
+        var name: String {
+            self.connection.map { "\($0.info)" } ?? "the QUIC handshake \(self.role == .dialer ? "with" : "from") \(self.remote.multiaddr)"
+        }
+
+        func examine(_ certificate: UnsafeRawBufferPointer, count: Int) -> Bool {
+            do throws(TransportError) {
+                self.peer = try self.endpoint.credentials.identity.examine(Array(certificate), count: count, expecting: self.expected)
+                return true
+            } catch {
+                self.refusal = error
+                return false
+            }
+        }
+
+        func completed() {
+            guard let peer = self.peer, self.phase == .handshaking else { return }
+            let info = ConnectionInfo(
+                role: self.role, localPeer: self.endpoint.credentials.identity.peer, remotePeer: peer.peer, remoteKey: peer.key,
+                localAddress: self.local.multiaddr, remoteAddress: self.remote.multiaddr, security: QUICTransport.security,
+                muxer: QUICTransport.muxer, wasMuxerEarly: true, appMetadata: peer.metadata)
+            let connection = QUICConnection(
+                info: info, executor: self.endpoint.executor, eventLoop: self.endpoint.eventLoop, configuration: self.endpoint.configuration
+            )
+            connection.session = self
+            // Whoever is told of it finds the session at work: a signal needs no wake-up.
+            connection.expectWork()
+            self.connection = connection
+            self.phase = .running
+        }
+
+        func newID() -> (QUICConnectionID, token: [UInt8])? {
+            let id = QUICConnectionID.random()
+            guard let token = self.endpoint.credentials.resetToken(of: id) else { return nil }
+            self.add(id)
+            return (id, token)
+        }
+
+        func retire(_ id: QUICConnectionID) {
+            self.ids.remove(id)
+            self.endpoint.router.remove(id)
+        }
+
+        func peerToken(_ token: QUICResetToken, isActive: Bool) {
+            if isActive {
+                self.tokens.insert(token)
+                self.endpoint.router.add(token, to: self)
+            } else {
+                self.tokens.remove(token)
+                self.endpoint.router.remove(token)
+            }
+        }
+    }
+
+    /// Wakes a session. The loop wants something that may be sent between threads.
+    final class QUICAlarm: NIOScheduledCallbackHandler, Sendable {
+        /// Confined to the event loop.
+        nonisolated(unsafe) weak var session: QUICSession?
+
+        func handleScheduledCallback(eventLoop: some EventLoop) {
+            self.session?.expire()
+        }
+    }
+#endif

@@ -1,0 +1,61 @@
+/// The limits and times of QUIC.
+public struct QUICConfiguration: Sendable {
+    /// How fast a connection may send (RFC 9002, section 7).
+    public enum CongestionControl: Sendable, Hashable {
+        /// Grows until packets are lost (RFC 9438); what the rest of the internet does.
+        case cubic
+        /// Measures the path's bandwidth; keeps going where packets are lost at random.
+        case bbr
+    }
+
+    /// When a client must prove that it receives at its address before it costs more than a packet (RFC 9000, section 8.1).
+    public enum AddressValidation: Sendable, Hashable {
+        /// Once so many handshakes are under way.
+        case underPressure(handshakes: Int)
+        /// Each time; costs every client a round trip.
+        case always
+    }
+
+    /// A connection on which nothing arrives for so long has ended; the smaller of both sides' counts.
+    public var idleTimeout: Duration
+    /// After so long a silence the peer is asked whether it lives; nil never asks. Less than half of the idle time, and
+    /// less than the 5 s with which other implementations count.
+    public var keepAliveInterval: Duration?
+    /// How long the handshakes of one connection may take.
+    public var handshakeTimeout: Duration = .seconds(10)
+    /// A dialled address from which not one packet has come after so long is taken for unreachable: a dead port says nothing.
+    public var answerTimeout: Duration = .seconds(5)
+    /// Streams that the peer may have open at once; those of ours beyond the peer's own limit wait for their turn.
+    public var maximumInboundStreams = 256
+    /// Streams that may exist at once on one connection, both directions together.
+    public var maximumStreams = 512
+    /// The window with which every stream begins, in bytes.
+    public var initialStreamWindow: UInt64 = 256 * 1_024
+    /// How far the receive window of one stream may grow, in bytes.
+    public var maximumStreamWindow: UInt64 = 10 * 1_024 * 1_024
+    /// The window with which every connection begins, in bytes, for all streams together.
+    public var initialWindow: UInt64 = 1_024 * 1_024
+    /// How far the receive window of a connection may grow, in bytes.
+    public var maximumWindow: UInt64 = 15 * 1_024 * 1_024
+    /// How fast a connection may send.
+    public var congestionControl: CongestionControl = .cubic
+    /// When clients must prove their address.
+    public var addressValidation: AddressValidation = .underPressure(handshakes: 64)
+    /// Arrivals and handshakes that may be under way at once on one socket; further ones are refused before any cryptography.
+    public var maximumHandshakes = 256
+    /// Let the kernel split and join datagrams (GSO, GRO) where it can.
+    public var usesOffload = true
+
+    private init(idleTimeout: Duration, keepAliveInterval: Duration?) {
+        self.idleTimeout = idleTimeout
+        self.keepAliveInterval = keepAliveInterval
+    }
+
+    /// The same as ``server``.
+    public init() { self = .server }
+
+    /// For machines that stay where they are: a dead peer is noticed within 10 s.
+    public static let server = QUICConfiguration(idleTimeout: .seconds(7), keepAliveInterval: .seconds(3))
+    /// For machines that run on batteries: the radio sleeps most of the time.
+    public static let mobile = QUICConfiguration(idleTimeout: .seconds(60), keepAliveInterval: .seconds(25))
+}

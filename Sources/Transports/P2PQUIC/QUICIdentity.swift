@@ -1,0 +1,43 @@
+import P2PCertificate
+import P2PCore
+import P2PIdentity
+
+/// Who this node is in its handshakes, and how it examines others. Made once per host.
+struct QUICIdentity: Sendable {
+    let peer: PeerID
+    let certificate: HostCertificate
+    /// What stateless reset tokens are made of. It follows from the identity, so that a node that was started again can
+    /// tell its peers that their connections are gone (RFC 9000, section 10.3.2).
+    let resetSecret: [UInt8]
+
+    /// What is signed for the secret; the signature itself never leaves the process.
+    private static let resetContext = Array("libp2p-quic-stateless-reset:".utf8)
+
+    static func make(identity: any IdentityKey, metadata: [UInt8]) async throws(TransportError) -> QUICIdentity {
+        do throws(CertificateError) {
+            let certificate = try await HostCertificate.make(identity: identity, metadata: metadata)
+            let secret = try await self.resetSecret(of: identity)
+            return QUICIdentity(peer: PeerID(identity.publicKey), certificate: certificate, resetSecret: secret)
+        } catch {
+            throw TransportError(.securityFailed, "no certificate can be made with this identity", cause: error)
+        }
+    }
+
+    private static func resetSecret(of identity: any IdentityKey) async throws(CertificateError) -> [UInt8] {
+        do throws(IdentityError) {
+            return try await identity.sign(self.resetContext)
+        } catch {
+            throw CertificateError(.signingFailed, "the identity does not sign", cause: error)
+        }
+    }
+
+    /// Examines a peer's certificate.
+    func examine(_ certificate: [UInt8], count: Int, expecting peer: PeerID?) throws(TransportError) -> CertifiedPeer {
+        do throws(CertificateError) {
+            return try CertifiedPeer.verify(chainDER: Array(repeating: certificate, count: min(count, 2)), expecting: peer)
+        } catch {
+            let code: TransportError.Code = error.code == .peerMismatch ? .peerMismatch : .securityFailed
+            throw TransportError(code, "the certificate of the peer was refused: \(error.message)", cause: error)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+#if QUIC
+    import CNgtcp2Shim
+    import Logging
+    import NIOCore
+    import P2PCore
+    import P2PIdentity
+    import P2PMultiaddr
+    import Synchronization
+
+    #if canImport(Darwin)
+        import Darwin
+    #elseif canImport(Glibc)
+        import Glibc
+    #elseif canImport(Musl)
+        import Musl
+    #endif
+
+    /// The UDP sockets of one transport: those that listen, and one per family to dial from where none does.
+    final class QUICSockets: Sendable {
+        private struct State {
+            var listening: [QUICEndpoint] = []
+            /// Sockets that only dial; they go with their last connection.
+            var dialing: [QUICEndpoint] = []
+        }
+
+        private let credentials: QUICCredentials
+        private let configuration: QUICConfiguration
+        private let group: any EventLoopGroup
+        private let logger: Logger
+        private let executors = EventLoopTaskExecutors()
+        private let state = Mutex(State())
+
+        init(credentials: QUICCredentials, configuration: QUICConfiguration, group: any EventLoopGroup, logger: Logger) {
+            self.credentials = credentials
+            self.configuration = configuration
+            self.group = group
+            self.logger = logger
+        }
+
+        // MARK: Listening
+
+        func listen(on address: QUICAddress) async throws(TransportError) -> QUICListener {
+            let arrivals = Inbox<QUICArrival, Never>(limit: QUICListener.arrivalBacklog)
+            let endpoint = try await self.bind(try address.socketAddress(), arrivals: arrivals)
+            self.state.withLock { $0.listening.append(endpoint) }
+            self.forgetWhenClosed(endpoint)
+            return QUICListener(endpoint: endpoint, arrivals: arrivals)
+        }
+
+        private func bind(_ address: quic_address, arrivals: Inbox<QUICArrival, Never>?) async throws(TransportError) -> QUICEndpoint {
+            let eventLoop = self.group.next()
+            do {
+                return try await QUICEndpoint.make(
+                    address, arrivals: arrivals, eventLoop: eventLoop, executor: self.executors.executor(for: eventLoop),
+                    credentials: self.credentials, configuration: self.configuration, logger: self.logger)
+            } catch {
+                let isTaken = (error as? QUICErrno)?.code == EADDRINUSE
+                throw TransportError(
+                    isTaken ? .addressInUse : .unreachable,
+                    "could not bind \(address.multiaddr)\(isTaken ? ": something else listens there" : "")", cause: error)
+            }
+        }
+
+        private func forgetWhenClosed(_ endpoint: QUICEndpoint) {
+            endpoint.channel.closeFuture.whenComplete { [weak self] _ in
+                self?.state.withLock { state in
+                    state.listening.removeAll { $0 === endpoint }
+                    state.dialing.removeAll { $0 === endpoint }
+                }
+            }
+        }
+
+        // MARK: Dialing
+
+        func dial(
+            _ address: QUICAddress, expecting peer: PeerID?, options: DialOptions
+        ) async throws(TransportError) -> any MuxedConnection {
+            guard options.deadline > .now() else {
+                throw TransportError(.timedOut, "the deadline passed before \(address.ip) port \(address.port) was dialled")
+            }
+            let remote = try address.socketAddress()
+            let local = try self.route(to: remote, options)
+            // A socket may go away between choosing it and using it: once more with another.
+            for _ in 0..<2 {
+                let endpoint = try await self.socket(for: local, options)
+                let handshake = QUICHandshake(
+                    eventLoop: endpoint.eventLoop, deadline: options.deadline,
+                    answerBy: .now() + TimeAmount(self.configuration.answerTimeout))
+                do throws(TransportError) {
+                    return try await handshake.run { endpoint.dial(remote, from: local, expecting: peer, ready: $0) }
+                } catch  where error.cause is QUICEndpointClosed {
+                    continue
+                }
+            }
+            throw TransportError(.closed, "the sockets to dial \(remote.multiaddr) from were closed")
+        }
+
+        private func route(to remote: quic_address, _ options: DialOptions) throws(TransportError) -> quic_address {
+            if let address = options.localAddress, let local = try QUICAddress(address)?.socketAddress(), !local.ip.isUnspecified {
+                return local
+            }
+            switch remote.route() {
+            case .success(let local) where remote.port != 0: return local
+            case .success: throw TransportError(.unreachable, "\(remote.multiaddr): nobody listens on port 0")
+            case .failure(let error): throw TransportError(.unreachable, "there is no way to \(remote.multiaddr)", cause: error)
+            }
+        }
+
+        private func socket(for local: quic_address, _ options: DialOptions) async throws(TransportError) -> QUICEndpoint {
+            let wanted = options.localAddress.flatMap { QUICAddress($0)?.port } ?? 0
+            let known = self.state.withLock { state in
+                (state.listening + state.dialing).first { $0.canDial(from: local) && (wanted == 0 || $0.address.port == wanted) }
+            }
+            if let known { return known }
+            let wildcard = quic_address(ip: local.isIPv6 ? .unspecifiedV6 : .unspecifiedV4, port: wanted)
+            let endpoint = try await self.bind(wildcard, arrivals: nil)
+            self.state.withLock { $0.dialing.append(endpoint) }
+            self.forgetWhenClosed(endpoint)
+            return endpoint
+        }
+    }
+
+    extension QUICAddress {
+        func socketAddress() throws(TransportError) -> quic_address {
+            guard let zone = self.zone, self.ip.isIPv6 else { return quic_address(ip: self.ip, port: self.port) }
+            let scope = UInt32(zone) ?? if_nametoindex(zone)
+            guard scope != 0 else { throw TransportError(.invalidAddress, "there is no interface named \(zone)") }
+            return quic_address(ip: self.ip, port: self.port, scope: scope)
+        }
+    }
+#endif

@@ -1,0 +1,100 @@
+public import Logging
+public import NIOCore
+public import NIOPosix
+public import P2PCore
+public import P2PIdentity
+public import P2PMultiaddr
+
+/// QUIC version 1 over UDP: `/ip4|ip6/…/udp/…/quic-v1`.
+///
+/// Authenticated, encrypted and multiplexed in itself. It has no room for a private network's key: see ``refusing(because:)``.
+public struct QUICTransport: Transport {
+    /// What ``ConnectionInfo/security`` says: the handshake is that of TLS 1.3, with libp2p's certificates.
+    public static let security = ProtocolID("/tls/1.0.0")
+    /// What ``ConnectionInfo/muxer`` says.
+    public static let muxer = ProtocolID("/quic-v1")
+    /// Whether QUIC was built in; without it every dial and listen fails and names the package trait.
+    public static var isBuiltIn: Bool {
+        #if QUIC
+            true
+        #else
+            false
+        #endif
+    }
+
+    /// Why it does nothing.
+    private let refusal: TransportError?
+    #if QUIC
+        private let sockets: QUICSockets?
+    #endif
+
+    private init(refusal: TransportError) {
+        self.refusal = refusal
+        #if QUIC
+            self.sockets = nil
+        #endif
+    }
+
+    /// A transport that knows its addresses and refuses them, with a reason for people: for a node whose other settings rule QUIC out.
+    public static func refusing(because reason: String) -> QUICTransport {
+        QUICTransport(refusal: TransportError(.unsupportedAddress, reason))
+    }
+
+    #if QUIC
+        private init(sockets: QUICSockets) {
+            self.refusal = nil
+            self.sockets = sockets
+        }
+    #endif
+
+    /// - Parameters:
+    ///   - identity: signs the certificate and the secret of stateless resets, once each.
+    ///   - metadata: what the application attaches to every handshake, at most 4 KiB. A listener's is readable by dialers
+    ///     that have not yet proved who they are.
+    ///   - group: where the sockets live; each socket's connections stay on one of its loops.
+    /// - Throws: ``TransportError/Code/securityFailed`` when the identity does not sign, or the metadata is too long.
+    public static func make(
+        identity: any IdentityKey, metadata: [UInt8] = [], configuration: QUICConfiguration = QUICConfiguration(),
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.quic")
+    ) async throws(TransportError) -> QUICTransport {
+        #if QUIC
+            let credentials = try QUICCredentials(try await QUICIdentity.make(identity: identity, metadata: metadata))
+            return QUICTransport(
+                sockets: QUICSockets(credentials: credentials, configuration: configuration, group: group, logger: logger))
+        #else
+            return QUICTransport(
+                refusal: TransportError(
+                    .notBuiltIn, "QUIC is not built in; build with the package trait QUIC (or Full), which needs ngtcp2"))
+        #endif
+    }
+
+    /// Looks at the form of the address only.
+    public func canDial(_ address: Multiaddr) -> Bool { QUICAddress(address) != nil }
+
+    /// Looks at the form of the address only.
+    public func canListen(on address: Multiaddr) -> Bool { QUICAddress(address) != nil }
+
+    /// Dials from a socket that listens, where one can; the peer then sees an address at which it can dial back.
+    public func dial(
+        _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
+    ) async throws(TransportError) -> any MuxedConnection {
+        guard let endpoint = QUICAddress(address) else { throw Self.unsupported(address) }
+        #if QUIC
+            if let sockets = self.sockets { return try await sockets.dial(endpoint, expecting: peer, options: options) }
+        #endif
+        throw self.refusal ?? Self.unsupported(address)
+    }
+
+    /// Binds an IP address; a wildcard stands for every interface.
+    public func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
+        guard let endpoint = QUICAddress(address) else { throw Self.unsupported(address) }
+        #if QUIC
+            if let sockets = self.sockets { return try await sockets.listen(on: endpoint) }
+        #endif
+        throw self.refusal ?? Self.unsupported(address)
+    }
+
+    private static func unsupported(_ address: Multiaddr) -> TransportError {
+        TransportError(.unsupportedAddress, "\(address) is no QUIC address; it would be /ip4 or /ip6, /udp and /quic-v1")
+    }
+}
