@@ -94,6 +94,16 @@ class Nodes:
     def peer(self, kind, stack):
         return self._get((kind, stack), lambda: make_peer(kind, stack))
 
+    def dialer(self, kind, stack):
+        """A node to dial us with.
+
+        py-libp2p keeps a QUIC connection that its dialer has closed and uses it for the way back, so it gets a node that
+        nobody has dialled.
+        """
+        if (kind, stack.transport) == ("py", "quic-v1"):
+            return self._get((kind, stack, "dialer"), lambda: make_peer(kind, stack))
+        return self.peer(kind, stack)
+
     def ours(self, stack, key_type="ed25519"):
         daemon = self._nodes.get(("ours", stack, key_type))
         if daemon is not None and not daemon.is_running:

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.parametrize("stack", STACKS, ids=str)
 
 def test_python_half_closes_and_still_gets_the_rest(nodes, stack):
     text = "the tail of a finished stream " * 100
-    assert nodes.peer("py", stack).half_close(nodes.ours(stack).address, text) == text
+    assert nodes.dialer("py", stack).half_close(nodes.ours(stack).address, text) == text
 
 
 def test_perf_from_python(nodes, stack):
-    result = nodes.peer("py", stack).perf(nodes.ours(stack).address, 3 * MIB, 2 * MIB)
+    result = nodes.dialer("py", stack).perf(nodes.ours(stack).address, 3 * MIB, 2 * MIB)
     assert (result["upload_bytes"], result["download_bytes"]) == (3 * MIB, 2 * MIB)
 
 

@@ -19,9 +19,10 @@ from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.identity.identify.pb.identify_pb2 import Identify
-from libp2p.network.stream.exceptions import StreamEOF
+from libp2p.network.stream.exceptions import StreamEOF, StreamReset
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.perf import PerfService
+from libp2p.transport.quic.exceptions import QUICStreamClosedError
 
 PING, IDENTIFY, ECHO = (TProtocol(name) for name in ("/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/echo/1.0.0"))
 CHUNK = 32 * 1024
@@ -110,12 +111,18 @@ async def read_exactly(stream, count):
 
 
 async def chunks_of(stream):
-    """What comes until the peer finishes; py-libp2p tells that by an exception."""
+    """What comes until the peer finishes; py-libp2p tells that by an exception.
+
+    Over QUIC it is another one when the end comes together with the last bytes, after a half-close of its own.
+    """
     try:
         while chunk := await stream.read(CHUNK):
             yield chunk
     except StreamEOF:
         return
+    except StreamReset as error:
+        if not isinstance(error.__cause__, QUICStreamClosedError):
+            raise
 
 
 async def serve_echo(stream):
