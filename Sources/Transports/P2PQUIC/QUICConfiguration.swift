@@ -55,7 +55,7 @@ public struct QUICConfiguration: Sendable {
     public init() { self = .server }
 
     /// For machines that stay where they are: a dead peer is noticed within 10 s.
-    public static let server = QUICConfiguration(idleTimeout: .seconds(7), keepAliveInterval: .seconds(3))
+    public static let server = QUICConfiguration(idleTimeout: .seconds(6), keepAliveInterval: .seconds(3))
     /// For machines that run on batteries: the radio sleeps most of the time.
     public static let mobile = QUICConfiguration(idleTimeout: .seconds(60), keepAliveInterval: .seconds(25))
 }
