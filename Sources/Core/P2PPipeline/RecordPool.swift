@@ -8,7 +8,7 @@ import Synchronization
 /// they have let go by then, and fresh memory if not.
 public final class RecordPool {
     /// Records this small are common on connections that say little.
-    static let smallCapacity = 2_048
+    public static let smallCapacity = 2_048
     /// Room for the largest record.
     static let largeCapacity = 65_536
     /// Buffers of each kind that are kept.

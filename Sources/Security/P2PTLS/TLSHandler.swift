@@ -109,6 +109,28 @@ final class TLSHandler: ChannelInboundHandler, RecordWriter {
         promise.fail(error.transportError)
     }
 
+    // MARK: Inbound
+
+    /// Hands on what the library has opened, in buffers of a record's size.
+    ///
+    /// The library gathers a whole read in one buffer, which it uses again. A stream that keeps a slice of it would have to copy the slice
+    /// into fresh memory, or the library its buffer.
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var plaintext = self.unwrapInboundIn(data)
+        guard plaintext.readableBytes > RecordPool.smallCapacity else {
+            context.fireChannelRead(data)
+            return
+        }
+        while plaintext.readableBytes > 0 {
+            let count = min(plaintext.readableBytes, TLSLimits.maximumPayload)
+            var record = self.pool.take(capacity: count)
+            guard var piece = plaintext.readSlice(length: count) else { return }
+            record.writeBuffer(&piece)
+            context.fireChannelRead(self.wrapInboundOut(record))
+            self.pool.recycle(record)
+        }
+    }
+
     // MARK: Outbound
 
     func makeRecord(payload: Int) -> ByteBuffer {
