@@ -124,6 +124,10 @@ let package = Package(
             name: "CNgtcp2", path: "Sources/Transports/CNgtcp2", pkgConfig: ngtcp2Package,
             providers: [.apt(["libngtcp2-dev", "libngtcp2-crypto-gnutls-dev", "libgnutls28-dev"]), .brew(["libngtcp2"])]),
 
+        // Discovery
+        room("Discovery", "P2PMDNS", core + [nioPosix]),
+        room("Discovery", "P2PBootstrap", core),
+
         // Above it
         room("Host", "P2PSwarm", core),
         room("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", lifecycle]),
@@ -140,7 +144,7 @@ let package = Package(
             core + [
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
                 crypto, nioEmbedded,
-                "P2PPlaintext", "P2PMplex", "P2PQUIC",
+                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS",
             ]),
         .target(
             name: "P2P",
@@ -148,7 +152,7 @@ let package = Package(
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PQUIC", "P2PMemory",
                 "P2PSwarm", "P2PHost",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
-                "P2PPlaintext", "P2PMplex",
+                "P2PPlaintext", "P2PMplex", "P2PMDNS", "P2PBootstrap",
             ],
             path: "Sources/P2P", swiftSettings: settings),
         .executableTarget(
@@ -164,6 +168,8 @@ let package = Package(
         .testTarget(name: "P2PTests", dependencies: ["P2P"], path: "Tests/P2PTests", swiftSettings: settings),
         tests("Host", "P2PSwarm", core + [nioPosix]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix, lifecycle]),
+        tests("Discovery", "P2PMDNS", core),
+        tests("Discovery", "P2PBootstrap", core),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PEcho", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PPerf", core + ["P2PProtocolTesting"]),

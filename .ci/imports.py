@@ -64,7 +64,7 @@ MAY_IMPORT = {
         "P2PProtocolTesting": CORE,
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"P2PQUIC", "Crypto", "NIOEmbedded"},
+        | {"P2PQUIC", "P2PMDNS", "Crypto", "NIOEmbedded"},
     },
     "P2P": {"P2P": None},
     "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},

@@ -88,6 +88,10 @@ def seeds(vectors):
         for target in ("public-key", "private-key", "signed-envelope", "peer-record", "noise-payload"):
             yield target, path.read_bytes()
         yield "identify", b"\x00" + path.read_bytes()
+    for path in sorted((vectors / "dns-corpus/test").glob("*/*")):
+        packet = path.read_bytes()
+        yield "dns-message", packet
+        yield "mdns-machine", b"\x09\x00\x32" + len(packet).to_bytes(2, "big") + packet
 
 
 def certificates(vectors):

@@ -5,12 +5,14 @@ import P2PEcho
 public import P2PHost
 import P2PIdentify
 public import P2PIdentity
+import P2PMDNS
 import P2PMplex
 import P2PNoise
 import P2PPerf
 import P2PPing
 import P2PPipeline
 import P2PPlaintext
+import P2PPrivateNetwork
 import P2PQUIC
 import P2PTCP
 import P2PTLS
@@ -49,6 +51,14 @@ extension PeerHost {
         host.register(greeting: identify)
         host.runAlongside { streams in await identify.pushChanges(opening: streams) }
         for case let tls as TLSSecurity in security { host.runAlongside { _ in await tls.keepFresh() } }
+        var discovery = configuration.discovery
+        if var mdns = configuration.mdns {
+            // The nodes of a private network are among themselves here, too.
+            if mdns.networkFingerprint == nil { mdns.networkFingerprint = try configuration.privateNetworkKey?.fingerprint() }
+            discovery.append(
+                MDNSDiscovery(peer: host.peerID, configuration: mdns, group: configuration.group, logger: configuration.logger))
+        }
+        for source in discovery { host.register(discovery: source) }
         return host
     }
 

@@ -3,6 +3,7 @@ public import NIOCore
 import NIOPosix
 public import P2PCore
 public import P2PHost
+public import P2PMDNS
 public import P2PMplex
 public import P2PPrivateNetwork
 public import P2PQUIC
@@ -44,6 +45,10 @@ public struct StandardConfiguration: Sendable {
     public var gater: any ConnectionGater
     /// Remembers peers; nil keeps them in memory.
     public var peerstore: (any Peerstore)?
+    /// Announces the node on the local network and finds others there; nil, the default, keeps it silent.
+    public var mdns: MDNSConfiguration?
+    /// Further sources of peers.
+    public var discovery: [any Discovery]
     /// Where the host logs.
     public var logger: Logger
 
@@ -64,6 +69,8 @@ public struct StandardConfiguration: Sendable {
         self.group = MultiThreadedEventLoopGroup.singleton
         self.gater = OpenGater()
         self.peerstore = nil
+        self.mdns = nil
+        self.discovery = []
         self.logger = Logger(label: "p2p")
     }
 }

@@ -18,12 +18,14 @@ public struct HostConfiguration: Sendable {
     public var protocolVersion: String
     /// How many peers at different addresses must have seen this node at an address before it is announced.
     public var observersNeeded: Int
+    /// Whether peers that a source of discovery finds are dialled.
+    public var dialsDiscovered: Bool
 
     /// The defaults make a node of the public network.
     public init(
         limits: ResourceLimits = ResourceLimits(), dialTimeout: Duration = .seconds(15), handshakeTimeout: Duration = .seconds(10),
         negotiationTimeout: Duration = .seconds(10), shutdownGrace: Duration = .seconds(5), agentVersion: String = "swift-p2p/0.1.0",
-        protocolVersion: String = "ipfs/0.1.0", observersNeeded: Int = 4
+        protocolVersion: String = "ipfs/0.1.0", observersNeeded: Int = 4, dialsDiscovered: Bool = true
     ) {
         self.limits = limits
         self.dialTimeout = dialTimeout
@@ -33,5 +35,6 @@ public struct HostConfiguration: Sendable {
         self.agentVersion = agentVersion
         self.protocolVersion = protocolVersion
         self.observersNeeded = observersNeeded
+        self.dialsDiscovered = dialsDiscovered
     }
 }

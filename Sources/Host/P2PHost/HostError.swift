@@ -16,6 +16,8 @@ public struct HostError: CodedError {
         public static let protocolTaken = Code("protocolTaken")
         /// The handler names no protocol, or one that multistream-select cannot carry, such as its own words `na` and `ls`.
         public static let invalidProtocol = Code("invalidProtocol")
+        /// As many peers are to stay connected as a host keeps; the message names the limit.
+        public static let tooManyKept = Code("tooManyKept")
     }
 
     /// Why, for programs.

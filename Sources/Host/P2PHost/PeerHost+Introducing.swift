@@ -24,7 +24,7 @@ extension PeerHost: PeerIntroducing {
     }
 
     /// Where this node listens, and where enough peers see it; without `/p2p`.
-    private var announcedAddresses: [Multiaddr] {
+    var announcedAddresses: [Multiaddr] {
         var addresses = self.swarm.listenAddresses
         for address in self.observed.withLock({ $0.confirmed }) where !addresses.contains(address) { addresses.append(address) }
         return addresses

@@ -26,6 +26,7 @@ extension PeerHost: Service {
     private func runUntilShutDown() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.counted { await self.negotiations.run() } }
+            group.addTask { await self.counted { await self.keeper.run(self) } }
             group.addTask {
                 await self.counted {
                     await self.shutdownRequested.wait()

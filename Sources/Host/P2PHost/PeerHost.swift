@@ -26,6 +26,7 @@ public final class PeerHost: Sendable {
     let changes: IntroductionChanges
     let started = Signal()
     let shutdownRequested = Signal()
+    let keeper = ConnectionKeeper()
     let logger: Logger
 
     /// - Parameters:

@@ -38,6 +38,8 @@ extension FuzzTarget {
                 [3] + ClientHelloFuzzing.message(offering: ["libp2p"], recordSize: 20), [1] + ClientHelloFuzzing.message(offering: []),
             ]
         case .identify: Self.introductions
+        case .dnsMessage: MDNSFuzzing.messages
+        case .mdnsMachine: MDNSFuzzing.packets
         case .noisePayload: [Self.payload]
         case .pskFile: Self.keyFiles
         case .privateNetwork: [[1, 3, 0, 0, 1, 2, 3], [1, 1, 0, 30] + [UInt8](0..<200), [0, 5, 0, 0] + [UInt8](0..<64)]

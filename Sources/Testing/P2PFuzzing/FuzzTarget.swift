@@ -73,6 +73,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case pskFile = "psk-file"
     /// Bytes below a private network's key, from a member and from others.
     case privateNetwork = "private-network"
+    /// DNS messages of local discovery.
+    case dnsMessage = "dns-message"
+    /// Packets that local discovery receives.
+    case mdnsMachine = "mdns-machine"
 
     /// Does the work that `bytes` stand for.
     public func run(_ bytes: [UInt8]) {
@@ -112,6 +116,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .quicDatagrams: QUICFuzzing.datagrams(bytes)
         case .pskFile: PrivateNetworkFuzzing.keyFile(bytes)
         case .privateNetwork: PrivateNetworkFuzzing.session(bytes)
+        case .dnsMessage: MDNSFuzzing.message(bytes)
+        case .mdnsMachine: MDNSFuzzing.machine(bytes)
         }
     }
 
@@ -125,7 +131,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .yamuxPair, .yamuxHandler, .mplexPair, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
         case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession, .quicDatagrams: 2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
-        case .yamuxSessions: 4_096
+        case .yamuxSessions, .mdnsMachine: 4_096
+        case .dnsMessage: 9_100
         case .privateKey, .keyFile: 10_000
         case .clientHello: 3_000
         case .multiaddrText, .signedEnvelope, .identify, .certificate: 17_500

@@ -41,6 +41,11 @@ final class FakeNetwork: Sendable {
         self.state.withLock { $0.behaviours[address] = behaviour }
     }
 
+    /// Whoever listens there answers again.
+    func clear(_ address: Multiaddr) {
+        self.state.withLock { $0.behaviours[address] = nil }
+    }
+
     /// Addresses in the order in which they were dialled.
     var dialled: [Multiaddr] { self.state.withLock { $0.dialled } }
     var mostInFlight: Int { self.state.withLock { $0.mostInFlight } }

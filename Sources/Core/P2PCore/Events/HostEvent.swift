@@ -12,6 +12,8 @@ public enum HostEvent: Sendable {
     case disconnected(ConnectionInfo, reason: ConnectionError)
     /// A peer introduced itself.
     case identified(ConnectionInfo, Introduction)
+    /// A source of discovery found a peer, or found it again; unverified.
+    case discovered(DiscoveredPeer)
     /// An arrival was not accepted, or its handshakes failed.
     case arrivalFailed(address: Multiaddr, error: TransportError)
     /// The subscriber was too slow, and so many events were dropped.

@@ -15,11 +15,13 @@ struct DaemonCommand: ToolCommand {
               p2p daemon --listen /ip4/0.0.0.0/tcp/4001 --listen /ip4/0.0.0.0/udp/4001/quic-v1
               p2p daemon --listen /ip4/127.0.0.1/tcp/4001 --listen /ip6/::1/tcp/4001
               p2p daemon --listen /ip4/127.0.0.1/tcp/0 --json
+              p2p daemon --mdns --mdns-interface lo --listen /ip4/127.0.0.1/tcp/0
             """)
 
     @Option(help: ArgumentHelp("Where to listen; repeat it for several.", valueName: "multiaddr"), transform: TargetOptions.parse)
     var listen: [Multiaddr] = []
 
+    @OptionGroup var discovery: DiscoveryOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
@@ -31,7 +33,8 @@ struct DaemonCommand: ToolCommand {
 
     func execute(_ console: Console) async throws {
         let listen = try self.listen.isEmpty ? self.everywhere() : self.listen
-        try await NodeSession.run(self.node, grace: .seconds(2)) { session in
+        try await NodeSession.run(self.node, grace: .seconds(2), adjust: self.discovery.apply) { session in
+            try self.discovery.keepConnected(session.host)
             try await DaemonRun(host: session.host, console: console).run(listen)
         }
     }

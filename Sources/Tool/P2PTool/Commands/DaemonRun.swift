@@ -35,6 +35,7 @@ struct DaemonRun: Sendable {
     private func print(_ events: HostEvents, except announced: Set<Multiaddr>) async {
         var throttle = LogThrottle()
         var announced = announced
+        let discovered = SeenPeers()
         for await event in events {
             switch event {
             case .listening(let address):
@@ -59,6 +60,8 @@ struct DaemonRun: Sendable {
                 self.log(reason, on: connection, &throttle)
             case .identified:
                 break
+            case .discovered(let found):
+                if discovered.isNews(found) { await self.print(.discovered(found), found.text) }
             case .arrivalFailed(let address, let error):
                 self.log("an arrival was refused or failed", kind: error.code.description, from: address, error, &throttle)
             case .lost(let count):

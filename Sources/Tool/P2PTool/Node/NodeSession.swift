@@ -12,9 +12,12 @@ struct NodeSession {
     /// Makes a host, runs it beside `body`, and shuts it down in an orderly way when `body` ends or, at once, when SIGTERM or SIGINT
     /// comes; these also cancel `body`.
     ///
-    /// - Parameter grace: how long streams may go on after that.
+    /// - Parameters:
+    ///   - grace: how long streams may go on after that.
+    ///   - adjust: says what else the host is to do.
     static func run<Success: Sendable>(
-        _ options: NodeOptions, grace: Duration = .zero, _ body: @escaping @Sendable (NodeSession) async throws -> Success
+        _ options: NodeOptions, grace: Duration = .zero, adjust: (inout StandardConfiguration) -> Void = { _ in },
+        _ body: @escaping @Sendable (NodeSession) async throws -> Success
     ) async throws -> Success {
         var configuration = StandardConfiguration()
         configuration.host.agentVersion = "swift-p2p/\(ToolVersion.current)"
@@ -29,6 +32,7 @@ struct NodeSession {
         if !options.muxer.isEmpty { configuration.muxers = options.muxer.map(\.name) }
         configuration.negotiatesMuxersEarly = !options.noEarlyMuxer
         configuration.privateNetworkKey = try options.privateNetworkKey()
+        adjust(&configuration)
         let host = try await PeerHost.standard(identity: try options.identity(), configuration: configuration)
         let session = NodeSession(host: host, options: options)
         let signals = ProcessSignals.termination()
@@ -39,8 +43,9 @@ struct NodeSession {
         return try result.get()
     }
 
-    private static func untilTerminated<Success: Sendable>(
-        _ signals: AsyncStream<Void>, shuttingDown host: PeerHost, _ body: @escaping @Sendable () async throws -> Success
+    /// Runs `body` to its end or a signal, which cancels it.
+    static func untilTerminated<Success: Sendable>(
+        _ signals: AsyncStream<Void>, shuttingDown host: PeerHost?, _ body: @escaping @Sendable () async throws -> Success
     ) async -> Result<Success, any Error> {
         await withTaskGroup(of: Result<Success, any Error>?.self) { group in
             group.addTask {
@@ -57,7 +62,7 @@ struct NodeSession {
             let first = await group.next() ?? nil
             // In this order: a body that is cancelled is not to see its connections fail.
             group.cancelAll()
-            host.shutDown()
+            host?.shutDown()
             let second = await group.next() ?? nil
             return first ?? second ?? .failure(CancellationError())
         }

@@ -1,0 +1,98 @@
+"""Local discovery among enemies: garbage, pointer loops, floods of questions and of invented peers, senders from elsewhere."""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from peers import ours
+from peers.lan import Lan
+
+ATTACK = pathlib.Path(__file__).with_name("mdns_attack_main.py")
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def lan():
+    try:
+        made = Lan()
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    yield made
+    made.remove()
+
+
+def sent_by(host):
+    """Packets that a host has sent on its interface so far."""
+    return int(host.run("cat", "/sys/class/net/eth0/statistics/tx_packets").stdout)
+
+
+def attack(host, *arguments):
+    finished = host.run(sys.executable, ATTACK, *arguments)
+    return int(finished.stdout)
+
+
+def settled(daemon):
+    previous = None
+    for _ in range(50):
+        stats = daemon.stats()
+        if previous and all(stats[name] == previous[name] for name in ("fds", "tasks", "connections", "pending")):
+            return stats
+        previous = stats
+        time.sleep(0.2)
+    raise AssertionError(f"the daemon does not settle: {previous}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("garbage", ""), ("loops", "pointer"), ("queries", "more packets"), ("peers", None)]
+)
+def test_a_flood(lan, kind, reason):
+    host, enemy = lan.host(), lan.host()
+    daemon = ours.Daemon(f"/ip4/{host.address}/tcp/0", options=["--mdns"], wrapper=host.inside)
+    try:
+        time.sleep(3)
+        before, sent = settled(daemon), sent_by(host)
+        # Nobody is at the address that invented peers name, and the host itself says so at once.
+        assert attack(enemy, kind, enemy.address, host.address) >= 5_000
+        started = time.monotonic()
+        neighbour = ours.Daemon(f"/ip4/{lan.host().address}/tcp/0", options=["--mdns"], wrapper=lan.hosts[-1].inside)
+        try:
+            daemon.process.wait_for(
+                lambda item: item.get("event") == "connected" and item["peer"] == neighbour.peer, timeout=10
+            )
+            assert time.monotonic() - started < 8
+        finally:
+            assert neighbour.stop() == 0
+        time.sleep(5)
+        after = settled(daemon)
+        assert daemon.is_running
+        for name in ("fds", "connections", "pending"):
+            assert after[name] == before[name], (name, before, after)
+        # Up to 256 invented peers wait for a dial each while they are vouched for.
+        assert after["rss_bytes"] - before["rss_bytes"] <= 8 * MIB
+        if kind == "queries":
+            assert sent_by(host) - sent <= 60 + 20, "a question must not make it send without end"
+        if reason is not None:
+            lines = [line for line in daemon.log_text().splitlines() if "local discovery was ignored" in line]
+            assert 1 <= len(lines) <= 2, daemon.log_text()
+            assert reason in lines[0]
+    finally:
+        assert daemon.stop() == 0
+
+
+def test_a_sender_from_another_network_is_not_heard(lan):
+    host, enemy = lan.host(), lan.host()
+    foreign = lan.plug(enemy, "eth1", prefix="192.168.55")
+    daemon = ours.Daemon(f"/ip4/{host.address}/tcp/0", options=["--mdns"], wrapper=host.inside)
+    try:
+        time.sleep(1)
+        attack(enemy, "peers", foreign)
+        time.sleep(1)
+        assert daemon.process.all("discovered") == []
+        assert "the sender is not on the link" in daemon.log_text()
+        assert attack(enemy, "peers", enemy.address) > 0
+        daemon.process.wait_for("discovered", timeout=5)
+    finally:
+        assert daemon.stop() == 0

@@ -1,0 +1,235 @@
+"""Local discovery, on networks that the tests make themselves: with ourselves, py-libp2p, avahi and python-zeroconf."""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from peers import avahi, ours
+from peers.lan import Lan
+from peers.processes import JSONProcess, ProcessEnded
+
+HERE = pathlib.Path(__file__).parent
+SOON = 5
+"""Within so many seconds nodes must have found each other."""
+
+
+@pytest.fixture
+def lan():
+    try:
+        made = Lan()
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    yield made
+    made.remove()
+
+
+class Started:
+    """Processes of one test; what is ours must end with 0."""
+
+    def __init__(self):
+        self._daemons, self._others = [], []
+
+    def daemon(self, host, *options, address=None):
+        listen = f"/ip4/{address or host.address}/tcp/0"
+        daemon = ours.Daemon(listen, options=["--mdns", *options], wrapper=host.inside)
+        self._daemons.append(daemon)
+        return daemon
+
+    def discover(self, host, *options):
+        return self.process([*host.inside, ours.BINARY, "discover", "--json", *options], ours.environment())
+
+    def process(self, arguments, environment=None):
+        process = JSONProcess(arguments, environment=environment)
+        self._others.append(process)
+        return process
+
+    def script(self, host, name, *arguments):
+        process = self.process([*host.inside, sys.executable, HERE / "peers" / name, *arguments])
+        process.ready = process.wait_for("ready", timeout=40)
+        return process
+
+    def stop(self):
+        for process in self._others:
+            process.stop()
+        return [daemon.stop() for daemon in self._daemons]
+
+
+@pytest.fixture
+def started():
+    processes = Started()
+    yield processes
+    codes = processes.stop()
+    assert all(code == 0 for code in codes), codes
+
+
+def sees(process, peer, event="discovered", timeout=SOON, after=0):
+    return process.wait_for(
+        lambda item: item.get("event") == event and item.get("peer") == peer, timeout=timeout, after=after
+    )
+
+
+def test_three_of_ours_find_and_connect(lan, started):
+    daemons = [started.daemon(lan.host()) for _ in range(3)]
+    for one in daemons:
+        for other in daemons:
+            if one is not other:
+                found = sees(one.process, other.peer)
+                assert other.address in found["addresses"]
+                assert not any("127.0.0.1" in address for address in found["addresses"])
+                sees(one.process, other.peer, event="connected")
+
+
+def test_the_discover_command_lists_what_appears_and_is_not_seen(lan, started):
+    first, second = lan.host(), lan.host()
+    daemon = started.daemon(first)
+    listing = started.discover(second)
+    assert sees(listing, daemon.peer)["addresses"] == [daemon.address]
+    late = started.daemon(lan.host())
+    sees(listing, late.peer)
+    assert {item["peer"] for item in daemon.process.all("discovered")} == {late.peer}
+    bounded = ours.run("discover", "--timeout", "2", "--json", wrapper=second.inside)
+    assert bounded.code == 0, bounded
+    assert {item["peer"] for item in bounded.objects} == {daemon.peer, late.peer}
+
+
+def test_loopback_addresses_stay_on_loopback(lan, started):
+    host, neighbour = lan.host(), lan.host()
+    daemon = ours.Daemon(
+        ["/ip4/127.0.0.1/tcp/0", f"/ip4/{host.address}/tcp/0"], options=["--mdns"], wrapper=host.inside
+    )
+    try:
+        outside = started.discover(neighbour)
+        assert sees(outside, daemon.peer)["addresses"] == [daemon.addresses[1]]
+        inside = started.discover(host, "--mdns-interface", "lo")
+        assert set(sees(inside, daemon.peer)["addresses"]) == set(daemon.addresses)
+    finally:
+        assert daemon.stop() == 0
+
+
+def test_an_interface_that_is_not_named_stays_silent(lan, started):
+    host, neighbour = lan.host(), lan.host()
+    daemon = started.daemon(host, "--mdns-interface", "lo")
+    with pytest.raises(ProcessEnded):
+        sees(started.discover(neighbour), daemon.peer, timeout=3)
+
+
+def test_without_the_flag_a_daemon_is_silent(lan, started):
+    host, neighbour = lan.host(), lan.host()
+    daemon = ours.Daemon(f"/ip4/{host.address}/tcp/0", wrapper=host.inside)
+    try:
+        with pytest.raises(ProcessEnded):
+            sees(started.discover(neighbour), daemon.peer, timeout=3)
+    finally:
+        assert daemon.stop() == 0
+
+
+def test_two_interfaces_of_one_host(lan, started):
+    host, neighbour = lan.host(), lan.host()
+    other = Lan("10.78.0")
+    try:
+        second = other.plug(host, "eth1")
+        far = other.host()
+        daemon = ours.Daemon(
+            [f"/ip4/{host.address}/tcp/0", f"/ip4/{second}/tcp/0"], options=["--mdns"], wrapper=host.inside
+        )
+        try:
+            one, two = started.daemon(neighbour), started.daemon(far)
+            for side in (one, two):
+                sees(daemon.process, side.peer, event="connected")
+                sees(side.process, daemon.peer)
+        finally:
+            assert daemon.stop() == 0
+        assert not any(item["peer"] == two.peer for item in one.process.all("discovered"))
+    finally:
+        other.remove()
+
+
+def test_an_interface_that_goes_and_comes_back(lan, started):
+    host = lan.host()
+    daemon = started.daemon(host)
+    first = started.daemon(lan.host())
+    sees(daemon.process, first.peer, event="connected")
+    lan.unplug(host)
+    time.sleep(2)
+    missed = started.daemon(lan.host())
+    with pytest.raises(ProcessEnded):
+        sees(daemon.process, missed.peer, timeout=3)
+    mark = missed.process.mark()
+    lan.plug_back(host)
+    sees(daemon.process, missed.peer, timeout=SOON)
+    sees(missed.process, daemon.peer, timeout=SOON, after=mark)
+    sees(daemon.process, missed.peer, event="connected", timeout=SOON)
+
+
+def test_an_interface_that_comes_later(lan, started):
+    host = lan.host()
+    daemon = ours.Daemon("/ip4/0.0.0.0/tcp/0", options=["--mdns"], wrapper=host.inside)
+    other = Lan("10.79.0")
+    try:
+        far = other.host()
+        neighbour = started.daemon(far)
+        other.plug(host, "eth1")
+        sees(daemon.process, neighbour.peer, event="connected")
+    finally:
+        assert daemon.stop() == 0
+        other.remove()
+
+
+def test_with_py_libp2p(lan, started):
+    one, two = lan.host(), lan.host()
+    python = started.script(two, "mdns_python_main.py", f"/ip4/{two.address}/tcp/4100")
+    daemon = started.daemon(one)
+    found = sees(daemon.process, python.ready["peer"], timeout=20)
+    assert any("/tcp/4100/" in address for address in found["addresses"]), found
+    sees(daemon.process, python.ready["peer"], event="connected", timeout=20)
+    seen = sees(python, daemon.peer, timeout=20)
+    assert daemon.address.split("/p2p/")[0] in seen["addresses"]
+
+
+def test_python_zeroconf_reads_our_answers(lan, started):
+    one, two = lan.host(), lan.host()
+    browser = started.script(two, "zeroconf_main.py", "browse", two.address)
+    daemon = ours.Daemon(f"/ip4/{one.address}/tcp/0", options=["--mdns"], wrapper=one.inside)
+    try:
+        found = browser.wait_for("found", timeout=10)
+        assert found["texts"]["dnsaddr"] == daemon.address
+        assert found["addresses"] == [one.address]
+        assert str(found["port"]) == daemon.address.split("/")[4]
+        assert 32 <= len(found["name"].split(".")[0]) <= 63
+    finally:
+        assert daemon.stop() == 0
+    assert browser.wait_for("removed", timeout=10)["name"] == found["name"]
+
+
+def test_we_read_python_zeroconf(lan, started):
+    one, two = lan.host(), lan.host()
+    peer = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"
+    address = f"/ip4/{two.address}/tcp/4500/p2p/{peer}"
+    started.script(two, "zeroconf_main.py", "advertise", two.address, address)
+    assert sees(started.discover(one), peer)["addresses"] == [address]
+
+
+@pytest.mark.skipif(not avahi.is_here(), reason="no avahi here")
+def test_beside_avahi_which_sees_the_service(lan, started, tmp_path):
+    """avahi runs on the same host as one of our nodes, and on the same port."""
+    one, two = lan.host(), lan.host()
+    near, far = started.daemon(one), started.daemon(two)
+    responder = avahi.Avahi(one, tmp_path)
+    try:
+        wanted = {near.address, far.address}
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            lines = [line for line in responder.browse("_p2p._udp") or [] if line.startswith("=")]
+            if all(any(f"dnsaddr={address}" in line for line in lines) for address in wanted):
+                break
+            time.sleep(0.5)
+        else:
+            pytest.fail("\n".join(lines))
+        assert any("_p2p._udp" in line for line in responder.browse("--all") or [])
+        late = started.daemon(lan.host())
+        sees(near.process, late.peer, event="connected")
+    finally:
+        responder.stop()

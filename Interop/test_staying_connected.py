@@ -1,0 +1,60 @@
+"""A daemon with `--bootstrap` finds its peer when it comes, and again after every loss."""
+
+import os
+import signal
+import time
+
+from peers import ours
+
+SOON = 5
+
+
+def connected(daemon, peer, after=0):
+    return daemon.process.wait_for(
+        lambda item: item.get("event") == "connected" and item["peer"] == peer, timeout=SOON, after=after
+    )
+
+
+def test_a_lost_peer_is_dialled_again(keys):
+    key = keys("ed25519")
+    far = ours.Daemon(key=key)
+    address, peer = far.address, far.peer
+    listen = address.split("/p2p/")[0]
+    near = ours.Daemon(options=["--bootstrap", address])
+    try:
+        connected(near, peer)
+        for end in (signal.SIGTERM, signal.SIGKILL):
+            mark = near.process.mark()
+            os.kill(far.pid, end)
+            near.process.wait_for("disconnected", after=mark, timeout=SOON)
+            far.process.process.wait()
+            # Long enough for several dials to fail.
+            time.sleep(4)
+            mark = near.process.mark()
+            far = ours.Daemon(listen, key=key)
+            connected(near, peer, after=mark)
+    finally:
+        codes = near.stop(), far.stop()
+    assert codes == (0, 0)
+
+
+def test_a_peer_that_is_not_there_yet(keys):
+    first = ours.Daemon(key=keys("secp256k1"))
+    address, peer = first.address, first.peer
+    assert first.stop() == 0
+    near = ours.Daemon(options=["--bootstrap", address])
+    try:
+        time.sleep(3)
+        far = ours.Daemon(address.split("/p2p/")[0], key=keys("secp256k1"))
+        try:
+            connected(near, peer)
+        finally:
+            assert far.stop() == 0
+    finally:
+        assert near.stop() == 0
+
+
+def test_a_bootstrap_address_must_name_its_peer():
+    outcome = ours.run("daemon", "--bootstrap", "/ip4/127.0.0.1/tcp/4001")
+    assert outcome.code == 64
+    assert "/p2p/" in outcome.stderr

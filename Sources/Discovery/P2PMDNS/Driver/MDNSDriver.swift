@@ -1,0 +1,160 @@
+import Logging
+import NIOCore
+import P2PCore
+import P2PMultiaddr
+import Synchronization
+
+/// Runs an ``MDNSMachine`` over sockets: hands it what arrives, sends what it says, wakes it when it asks for that.
+final class MDNSDriver: Sendable {
+    /// How often a refusal is logged; those in between are counted.
+    private static let logInterval = TimeAmount.seconds(60)
+
+    private struct Socket {
+        let link: MDNSLink
+        let channel: any Channel
+    }
+
+    private struct State {
+        var machine: MDNSMachine
+        var sockets: [MDNSLink.ID: Socket] = [:]
+        var timer: (deadline: NIODeadline, scheduled: Scheduled<Void>)?
+        var logged: TokenBucket
+        var unlogged = 0
+        var failed: Set<MDNSLink> = []
+    }
+
+    private let state: Mutex<State>
+    private let eventLoop: any EventLoop
+    private let logger: Logger
+    private let onPeer: @Sendable (DiscoveredPeer) -> Void
+
+    init(machine: MDNSMachine, eventLoop: any EventLoop, logger: Logger, onPeer: @escaping @Sendable (DiscoveredPeer) -> Void) {
+        self.state = Mutex(State(machine: machine, logged: TokenBucket(capacity: 1, interval: Self.logInterval, at: .now())))
+        self.eventLoop = eventLoop
+        self.logger = logger
+        self.onPeer = onPeer
+    }
+
+    // MARK: Facts
+
+    func setAddresses(_ addresses: [Multiaddr]) {
+        self.state.withLock { $0.machine.setAddresses(addresses, at: .now()) }
+        self.work()
+    }
+
+    /// Opens sockets where there are none, closes those whose interface has gone or changed.
+    func use(_ interfaces: [MulticastInterface]) async {
+        let wanted = Dictionary(interfaces.map { ($0.link.id, $0.link) }, uniquingKeysWith: { first, _ in first })
+        let gone = self.state.withLock { state in
+            let gone = state.sockets.filter { wanted[$0.key] != $0.value.link }
+            for id in gone.keys { state.sockets[id] = nil }
+            state.failed.formIntersection(wanted.values)
+            return gone.values.map(\.channel)
+        }
+        for channel in gone { try? await channel.close() }
+        for interface in interfaces where self.state.withLock({ $0.sockets[interface.link.id] == nil }) {
+            await self.open(interface)
+        }
+        self.state.withLock { state in state.machine.setLinks(state.sockets.values.map(\.link), at: .now()) }
+        self.work()
+    }
+
+    private func open(_ interface: MulticastInterface) async {
+        let link = interface.link
+        do {
+            let channel = try await MDNSSocket.open(interface, on: self.eventLoop) {
+                MDNSHandler { bytes, source in self.received(bytes, from: source, on: link.id) }
+            }
+            self.state.withLock { state in
+                state.sockets[link.id] = Socket(link: link, channel: channel)
+                state.failed.remove(link)
+            }
+            channel.closeFuture.whenComplete { _ in
+                self.state.withLock { if $0.sockets[link.id]?.channel === channel { $0.sockets[link.id] = nil } }
+            }
+        } catch {
+            let isNew = self.state.withLock { $0.failed.insert(link).inserted }
+            // The loopback interface has no multicast route for IPv6 on most systems; IPv4 is enough there.
+            let level: Logger.Level = !isNew ? .trace : link.isLoopback && link.id.isIPv6 ? .debug : .warning
+            self.logger.log(
+                level: level, "no local discovery on an interface",
+                metadata: ["interface": "\(link.name)", "family": "\(link.id.isIPv6 ? "IPv6" : "IPv4")", "reason": "\(error)"])
+        }
+    }
+
+    private func received(_ bytes: ByteBuffer, from source: SocketAddress, on link: MDNSLink.ID) {
+        guard let ip = source.ip, let port = source.port.flatMap(UInt16.init(exactly:)) else { return }
+        let now = NIODeadline.now()
+        let (outcome, suppressed) = self.state.withLock { state -> (MDNSMachine.Outcome, Int?) in
+            let outcome = state.machine.received(
+                Array(bytes.readableBytesView), from: MDNSSource(ip: ip, port: port), on: link, at: now)
+            guard outcome.refusal != nil else { return (outcome, nil) }
+            guard state.logged.take(at: now) else {
+                state.unlogged &+= 1
+                return (outcome, nil)
+            }
+            defer { state.unlogged = 0 }
+            return (outcome, state.unlogged)
+        }
+        if let reason = outcome.refusal, let suppressed {
+            self.logger.notice(
+                "a packet of local discovery was ignored",
+                metadata: ["from": "\(ip)", "reason": "\(reason)", "more_like_it": "\(suppressed)"])
+        }
+        for peer in outcome.discovered { self.onPeer(peer) }
+        self.work()
+    }
+
+    // MARK: Decisions
+
+    /// Sends what is due and sets the alarm for the rest.
+    private func work() {
+        let sending = self.state.withLock { state -> [(MDNSPacket, any Channel)] in
+            let packets = state.machine.poll(at: .now())
+            self.setAlarm(&state)
+            return packets.compactMap { packet in state.sockets[packet.link].map { (packet, $0.channel) } }
+        }
+        for (packet, channel) in sending { _ = self.send(packet, over: channel) }
+    }
+
+    private func setAlarm(_ state: inout State) {
+        guard let deadline = state.machine.deadline else { return }
+        if let timer = state.timer {
+            guard deadline < timer.deadline else { return }
+            timer.scheduled.cancel()
+        }
+        state.timer = (deadline, self.eventLoop.scheduleTask(deadline: deadline) { self.alarm(deadline) })
+    }
+
+    private func alarm(_ deadline: NIODeadline) {
+        self.state.withLock { if $0.timer?.deadline == deadline { $0.timer = nil } }
+        self.work()
+    }
+
+    private func send(_ packet: MDNSPacket, over channel: any Channel) -> EventLoopFuture<Void> {
+        let isIPv6 = packet.link.isIPv6
+        let ip = packet.destination?.ip ?? MDNSSocket.group(isIPv6: isIPv6)
+        do {
+            let address = try SocketAddress(ip, port: packet.destination?.port ?? MDNSMachine.port, interface: packet.link.interface)
+            let sent = channel.writeAndFlush(AddressedEnvelope(remoteAddress: address, data: ByteBuffer(bytes: packet.bytes)))
+            sent.whenFailure { self.logger.debug("a packet of local discovery was not sent", metadata: ["reason": "\($0)"]) }
+            return sent
+        } catch {
+            return channel.eventLoop.makeFailedFuture(error)
+        }
+    }
+
+    /// Says goodbye and closes every socket.
+    func close() async {
+        let (goodbyes, sockets) = self.state.withLock { state in
+            state.timer?.scheduled.cancel()
+            state.timer = nil
+            defer { state.sockets = [:] }
+            let goodbyes = state.machine.goodbyes().compactMap { packet in state.sockets[packet.link].map { (packet, $0.channel) } }
+            state.machine.setLinks([], at: .now())
+            return (goodbyes, state.sockets.values.map(\.channel))
+        }
+        for (packet, channel) in goodbyes { try? await self.send(packet, over: channel).get() }
+        for channel in sockets { try? await channel.close() }
+    }
+}

@@ -1,0 +1,66 @@
+public import Logging
+public import NIOCore
+public import NIOPosix
+public import P2PCore
+public import P2PIdentity
+public import P2PMultiaddr
+
+/// Finds peers on the local network by multicast DNS, without any server (libp2p specs, "mDNS").
+///
+/// Everybody on the network can see that this node is there, at which addresses and by which peer id. Under an identity that is to stay
+/// unknown, do without.
+public struct MDNSDiscovery: Discovery {
+    /// Discovered peers that wait for whoever listens; those beyond are reported again when they are refreshed.
+    static let backlog = 256
+    /// Characters of the random name under which a node is announced; the spec allows 32 to 63.
+    private static let peerNameLength = 40
+
+    private let peer: PeerID?
+    private let configuration: MDNSConfiguration
+    private let group: any EventLoopGroup
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - peer: who is announced; nil only listens.
+    ///   - group: one of its loops drives the sockets.
+    public init(
+        peer: PeerID?, configuration: MDNSConfiguration = MDNSConfiguration(),
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.mdns")
+    ) {
+        self.peer = peer
+        self.configuration = configuration
+        self.group = group
+        self.logger = logger
+    }
+
+    /// Announces this node and reports others until cancelled, then says goodbye.
+    ///
+    /// A peer is reported when it is found, when its addresses change, and while it stays, about once a minute.
+    ///
+    /// - Throws: when the fingerprint of the private network is no part of a domain name.
+    public func run(
+        announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
+    ) async throws {
+        let service = try MDNSService(service: self.configuration.service, peerName: Self.randomName(), peer: self.peer)
+        let machine = MDNSMachine(service: service, seed: .random(in: .min ... .max), at: .now())
+        let found = Inbox<DiscoveredPeer, Never>(limit: Self.backlog)
+        let driver = MDNSDriver(machine: machine, eventLoop: self.group.next(), logger: self.logger) { _ = found.offer($0) }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while let peer = await found.next() { await onPeer(peer) }
+            }
+            while !Task.isCancelled {
+                driver.setAddresses(await addresses())
+                await driver.use(MulticastInterface.all(named: self.configuration.interfaces))
+                try? await Task.sleep(for: self.configuration.watchInterval)
+            }
+            group.cancelAll()
+        }
+        await driver.close()
+    }
+
+    private static func randomName() -> String {
+        let alphabet = Array("abcdefghijklmnopqrstuvwxyz0123456789")
+        return String((0..<self.peerNameLength).map { _ in alphabet[Int.random(in: alphabet.indices)] })
+    }
+}

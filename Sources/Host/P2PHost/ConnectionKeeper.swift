@@ -1,0 +1,178 @@
+import Logging
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Synchronization
+
+/// Dials peers that are to stay connected, and those that were discovered; a ``RedialSchedule`` says whom and when.
+final class ConnectionKeeper: Sendable {
+    /// How long one of these dials may take: so short that the next one comes soon after a network has healed.
+    private static let dialTimeout = Duration.seconds(4)
+    /// How often the interfaces are looked at while a peer is to stay connected.
+    private static let lookInterval = TimeAmount.seconds(2)
+
+    private struct State {
+        var schedule: RedialSchedule
+        /// Where the caller said that a peer is.
+        var given: [PeerID: [Multiaddr]] = [:]
+        /// Fires when the host is suspended, or nil when it is.
+        var suspended: Signal? = Signal()
+        var resumed = Signal()
+    }
+
+    private let state: Mutex<State>
+    private let wakes: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    init() {
+        self.state = Mutex(State(schedule: RedialSchedule(seed: .random(in: .min ... .max))))
+        (self.wakes, self.wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    // MARK: Facts
+
+    func keep(_ peer: PeerID, at addresses: [Multiaddr], isConnected: Bool, now: NIODeadline) throws(HostError) {
+        let isTaken = self.state.withLock { state in
+            guard state.schedule.keep(peer, isConnected: isConnected, at: now) else { return false }
+            if !addresses.isEmpty { state.given[peer] = addresses }
+            return true
+        }
+        guard isTaken else {
+            throw HostError(.tooManyKept, "\(RedialSchedule.keptLimit) peers are to stay connected already (keptLimit); release one first")
+        }
+        self.wake.yield()
+    }
+
+    func release(_ peer: PeerID) {
+        self.state.withLock { state in
+            state.schedule.release(peer)
+            state.given[peer] = nil
+        }
+    }
+
+    func found(_ peer: PeerID, until: NIODeadline, yields: Bool, now: NIODeadline) {
+        self.state.withLock { $0.schedule.found(peer, until: until, yields: yields, at: now) }
+        self.wake.yield()
+    }
+
+    func keeps(_ peer: PeerID) -> Bool { self.state.withLock { $0.schedule.keeps(peer) } }
+
+    func networkChanged(at now: NIODeadline) {
+        self.state.withLock { $0.schedule.networkChanged(at: now) }
+        self.wake.yield()
+    }
+
+    func suspend() {
+        self.state.withLock { state in
+            state.schedule.suspend()
+            guard let suspended = state.suspended else { return nil as Signal? }
+            state.suspended = nil
+            state.resumed = Signal()
+            return suspended
+        }?.fire()
+    }
+
+    func resume(at now: NIODeadline) {
+        self.state.withLock { state in
+            state.schedule.resume(at: now)
+            if state.suspended == nil { state.suspended = Signal() }
+            return state.resumed
+        }.fire()
+        self.wake.yield()
+    }
+
+    /// Runs `body` while the host is not suspended, and anew after each time that it was, until the task is cancelled.
+    func whileNotSuspended(_ body: @escaping @Sendable () async -> Void) async {
+        while !Task.isCancelled {
+            let (suspended, resumed) = self.state.withLock { ($0.suspended, $0.resumed) }
+            guard let suspended else {
+                await resumed.wait()
+                continue
+            }
+            await suspended.cancelling(body)
+            if !suspended.isFired { return }
+        }
+    }
+
+    // MARK: Work
+
+    /// Dials until the task is cancelled.
+    func run(_ host: PeerHost) async {
+        let clock = host.swarm.clock
+        let events = host.events()
+        self.compare(with: host, at: clock.now())
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.follow(events, of: host) }
+            var alarm: NIODeadline?
+            var look: (networks: [String], due: NIODeadline)?
+            self.wake.yield()
+            for await _ in self.wakes {
+                let now = clock.now()
+                look = self.look(after: look, at: now)
+                let (peers, deadline) = self.state.withLock { ($0.schedule.next(at: now), $0.schedule.deadline) }
+                for peer in peers { group.addTask { await self.dial(peer, from: host) } }
+                guard let next = [deadline, look?.due].compactMap({ $0 }).min() else { continue }
+                if let alarm, alarm > now, alarm <= next { continue }
+                alarm = next
+                group.addTask {
+                    await clock.sleep(next)
+                    self.wake.yield()
+                }
+            }
+        }
+    }
+
+    /// Looks whether the interfaces are what they were, as long as it matters to somebody.
+    private func look(after last: (networks: [String], due: NIODeadline)?, at now: NIODeadline) -> (networks: [String], due: NIODeadline)? {
+        guard self.state.withLock({ $0.schedule.keepsAny }) else { return nil }
+        if let last, last.due > now { return last }
+        let networks = ((try? System.enumerateDevices()) ?? []).map { "\($0.name) \($0.address.map { "\($0)" } ?? "")" }
+        if let last, last.networks != networks { self.state.withLock { $0.schedule.networkChanged(at: now) } }
+        return (networks, now + Self.lookInterval)
+    }
+
+    private func follow(_ events: HostEvents, of host: PeerHost) async {
+        for await event in events {
+            switch event {
+            case .connected(let connection): self.state.withLock { $0.schedule.connected(connection.remotePeer) }
+            case .disconnected(let connection, _):
+                guard host.swarm.connection(to: connection.remotePeer) == nil else { continue }
+                self.state.withLock { $0.schedule.lost(connection.remotePeer, at: host.swarm.clock.now()) }
+                self.wake.yield()
+            case .lost:
+                self.compare(with: host, at: host.swarm.clock.now())
+                self.wake.yield()
+            default: break
+            }
+        }
+    }
+
+    /// Makes up for events that were missed.
+    private func compare(with host: PeerHost, at now: NIODeadline) {
+        for peer in self.state.withLock({ $0.schedule.kept }) {
+            let isConnected = host.swarm.connection(to: peer) != nil
+            self.state.withLock { isConnected ? $0.schedule.connected(peer) : $0.schedule.lost(peer, at: now) }
+        }
+    }
+
+    private func dial(_ peer: PeerID, from host: PeerHost) async {
+        let (isKept, given) = self.state.withLock { ($0.schedule.keeps(peer), $0.given[peer] ?? []) }
+        do throws(DialError) {
+            // Named addresses are tried even if they have failed lately; the schedule has its own pauses.
+            let addresses = isKept ? given + (await host.peerstore.addresses(of: peer)) : []
+            _ = try await host.dial(peer, at: addresses, timeout: isKept ? Self.dialTimeout : nil)
+            // It may be over again by now, and the event for that may have come before.
+            let isConnected = host.swarm.connection(to: peer) != nil
+            self.state.withLock { state in
+                state.schedule.connected(peer)
+                if !isConnected { state.schedule.lost(peer, at: host.swarm.clock.now()) }
+            }
+        } catch {
+            self.state.withLock { $0.schedule.failed(peer, at: host.swarm.clock.now()) }
+            host.logger.debug("a peer was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+        }
+        self.wake.yield()
+    }
+}

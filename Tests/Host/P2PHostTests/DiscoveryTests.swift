@@ -1,0 +1,134 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Synchronization
+import Testing
+
+@testable import P2PHost
+
+@Suite("Discovery and staying connected", .timeLimit(.minutes(1)))
+struct DiscoveryTests {
+    private let world = World()
+
+    /// Waits for an event while time passes.
+    private func wait(_ events: HostEvents, for isMeant: @escaping @Sendable (HostEvent) -> Bool) async {
+        await self.world.clock.passing {
+            for await event in events where isMeant(event) { return }
+        }
+    }
+
+    @Test("A discovered peer is announced to the application, remembered and dialled")
+    func discovered() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let source = FakeDiscovery(finding: [DiscoveredPeer(peer: b.peerID, addresses: [address.withoutPeerID], timeToLive: .seconds(60))])
+        a.register(discovery: source)
+        let (found, connected) = (a.events(), a.events())
+        try await self.world.run(a, b) {
+            await self.wait(found) { if case .discovered(let found) = $0 { found.peer == b.peerID } else { false } }
+            await self.wait(connected) { if case .connected(let info) = $0 { info.remotePeer == b.peerID } else { false } }
+            #expect(await a.peerstore.addresses(of: b.peerID).contains(address.withoutPeerID))
+            #expect(!a.isKeptConnected(b.peerID))
+        }
+        #expect(source.runs.load(ordering: .relaxed) == 1)
+    }
+
+    @Test("Unless it is told not to dial")
+    func notDialled() async throws {
+        let (a, b) = (try self.world.host(HostConfiguration(dialsDiscovered: false)), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        a.register(
+            discovery: FakeDiscovery(finding: [DiscoveredPeer(peer: b.peerID, addresses: [address.withoutPeerID], timeToLive: .seconds(60))]
+            ))
+        let found = a.events()
+        try await self.world.run(a, b) {
+            await self.wait(found) { if case .discovered = $0 { true } else { false } }
+            self.world.clock.advance(.seconds(10))
+            #expect(self.world.network.dialled == [])
+        }
+    }
+
+    @Test("A host that is told of itself does not dial itself")
+    func itself() async throws {
+        let a = try self.world.host()
+        try await self.world.run(a) {
+            await a.discovered(DiscoveredPeer(peer: a.peerID, addresses: [self.world.address(1)], timeToLive: .seconds(60)))
+            #expect(await a.peerstore.peers() == [])
+        }
+    }
+
+    @Test("A kept peer is connected, and again after each loss")
+    func kept() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        try a.keepConnected(b.peerID, at: [address])
+        let events = a.events()
+        try await self.world.run(a, b) {
+            for _ in 0..<3 {
+                await self.wait(events) { if case .connected = $0 { true } else { false } }
+                await a.disconnect(b.peerID)
+            }
+            await self.wait(events) { if case .connected = $0 { true } else { false } }
+            a.stopKeepingConnected(b.peerID)
+            await a.disconnect(b.peerID)
+            await self.wait(events) { if case .disconnected = $0 { true } else { false } }
+            let count = self.world.network.dialled.count
+            self.world.clock.advance(.minutes(10))
+            #expect(self.world.network.dialled.count == count)
+        }
+    }
+
+    @Test("A kept peer that is not there yet is found when it comes")
+    func late() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = Multiaddr(ip: .loopbackV4, tcp: 4_242)
+        self.world.network.set(.refuse(TransportError(.unreachable, "nobody is there")), at: address)
+        try a.keepConnected(b.peerID, at: [address])
+        let events = a.events()
+        try await self.world.run(a, b) {
+            await self.world.clock.passing { await self.world.network.dialled(atLeast: 4) }
+            _ = try await b.listen(on: address)
+            self.world.network.clear(address)
+            await self.wait(events) { if case .connected = $0 { true } else { false } }
+        }
+    }
+
+    @Test("Suspended, a host closes its connections and its discovery; resumed, it has both again")
+    func suspension() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let source = FakeDiscovery(finding: [])
+        a.register(discovery: source)
+        try a.keepConnected(b.peerID, at: [address])
+        let events = a.events()
+        try await self.world.run(a, b) {
+            await self.wait(events) { if case .connected = $0 { true } else { false } }
+            await a.suspend()
+            #expect(a.connections().isEmpty)
+            let count = self.world.network.dialled.count
+            self.world.clock.advance(.minutes(10))
+            #expect(self.world.network.dialled.count == count)
+            a.resume()
+            await self.wait(events) { if case .connected = $0 { true } else { false } }
+        }
+        #expect(source.runs.load(ordering: .relaxed) == 2)
+    }
+}
+
+/// Finds what it was told to find.
+private final class FakeDiscovery: Discovery {
+    let found: [DiscoveredPeer]
+    let runs = Atomic(0)
+
+    init(finding found: [DiscoveredPeer]) { self.found = found }
+
+    func run(
+        announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
+    ) async throws {
+        self.runs.wrappingAdd(1, ordering: .relaxed)
+        for peer in self.found { await onPeer(peer) }
+        await Signal().wait()
+    }
+}

@@ -1,0 +1,139 @@
+import NIOCore
+import P2PIdentity
+import Testing
+
+@testable import P2PSwarm
+
+@Suite("Whom a host dials of its own accord")
+struct RedialScheduleTests {
+    private let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+
+    private func peers(_ count: Int) throws -> [PeerID] {
+        try (0..<count).map { _ in PeerID(try PrivateKey.generate(.ed25519).publicKey) }
+    }
+
+    @Test("A kept peer is dialled at once, and again after a loss within a quarter of a second")
+    func redial() throws {
+        var schedule = RedialSchedule(seed: 1)
+        let peer = try self.peers(1)[0]
+        #expect(schedule.keep(peer, isConnected: false, at: self.start) == true)
+        #expect(schedule.next(at: self.start) == [peer])
+        #expect(schedule.next(at: self.start) == [])
+        #expect(schedule.deadline == nil)
+        schedule.connected(peer)
+        #expect(schedule.next(at: self.start + .hours(1)) == [])
+        schedule.lost(peer, at: self.start)
+        let due = try #require(schedule.deadline)
+        #expect(due >= self.start && due <= self.start + .milliseconds(250))
+        #expect(schedule.next(at: due) == [peer])
+    }
+
+    @Test("Pauses grow, differ, and stay under two seconds while the peer has not been missing for long")
+    func pauses() throws {
+        var schedule = RedialSchedule(seed: 2)
+        let peer = try self.peers(1)[0]
+        _ = schedule.keep(peer, isConnected: false, at: self.start)
+        var now = self.start
+        var pauses: [Int64] = []
+        var late: [Int64] = []
+        while now < self.start + .minutes(30) {
+            #expect(schedule.next(at: now) == [peer])
+            schedule.failed(peer, at: now)
+            let next = try #require(schedule.deadline)
+            let pause = (next - now).nanoseconds / 1_000_000
+            if now - self.start < .minutes(5) { pauses.append(pause) } else { late.append(pause) }
+            now = next
+        }
+        #expect((125...250).contains(pauses[0]))
+        #expect(pauses.allSatisfy { $0 <= 2_000 })
+        #expect(Set(pauses).count > pauses.count / 2)
+        #expect(late.allSatisfy { (30_000...60_000).contains($0) })
+    }
+
+    @Test("A changed network ends every pause and makes the pauses short again")
+    func networkChange() throws {
+        var schedule = RedialSchedule(seed: 3)
+        let peer = try self.peers(1)[0]
+        _ = schedule.keep(peer, isConnected: false, at: self.start)
+        var now = self.start
+        while now < self.start + .minutes(20) {
+            _ = schedule.next(at: now)
+            schedule.failed(peer, at: now)
+            now = try #require(schedule.deadline)
+        }
+        let change = now - .seconds(29)
+        schedule.networkChanged(at: change)
+        let due = try #require(schedule.deadline)
+        #expect(due <= change + .milliseconds(300))
+        #expect(schedule.next(at: due) == [peer])
+        schedule.failed(peer, at: due)
+        #expect(try #require(schedule.deadline) <= due + .milliseconds(250))
+    }
+
+    @Test("Suspended, it dials nobody; resumed, everybody at once")
+    func suspension() throws {
+        var schedule = RedialSchedule(seed: 4)
+        let peer = try self.peers(1)[0]
+        _ = schedule.keep(peer, isConnected: true, at: self.start)
+        schedule.suspend()
+        schedule.lost(peer, at: self.start)
+        #expect(schedule.deadline == nil)
+        #expect(schedule.next(at: self.start + .hours(9)) == [])
+        schedule.resume(at: self.start + .hours(9))
+        #expect(try #require(schedule.deadline) <= self.start + .hours(9) + .milliseconds(300))
+    }
+
+    @Test("A discovered peer is dialled until its time is up, then forgotten; connected, it is nobody's concern")
+    func discovered() throws {
+        var schedule = RedialSchedule(seed: 5)
+        let peers = try self.peers(2)
+        schedule.found(peers[0], until: self.start + .seconds(60), yields: false, at: self.start)
+        schedule.found(peers[1], until: self.start + .seconds(60), yields: true, at: self.start)
+        #expect(schedule.next(at: self.start + .milliseconds(101)) == [peers[0]])
+        schedule.connected(peers[0])
+        #expect(schedule.next(at: self.start + .milliseconds(1_200)) == [peers[1]])
+        schedule.failed(peers[1], at: self.start + .milliseconds(1_300))
+        #expect(schedule.next(at: self.start + .seconds(2)) == [peers[1]])
+        schedule.failed(peers[1], at: self.start + .seconds(3))
+        #expect(schedule.count == 1)
+        #expect(schedule.next(at: self.start + .seconds(61)) == [])
+        #expect(schedule.count == 0)
+    }
+
+    @Test("No more dials at a time than the limit, kept peers first, and no more peers than are remembered")
+    func limits() throws {
+        var schedule = RedialSchedule(seed: 6)
+        let peers = try self.peers(30)
+        for peer in peers[..<20] { schedule.found(peer, until: self.start + .minutes(9), yields: false, at: self.start) }
+        for peer in peers[20...] { _ = schedule.keep(peer, isConnected: false, at: self.start) }
+        let now = self.start + .seconds(2)
+        let first = schedule.next(at: now)
+        #expect(first.count == RedialSchedule.concurrentDials)
+        #expect(Set(first).isSubset(of: peers[20...]))
+        #expect(schedule.next(at: now) == [])
+        for peer in first { schedule.connected(peer) }
+        #expect(schedule.next(at: now).count == RedialSchedule.concurrentDials)
+        var full = RedialSchedule(seed: 7)
+        let many = try self.peers(RedialSchedule.keptLimit + 1)
+        for peer in many.dropLast() { #expect(full.keep(peer, isConnected: false, at: self.start) == true) }
+        let last = try #require(many.last)
+        #expect(full.keep(last, isConnected: false, at: self.start) == false)
+        var crowded = RedialSchedule(seed: 8)
+        for peer in many { crowded.found(peer, until: self.start + .minutes(9), yields: false, at: self.start) }
+        #expect(crowded.count == RedialSchedule.discoveredLimit)
+    }
+
+    @Test("A released peer is not dialled any more")
+    func release() throws {
+        var schedule = RedialSchedule(seed: 9)
+        let peer = try self.peers(1)[0]
+        _ = schedule.keep(peer, isConnected: false, at: self.start)
+        #expect(schedule.keeps(peer) && schedule.keepsAny)
+        schedule.release(peer)
+        #expect(!schedule.keeps(peer) && !schedule.keepsAny)
+        #expect(schedule.next(at: self.start) == [])
+        schedule.failed(peer, at: self.start)
+        schedule.lost(peer, at: self.start)
+        #expect(schedule.count == 0)
+    }
+}
