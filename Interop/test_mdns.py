@@ -89,6 +89,7 @@ def test_the_discover_command_lists_what_appears_and_is_not_seen(lan, started):
     assert sees(listing, daemon.peer)["addresses"] == [daemon.address]
     late = started.daemon(lan.host())
     sees(listing, late.peer)
+    sees(daemon.process, late.peer)
     assert {item["peer"] for item in daemon.process.all("discovered")} == {late.peer}
     bounded = ours.run("discover", "--timeout", "2", "--json", wrapper=second.inside)
     assert bounded.code == 0, bounded
