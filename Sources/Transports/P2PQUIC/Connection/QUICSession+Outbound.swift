@@ -157,7 +157,9 @@
                 if endpoint.sender.isBlocked { break }
             }
             endpoint.sender.flush()
-            if written > 0 { quic_connection_paced(native, now.quicTime) }
+            // A handshake is short and its round trip not known yet: paced by the guess of a third of a second, its last flight would
+            // wait for 25 ms.
+            if written > 0, self.isRunning { quic_connection_paced(native, now.quicTime) }
             if written >= burst, paced == 0 { self.goOnSoon() }
             if endpoint.sender.isBlocked { endpoint.waitForRoom(self) }
             if let error = endpoint.sender.takeFailure(), self.phase == .handshaking, !self.isAnswered, self.role == .dialer {
