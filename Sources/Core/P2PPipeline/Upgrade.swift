@@ -122,7 +122,9 @@ final class Upgrade {
 
     static func transportError(_ error: any Error) -> TransportError {
         if let error = error as? TransportError { return error }
-        if error as? ChannelError == .ioOnClosedChannel { return TransportError(.closed, "the peer left during the handshakes", cause: error) }
+        if error as? ChannelError == .ioOnClosedChannel {
+            return TransportError(.closed, "the peer left during the handshakes", cause: error)
+        }
         return TransportError(.securityFailed, "the handshakes failed", cause: error)
     }
 }
