@@ -91,7 +91,8 @@ def seeds(vectors):
     for path in sorted((vectors / "dns-corpus/test").glob("*/*")):
         packet = path.read_bytes()
         yield "dns-message", packet
-        yield "mdns-machine", b"\x09\x00\x32" + len(packet).to_bytes(2, "big") + packet
+        if len(packet) < 1 << 16:
+            yield "mdns-machine", b"\x09\x00\x32" + len(packet).to_bytes(2, "big") + packet
 
 
 def certificates(vectors):
