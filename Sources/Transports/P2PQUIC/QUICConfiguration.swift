@@ -40,7 +40,7 @@ public struct QUICConfiguration: Sendable {
     /// How fast a connection may send.
     public var congestionControl: CongestionControl = .cubic
     /// When clients must prove their address.
-    public var addressValidation: AddressValidation = .underPressure(handshakes: 32)
+    public var addressValidation: AddressValidation = .underPressure(handshakes: 64)
     /// Arrivals and handshakes that may be under way at once on one socket; further ones are refused before any cryptography.
     public var maximumHandshakes = 256
     /// Let the kernel split and join datagrams (GSO, GRO) where it can.

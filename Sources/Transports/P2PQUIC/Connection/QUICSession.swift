@@ -275,6 +275,7 @@
         /// Says goodbye, forgets the library's connection, and leaves somebody behind who answers late packets.
         private func finish(saying goodbye: Goodbye) {
             guard let native = self.native else { return }
+            let wasRunning = self.isRunning
             self.phase = .over
             self.armed?.callback.cancel()
             self.armed = nil
@@ -286,7 +287,9 @@
             case .transport: packet = self.endpoint.close(native, isApplication: false, code: 0)
             }
             for token in self.tokens { self.endpoint.router.remove(token) }
-            self.endpoint.retire(self, ids: self.ids, packet: packet, linger: linger)
+            // A handshake that ends without a word may be anybody's who forges packets: nothing of it stays.
+            let closing = wasRunning || packet != nil ? QUICClosing(packet: packet, endpoint: self.endpoint) : nil
+            self.endpoint.retire(ids: self.ids, leaving: closing, for: linger)
             self.native = nil
             quic_connection_free(native)
         }

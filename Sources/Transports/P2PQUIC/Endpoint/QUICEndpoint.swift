@@ -9,6 +9,8 @@
 
     /// One UDP socket and every connection over it, dialled or accepted. Confined to its event loop, but for what says otherwise.
     final class QUICEndpoint: Sendable {
+        /// Connections that are over and for which somebody still answers; those beyond are forgotten at once.
+        static let maximumLingering = 1_024
         /// How long a socket without room is left alone.
         static let pause = TimeAmount.milliseconds(1)
 
@@ -33,6 +35,8 @@
         private nonisolated(unsafe) var isPaused = false
         /// Connections, arrivals and what is left of them.
         private nonisolated(unsafe) var tenants = 0
+        /// Connections that are over and for which somebody still answers.
+        private nonisolated(unsafe) var lingering = 0
         /// Connections and arrivals that are not over.
         private nonisolated(unsafe) var living = 0
         private nonisolated(unsafe) var isClosed = false
@@ -313,13 +317,17 @@
             return last
         }
 
-        /// A session is over: for a while somebody else answers in its place.
-        func retire(_ session: QUICSession, ids: Set<QUICConnectionID>, packet: QUICClosing.Packet?, linger: TimeAmount) {
-            let closing = QUICClosing(packet: packet, endpoint: self)
-            for id in ids { self.router.add(id, to: closing) }
+        /// A session is over: for a while somebody else answers in its place, unless that is nil.
+        func retire(ids: Set<QUICConnectionID>, leaving closing: QUICClosing?, for linger: TimeAmount) {
             self.movedOut()
-            guard !self.isClosed else { return self.leftForGood() }
+            guard let closing, !self.isClosed, self.lingering < Self.maximumLingering else {
+                for id in ids { self.router.remove(id) }
+                return self.leftForGood()
+            }
+            for id in ids { self.router.add(id, to: closing) }
+            self.lingering += 1
             self.eventLoop.scheduleTask(in: linger) {
+                self.lingering -= 1
                 for id in ids { self.router.remove(id) }
                 self.leftForGood()
             }
