@@ -13,7 +13,7 @@ public func withDeadline<Success: Sendable>(
         defer { group.cancelAll() }
         group.addTask { try await body() }
         group.addTask {
-            try? await Task.sleep(for: .nanoseconds(min(max(0, (deadline - .now()).nanoseconds), longestSleep)))
+            await SleepQueue.shared.sleep(until: deadline)
             return nil
         }
         if let success = try await group.next() ?? nil { return success }
@@ -26,6 +26,3 @@ public func withDeadline<Success: Sendable>(
         }
     }
 }
-
-/// A hundred days: the clock behind `Task.sleep` overflows on the distant future.
-private let longestSleep: Int64 = 100 * 24 * 3_600 * 1_000_000_000

@@ -27,7 +27,7 @@ extension Swarm {
         _ entry: ConnectionEntry, by deadline: NIODeadline, whenCancelled code: ConnectionErrorCode
     ) async throws(TransportError) -> ConnectionEntry {
         let info = entry.info
-        guard let mayKeep = await self.decision(by: deadline, { await self.gater.mayKeep(info) }) else {
+        guard let mayKeep = await self.clock.result(by: deadline, of: { await self.gater.mayKeep(info) }) else {
             await self.discard(entry, Task.isCancelled ? code : .gated)
             throw TransportError(
                 Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on \(info.remotePeer) at \(info.remoteAddress) in time"
@@ -38,19 +38,6 @@ extension Swarm {
             throw TransportError(.gated, "the gater refused \(info.remotePeer) at \(info.remoteAddress)")
         }
         return entry
-    }
-
-    /// Asks a gater, which may take as long as it likes, but is heard only until `deadline`; nil when it was too late.
-    func decision(by deadline: NIODeadline, _ ask: @escaping @Sendable () async -> Bool) async -> Bool? {
-        await withTaskGroup(of: Bool?.self) { group in
-            group.addTask { await ask() }
-            group.addTask {
-                await self.clock.sleep(deadline)
-                return nil
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? nil
-        }
     }
 
     /// Closes a connection that was counted but never listed; it counts until it is closed.

@@ -26,7 +26,7 @@ extension Swarm {
         let address = pending.remoteAddress
         let reservation = try self.reserve(address)
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
-        guard let mayAccept = await self.decision(by: deadline, { await self.gater.mayAccept(from: address) }) else {
+        guard let mayAccept = await self.clock.result(by: deadline, of: { await self.gater.mayAccept(from: address) }) else {
             throw TransportError(
                 Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the arrival from \(address) in time")
         }

@@ -88,16 +88,10 @@ extension Swarm {
     /// Waits for somebody else's dial, but not beyond one's own deadline.
     private func wait(for operation: DialOperation, deadline: NIODeadline) async throws(DialError) -> ConnectionEntry {
         guard deadline < operation.deadline else { return try await operation.wait().get() }
-        return try await withTaskGroup(of: Result<ConnectionEntry, DialError>?.self) { group in
-            group.addTask { await operation.wait() }
-            group.addTask {
-                await self.clock.sleep(deadline)
-                return nil
-            }
-            defer { group.cancelAll() }
-            if let first = await group.next(), let result = first { return result }
-            return .failure(DialError(.timedOut, "the dial that was under way was not done by the deadline"))
-        }.get()
+        guard let result = await self.clock.result(by: deadline, of: { await operation.wait() }) else {
+            throw DialError(.timedOut, "the dial that was under way was not done by the deadline")
+        }
+        return try result.get()
     }
 
     /// Runs a dial. Its end is told to whoever waits for it.
@@ -236,7 +230,7 @@ extension Swarm {
     }
 
     private func gate(_ address: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async throws(TransportError) {
-        guard let mayDial = await self.decision(by: deadline, { await self.gater.mayDial(address, peer: peer) }) else {
+        guard let mayDial = await self.clock.result(by: deadline, of: { await self.gater.mayDial(address, peer: peer) }) else {
             throw TransportError(Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the address in time")
         }
         guard mayDial else { throw TransportError(.gated, "the gater refused the address") }

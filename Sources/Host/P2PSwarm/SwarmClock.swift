@@ -1,4 +1,5 @@
 package import NIOCore
+import P2PCore
 
 /// Where time comes from: the system, or a test that turns it by hand.
 package struct SwarmClock: Sendable {
@@ -15,10 +16,20 @@ package struct SwarmClock: Sendable {
     /// The machine's monotonic clock.
     package static let system = SwarmClock(
         now: { .now() },
-        sleep: { deadline in
-            let wait = max(0, (deadline - .now()).nanoseconds)
-            try? await Task.sleep(for: .nanoseconds(wait))
-        })
+        sleep: { await SleepQueue.shared.sleep(until: $0) })
+
+    /// What `body` returns, or nil when that comes after the deadline: then `body` was cancelled. Either way it has returned.
+    func result<Value: Sendable>(by deadline: NIODeadline, of body: @escaping @Sendable () async -> Value) async -> Value? {
+        await withTaskGroup(of: Value?.self) { group in
+            group.addTask { await body() }
+            group.addTask {
+                await self.sleep(deadline)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
 }
 
 extension NIODeadline {

@@ -1,0 +1,121 @@
+package import NIOCore
+import Synchronization
+
+/// Tasks that wait for a time which most of them never see, because what they guard is done before.
+///
+/// `Task.sleep` keeps what a sleeper holds until its time has come, also when it was cancelled at once: a deadline of ten
+/// seconds for each of thousands of arrivals would hold ten seconds' worth of them. Here one task sleeps for all, and a
+/// sleeper that is cancelled leaves no more than a number behind.
+package final class SleepQueue: Sendable {
+    private struct Entry {
+        let deadline: NIODeadline
+        let id: UInt64
+    }
+
+    private struct State {
+        var lastID: UInt64 = 0
+        /// The earliest first. Those who were cancelled stay until their time, or until they are the greater part.
+        var entries = CircularBuffer<Entry>()
+        var sleepers: [UInt64: UnsafeContinuation<Void, Never>] = [:]
+        /// Cancelled before they could lie down.
+        var cancelled: Set<UInt64> = []
+        /// When somebody looks next.
+        var nextLook: NIODeadline?
+    }
+
+    /// The one that everybody shares.
+    package static let shared = SleepQueue()
+
+    /// A hundred days: the clock behind `Task.sleep` overflows on the distant future.
+    private static let longestSleep: Int64 = 100 * 24 * 3_600 * 1_000_000_000
+
+    /// So many numbers of cancelled sleepers are not worth a search.
+    private static let toleratedEntries = 64
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// Tasks that sleep now.
+    package var count: Int { self.state.withLock { $0.sleepers.count } }
+    /// What is kept of them and of those who were cancelled.
+    package var entryCount: Int { self.state.withLock { $0.entries.count } }
+
+    /// Returns when the deadline has passed, or the task was cancelled.
+    package func sleep(until deadline: NIODeadline) async {
+        let id = self.state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                self.park(continuation, id: id, until: deadline)
+            }
+        } onCancel: {
+            self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
+                guard let sleeper = state.sleepers.removeValue(forKey: id) else {
+                    state.cancelled.insert(id)
+                    return nil
+                }
+                if state.entries.count > 2 * state.sleepers.count + Self.toleratedEntries {
+                    state.entries.removeAll { state.sleepers[$0.id] == nil }
+                }
+                return sleeper
+            }?.resume()
+        }
+        self.state.withLock { _ = $0.cancelled.remove(id) }
+    }
+
+    private func park(_ continuation: UnsafeContinuation<Void, Never>, id: UInt64, until deadline: NIODeadline) {
+        let (isParked, mustLook) = self.state.withLock { state -> (Bool, Bool) in
+            guard !state.cancelled.contains(id), deadline > .now() else { return (false, false) }
+            state.sleepers[id] = continuation
+            state.entries.insert(Entry(deadline: deadline, id: id), at: Self.place(of: deadline, in: state.entries))
+            if let next = state.nextLook, next <= deadline { return (true, false) }
+            state.nextLook = deadline
+            return (true, true)
+        }
+        if !isParked { continuation.resume() }
+        if mustLook { self.look(at: deadline) }
+    }
+
+    /// Behind everybody whose time comes no later. Most come last, so the search begins there.
+    private static func place(of deadline: NIODeadline, in entries: CircularBuffer<Entry>) -> CircularBuffer<Entry>.Index {
+        var (low, high) = (0, entries.count)
+        if let last = entries.last, last.deadline <= deadline { low = high }
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[offset: middle].deadline <= deadline { low = middle + 1 } else { high = middle }
+        }
+        return entries.index(entries.startIndex, offsetBy: low)
+    }
+
+    /// Wakes whom it is time for, then and for as long as somebody sleeps.
+    private func look(at deadline: NIODeadline) {
+        Task.detached {
+            var next: NIODeadline? = deadline
+            while let deadline = next {
+                try? await Task.sleep(for: .nanoseconds(min(max(0, (deadline - .now()).nanoseconds), Self.longestSleep)))
+                next = self.wake(lookingFor: deadline)
+            }
+        }
+    }
+
+    /// Wakes whom it is time for; returns when to look again, or nil if nobody sleeps or somebody else looks earlier.
+    private func wake(lookingFor own: NIODeadline) -> NIODeadline? {
+        let (woken, next) = self.state.withLock { state -> ([UnsafeContinuation<Void, Never>], NIODeadline?) in
+            let now = NIODeadline.now()
+            var woken: [UnsafeContinuation<Void, Never>] = []
+            while let first = state.entries.first, first.deadline <= now || state.sleepers[first.id] == nil {
+                state.entries.removeFirst()
+                if let sleeper = state.sleepers.removeValue(forKey: first.id) { woken.append(sleeper) }
+            }
+            // One who was told to look earlier has taken this one's place.
+            guard state.nextLook == own else { return (woken, nil) }
+            state.nextLook = state.entries.first?.deadline
+            return (woken, state.nextLook)
+        }
+        for sleeper in woken { sleeper.resume() }
+        return next
+    }
+}
