@@ -12,7 +12,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build test unit interop bench compare soak fuzz format lint proto clean
+.PHONY: help setup demo build test unit interop bare bench compare soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -40,11 +40,14 @@ interop: build ## Interoperability and hostile-peer tests alone (ARGS="-k ping" 
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
 	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop --junitxml=$(REPORTS)/interop.xml $(ARGS)
 
+bare: setup ## A build without any optional part or system library, and what it says of what it lacks
+	.ci/bare
+
 bench: setup ## Figures, in release (ARGS="throughput" for some)
 	$(SWIFT) build -c release --package-path Benchmarks --product Bench
 	"$$($(SWIFT) build -c release --package-path Benchmarks --show-bin-path)/Bench" $(ARGS)
 
-compare: setup ## The same work by two nodes of ours and by two go nodes, in one run, in release (ARGS="--security tls")
+compare: setup ## The same work by two nodes of ours and by two go nodes, in one run, in release (ARGS="--stack tls")
 	@.ci/setup test
 	@.ci/peers
 	$(SWIFT) build $(TRAITS) -c release --product p2p
