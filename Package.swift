@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
@@ -114,6 +115,8 @@ let package = Package(
         room("Muxers", "P2PYamux", core + ["P2PPipeline"]),
         room("Muxers", "P2PMplex", core + ["P2PPipeline"]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", nioPosix]),
+        room("Transports", "P2PWebSocket", core + ["P2PPipeline", crypto, nioSSL, nioTLS]),
+        room("Transports", "P2PProxy", core + ["P2PPipeline"]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
         room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PCertificate"]),
         .target(
@@ -144,13 +147,13 @@ let package = Package(
             core + [
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
                 crypto, nioEmbedded,
-                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS",
+                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PWebSocket",
             ]),
         .target(
             name: "P2P",
             dependencies: core + [
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PQUIC", "P2PMemory",
-                "P2PSwarm", "P2PHost",
+                "P2PSwarm", "P2PHost", "P2PWebSocket", "P2PProxy",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PMDNS", "P2PBootstrap",
             ],
@@ -185,9 +188,11 @@ let package = Package(
             "Testing", "P2PTesting",
             core + [
                 "P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix,
-                "P2PPlaintext", "P2PMplex",
+                "P2PPlaintext", "P2PMplex", "P2PWebSocket",
             ]),
         tests("Transports", "P2PQUIC", core + [nioPosix, nioEmbedded, "P2PTesting", "P2PPipeline", ngtcp2]),
+        tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded]),
+        tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),

@@ -39,8 +39,8 @@ MAY_IMPORT = {
     "Muxers": {"*": PIPELINE},
     "Transports": {
         "P2PTCP": PIPELINE | {"NIOPosix"},
-        "P2PWebSocket": PIPELINE | {"NIOPosix", "NIOSSL", "NIOWebSocket", "NIOHTTP1", "NIOExtras"},
-        "P2PProxy": PIPELINE | {"NIOPosix", "NIOHTTP1", "NIOExtras"},
+        "P2PWebSocket": PIPELINE | {"NIOSSL", "NIOTLS", "NIOHTTP1", "Crypto"},
+        "P2PProxy": PIPELINE,
         "P2PMemory": PIPELINE,
         "P2PQUIC": CORE | {"NIOPosix", "P2PCertificate", "CNgtcp2Shim"},
         "CNgtcp2Shim": {"CNgtcp2"},
@@ -64,7 +64,7 @@ MAY_IMPORT = {
         "P2PProtocolTesting": CORE,
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"P2PQUIC", "P2PMDNS", "Crypto", "NIOEmbedded"},
+        | {"P2PQUIC", "P2PWebSocket", "P2PMDNS", "Crypto", "NIOEmbedded"},
     },
     "P2P": {"P2P": None},
     "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from peers import ours, p2pd
+from peers import certificates, ours, p2pd
 from peers.formats import KEY_TYPES
 from peers.p2pd import GoNode
 from peers.python_node import PythonNode
@@ -23,6 +23,7 @@ class Stack:
         return {
             "tcp": "/ip4/127.0.0.1/tcp/0",
             "ws": "/ip4/127.0.0.1/tcp/0/ws",
+            "wss": "/ip4/127.0.0.1/tcp/0/wss",
             "quic-v1": "/ip4/127.0.0.1/udp/0/quic-v1",
         }[self.transport]
 
@@ -33,14 +34,21 @@ class Stack:
         if self.security == "plaintext":
             security = ["--insecure-plaintext"]
         muxer = ["--muxer", self.muxer] if self.muxer else []
-        return [*security, *muxer]
+        return [*security, *muxer, *self._tls_below]
+
+    @property
+    def _tls_below(self):
+        if self.transport != "wss":
+            return []
+        chain, key = certificates.shared()
+        return ["--tls-cert", chain, "--tls-key", key, "--tls-ca", chain]
 
     def __str__(self):
         return "-".join(part for part in (self.transport, self.security, self.muxer) if part)
 
     def is_spoken_by(self, kind):
-        """The go node has only yamux, and refuses plaintext."""
-        return not (kind == "go" and (self.muxer == "mplex" or self.security == "plaintext"))
+        """The go node has only yamux, refuses plaintext, and shows no certificate below WebSockets."""
+        return not (kind == "go" and (self.muxer == "mplex" or self.security == "plaintext" or self.transport == "wss"))
 
 
 STACKS = [
@@ -51,6 +59,10 @@ STACKS = [
     Stack("tcp", "plaintext", "yamux"),
     Stack("tcp", "plaintext", "mplex"),
     Stack("quic-v1"),
+    Stack("ws", "noise", "yamux"),
+    Stack("ws", "tls", "yamux"),
+    Stack("wss", "noise", "yamux"),
+    Stack("wss", "tls", "yamux"),
 ]
 PEERS = ["go", "py"]
 
@@ -64,7 +76,8 @@ CELLS = [
     pytest.param(stack, peer, key_type, id=f"{peer}-{stack}-{key_type}")
     for stack in STACKS
     for peer in PEERS
-    for key_type in KEY_TYPES
+    # Identities show in the secure channel, whatever carries it.
+    for key_type in (KEY_TYPES if stack.transport == "tcp" else ["ed25519"])
     if stack.is_spoken_by(peer) and can_dial(peer, key_type)
 ]
 

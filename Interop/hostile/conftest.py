@@ -26,11 +26,13 @@ def times(in_ci, in_soak):
 class Target:
     """Our daemon with an honest peer that pings it all the time."""
 
-    def __init__(self, keys, wrapper=(), options=(), **link_options):
-        self.daemon = ours.Daemon(key=keys("ed25519"), wrapper=wrapper, options=options)
+    def __init__(
+        self, keys, wrapper=(), options=(), daemon_options=(), listen="/ip4/127.0.0.1/tcp/0", **link_options
+    ):
+        self.daemon = ours.Daemon(listen, key=keys("ed25519"), wrapper=wrapper, options=[*options, *daemon_options])
         self.link_options = link_options
         self.endpoint = self.daemon.endpoint
-        self.address = self.daemon.address
+        self.address = self.daemon.addresses[-1]
         # Warm up, so that what is made once is not taken for growth.
         for _ in range(20):
             warm = session(self.endpoint, Key(), **link_options)

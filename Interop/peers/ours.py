@@ -14,8 +14,9 @@ BINARY = pathlib.Path(os.environ.get("P2P_BIN", ROOT / ".build" / "debug" / "p2p
 
 
 def environment():
-    """Without the backtracer, which would hold a crashed process for seconds."""
-    return {**os.environ, "SWIFT_BACKTRACE": "enable=no"}
+    """Without the backtracer, which would hold a crashed process for seconds, and without this machine's own proxy."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return {**kept, "SWIFT_BACKTRACE": "enable=no"}
 
 
 class Daemon:

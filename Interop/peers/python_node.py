@@ -4,6 +4,7 @@ import itertools
 import pathlib
 import sys
 
+from . import certificates
 from .processes import JSONProcess
 
 MAIN = pathlib.Path(__file__).with_name("python_node_main.py")
@@ -24,6 +25,7 @@ class PythonNode:
         arguments += ["--security", security] if security else []
         arguments += ["--muxer", muxer] if muxer else []
         arguments += ["--psk", psk.hex()] if psk else []
+        arguments += ["--certificate", *certificates.shared()] if transport == "wss" else []
         self._process = JSONProcess(arguments, stdin=True)
         self._ids = itertools.count(1)
         ready = self._process.wait_for("ready", timeout=30)

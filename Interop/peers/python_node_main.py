@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import ssl
 import sys
 import time
 
@@ -29,6 +30,7 @@ CHUNK = 32 * 1024
 LISTEN = {
     "tcp": "/ip4/127.0.0.1/tcp/0",
     "ws": "/ip4/127.0.0.1/tcp/0/ws",
+    "wss": "/ip4/127.0.0.1/tcp/0/wss",
     "quic-v1": "/ip4/127.0.0.1/udp/0/quic-v1",
 }
 
@@ -89,6 +91,11 @@ def use_private_network():
 def make_host(options):
     keys = create_new_key_pair()
     settings = {"enable_quic": True} if options.transport == "quic-v1" else {}
+    if options.transport == "wss":
+        settings["tls_server_config"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        settings["tls_server_config"].load_cert_chain(*options.certificate)
+        settings["tls_client_config"] = ssl.create_default_context(cafile=options.certificate[0])
+        settings["tls_client_config"].check_hostname = False
     if options.security:
         settings["sec_opt"] = security_options(options.security, keys)
     if options.psk:
@@ -260,4 +267,5 @@ if __name__ == "__main__":
     parser.add_argument("--security", choices=("noise", "tls", "plaintext"))
     parser.add_argument("--muxer", choices=("yamux", "mplex"))
     parser.add_argument("--psk", help="a private network's key in hexadecimal digits")
+    parser.add_argument("--certificate", nargs=2, help="chain and key for wss, also believed")
     trio.run(main, parser.parse_args())

@@ -13,19 +13,22 @@ import P2PPing
 import P2PPipeline
 import P2PPlaintext
 import P2PPrivateNetwork
+import P2PProxy
 import P2PQUIC
 import P2PTCP
 import P2PTLS
+import P2PWebSocket
 import P2PYamux
 
 extension PeerHost {
-    /// A host over QUIC and TCP that serves identify, ping and, unless told otherwise, echo and perf.
+    /// A host over QUIC, TCP and WebSocket that serves identify, ping and, unless told otherwise, echo and perf.
     ///
     /// - Parameters:
     ///   - identity: names the node; it signs once for its handshakes and once for each change of its addresses.
     ///   - configuration: secure channels, muxers, limits.
     /// - Throws: ``TransportError/Code/notBuiltIn`` for a secure channel or muxer that is not there;
-    ///   ``TransportError/Code/invalidConfiguration`` for one that is named twice, and for plaintext beside a secure channel;
+    ///   ``TransportError/Code/invalidConfiguration`` for one that is named twice, for plaintext beside a secure channel, for a port that a
+    ///   private network would share, and for local discovery beside a proxy, which it would go around;
     ///   ``TransportError/Code/securityFailed`` when the identity does not sign; ``TransportError/Code/metadataTooLong``;
     ///   ``TransportError/Code/privateNetworkRequired`` when `LIBP2P_FORCE_PNET=1` and there is no key.
     public static func standard(
@@ -37,8 +40,7 @@ extension PeerHost {
             security: security, muxers: try self.muxers(configuration),
             windowBudget: MemoryBudget(limit: configuration.windowBudget),
             inboundTimeout: TimeAmount(configuration.host.handshakeTimeout), negotiatesMuxersEarly: configuration.negotiatesMuxersEarly)
-        let tcp = UpgradingTransport(TCPTransport(group: configuration.group, logger: configuration.logger), upgrader: upgrader)
-        var transports: [any Transport] = [tcp]
+        var transports: [any Transport] = try self.byteTransports(configuration).map { UpgradingTransport($0, upgrader: upgrader) }
         if let quic = try await self.quic(identity, configuration) { transports.append(quic) }
         let host = PeerHost(
             identity: identity, transports: transports, configuration: configuration.host, gater: configuration.gater,
@@ -53,6 +55,10 @@ extension PeerHost {
         for case let tls as TLSSecurity in security { host.runAlongside { _ in await tls.keepFresh() } }
         var discovery = configuration.discovery
         if var mdns = configuration.mdns {
+            guard configuration.proxy == nil else {
+                throw TransportError(
+                    .invalidConfiguration, "local discovery (mDNS) sends to the local network, and nothing is to go around the proxy")
+            }
             // The nodes of a private network are among themselves here, too.
             if mdns.networkFingerprint == nil { mdns.networkFingerprint = try configuration.privateNetworkKey?.fingerprint() }
             discovery.append(
@@ -69,10 +75,26 @@ extension PeerHost {
         guard configuration.privateNetworkKey == nil else {
             return .refusing(because: "QUIC has no room for a private network's key; use TCP, or leave the key out")
         }
+        guard configuration.proxy == nil else {
+            return .refusing(because: "QUIC can't go through the proxy, and nothing is to go around it; use TCP or WebSocket")
+        }
         settings.handshakeTimeout = min(settings.handshakeTimeout, configuration.host.handshakeTimeout)
         return try await QUICTransport.make(
             identity: identity, metadata: configuration.appMetadata, configuration: settings, group: configuration.group,
             logger: configuration.logger)
+    }
+
+    private static func byteTransports(_ configuration: StandardConfiguration) throws(TransportError) -> [any ByteTransport] {
+        let tcp = TCPTransport(group: configuration.group, logger: configuration.logger)
+        // With a proxy there is no other way out: whatever dials, dials over this.
+        let carrier: any ByteTransport = configuration.proxy.map { ProxiedTransport(through: $0, over: tcp) } ?? tcp
+        let webSocket = WebSocketTransport(over: carrier, configuration: configuration.webSocket, logger: configuration.logger)
+        guard configuration.sharesPorts else { return [carrier, webSocket] }
+        guard configuration.privateNetworkKey == nil else {
+            throw TransportError(
+                .invalidConfiguration, "a private network shares no port: to whoever has no key its first bytes tell nothing apart")
+        }
+        return [SharedPortTransport(over: carrier, configuration: configuration.webSocket, logger: configuration.logger), webSocket]
     }
 
     private static func security(

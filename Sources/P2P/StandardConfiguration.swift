@@ -6,7 +6,9 @@ public import P2PHost
 public import P2PMDNS
 public import P2PMplex
 public import P2PPrivateNetwork
+public import P2PProxy
 public import P2PQUIC
+public import P2PWebSocket
 public import P2PYamux
 
 /// What the standard host may be told. The defaults make a node of the public network.
@@ -17,6 +19,12 @@ public struct StandardConfiguration: Sendable {
     public var security: [SecurityName]
     /// Stream muxers, the preferred one first, each once. Mplex is for old peers alone: it has no flow control.
     public var muxers: [MuxerName]
+    /// WebSockets: whose pages may connect, and TLS below them.
+    public var webSocket: WebSocketConfiguration
+    /// A TCP listener's port serves WebSockets as well, secure ones if there is a certificate, and the application's HTTP.
+    public var sharesPorts: Bool
+    /// What every dial goes through, names unresolved; nil dials directly. Listening does not change.
+    public var proxy: ProxyURL?
     /// Yamux's limits and times.
     public var yamux: YamuxConfiguration
     /// Mplex's limits and times.
@@ -57,6 +65,9 @@ public struct StandardConfiguration: Sendable {
         self.host = HostConfiguration()
         self.security = [.noise, .tls]
         self.muxers = [.yamux]
+        self.webSocket = WebSocketConfiguration()
+        self.sharesPorts = false
+        self.proxy = nil
         self.yamux = YamuxConfiguration()
         self.mplex = MplexConfiguration()
         self.quic = QUICConfiguration()

@@ -28,6 +28,17 @@ struct PrivateNetworkHostTests {
                 #expect(error?.message.contains("private network") == true)
             }
         }
+
+        @Test("It shares no port: to whoever has no key its first bytes tell nothing apart")
+        func sharedPort() async throws {
+            var configuration = Self.configuration(.generate())
+            configuration.sharesPorts = true
+            let error = await #expect(throws: TransportError.self) {
+                _ = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
+            }
+            #expect(error?.code == .invalidConfiguration)
+            #expect(error?.message.contains("shares no port") == true)
+        }
     #else
         @Test("Without libsodium a host with a key is a typed error that names the trait")
         func notBuiltIn() async throws {

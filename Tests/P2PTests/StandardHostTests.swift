@@ -99,6 +99,30 @@ struct StandardHostTests {
         }
     }
 
+    @Test("With a proxy neither QUIC nor local discovery goes around it")
+    func proxied() async throws {
+        var configuration = StandardConfiguration()
+        configuration.proxy = try ProxyURL("socks5://127.0.0.1:1")
+        let identity = try PrivateKey.generate(.ed25519)
+        let host = try await PeerHost.standard(identity: identity, configuration: configuration)
+        async let running: Void = host.run()
+        await host.waitUntilRunning()
+        for text in ["/ip4/127.0.0.1/udp/4001/quic-v1", "/dns4/example.invalid/tcp/4001"] {
+            let address = try Multiaddr(text).withPeerID(PeerID(try PrivateKey.generate(.ed25519).publicKey))
+            let error = await #expect(throws: DialError.self) { _ = try await host.dial(address) }
+            #expect(error?.attempts.first?.error.message.contains("proxy") == true, "\(address)")
+        }
+        host.shutDown()
+        try await running
+
+        configuration.mdns = MDNSConfiguration()
+        let error = await #expect(throws: TransportError.self) {
+            _ = try await PeerHost.standard(identity: identity, configuration: configuration)
+        }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(error?.message.contains("proxy") == true)
+    }
+
     @Test("The preset offers neither plaintext nor mplex")
     func preset() {
         #expect(!StandardConfiguration().security.contains(.insecurePlaintext))

@@ -18,6 +18,7 @@ struct All: AsyncParsableCommand {
         try await Ceiling.parse([]).measure()
         try await Throughput.parse(["--streams", "1"]).measure()
         try await Throughput.parse(["--streams", "8"]).measure()
+        try await Throughput.parse(["--streams", "1", "--ws"]).measure()
         try await Latency.parse([]).measure()
         try await Streams.parse(["--concurrency", "16"]).measure()
         try await Streams.parse(["--concurrency", "1", "--count", "20000"]).measure()

@@ -20,12 +20,17 @@ public struct ByteChannel: Sendable {
     public let localAddress: Multiaddr
     /// The peer's end.
     public let remoteAddress: Multiaddr
+    /// What the channel goes through before it carries the peer's bytes, in order.
+    public let preparations: [any ChannelPreparation]
 
-    /// A channel that does not read yet, and its ends.
-    public init(channel: any Channel, localAddress: Multiaddr, remoteAddress: Multiaddr) {
+    /// A channel that does not read yet, its ends, and what it goes through first.
+    public init(
+        channel: any Channel, localAddress: Multiaddr, remoteAddress: Multiaddr, preparations: [any ChannelPreparation] = []
+    ) {
         self.channel = channel
         self.localAddress = localAddress
         self.remoteAddress = remoteAddress
+        self.preparations = preparations
     }
 }
 

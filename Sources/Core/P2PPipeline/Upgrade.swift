@@ -27,20 +27,42 @@ final class Upgrade {
 
     private var channel: any Channel { self.bytes.channel }
 
-    /// Installs the first handlers and lets the channel read.
+    /// Prepares the channel, installs the first handlers and lets the channel read.
     func start(deadline: NIODeadline) {
         let upgrade = NIOLoopBound(self, eventLoop: self.channel.eventLoop)
         self.deadline = self.channel.eventLoop.scheduleTask(deadline: deadline) {
             upgrade.value.fail(
                 TransportError(.timedOut, "the handshakes with \(upgrade.value.bytes.remoteAddress) were not done by their deadline"))
         }
+        self.prepare(self.bytes.preparations[...])
+        do {
+            // No read() of our own: on an accepted channel that is not active yet, NIO would take it for one under way.
+            try self.channel.syncOptions?.setOption(.autoRead, value: true)
+        } catch {
+            self.fail(Self.transportError(error))
+        }
+    }
+
+    /// Lets the transport make a channel of bytes first, one step after the other.
+    private func prepare(_ preparations: ArraySlice<any ChannelPreparation>) {
+        guard !self.isOver else { return }
+        guard let next = preparations.first else { return self.begin() }
+        let promise = self.channel.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success: self.prepare(preparations.dropFirst())
+            case .failure(let error): self.fail(Self.transportError(error))
+            }
+        }
+        next.prepare(self.channel, promise: promise)
+    }
+
+    private func begin() {
         do {
             try self.upgrader.protector?.protect(self.channel, role: self.role)
             try self.negotiate(self.upgrader.security.map(\.protocolID), lazily: true) { protocolID in
                 try self.secure(with: protocolID)
             }
-            // No read() of our own: on an accepted channel that is not active yet, NIO would take it for one under way.
-            try self.channel.syncOptions?.setOption(.autoRead, value: true)
         } catch {
             self.fail(Self.transportError(error))
         }

@@ -40,6 +40,8 @@ extension FuzzTarget {
         case .identify: Self.introductions
         case .dnsMessage: MDNSFuzzing.messages
         case .mdnsMachine: MDNSFuzzing.packets
+        case .webSocketFrames: [[0, 0] + Self.webSocketWire, [3, 2] + Self.webSocketWire, [0, 1, 0x82, 3, 1, 2, 3]]
+        case .webSocketHandshake: [[0] + Array(Self.webSocketAsking.utf8)]
         case .noisePayload: [Self.payload]
         case .pskFile: Self.keyFiles
         case .privateNetwork: [[1, 3, 0, 0, 1, 2, 3], [1, 1, 0, 30] + [UInt8](0..<200), [0, 5, 0, 0] + [UInt8](0..<64)]
@@ -74,6 +76,24 @@ extension FuzzTarget {
             [0x13, 40] + [UInt8](0..<40), [0x10, 0x11, 0x13, 3, 1, 2, 3],
         ]
     }()
+
+    /// A binary message in two frames with a ping between them, text, and a close.
+    private static let webSocketWire: [UInt8] =
+        [
+            0x02, 0x82, 1, 2, 3, 4, 5, 6, 0x89, 0x81, 0, 0, 0, 0, 7, 0x80, 0xfe, 0, 126, 0, 0, 0, 0,
+        ] + [UInt8](repeating: 9, count: 126) + [0x81, 0x82, 0, 0, 0, 0, 0xc3, 0xbc, 0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]
+
+    private static let webSocketAsking = """
+        GET /a?b HTTP/1.1\r
+        Host: example.org\r
+        Upgrade: websocket\r
+        Connection: keep-alive, Upgrade\r
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+        Sec-WebSocket-Version: 13\r
+        Origin: https://example.org\r
+        \r
+
+        """
 
     private static let envelope: [UInt8] = {
         // The signature covers domain, payload type and payload, each after its length (RFC 0002).

@@ -77,6 +77,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case dnsMessage = "dns-message"
     /// Packets that local discovery receives.
     case mdnsMachine = "mdns-machine"
+    /// The frames of a WebSocket, on both sides.
+    case webSocketFrames = "websocket-frames"
+    /// The request that asks for a WebSocket.
+    case webSocketHandshake = "websocket-handshake"
 
     /// Does the work that `bytes` stand for.
     public func run(_ bytes: [UInt8]) {
@@ -118,6 +122,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .privateNetwork: PrivateNetworkFuzzing.session(bytes)
         case .dnsMessage: MDNSFuzzing.message(bytes)
         case .mdnsMachine: MDNSFuzzing.machine(bytes)
+        case .webSocketFrames: WebSocketFuzzing.frames(bytes)
+        case .webSocketHandshake: WebSocketFuzzing.handshake(bytes)
         }
     }
 
@@ -129,13 +135,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .pskFile: 300
         case .peerIDText, .cid, .lazyExpectation: 512
         case .yamuxPair, .yamuxHandler, .mplexPair, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
-        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession, .quicDatagrams: 2_048
+        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession, .quicDatagrams, .webSocketFrames: 2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
         case .yamuxSessions, .mdnsMachine: 4_096
         case .dnsMessage: 9_100
         case .privateKey, .keyFile: 10_000
         case .clientHello: 3_000
-        case .multiaddrText, .signedEnvelope, .identify, .certificate: 17_500
+        case .multiaddrText, .signedEnvelope, .identify, .certificate, .webSocketHandshake: 17_500
         }
     }
 }

@@ -10,6 +10,7 @@ import P2PPlaintext
 import P2PTCP
 import P2PTLS
 import P2PTesting
+import P2PWebSocket
 import P2PYamux
 import Testing
 
@@ -102,6 +103,14 @@ struct BytesUnderTest: Sendable, CustomTestStringConvertible {
         },
         BytesUnderTest(name: "tcp", listen: "/ip4/127.0.0.1/tcp/0", dead: "/ip4/127.0.0.1/tcp/1", foreign: "/memory/1") { _ in
             TCPTransport()
+        },
+        BytesUnderTest(
+            name: "ws", listen: "/ip4/127.0.0.1/tcp/0/ws", dead: "/ip4/127.0.0.1/tcp/1/ws", foreign: "/ip4/127.0.0.1/tcp/1"
+        ) { _ in
+            WebSocketTransport(over: TCPTransport())
+        },
+        BytesUnderTest(name: "shared", listen: "/ip4/127.0.0.1/tcp/0", dead: "/ip4/127.0.0.1/tcp/1", foreign: "/memory/1") { _ in
+            SharedPortTransport(over: TCPTransport(), configuration: WebSocketConfiguration())
         },
     ]
 

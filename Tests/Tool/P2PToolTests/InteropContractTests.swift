@@ -41,6 +41,12 @@ struct InteropContractTests {
         #expect(result == "latency:\n  handshake_plus_one_rtt: 2.0\n  ping_rtt: 1.0\n  unit: ms")
     }
 
+    @Test("Each transport's address", arguments: [("ws", "/ip4/127.0.0.1/tcp/0/ws"), ("quic-v1", "/ip4/127.0.0.1/udp/0/quic-v1")])
+    func transports(name: String, address: String) throws {
+        let contract = try InteropContract(environment: Self.old.merging(["transport": name]) { _, new in new })
+        #expect(contract.listenAddress.description == address)
+    }
+
     @Test(
         "What is not spoken, or makes no sense, is refused with its reason",
         arguments: [

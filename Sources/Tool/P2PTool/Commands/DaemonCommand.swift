@@ -14,6 +14,9 @@ struct DaemonCommand: ToolCommand {
               p2p daemon --key node.key --listen /ip4/0.0.0.0/tcp/4001
               p2p daemon --listen /ip4/0.0.0.0/tcp/4001 --listen /ip4/0.0.0.0/udp/4001/quic-v1
               p2p daemon --listen /ip4/127.0.0.1/tcp/4001 --listen /ip6/::1/tcp/4001
+              p2p daemon --listen /ip4/0.0.0.0/tcp/8080/ws
+              p2p daemon --listen /ip4/0.0.0.0/tcp/443/tls/ws --tls-cert chain.pem --tls-key key.pem
+              p2p daemon --listen /ip4/0.0.0.0/tcp/4001 --share-port --web-echo /echo
               p2p daemon --listen /ip4/127.0.0.1/tcp/0 --json
               p2p daemon --mdns --mdns-interface lo --listen /ip4/127.0.0.1/tcp/0
             """)
@@ -22,20 +25,35 @@ struct DaemonCommand: ToolCommand {
     var listen: [Multiaddr] = []
 
     @OptionGroup var discovery: DiscoveryOptions
+
+    @Flag(help: "Serve WebSockets, and secure ones with --tls-cert, on the ports of TCP as well; what is no peer gets 404.")
+    var sharePort = false
+
+    @Option(help: ArgumentHelp("On the ports of WebSockets, echo the bytes of those that web pages open at this path.", valueName: "path"))
+    var webEcho: String?
+
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
     /// Every IPv4 interface, over what is built in and allowed.
     private func everywhere() throws -> [Multiaddr] {
         let tcp = try Multiaddr("/ip4/0.0.0.0/tcp/0")
-        return QUICTransport.isBuiltIn && self.node.psk == nil ? [tcp, try Multiaddr("/ip4/0.0.0.0/udp/0/quic-v1")] : [tcp]
+        let hasQUIC = try QUICTransport.isBuiltIn && self.node.psk == nil && self.node.proxyURL() == nil
+        return hasQUIC ? [tcp, try Multiaddr("/ip4/0.0.0.0/udp/0/quic-v1")] : [tcp]
     }
 
     func execute(_ console: Console) async throws {
         let listen = try self.listen.isEmpty ? self.everywhere() : self.listen
-        try await NodeSession.run(self.node, grace: .seconds(2), adjust: self.discovery.apply) { session in
+        try await NodeSession.run(self.node, grace: .seconds(2), adjust: self.apply) { session in
             try self.discovery.keepConnected(session.host)
             try await DaemonRun(host: session.host, console: console).run(listen)
         }
+    }
+
+    /// Says in `configuration` what only a daemon does.
+    private func apply(to configuration: inout StandardConfiguration) {
+        self.discovery.apply(to: &configuration)
+        configuration.sharesPorts = self.sharePort
+        configuration.webSocket.handler = self.webEcho.map { WebEcho(path: $0) }
     }
 }

@@ -74,6 +74,7 @@ struct InteropContract: Equatable {
         let family = ip.contains(":") ? "ip6" : "ip4"
         switch transport {
         case "tcp": return try Multiaddr("/\(family)/\(ip)/tcp/0")
+        case "ws": return try Multiaddr("/\(family)/\(ip)/tcp/0/ws")
         case "quic-v1": return try Multiaddr("/\(family)/\(ip)/udp/0/quic-v1")
         default: throw ToolError("unsupported", "the transport \(PeerText(transport)) is not spoken here")
         }

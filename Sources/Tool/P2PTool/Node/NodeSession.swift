@@ -25,6 +25,8 @@ struct NodeSession {
         configuration.host.shutdownGrace = grace
         if options.quicRetry { configuration.quic?.addressValidation = .always }
         if let security = options.securityNames { configuration.security = security }
+        configuration.proxy = try options.proxyURL()
+        configuration.webSocket.tls = options.webSocketTLS
         if options.insecurePlaintext {
             StandardError.write(
                 "WARNING: --insecure-plaintext encrypts nothing and proves nothing: anybody on the way reads, changes and forges.\n")

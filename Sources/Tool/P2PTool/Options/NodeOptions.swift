@@ -2,6 +2,14 @@ import ArgumentParser
 import P2P
 import P2PIdentity
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Who the node is, and what it speaks.
 struct NodeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A key file, as `p2p key new` makes it; without one, an Ed25519 key for this run only.", valueName: "file"))
@@ -35,7 +43,30 @@ struct NodeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Seconds that connecting may take, and each wait for the peer after that.", valueName: "seconds"))
     var timeout = Seconds(10)
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Dial through this proxy and in no other way: http://… (CONNECT) or socks5://…, with user:password@ where it wants them; \
+            "none" ignores the environment. (default: ALL_PROXY, then HTTPS_PROXY)
+            """, valueName: "url"))
+    var proxy: String?
+
+    @Option(help: ArgumentHelp("A PEM file with the certificate chain that /tls/ws and /wss listen with.", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(help: ArgumentHelp("A PEM file with that certificate's private key; both are read again when they change.", valueName: "file"))
+    var tlsKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            A PEM file with the authorities to believe when dialing /tls/ws and /wss; "any" believes everybody, for the peer proves \
+            itself inside. (default: the system's)
+            """, valueName: "file"))
+    var tlsCa: String?
+
     func validate() throws {
+        guard (self.tlsCert == nil) == (self.tlsKey == nil) else { throw ValidationError("--tls-cert and --tls-key go together.") }
         guard self.timeout.duration > .zero else { throw ValidationError("--timeout must be more than 0 seconds.") }
         try Self.checkOnce("--security", self.security.map(\.rawValue))
         try Self.checkOnce("--muxer", self.muxer.map(\.rawValue))
@@ -55,6 +86,28 @@ struct NodeOptions: ParsableArguments {
     var securityNames: [SecurityName]? {
         if self.insecurePlaintext { return [.insecurePlaintext] }
         return self.security.isEmpty ? nil : self.security.map(\.name)
+    }
+
+    /// The proxy that the options or the environment ask for.
+    func proxyURL() throws -> ProxyURL? {
+        switch self.proxy {
+        case "none"?: return nil
+        case let text?: return try ProxyURL(text)
+        case nil:
+            var environment: [String: String] = [:]
+            for name in ProxyURL.environmentNames {
+                if let value = getenv(name) { environment[name] = String(cString: value) }
+            }
+            return try ProxyURL.inEnvironment(environment)
+        }
+    }
+
+    /// TLS below WebSockets, as the options want it.
+    var webSocketTLS: WebSocketTLS {
+        var tls = WebSocketTLS()
+        if let chain = self.tlsCert, let key = self.tlsKey { tls.certificate = .init(chainFile: chain, keyFile: key) }
+        if let authorities = self.tlsCa { tls.trust = authorities == "any" ? .anybody : .authorities(pemFile: authorities) }
+        return tls
     }
 
     /// The key that the options name.

@@ -1,0 +1,144 @@
+"""Dialing through real proxies, in a network where everything that goes around them would be seen."""
+
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from peers import ours
+from peers.clock import Deadline
+from peers.namespaces import TwoNetworks, packets
+from peers.processes import tied
+
+PORT = 3128
+TCP = 6
+
+
+@pytest.fixture(scope="module")
+def networks():
+    try:
+        made = TwoNetworks()
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    yield made
+    made.remove()
+
+
+class Proxy:
+    """A real proxy in the far network."""
+
+    def __init__(self, kind, networks, room):
+        self.url = f"{'socks5' if kind == 'microsocks' else 'http'}://{networks.PROXY}:{PORT}"
+        if kind == "tinyproxy":
+            configuration = room / "tinyproxy.conf"
+            configuration.write_text(f"Port {PORT}\nListen {networks.PROXY}\nTimeout 60\nMaxClients 20\nAllow {networks.NEAR}\n")
+            command = ["tinyproxy", "-d", "-c", configuration]
+        elif kind == "squid":
+            configuration = room / "squid.conf"
+            configuration.write_text(
+                f"http_port {networks.PROXY}:{PORT}\nhttp_access allow all\ncache deny all\naccess_log none\n"
+                f"cache_log /dev/null\npid_filename none\nhosts_file /etc/hosts\nshutdown_lifetime 0 seconds\n"
+                "cache_effective_user proxy\npinger_enable off\n"
+            )
+            command = ["squid", "-N", "-f", configuration]
+        else:
+            command = ["microsocks", "-i", networks.PROXY, "-p", str(PORT)]
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"no {command[0]} here")
+        self._process = subprocess.Popen(
+            tied([str(part) for part in [*networks.knowing_the_name, *command]]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait_until_it_listens(networks)
+
+    def _wait_until_it_listens(self, networks):
+        probe = f"import socket; socket.create_connection(('{networks.PROXY}', {PORT}), 1)"
+        deadline = Deadline(15)
+        while subprocess.run([*networks.inside(networks.far), "python3", "-c", probe], capture_output=True).returncode:
+            assert self._process.poll() is None, "the proxy has ended"
+            assert not deadline.is_over, "the proxy does not listen"
+            time.sleep(0.05)
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(10)
+
+
+@pytest.fixture(scope="module", params=["tinyproxy", "squid", "microsocks"])
+def proxy(request, networks, tmp_path_factory):
+    made = Proxy(request.param, networks, tmp_path_factory.mktemp("proxy"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def daemon(networks, keys):
+    listens = [f"/ip4/{networks.TARGET}/tcp/0", f"/ip4/{networks.TARGET}/tcp/0/ws"]
+    made = ours.Daemon(listens, key=keys("ed25519"), wrapper=networks.inside(networks.far))
+    yield made
+    assert made.stop() == 0
+
+
+@pytest.fixture
+def witness(networks):
+    made = networks.witness()
+    yield made
+    made.stop()
+
+
+def near(networks):
+    return networks.inside(networks.near)
+
+
+@pytest.mark.parametrize("host", ["address", "name"])
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+class TestThroughAProxy:
+    def test_everything_goes_through(self, networks, proxy, daemon, witness, transport, host):
+        address = daemon.addresses[0 if transport == "tcp" else 1]
+        if host == "name":
+            address = address.replace(f"/ip4/{networks.TARGET}/", f"/dns4/{networks.NAME}/")
+        payload = b"through and through " * 5_000
+        outcome = ours.run(
+            "echo", address, "--proxy", proxy.url, stdin=payload, wrapper=near(networks), timeout=60
+        )
+        assert outcome.code == 0, outcome
+        assert outcome.stdout == payload
+        time.sleep(0.2)
+        assert packets(witness) == {(TCP, networks.PROXY, PORT)}
+
+
+def test_the_environment_names_it(networks, proxy, daemon, witness):
+    outcome = ours.run(
+        "ping", daemon.address, "--count", 1, wrapper=near(networks), variables={"ALL_PROXY": proxy.url}
+    )
+    assert outcome.code == 0, outcome
+    assert packets(witness) == {(TCP, networks.PROXY, PORT)}
+
+
+def test_what_the_proxy_cannot_reach_is_named(networks, proxy, daemon, witness):
+    address = f"/ip4/{networks.TARGET}/tcp/1/p2p/{daemon.peer}"
+    outcome = ours.run("ping", address, "--proxy", proxy.url, wrapper=near(networks))
+    assert outcome.code != 0
+    assert "proxy at" in outcome.stderr, outcome
+    assert packets(witness) == {(TCP, networks.PROXY, PORT)}
+
+
+class TestWithoutAProxy:
+    @pytest.mark.parametrize("target", ["ip4/{address}/tcp/{port}", "dns4/example.com/tcp/{port}/tls/ws"])
+    @pytest.mark.parametrize("scheme", ["http", "socks5"])
+    def test_nothing_goes_around_a_proxy_that_is_not_there(self, networks, daemon, witness, scheme, target):
+        port = daemon.address.split("/")[4]
+        address = f"/{target.format(address=networks.TARGET, port=port)}/p2p/{daemon.peer}"
+        outcome = ours.run("ping", address, "--proxy", f"{scheme}://{networks.PROXY}:9", wrapper=near(networks))
+        assert outcome.code != 0
+        time.sleep(0.2)
+        assert packets(witness) == {(TCP, networks.PROXY, 9)}
+
+    def test_the_witness_sees(self, networks, daemon, witness):
+        """Without --proxy the same dial goes straight to its target."""
+        outcome = ours.run("ping", daemon.address, "--count", 1, wrapper=near(networks))
+        assert outcome.code == 0, outcome
+        assert packets(witness) == {(TCP, networks.TARGET, int(daemon.address.split("/")[4]))}

@@ -1,0 +1,44 @@
+public import P2PCore
+public import P2PMultiaddr
+public import P2PPipeline
+
+/// Dials TCP through a proxy and in no other way: names are the proxy's to resolve, and nothing else leaves this machine.
+///
+/// `/onion3` addresses can be dialled, too, through a proxy that knows them (Tor). It listens as its carrier does.
+public struct ProxiedTransport: ByteTransport {
+    private let proxy: ProxyURL
+    private let carrier: any ByteTransport
+
+    /// - Parameter carrier: connects to the proxy itself, such as TCP.
+    public init(through proxy: ProxyURL, over carrier: any ByteTransport) {
+        self.proxy = proxy
+        self.carrier = carrier
+    }
+
+    /// Looks at the form of the address only.
+    public func canDial(_ address: Multiaddr) -> Bool { ProxyTarget(address) != nil }
+
+    /// Looks at the form of the address only.
+    public func canListen(on address: Multiaddr) -> Bool { self.carrier.canListen(on: address) }
+
+    /// Connects to the proxy; what it is to be told follows when the channel is upgraded.
+    public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
+        guard let target = ProxyTarget(address) else {
+            throw TransportError(.unsupportedAddress, "\(address) can't be dialled through the \(self.proxy)")
+        }
+        let bytes: ByteChannel
+        do throws(TransportError) {
+            bytes = try await self.carrier.connect(to: self.proxy.address, options: options)
+        } catch {
+            throw TransportError(error.code, "\(self.proxy): \(error.message)", cause: error.cause)
+        }
+        return ByteChannel(
+            channel: bytes.channel, localAddress: bytes.localAddress, remoteAddress: address.withoutPeerID,
+            preparations: bytes.preparations + [ProxyDialing(proxy: self.proxy, target: target)])
+    }
+
+    /// Binds as the carrier does.
+    public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
+        try await self.carrier.bind(to: address)
+    }
+}

@@ -1,0 +1,13 @@
+import NIOCore
+import P2PPipeline
+
+extension HTTPHeadReader {
+    /// The head once it is complete, with a WebSocket's errors.
+    mutating func next(from bytes: inout ByteBuffer) throws(WebSocketError) -> HTTPHead? {
+        do throws(HTTPHeadError) {
+            return try self.received(&bytes)
+        } catch {
+            throw WebSocketError(.malformedHead, error.message)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import Logging
+import NIOCore
+internal import NIOSSL
+import P2PCore
+import Synchronization
+
+/// A listener's certificate, read again when its files change.
+final class ServerCertificate: Sendable {
+    /// How often the files are looked at. A renewed certificate is shown that much later at most.
+    static let reloadInterval = Duration.seconds(5)
+
+    private struct Loaded: Sendable {
+        var chain: [NIOSSLCertificate]
+        var context: NIOSSLContext
+    }
+
+    private let files: WebSocketTLS.Certificate
+    private let logger: Logger
+    private let loaded: Mutex<Loaded>
+
+    init(_ files: WebSocketTLS.Certificate, logger: Logger) throws(TransportError) {
+        self.files = files
+        self.logger = logger
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(files.chainFile)
+            self.loaded = Mutex(Loaded(chain: chain, context: try Self.makeContext(chain, files)))
+        } catch {
+            throw TransportError(
+                .securityFailed, "no certificate for TLS can be made of \(files.chainFile) and \(files.keyFile)", cause: error)
+        }
+    }
+
+    private static func makeContext(_ chain: [NIOSSLCertificate], _ files: WebSocketTLS.Certificate) throws -> NIOSSLContext {
+        let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        configuration.configureForWebSocket()
+        return try NIOSSLContext(configuration: configuration)
+    }
+
+    /// A handler for a new arrival.
+    func makeHandler() -> NIOSSLServerHandler {
+        NIOSSLServerHandler(context: self.loaded.withLock(\.context))
+    }
+
+    /// Looks at the files until cancelled.
+    func watch() async {
+        var lastFailure = ""
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.reloadInterval)
+            guard !Task.isCancelled else { return }
+            do {
+                if try self.reload() { self.logger.info("a new certificate is shown from now on") }
+                lastFailure = ""
+            } catch {
+                // Half of a renewal, perhaps: the old certificate stays until both files fit.
+                guard lastFailure != "\(error)" else { continue }
+                lastFailure = "\(error)"
+                self.logger.warning("the certificate can't be read again, the old one stays", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    /// Reads the files again; whether they held something new.
+    func reload() throws -> Bool {
+        let chain = try NIOSSLCertificate.fromPEMFile(self.files.chainFile)
+        guard chain != self.loaded.withLock(\.chain) else { return false }
+        let fresh = Loaded(chain: chain, context: try Self.makeContext(chain, self.files))
+        self.loaded.withLock { $0 = fresh }
+        return true
+    }
+}
+
+extension TLSConfiguration {
+    /// What both sides have in common.
+    fileprivate mutating func configureForWebSocket() {
+        self.minimumTLSVersion = .tlsv12
+        self.applicationProtocols = ["http/1.1"]
+        self.shutdownTimeout = WebSocketLimits.closing
+    }
+}
+
+/// A dialer's side of TLS, made when it is first needed: reading the system's roots takes a while.
+final class ClientTrust: Sendable {
+    private let trust: WebSocketTLS.Trust
+    private let context = Mutex<NIOSSLContext?>(nil)
+
+    init(_ trust: WebSocketTLS.Trust) {
+        self.trust = trust
+    }
+
+    func makeContext() throws(TransportError) -> NIOSSLContext {
+        let result: Result<NIOSSLContext, TransportError> = self.context.withLock { known in
+            if let known { return .success(known) }
+            var configuration = TLSConfiguration.makeClientConfiguration()
+            switch self.trust {
+            case .systemRoots: break
+            case .authorities(let file): configuration.trustRoots = .file(file)
+            case .anybody: configuration.certificateVerification = .none
+            }
+            configuration.configureForWebSocket()
+            do {
+                let context = try NIOSSLContext(configuration: configuration)
+                known = context
+                return .success(context)
+            } catch {
+                return .failure(TransportError(.securityFailed, "TLS can't be set up to dial with", cause: error))
+            }
+        }
+        return try result.get()
+    }
+}

@@ -1,0 +1,214 @@
+import NIOCore
+import P2PCore
+import P2PPipeline
+
+/// One request of a connection, and what becomes of it. The gate at the pipeline's end holds the request's bytes.
+struct WebExchange {
+    private let bytes: ByteChannel
+    private let head: HTTPHead
+
+    init(_ bytes: ByteChannel, head: HTTPHead) {
+        self.bytes = bytes
+        self.head = head
+    }
+
+    private var channel: any Channel { self.bytes.channel }
+
+    func request(content: ByteBuffer) throws -> WebRequest {
+        let parts = self.head.startLine.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[2] == "HTTP/1.1" || parts[2] == "HTTP/1.0" else {
+            throw WebArrivalError(reason: "a request is no HTTP/1.x: \(HTTPHead.excerpt(self.head.startLine))")
+        }
+        return WebRequest(
+            method: String(parts[0]), target: String(parts[1]), fields: self.head.fields.map { ($0.name, $0.value) }, content: content,
+            remoteAddress: self.bytes.remoteAddress, head: self.head)
+    }
+
+    /// Reads what the request's head announces.
+    func readContent(until deadline: NIODeadline) async throws -> ByteBuffer {
+        guard self.head.values("transfer-encoding").isEmpty else {
+            try await self.respond(411, fields: [], content: ByteBuffer())
+            throw WebArrivalError(reason: "a request does not say how long its content is")
+        }
+        let lengths = Set(self.head.values("content-length"))
+        guard lengths.count <= 1, let length = Int(lengths.first ?? "0"), (0...WebLimits.content).contains(length) else {
+            try await self.respond(413, fields: [], content: ByteBuffer())
+            throw WebArrivalError(reason: "a request has more than \(WebLimits.content) bytes of content, or says so twice")
+        }
+        let promise = self.channel.eventLoop.makePromise(of: ByteBuffer.self)
+        let channel = self.channel
+        return try await withTaskCancellationHandler {
+            self.behindTheGate(failing: promise) { pipeline in
+                try pipeline.addHandler(WebContentReader(length: length, deadline: deadline, promise: promise))
+            }
+            return try await promise.futureResult.get()
+        } onCancel: {
+            channel.close(promise: nil)
+        }
+    }
+
+    /// Installs handlers behind the gate, if there still is one, opens it, and lets the channel read.
+    private func behindTheGate<Value>(
+        failing promise: EventLoopPromise<Value>, _ install: @escaping @Sendable (ChannelPipeline.SynchronousOperations) throws -> Void
+    ) {
+        let channel = self.channel
+        channel.eventLoop.execute {
+            do {
+                let pipeline = channel.pipeline.syncOperations
+                let gate = try? (pipeline.handler(type: PortGate.self), pipeline.context(handlerType: PortGate.self))
+                try install(pipeline)
+                // Before the gate opens: who has all it needs of what the gate held stops the reading again.
+                try channel.syncOptions?.setOption(.autoRead, value: true)
+                if let gate { gate.0.open(context: gate.1) }
+            } catch {
+                promise.fail(error)
+            }
+        }
+    }
+
+    // MARK: Replies
+
+    func respond(_ status: Int, fields: [WebSocketHeaderField], content: ByteBuffer) async throws {
+        let status = (200..<600).contains(status) ? status : 500
+        var response = ByteBuffer(
+            string: "HTTP/1.1 \(status) \(Self.reason(status))\r\nConnection: close\r\nContent-Length: \(content.readableBytes)\r\n")
+        for field in fields { response.writeString(field.line) }
+        response.writeString("\r\n")
+        if !self.head.startLine.hasPrefix("HEAD ") { response.writeImmutableBuffer(content) }
+        try await self.channel.writeAndFlush(response)
+        try? await self.channel.close()
+    }
+
+    private static func reason(_ status: Int) -> String {
+        switch status {
+        case 200: "OK"
+        case 404: "Not Found"
+        case 411: "Length Required"
+        case 413: "Content Too Large"
+        default: "Status"
+        }
+    }
+
+    func becomeWebSocket(fields: [WebSocketHeaderField], _ body: @Sendable (WebByteStream) async throws -> Void) async throws {
+        switch WebSocketAnswer(to: self.head, terms: WebSocketAnswer.Terms(fields: fields)) {
+        case .refuse(let response, let error):
+            try await self.channel.writeAndFlush(response)
+            throw error
+        case .accept(let response):
+            try await self.run(response, framed: true, body)
+        }
+    }
+
+    func upgrade(
+        to token: WebSocketHeaderField.Token, fields: [WebSocketHeaderField], _ body: @Sendable (WebByteStream) async throws -> Void
+    ) async throws {
+        guard self.head.list("upgrade", has: token.text.lowercased()), self.head.list("connection", has: "upgrade") else {
+            try await self.respond(426, fields: [], content: ByteBuffer())
+            return
+        }
+        var response = ByteBuffer(string: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: \(token.text)\r\nConnection: Upgrade\r\n")
+        for field in fields { response.writeString(field.line) }
+        response.writeString("\r\n")
+        try await self.run(response, framed: false, body)
+    }
+
+    /// Sends the 101 and lets the application have the bytes behind the request's head.
+    private func run(_ response: ByteBuffer, framed: Bool, _ body: @Sendable (WebByteStream) async throws -> Void) async throws {
+        try await self.channel.writeAndFlush(response)
+        let promise = self.channel.eventLoop.makePromise(of: NIOAsyncChannel<ByteBuffer, ByteBuffer>.self)
+        let channel = self.channel
+        self.behindTheGate(failing: promise) { pipeline in
+            // Once the content was read no gate is left, and its reader holds what came behind.
+            if (try? pipeline.handler(type: WebContentReader.self)) == nil { try pipeline.addHandler(HeadSkipper()) }
+            let leftover = try? (pipeline.handler(type: WebContentReader.self), pipeline.context(handlerType: WebContentReader.self))
+            if framed { try pipeline.addHandler(WebSocketHandler(side: .server, pool: RecordPool.of(channel.eventLoop))) }
+            promise.succeed(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
+            if let leftover { leftover.0.release(context: leftover.1) }
+        }
+        let stream = try await promise.futureResult.get()
+        try await stream.executeThenClose { inbound, outbound in
+            try await body(WebByteStream(inbound: inbound, outbound: outbound))
+        }
+    }
+}
+
+/// Takes the request's head away, and goes.
+private final class HeadSkipper: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private var reader = HTTPHeadReader()
+    private var isDone = false
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.isDone else { return context.fireChannelRead(data) }
+        var bytes = self.unwrapInboundIn(data)
+        // The gate has read the same head before.
+        guard (try? self.reader.received(&bytes)) != nil else { return }
+        self.isDone = true
+        if bytes.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(bytes)) }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+}
+
+/// Reads a request's head and content, and keeps what stands behind them.
+final class WebContentReader: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private var reader = HTTPHeadReader()
+    private var hasHead = false
+    private var held = ByteBuffer()
+    private let length: Int
+    private let deadline: NIODeadline
+    private var promise: EventLoopPromise<ByteBuffer>?
+    private var timer: Scheduled<Void>?
+
+    init(length: Int, deadline: NIODeadline, promise: EventLoopPromise<ByteBuffer>) {
+        self.length = length
+        self.deadline = deadline
+        self.promise = promise
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        self.timer = context.eventLoop.scheduleTask(deadline: self.deadline) { bound.value.close(promise: nil) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = self.unwrapInboundIn(data)
+        if !self.hasHead {
+            guard (try? self.reader.received(&bytes)) != nil else { return }
+            self.hasHead = true
+        }
+        self.held.writeBuffer(&bytes)
+        guard let promise = self.promise, let content = self.held.readSlice(length: self.length) else { return }
+        self.promise = nil
+        self.timer?.cancel()
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        promise.succeed(content)
+    }
+
+    /// Passes on what stood behind the content, and goes away.
+    func release(context: ChannelHandlerContext) {
+        if self.held.readableBytes > 0 {
+            context.fireChannelRead(self.wrapInboundOut(self.held))
+            context.fireChannelReadComplete()
+        }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.refuse()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.refuse() }
+
+    private func refuse() {
+        self.timer?.cancel()
+        let promise = self.promise
+        self.promise = nil
+        promise?.fail(WebArrivalError(reason: "a request ended before its content"))
+    }
+}

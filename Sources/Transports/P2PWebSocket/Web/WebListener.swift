@@ -1,0 +1,166 @@
+import Logging
+import NIOCore
+internal import NIOSSL
+import P2PCore
+import P2PMultiaddr
+import P2PPipeline
+
+/// A bound port that serves an application beside libp2p, or several protocols at once, told apart by their first bytes.
+struct WebListener: ByteListener {
+    /// What is spoken, and how the addresses say so.
+    struct Port: Sendable {
+        /// What a connection may begin with.
+        var kinds: PortKinds
+        /// What stands behind the carrier's address for a WebSocket in the clear, and for one over TLS; nil where there is none.
+        var plain: WebSocketAddress?
+        var secure: WebSocketAddress?
+    }
+
+    private let carrier: any ByteListener
+    private let port: Port
+    private let terms: WebSocketAnswer.Terms
+    private let certificate: ServerCertificate?
+    private let site: WebSite
+    private let changes: (changes: AddressChanges, continuation: AsyncStream<[Multiaddr]>.Continuation)
+
+    init(
+        carrier: any ByteListener, port: Port, terms: WebSocketAnswer.Terms, certificate: ServerCertificate?, site: WebSite
+    ) {
+        self.carrier = carrier
+        self.port = port
+        self.terms = terms
+        self.certificate = certificate
+        self.site = site
+        self.changes = AddressChanges.make()
+    }
+
+    var addresses: [Multiaddr] { self.carrier.addresses.flatMap(self.spellings) }
+    var addressChanges: AddressChanges { self.changes.changes }
+
+    private func spellings(_ carrier: Multiaddr) -> [Multiaddr] {
+        (self.port.kinds.contains(.libp2p) ? [carrier] : []) + [self.port.plain, self.port.secure].compactMap { $0?.over(carrier) }
+    }
+
+    func run(_ onArrival: @escaping @Sendable (ByteChannel) async -> Void) async throws {
+        defer { self.changes.continuation.finish() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            if let certificate = self.certificate { group.addTask { await certificate.watch() } }
+            group.addTask {
+                for await addresses in self.carrier.addressChanges {
+                    self.changes.continuation.yield(addresses.flatMap(self.spellings))
+                }
+            }
+            defer { group.cancelAll() }
+            try await self.carrier.run { bytes in await self.receive(bytes, onArrival) }
+        }
+    }
+
+    /// One connection, from its first byte.
+    private func receive(_ bytes: ByteChannel, _ onArrival: @escaping @Sendable (ByteChannel) async -> Void) async {
+        guard self.site.waiting.enter() else {
+            self.site.report("\(WebLimits.waiting) connections have not said yet what they are; the next is closed", bytes.remoteAddress)
+            bytes.channel.close(promise: nil)
+            return
+        }
+        let deadline = NIODeadline.now() + WebLimits.patience
+        do {
+            let (kind, isSecure) = try await self.knownKind(of: bytes, until: deadline)
+            switch kind {
+            case .http(let head):
+                try await self.site.serve(head, on: bytes, until: deadline) {
+                    // Only where a libp2p WebSocket is spoken at all.
+                    guard let address = isSecure ? self.port.secure : self.port.plain else { return false }
+                    await onArrival(bytes.replacing(address, [OpeningGate(terms: self.terms)]))
+                    return true
+                }
+            case .libp2p:
+                await onArrival(
+                    ByteChannel(
+                        channel: bytes.channel, localAddress: bytes.localAddress, remoteAddress: bytes.remoteAddress,
+                        preparations: [OpeningGate(terms: nil)]))
+            case .tls:
+                bytes.channel.close(promise: nil)
+            }
+        } catch {
+            self.site.report((error as? WebArrivalError)?.reason ?? "\(error)", bytes.remoteAddress)
+            bytes.channel.close(promise: nil)
+        }
+    }
+
+    /// Gives the place among those who wait back, whatever comes of it.
+    private func knownKind(of bytes: ByteChannel, until deadline: NIODeadline) async throws -> (kind: PortKind, isSecure: Bool) {
+        defer { self.site.waiting.leave() }
+        return try await self.look(at: bytes, until: deadline)
+    }
+
+    /// Waits for what tells the kind, inside TLS if there is some.
+    private func look(at bytes: ByteChannel, until deadline: NIODeadline) async throws -> (kind: PortKind, isSecure: Bool) {
+        let channel = bytes.channel
+        let certificate = self.certificate
+        do {
+            let outer = try await Self.kind(of: channel, among: self.port.kinds, until: deadline, opening: nil)
+            guard outer == .tls, let certificate else { return (outer, false) }
+            return (try await Self.kind(of: channel, among: .http, until: deadline, opening: certificate), true)
+        } catch {
+            throw WebArrivalError(reason: "\(error)")
+        }
+    }
+
+    private static func kind(
+        of channel: any Channel, among kinds: PortKinds, until deadline: NIODeadline, opening certificate: ServerCertificate?
+    ) async throws -> PortKind {
+        let promise = channel.eventLoop.makePromise(of: PortKind.self)
+        return try await withTaskCancellationHandler {
+            channel.eventLoop.execute {
+                do {
+                    let pipeline = channel.pipeline.syncOperations
+                    let outer = try? (pipeline.handler(type: PortGate.self), pipeline.context(handlerType: PortGate.self))
+                    if let certificate { try pipeline.addHandler(certificate.makeHandler()) }
+                    try pipeline.addHandler(PortGate(kinds, deadline: deadline, promise: promise))
+                    try channel.syncOptions?.setOption(.autoRead, value: true)
+                    if let outer { outer.0.open(context: outer.1) }
+                } catch {
+                    promise.fail(error)
+                }
+            }
+            return try await promise.futureResult.get()
+        } onCancel: {
+            channel.close(promise: nil)
+        }
+    }
+}
+
+/// A connection that ended, or was ended, before it said what it was.
+struct WebArrivalError: Error {
+    let reason: String
+}
+
+extension ByteChannel {
+    /// The same channel as a WebSocket.
+    fileprivate func replacing(_ address: WebSocketAddress, _ preparations: [any ChannelPreparation]) -> ByteChannel {
+        ByteChannel(
+            channel: self.channel, localAddress: address.over(self.localAddress), remoteAddress: address.over(self.remoteAddress),
+            preparations: preparations)
+    }
+}
+
+/// Lets a gate's bytes through to libp2p: as they are, or to a WebSocket's handshake.
+private struct OpeningGate: ChannelPreparation {
+    /// What a WebSocket's request is asked for; nil for raw bytes.
+    let terms: WebSocketAnswer.Terms?
+
+    func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
+        do {
+            let pipeline = channel.pipeline.syncOperations
+            let (gate, context) = try (pipeline.handler(type: PortGate.self), pipeline.context(handlerType: PortGate.self))
+            if let terms {
+                try pipeline.addHandler(WebSocketServerHandshake(terms: terms, promise: promise))
+            } else {
+                promise.assumeIsolated().succeed(())
+            }
+            gate.open(context: context)
+        } catch {
+            promise.fail(WebSocketError(.closed, "the handshakes can't begin", cause: error).asTransportError)
+        }
+    }
+}

@@ -1,0 +1,17 @@
+/// What a WebSocket transport may be told.
+public struct WebSocketConfiguration: Sendable {
+    /// Origins whose pages may connect to a listener, such as `https://example.org`; nil lets all, and what is no browser
+    /// sends none. Libp2p authenticates the peer inside either way.
+    public var allowedOrigins: [String]?
+    /// Header fields that the application adds to its requests.
+    public var requestFields: [WebSocketHeaderField] = []
+    /// Header fields that the application adds to its answers.
+    public var responseFields: [WebSocketHeaderField] = []
+    /// Answers what is not libp2p on a listener's port; nil answers it with 404.
+    public var handler: (any WebHandler)?
+    /// TLS for `/tls/ws` and `/wss`.
+    public var tls = WebSocketTLS()
+
+    /// The defaults.
+    public init() {}
+}

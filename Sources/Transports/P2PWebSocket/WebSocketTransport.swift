@@ -1,0 +1,86 @@
+public import Logging
+public import P2PCore
+public import P2PMultiaddr
+public import P2PPipeline
+
+/// WebSockets (RFC 6455) over another byte transport: binary frames carry the bytes, their bounds mean nothing.
+public struct WebSocketTransport: ByteTransport {
+    private let carrier: any ByteTransport
+    private let configuration: WebSocketConfiguration
+    private let trust: ClientTrust
+    private let logger: Logger
+
+    /// - Parameter carrier: opens and binds what lies below, such as TCP, or TCP through a proxy.
+    public init(
+        over carrier: any ByteTransport, configuration: WebSocketConfiguration = WebSocketConfiguration(),
+        logger: Logger = Logger(label: "p2p.websocket")
+    ) {
+        self.carrier = carrier
+        self.configuration = configuration
+        self.trust = ClientTrust(configuration.tls.trust)
+        self.logger = logger
+    }
+
+    /// Looks at the form of the address only.
+    public func canDial(_ address: Multiaddr) -> Bool { self.dialable(address) != nil }
+
+    /// Looks at the form of the address, and whether there is a certificate if it needs one.
+    public func canListen(on address: Multiaddr) -> Bool { self.listenable(address) != nil }
+
+    private func dialable(_ address: Multiaddr) -> WebSocketAddress? {
+        WebSocketAddress(address).flatMap { self.carrier.canDial($0.base) ? $0 : nil }
+    }
+
+    private func listenable(_ address: Multiaddr) -> WebSocketAddress? {
+        WebSocketAddress(address).flatMap { webSocket in
+            guard !webSocket.isSecure || self.configuration.tls.certificate != nil else { return nil }
+            return self.carrier.canListen(on: webSocket.base) ? webSocket : nil
+        }
+    }
+
+    /// Connects what lies below; the handshake follows when the channel is upgraded.
+    public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
+        guard let webSocket = self.dialable(address) else {
+            throw TransportError(.unsupportedAddress, "\(address) is no WebSocket address that can be dialled here")
+        }
+        let tls: WebSocketDialing.TLS? =
+            webSocket.isSecure ? WebSocketDialing.TLS(context: try self.trust.makeContext(), name: webSocket.certificateName) : nil
+        var options = options
+        if let local = options.localAddress { options.localAddress = WebSocketAddress(local)?.base ?? local }
+        let bytes = try await self.carrier.connect(to: webSocket.base, options: options)
+        let request = WebSocketRequest(
+            path: webSocket.path ?? "/", host: webSocket.host, fields: self.configuration.requestFields)
+        return bytes.adding([WebSocketDialing(request: request, tls: tls)], as: webSocket)
+    }
+
+    /// Binds what lies below.
+    public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
+        guard let webSocket = self.listenable(address) else {
+            throw TransportError(
+                .unsupportedAddress, "\(address) is no WebSocket address to listen on here; with /tls it needs a certificate")
+        }
+        let terms = WebSocketAnswer.Terms(
+            path: webSocket.path, origins: self.configuration.allowedOrigins, fields: self.configuration.responseFields)
+        var certificate: ServerCertificate?
+        if webSocket.isSecure, let files = self.configuration.tls.certificate {
+            certificate = try ServerCertificate(files, logger: self.logger)
+        }
+        let carrier = try await self.carrier.bind(to: webSocket.base)
+        guard let handler = self.configuration.handler else {
+            return WebSocketListener(carrier: carrier, address: webSocket, terms: terms, certificate: certificate)
+        }
+        var port = WebListener.Port(kinds: webSocket.isSecure ? .tls : .http)
+        if webSocket.isSecure { port.secure = webSocket } else { port.plain = webSocket }
+        return WebListener(
+            carrier: carrier, port: port, terms: terms, certificate: certificate, site: WebSite(handler, logger: self.logger))
+    }
+}
+
+extension ByteChannel {
+    /// The channel with further preparations behind its own, and with addresses that say so.
+    func adding(_ preparations: [any ChannelPreparation], as address: WebSocketAddress) -> ByteChannel {
+        ByteChannel(
+            channel: self.channel, localAddress: address.over(self.localAddress), remoteAddress: address.over(self.remoteAddress),
+            preparations: self.preparations + preparations)
+    }
+}

@@ -1,0 +1,226 @@
+import Logging
+import NIOCore
+import NIOPosix
+import P2PCore
+import P2PMultiaddr
+import P2PPipeline
+import P2PTCP
+import Testing
+
+@testable import P2PWebSocket
+
+@Suite("One port for all")
+struct WebListenerTests {
+    private static let multistream = "\u{13}/multistream/1.0.0\n"
+
+    private func kind(_ bytes: [UInt8], _ kinds: PortKinds, step: Int) throws -> PortKind? {
+        var (classifier, rest) = (PortClassifier(kinds), ByteBuffer(bytes: bytes))
+        while let piece = rest.readSlice(length: min(step, rest.readableBytes)), piece.readableBytes > 0 {
+            if let kind = try classifier.received(piece) { return kind }
+        }
+        return nil
+    }
+
+    @Test("The first bytes tell what a connection is", arguments: [Int.max, 1])
+    func kinds(step: Int) throws {
+        let all: PortKinds = [.libp2p, .tls, .http]
+        #expect(try self.kind(Array(Self.multistream.utf8), all, step: step) == .libp2p)
+        #expect(try self.kind([0x16, 0x03, 0x01, 0x02, 0x00, 0x01], all, step: step) == .tls)
+        guard case .http(let head)? = try self.kind(Array("GET / HTTP/1.1\r\nHost: a\r\n\r\nrest".utf8), all, step: step) else {
+            Issue.record("a request is HTTP")
+            return
+        }
+        #expect(head.startLine == "GET / HTTP/1.1")
+        #expect(try self.kind(Array("\u{13}/multi".utf8), all, step: step) == nil)
+        for (bytes, kinds) in [
+            ([0x00], all), (Array("\u{13}/other/1.0.0\n".utf8), all), ([0x16, 0x04], all), (Array("get /".utf8), all),
+            (Array(Self.multistream.utf8), .http), ([0x16, 0x03], [.http, .libp2p]), (Array("GET".utf8), .libp2p),
+        ] as [([UInt8], PortKinds)] {
+            #expect(throws: WebSocketError.self) { try self.kind(bytes, kinds, step: step) }
+        }
+    }
+
+    private struct App: WebHandler {
+        func reply(to request: WebRequest) async -> WebReply? {
+            let echo: @Sendable (WebByteStream) async throws -> Void = { stream in
+                for try await bytes in stream.inbound { try await stream.outbound.write(bytes) }
+            }
+            switch request.path {
+            case "/hello":
+                return .response(
+                    status: 200, fields: [WebSocketHeaderField("X-Method", request.method)].compactMap { $0 }, content: request.content)
+            case "/echo": return .webSocket(body: echo)
+            case "/raw": return WebSocketHeaderField.Token("echo/1").map { .upgrade(to: $0, body: echo) }
+            default: return nil
+            }
+        }
+    }
+
+    /// Listens on a shared port while `body` runs; arrivals of libp2p go to the inbox.
+    private func withPort(
+        _ handler: (any WebHandler)?, _ body: @escaping @Sendable ([Multiaddr], Inbox<ByteChannel, Never>) async throws -> Void
+    ) async throws {
+        var configuration = WebSocketConfiguration()
+        configuration.handler = handler
+        let listener = try await SharedPortTransport(over: TCPTransport(), configuration: configuration)
+            .bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let arrivals = Inbox<ByteChannel, Never>(limit: 8)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await listener.run { bytes in
+                    if arrivals.offer(bytes) { try? await bytes.channel.closeFuture.get() }
+                }
+            }
+            try await body(listener.addresses, arrivals)
+            group.cancelAll()
+        }
+    }
+
+    /// Sends bytes over TCP and returns what comes back, up to `count` bytes or the end.
+    private func ask(_ address: Multiaddr, _ text: String, count: Int = .max) async throws -> String {
+        let port = try #require(address.tcpEndpoint?.port)
+        let stream = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: Int(port)) { channel in
+                channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel) }
+            }
+        return try await stream.executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: text))
+            var answer = ""
+            for try await bytes in inbound {
+                answer += String(buffer: bytes)
+                if answer.utf8.count >= count { break }
+            }
+            return answer
+        }
+    }
+
+    /// Runs an arrival's preparations and returns its first bytes.
+    private func firstBytes(of bytes: ByteChannel, count: Int) async throws -> String {
+        let channel = bytes.channel
+        let promise = channel.eventLoop.makePromise(of: NIOAsyncChannel<ByteBuffer, ByteBuffer>.self)
+        try await channel.eventLoop.submit {
+            let prepared = channel.eventLoop.makePromise(of: Void.self)
+            prepared.futureResult.assumeIsolated().whenComplete { result in
+                promise.completeWith(
+                    Result {
+                        try result.get(); return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+                    })
+            }
+            bytes.preparations[0].prepare(channel, promise: prepared)
+            try channel.syncOptions?.setOption(.autoRead, value: true)
+        }.get()
+        return try await promise.futureResult.get().executeThenClose { inbound, _ in
+            var text = ""
+            for try await bytes in inbound {
+                text += String(buffer: bytes)
+                if text.utf8.count >= count { break }
+            }
+            return text
+        }
+    }
+
+    @Test("Raw libp2p arrives with its first bytes, and a WebSocket as one; both are announced")
+    func libp2p() async throws {
+        try await self.withPort(nil) { addresses, arrivals in
+            #expect(addresses.count == 2)
+            #expect(addresses[1] == (try addresses[0].appending(.ws)))
+            let options = DialOptions(deadline: .now() + .seconds(10))
+
+            let raw = try await TCPTransport().connect(to: addresses[0], options: options)
+            try await raw.channel.writeAndFlush(ByteBuffer(string: Self.multistream + "more"))
+            let arrival = try #require(await arrivals.next())
+            #expect(arrival.localAddress == addresses[0])
+            #expect(try await self.firstBytes(of: arrival, count: 24) == Self.multistream + "more")
+            try? await raw.channel.close()
+
+            let web = try await WebSocketTransport(over: TCPTransport()).connect(to: addresses[1], options: options)
+            async let hello = self.firstBytes(of: web, count: 1)
+            let second = try #require(await arrivals.next())
+            #expect(second.localAddress == addresses[1])
+            #expect(second.remoteAddress == web.localAddress)
+            try? await second.channel.close()
+            _ = try? await hello
+        }
+    }
+
+    @Test("Whoever is not libp2p gets 404 where there is no application")
+    func notFound() async throws {
+        try await self.withPort(nil) { addresses, _ in
+            let answer = try await self.ask(addresses[0], "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 404 "))
+            #expect(try await self.ask(addresses[0], "\u{0}\u{1}") == "")
+        }
+    }
+
+    @Test("An application answers, with the content it was sent")
+    func application() async throws {
+        try await self.withPort(App()) { addresses, _ in
+            let answer = try await self.ask(addresses[0], "POST /hello?x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde")
+            #expect(answer.hasPrefix("HTTP/1.1 200 "))
+            #expect(answer.contains("X-Method: POST\r\n"))
+            #expect(answer.hasSuffix("\r\n\r\nabcde"))
+            #expect(try await self.ask(addresses[0], "GET /no HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 404 "))
+            #expect(
+                try await self.ask(addresses[0], "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n").hasPrefix(
+                    "HTTP/1.1 413 "))
+            #expect(
+                try await self.ask(addresses[0], "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n").hasPrefix("HTTP/1.1 413 ")
+            )
+            #expect(
+                try await self.ask(addresses[0], "POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                    .hasPrefix("HTTP/1.1 411 "))
+        }
+    }
+
+    @Test("An application takes over a connection after 101, with what came behind the request")
+    func rawUpgrade() async throws {
+        try await self.withPort(App()) { addresses, _ in
+            let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo/1\r\nConnection: Upgrade\r\n\r\n"
+            let answer = try await self.ask(
+                addresses[0], "GET /raw HTTP/1.1\r\nHost: a\r\nUpgrade: echo/1\r\nConnection: upgrade\r\n\r\nplain bytes",
+                count: head.utf8.count + 11)
+            #expect(answer == head + "plain bytes")
+            #expect(try await self.ask(addresses[0], "GET /raw HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 426 "))
+        }
+    }
+
+    @Test("An application's WebSocket echoes bytes; others stay libp2p's")
+    func webSockets() async throws {
+        try await self.withPort(App()) { addresses, arrivals in
+            let options = DialOptions(deadline: .now() + .seconds(10))
+            let transport = WebSocketTransport(over: TCPTransport())
+            let path = try MultiaddrComponent(.httpPath, text: "echo")
+            let dialled = try await transport.connect(to: try addresses[1].appending(path), options: options)
+            let channel = dialled.channel
+            let promise = channel.eventLoop.makePromise(of: NIOAsyncChannel<ByteBuffer, ByteBuffer>.self)
+            try await channel.eventLoop.submit {
+                let prepared = channel.eventLoop.makePromise(of: Void.self)
+                prepared.futureResult.assumeIsolated().whenComplete { result in
+                    promise.completeWith(
+                        Result {
+                            try result.get(); return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+                        })
+                }
+                dialled.preparations[0].prepare(channel, promise: prepared)
+                try channel.syncOptions?.setOption(.autoRead, value: true)
+            }.get()
+            let echoed = try await promise.futureResult.get().executeThenClose { inbound, outbound in
+                let sent = ByteBuffer(repeating: 7, count: 300_000)
+                try await outbound.write(sent)
+                var got = ByteBuffer()
+                for try await bytes in inbound {
+                    got.writeImmutableBuffer(bytes)
+                    if got.readableBytes >= sent.readableBytes { break }
+                }
+                return got == sent
+            }
+            #expect(echoed)
+
+            let other = try await transport.connect(to: addresses[1], options: options)
+            async let ended = self.firstBytes(of: other, count: 1)
+            let arrival = try #require(await arrivals.next())
+            try? await arrival.channel.close()
+            _ = try? await ended
+        }
+    }
+}
