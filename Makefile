@@ -7,6 +7,8 @@ BUILD      := .build
 REPORTS    := $(BUILD)/reports
 VENV       := Interop/.venv
 PYTEST     := $(VENV)/bin/python -m pytest
+# The tests against real nodes mostly wait: so many files of them run side by side.
+WORKERS    ?= 2
 SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources)
 P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
@@ -38,7 +40,7 @@ interop: build ## Interoperability and hostile-peer tests alone (ARGS="-k ping" 
 	@.ci/setup test
 	@.ci/peers
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
-	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop --junitxml=$(REPORTS)/interop.xml $(ARGS)
+	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop -n $(WORKERS) --dist loadfile --junitxml=$(REPORTS)/interop.xml $(ARGS)
 
 bare: setup ## A build without any optional part or system library, and what it says of what it lacks
 	.ci/bare

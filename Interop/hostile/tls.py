@@ -110,6 +110,7 @@ class TLSChannel(Buffered):
         self.link = link
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._in, self._out, server_side=is_server, session=session)
+        self._said_goodbye = False
 
     def hello(self):
         """The first flight of a client, not sent."""
@@ -142,6 +143,8 @@ class TLSChannel(Buffered):
         return self
 
     def send(self, data):
+        if self._said_goodbye:
+            return  # An answer to what came in meanwhile; nobody would take it.
         for at in range(0, len(data), 1 << 14):
             self.tls.write(data[at : at + (1 << 14)])
         self.flush()
@@ -159,6 +162,7 @@ class TLSChannel(Buffered):
         """Sends close_notify, and waits for none."""
         with contextlib.suppress(ssl.SSLWantReadError):
             self.tls.unwrap()
+        self._said_goodbye = True
         self.flush()
 
 
