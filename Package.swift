@@ -26,6 +26,8 @@ let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let libsodium = Target.Dependency.target(name: "CLibsodium", condition: .when(traits: ["Sodium"]))
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift", condition: .when(traits: ["SQLite"]))
+let libcares = Target.Dependency.target(name: "CCAres", condition: .when(traits: ["CAres"]))
 let libcrypto = Target.Dependency.target(name: "CLibcrypto", condition: .when(traits: ["OpenSSL"]))
 let ngtcp2 = Target.Dependency.target(name: "CNgtcp2Shim", condition: .when(traits: ["QUIC"]))
 
@@ -73,7 +75,9 @@ let package = Package(
         .trait(name: "OpenSSL", description: "libcrypto from the system: in-place AEAD for Noise, and secp256k1 keys."),
         .trait(name: "Sodium", description: "libsodium from the system: private networks (pre-shared key)."),
         .trait(name: "QUIC", description: "ngtcp2 and its TLS library from the system: the transport QUIC."),
-        .trait(name: "Full", description: "Every optional part.", enabledTraits: ["OpenSSL", "Sodium", "QUIC"]),
+        .trait(name: "SQLite", description: "GRDB over the system's SQLite: a peerstore that outlasts the process."),
+        .trait(name: "CAres", description: "c-ares from the system: addresses that name a list in DNS (/dnsaddr)."),
+        .trait(name: "Full", description: "Every optional part.", enabledTraits: ["OpenSSL", "Sodium", "QUIC", "SQLite", "CAres"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -85,6 +89,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // Primitives
@@ -130,10 +135,15 @@ let package = Package(
         // Discovery
         room("Discovery", "P2PMDNS", core + [nioPosix]),
         room("Discovery", "P2PBootstrap", core),
+        room("Discovery", "P2PResolver", core + [nioPosix, libcares]),
+        .systemLibrary(
+            name: "CCAres", path: "Sources/Discovery/CCAres", pkgConfig: "libcares",
+            providers: [.apt(["libc-ares-dev"]), .brew(["c-ares"])]),
 
         // Above it
         room("Host", "P2PSwarm", core),
         room("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", lifecycle]),
+        room("Host", "P2PPeerstoreSQLite", core + [grdb]),
         room("Protocols", "P2PIdentify", core + [protobuf], exclude: ["Protobuf/identify.proto"]),
         room("Protocols", "P2PPing", core),
         room("Protocols", "P2PEcho", core),
@@ -155,7 +165,7 @@ let package = Package(
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PQUIC", "P2PMemory",
                 "P2PSwarm", "P2PHost", "P2PWebSocket", "P2PProxy",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
-                "P2PPlaintext", "P2PMplex", "P2PMDNS", "P2PBootstrap",
+                "P2PPlaintext", "P2PMplex", "P2PMDNS", "P2PBootstrap", "P2PResolver", "P2PPeerstoreSQLite",
             ],
             path: "Sources/P2P", swiftSettings: settings),
         .executableTarget(
@@ -169,10 +179,12 @@ let package = Package(
         tests("Primitives", "P2PIdentity", ["P2PMultiformats", nioCore, crypto, cryptoExtras]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),
         .testTarget(name: "P2PTests", dependencies: ["P2P"], path: "Tests/P2PTests", swiftSettings: settings),
-        tests("Host", "P2PSwarm", core + [nioPosix]),
+        tests("Host", "P2PSwarm", core + [nioPosix, "P2PTesting"]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix, lifecycle]),
         tests("Discovery", "P2PMDNS", core),
         tests("Discovery", "P2PBootstrap", core),
+        tests("Discovery", "P2PResolver", core + [nioPosix]),
+        tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PTesting"]),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PEcho", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PPerf", core + ["P2PProtocolTesting"]),

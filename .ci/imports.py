@@ -57,6 +57,7 @@ MAY_IMPORT = {
     },
     "Discovery": {
         "P2PResolver": CORE | {"NIOPosix", "CCAres"},
+        "CCAres": set(),
         "*": CORE | {"NIOPosix"},
     },
     "Testing": {

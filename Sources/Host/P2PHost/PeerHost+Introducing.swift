@@ -5,8 +5,6 @@ import P2PSwarm
 import Synchronization
 
 extension PeerHost: PeerIntroducing {
-    /// For how long the addresses are remembered that a peer has told.
-    private static let toldAddressTimeToLive = Duration.seconds(30 * 60)
     /// Addresses of one introduction that are looked at.
     private static let toldAddressLimit = 64
     /// Protocols of one introduction that are remembered.
@@ -34,12 +32,26 @@ extension PeerHost: PeerIntroducing {
     public func introduced(_ introduction: Introduction, on connection: ConnectionInfo) async {
         guard let entry = self.swarm.connection(connection.id) else { return }
         entry.protocols = Set(introduction.protocols.prefix(Self.toldProtocolLimit))
+        await self.swarm.peerstore.saw(connection.remotePeer)
         await self.swarm.peerstore.remember(introduction, of: connection.remotePeer)
-        await self.swarm.peerstore.add(
-            Array(introduction.listenAddresses.prefix(Self.toldAddressLimit)), of: connection.remotePeer,
-            source: introduction.signedRecord == nil ? .identify : .certified, timeToLive: Self.toldAddressTimeToLive)
+        await self.rememberAddresses(of: introduction, by: connection.remotePeer)
         if let observed = introduction.observedAddress { self.note(observed.withoutPeerID, by: connection) }
         self.swarm.events.post(.identified(connection, introduction))
+    }
+
+    private func rememberAddresses(of introduction: Introduction, by peer: PeerID) async {
+        await self.swarm.peerstore.add(
+            Array(introduction.listenAddresses.prefix(Self.toldAddressLimit)), of: peer,
+            source: introduction.signedRecord == nil ? .identify : .certified, timeToLive: self.swarm.peerstore.metPeerTimeToLive)
+    }
+
+    /// A connection is over: from now on counts for how long its peer's addresses are kept.
+    func renewMemory(of entry: ConnectionEntry) async {
+        let (peerstore, peer) = (self.swarm.peerstore, entry.info.remotePeer)
+        await self.swarm.remember(entry)
+        // A peer that was not identified on this connection has told nothing that would be true now.
+        guard entry.protocols != nil, let introduction = await peerstore.introduction(of: peer) else { return }
+        await self.rememberAddresses(of: introduction, by: peer)
     }
 
     /// Counts where a peer sees this node. Only a peer that dialled knows an address that others can dial too: a dialled

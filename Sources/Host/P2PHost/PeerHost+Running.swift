@@ -97,6 +97,7 @@ extension PeerHost: Service {
         // A close that is under way may have a long grace, and nobody waits for that any more once this task is cancelled.
         if Task.isCancelled || entry.closingCode == nil { await entry.close(Task.isCancelled ? .shutdown : .normal, grace: .zero) }
         self.logger.debug("a connection ended", metadata: ["connection": "\(entry.info)", "reason": "\(reason)"])
+        await self.renewMemory(of: entry)
         self.swarm.ended(entry, reason: reason)
     }
 

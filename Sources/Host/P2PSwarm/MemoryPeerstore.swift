@@ -4,6 +4,12 @@ public import P2PIdentity
 public import P2PMultiaddr
 import Synchronization
 
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
 /// Remembers peers for as long as the process lives, within bounds.
 public final class MemoryPeerstore: Peerstore {
     private struct Record {
@@ -15,6 +21,8 @@ public final class MemoryPeerstore: Peerstore {
     private struct Entry {
         var records: [Record] = []
         var introduction: Introduction?
+        var lastSeen: Int64?
+        var metadata: [String: [UInt8]] = [:]
         var touched: UInt64 = 0
     }
 
@@ -23,12 +31,13 @@ public final class MemoryPeerstore: Peerstore {
         var touches: UInt64 = 0
     }
 
-    /// Peers that are remembered; the one that was touched longest ago makes room.
+    /// Peers that are remembered; one that was never connected makes room, or else the one that was touched longest ago.
     public let maximumPeers: Int
     /// Addresses of one peer; the one that expires first makes room.
     public let maximumAddressesPerPeer: Int
 
     private let clock: SwarmClock
+    private let metadataLimits = MetadataLimits()
     private let state = Mutex(State())
 
     /// - Parameters:
@@ -82,7 +91,11 @@ public final class MemoryPeerstore: Peerstore {
 
     /// What the peer said of itself when it was last connected.
     public func remember(_ introduction: Introduction, of peer: PeerID) async {
-        self.change(peer) { $0.introduction = introduction }
+        let told = Set(introduction.listenAddresses.map(\.withoutPeerID))
+        self.change(peer) { entry in
+            entry.introduction = introduction
+            entry.records.removeAll { ($0.source == .identify || $0.source == .certified) && !told.contains($0.address) }
+        }
     }
 
     /// What is known, or nil.
@@ -90,12 +103,23 @@ public final class MemoryPeerstore: Peerstore {
         self.state.withLock { $0.entries[peer]?.introduction }
     }
 
-    /// Every peer that has an address, in no order.
+    /// A connection to the peer has begun, or ended.
+    public func saw(_ peer: PeerID) async {
+        let now = Int64(Date().timeIntervalSince1970)
+        self.change(peer) { $0.lastSeen = now }
+    }
+
+    /// When that was last, in seconds since 1970.
+    public func lastSeen(of peer: PeerID) async -> Int64? {
+        self.state.withLock { $0.entries[peer]?.lastSeen }
+    }
+
+    /// Every peer that has an address, the one that was touched last first.
     public func peers() async -> [PeerID] {
         let now = self.clock.now()
-        return self.state.withLock { state in
-            state.entries.filter { $0.value.records.contains { $0.expiresAt > now } }.map(\.key)
-        }
+        let entries = self.state.withLock { $0.entries }
+        return entries.filter { $0.value.records.contains { $0.expiresAt > now } }
+            .sorted { $0.value.touched > $1.value.touched }.map(\.key)
     }
 
     /// Forgets a peer wholly.
@@ -103,29 +127,33 @@ public final class MemoryPeerstore: Peerstore {
         self.state.withLock { $0.entries[peer] = nil }
     }
 
+    /// Keeps something of the application's own about a peer, at most 32 entries of 4 KiB with their names; nil removes it.
+    public func setMetadata(_ value: [UInt8]?, named name: String, of peer: PeerID) async throws(PeerstoreError) {
+        guard let value else {
+            self.state.withLock { $0.entries[peer]?.metadata[name] = nil }
+            return
+        }
+        let others = self.state.withLock { $0.entries[peer]?.metadata.keys.count { $0 != name } ?? 0 }
+        try self.metadataLimits.check(value, named: name, others: others)
+        self.change(peer) { $0.metadata[name] = value }
+    }
+
+    /// What ``setMetadata(_:named:of:)`` kept, or nil.
+    public func metadata(named name: String, of peer: PeerID) async -> [UInt8]? {
+        self.state.withLock { $0.entries[peer]?.metadata[name] }
+    }
+
     private func change(_ peer: PeerID, _ change: (inout Entry) -> Void) {
         self.state.withLock { state in
-            if state.entries[peer] == nil, state.entries.count >= self.maximumPeers,
-                let oldest = state.entries.min(by: { $0.value.touched < $1.value.touched })
-            {
-                state.entries[oldest.key] = nil
+            if state.entries[peer] == nil, state.entries.count >= self.maximumPeers {
+                let leaving = state.entries.min { left, right in
+                    (left.value.lastSeen == nil ? 0 : 1, left.value.touched) < (right.value.lastSeen == nil ? 0 : 1, right.value.touched)
+                }
+                if let leaving { state.entries[leaving.key] = nil }
             }
             state.touches += 1
             change(&state.entries[peer, default: Entry()])
             state.entries[peer]?.touched = state.touches
-        }
-    }
-}
-
-extension AddressSource {
-    /// Zero for what was proved, more for what was merely said.
-    fileprivate var reliability: Int {
-        switch self {
-        case .connected: 0
-        case .given: 1
-        case .certified: 2
-        case .discovery: 3
-        case .identify: 4
         }
     }
 }

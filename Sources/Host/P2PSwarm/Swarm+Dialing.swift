@@ -183,10 +183,12 @@ extension Swarm {
         }
     }
 
-    private func remember(_ winner: ConnectionEntry) async {
+    /// Remembers that the peer is there, and where it was reached.
+    package func remember(_ entry: ConnectionEntry) async {
+        await self.peerstore.saw(entry.info.remotePeer)
+        guard entry.info.role == .dialer else { return }
         await self.peerstore.add(
-            [winner.info.remoteAddress], of: winner.info.remotePeer, source: .connected,
-            timeToLive: self.configuration.connectedAddressTimeToLive)
+            [entry.info.remoteAddress], of: entry.info.remotePeer, source: .connected, timeToLive: self.peerstore.metPeerTimeToLive)
     }
 
     /// The addresses that are worth a try, and those that are not with the reason.

@@ -8,8 +8,6 @@ package struct SwarmConfiguration: Sendable {
     package var limits: ResourceLimits
     /// What one address has to come to a connection within, handshakes included.
     package var handshakeTimeout: Duration
-    /// For how long an address is remembered at which a connection was made.
-    package var connectedAddressTimeToLive: Duration = .seconds(30 * 60)
     package var ranker = DialRanker()
 
     package init(limits: ResourceLimits = ResourceLimits(), handshakeTimeout: Duration = .seconds(10)) {

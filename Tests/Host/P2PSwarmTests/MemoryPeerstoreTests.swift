@@ -2,6 +2,7 @@ import NIOCore
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
+import P2PTesting
 import Synchronization
 import Testing
 
@@ -21,31 +22,12 @@ struct MemoryPeerstoreTests {
 
     private func peer() throws -> PeerID { PeerID(try PrivateKey.generate(.ed25519).publicKey) }
 
-    @Test("Addresses expire, and a shorter time to live shortens nothing")
-    func expiry() async throws {
-        let store = MemoryPeerstore(clock: self.clock.clock)
-        let peer = try self.peer()
-        let address = try Multiaddr("/ip4/1.2.3.4/tcp/1")
-        await store.add([address.withPeerID(peer)], of: peer, source: .identify, timeToLive: .seconds(60))
-        await store.add([address], of: peer, source: .identify, timeToLive: .seconds(1))
-        self.clock.advance(.seconds(59))
-        #expect(await store.addresses(of: peer) == [address])
-        #expect(await store.peers() == [peer])
-        self.clock.advance(.seconds(1))
-        #expect(await store.addresses(of: peer).isEmpty)
-        #expect(await store.peers().isEmpty)
-    }
-
-    @Test("What was proved comes before what was said")
-    func order() async throws {
-        let store = MemoryPeerstore(clock: self.clock.clock)
-        let peer = try self.peer()
-        let addresses = try (1...4).map { try Multiaddr("/ip4/1.2.3.4/tcp/\($0)") }
-        await store.add([addresses[0]], of: peer, source: .identify, timeToLive: .seconds(60))
-        await store.add([addresses[1]], of: peer, source: .certified, timeToLive: .seconds(60))
-        await store.add([addresses[2]], of: peer, source: .connected, timeToLive: .seconds(60))
-        await store.add([addresses[3]], of: peer, source: .given, timeToLive: .seconds(60))
-        #expect(await store.addresses(of: peer) == [addresses[2], addresses[3], addresses[1], addresses[0]])
+    @Test("It keeps the contract of a peerstore", arguments: PeerstoreConformance.Case.allCases)
+    func contract(_ conformanceCase: PeerstoreConformance.Case) async throws {
+        try await PeerstoreConformance {
+            let clock = HandClock()
+            return PeerstoreConformance.Subject(store: MemoryPeerstore(clock: clock.clock)) { clock.advance(TimeAmount($0)) }
+        }.run(conformanceCase)
     }
 
     @Test("The addresses of a peer are bounded; those that live longest stay")
@@ -74,11 +56,18 @@ struct MemoryPeerstoreTests {
         #expect(await store.introduction(of: peers[0]) == nil)
     }
 
-    @Test("A negative or endless time to live is no trap", arguments: [Duration.seconds(-1), .zero, .seconds(Int64.max / 2)])
-    func strangeTimes(timeToLive: Duration) async throws {
-        let store = MemoryPeerstore(clock: self.clock.clock)
-        let peer = try self.peer()
-        await store.add([try Multiaddr("/ip4/1.2.3.4/tcp/1")], of: peer, source: .given, timeToLive: timeToLive)
-        #expect(await store.peers() == (timeToLive > .zero ? [peer] : []))
+    @Test("A flood of peers that were never connected pushes none out that was")
+    func flood() async throws {
+        let store = MemoryPeerstore(maximumPeers: 10, clock: self.clock.clock)
+        let address = try Multiaddr("/ip4/1.2.3.4/tcp/1")
+        let met = try (0..<3).map { _ in try self.peer() }
+        for peer in met {
+            await store.add([address], of: peer, source: .connected, timeToLive: .seconds(60))
+            await store.saw(peer)
+        }
+        for _ in 0..<50 { await store.add([address], of: try self.peer(), source: .discovery, timeToLive: .seconds(60)) }
+        let peers = await store.peers()
+        #expect(peers.count == 10)
+        #expect(peers.suffix(3) == met.reversed())
     }
 }

@@ -1,24 +1,47 @@
 public import P2PIdentity
 public import P2PMultiaddr
 
-/// Remembers peers: where they are, what they serve.
+/// Remembers peers: where they are, what they serve, when they were last seen.
+///
+/// Bounded: when there are too many peers, those that this node has never been connected to make room first, and among equals the one
+/// that was touched longest ago.
 public protocol Peerstore: Sendable {
+    /// For how long addresses are worth keeping of a peer that this node has been connected to; the host passes it to
+    /// ``add(_:of:source:timeToLive:)``.
+    var metPeerTimeToLive: Duration { get }
+
     /// Adds addresses, or prolongs them; a shorter time to live never shortens a longer one.
     func add(_ addresses: [Multiaddr], of peer: PeerID, source: AddressSource, timeToLive: Duration) async
-    /// Addresses that have not expired, without `/p2p`.
+    /// Addresses that have not expired, without `/p2p`, the most reliable first.
     func addresses(of peer: PeerID) async -> [Multiaddr]
-    /// What the peer said of itself when it was last connected.
+    /// What the peer said of itself when it was last connected. Addresses that only the peer itself had told, and tells no more, are forgotten.
     func remember(_ introduction: Introduction, of peer: PeerID) async
     /// What is known, or nil.
     func introduction(of peer: PeerID) async -> Introduction?
-    /// Every peer that has an address.
+    /// A connection to the peer has begun, or ended.
+    func saw(_ peer: PeerID) async
+    /// When a connection to the peer last began or ended, in seconds since 1970; nil for never.
+    func lastSeen(of peer: PeerID) async -> Int64?
+    /// Every peer that has an address, the one that was touched last first.
     func peers() async -> [PeerID]
     /// Forgets a peer wholly.
     func forget(_ peer: PeerID) async
+
+    /// Keeps something of the application's own about a peer until the peer is forgotten or makes room; nil removes it.
+    ///
+    /// - Throws: ``PeerstoreError/Code/tooLarge`` beyond the store's limits, ``PeerstoreError/Code/unavailable`` when it can't be written.
+    func setMetadata(_ value: [UInt8]?, named name: String, of peer: PeerID) async throws(PeerstoreError)
+    /// What ``setMetadata(_:named:of:)`` kept, or nil.
+    func metadata(named name: String, of peer: PeerID) async -> [UInt8]?
+}
+
+extension Peerstore {
+    /// Half an hour: a process that forgets everything at its end has little use for more.
+    public var metPeerTimeToLive: Duration { .seconds(30 * 60) }
 }
 
 /// Where an address came from.
-public enum AddressSource: String, Sendable, Hashable {
+public enum AddressSource: String, Sendable, Hashable, CaseIterable {
     /// The user or application gave it.
     case given
     /// A connection was made there.
@@ -29,4 +52,15 @@ public enum AddressSource: String, Sendable, Hashable {
     case certified
     /// Local discovery found it.
     case discovery
+
+    /// Zero for what was proved, more for what was merely said.
+    package var reliability: Int {
+        switch self {
+        case .connected: 0
+        case .given: 1
+        case .certified: 2
+        case .discovery: 3
+        case .identify: 4
+        }
+    }
 }

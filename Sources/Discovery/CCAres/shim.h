@@ -1,0 +1,2 @@
+// c-ares, as the system installs it.
+#include <ares.h>

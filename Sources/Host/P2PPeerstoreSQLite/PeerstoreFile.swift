@@ -1,0 +1,100 @@
+#if SQLite
+    import GRDB
+    import P2PCore
+
+    /// The open file. Every access is a transaction, one after the other, on a queue of its own.
+    final class PeerstoreFile: Sendable {
+        private let queue: DatabaseQueue
+        private let limits: PeerstoreLimits
+        private let now: @Sendable () -> Int64
+
+        /// Opens the file, makes it if it may, and brings it up to date.
+        ///
+        /// - Parameters:
+        ///   - isReadOnly: neither makes nor changes it.
+        ///   - now: seconds since 1970.
+        init(_ path: String, isReadOnly: Bool, limits: PeerstoreLimits, now: @escaping @Sendable () -> Int64) throws(PeerstoreError) {
+            self.limits = limits
+            self.now = now
+            try OwnersFile.prepare(path, mayCreate: !isReadOnly)
+            do {
+                self.queue = try DatabaseQueue(path: path, configuration: Self.configuration(isReadOnly, limits))
+                try self.queue.read { try Self.check($0, path) }
+                let migrator = PeerstoreSchema.migrator
+                guard try !self.queue.read(migrator.hasBeenSuperseded) else {
+                    throw PeerstoreError(.tooNew, "\(path) was written by a later version; use that, or another directory")
+                }
+                if isReadOnly {
+                    guard try self.queue.read(migrator.hasCompletedMigrations) else {
+                        throw PeerstoreError(.unavailable, "\(path) is empty or was written by an earlier version: start the node once")
+                    }
+                } else {
+                    try self.queue.writeWithoutTransaction(Self.prepareForWriting)
+                    try migrator.migrate(self.queue)
+                }
+            } catch let error as PeerstoreError {
+                throw error
+            } catch let error as DatabaseError where [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode) {
+                throw PeerstoreError(.damaged, "\(path) is no intact peerstore; move it away to start with an empty one", cause: error)
+            } catch {
+                throw PeerstoreError(.unavailable, "the peerstore \(path) can't be used", cause: error)
+            }
+        }
+
+        private static func configuration(_ isReadOnly: Bool, _ limits: PeerstoreLimits) -> Configuration {
+            var configuration = Configuration()
+            configuration.readonly = isReadOnly
+            configuration.busyMode = .timeout(5)
+            guard !isReadOnly else { return configuration }
+            configuration.prepareDatabase { database in
+                // Survives a crash of the process; a crash of the system may cost the last changes, never the file.
+                try database.execute(sql: "PRAGMA synchronous = NORMAL")
+                try database.execute(sql: "PRAGMA journal_size_limit = 1048576")
+                let pageSize = try Int.fetchOne(database, sql: "PRAGMA page_size") ?? 4_096
+                try database.execute(sql: "PRAGMA max_page_count = \(limits.fileSize / max(512, pageSize))")
+            }
+            return configuration
+        }
+
+        /// Turns on the write-ahead log. Not by GRDB's setting, which writes to the file before anybody has looked at it.
+        private static func prepareForWriting(_ database: Database) throws {
+            let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL") ?? ""
+            guard mode == "wal" else { throw PeerstoreError(.unavailable, "there is no write-ahead log on this file system (\(mode))") }
+        }
+
+        /// A damaged page far down would otherwise be met only when somebody needs it.
+        private static func check(_ database: Database, _ path: String) throws {
+            let finding = try String.fetchOne(database, sql: "PRAGMA quick_check(1)") ?? "no answer"
+            guard finding == "ok" else {
+                throw PeerstoreError(.damaged, "\(path) is no intact peerstore (\(finding)); move it away to start with an empty one")
+            }
+        }
+
+        /// Not cut short by the cancellation of the caller: what a peer said is worth keeping also while a host ends.
+        func write<Value: Sendable>(_ body: @escaping @Sendable (PeerstoreTables) throws -> Value) async throws -> Value {
+            let (limits, now) = (self.limits, self.now())
+            return try await withCheckedThrowingContinuation { continuation in
+                self.queue.asyncWrite { database in
+                    try body(PeerstoreTables(database: database, limits: limits, now: now))
+                } completion: { _, result in
+                    continuation.resume(with: result)
+                }
+            }
+        }
+
+        func read<Value: Sendable>(_ body: @escaping @Sendable (PeerstoreTables) throws -> Value) async throws -> Value {
+            let (limits, now) = (self.limits, self.now())
+            return try await withCheckedThrowingContinuation { continuation in
+                self.queue.asyncRead { database in
+                    continuation.resume(
+                        with: Result { try body(PeerstoreTables(database: database.get(), limits: limits, now: now)) })
+                }
+            }
+        }
+
+        /// Puts the log into the file and closes it; waits for what is under way.
+        func close() {
+            try? self.queue.close()
+        }
+    }
+#endif

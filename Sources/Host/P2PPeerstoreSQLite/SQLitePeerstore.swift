@@ -1,0 +1,80 @@
+public import Logging
+public import P2PCore
+import Synchronization
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+/// Remembers peers in a file, across restarts and crashes.
+///
+/// Every change is a transaction in a write-ahead log: after a crash of the process the file is as after the last change that was made.
+/// What can't be written, because the disk is full for instance, is logged and dropped; what was there stays. Needs the package trait
+/// `SQLite`.
+public final class SQLitePeerstore: Peerstore {
+    /// Whether it was built in; without, a file can't be opened and the error names the package trait.
+    public static var isBuiltIn: Bool {
+        #if SQLite
+            true
+        #else
+            false
+        #endif
+    }
+
+    /// Thirty days: long enough to find a peer again after a holiday.
+    public let metPeerTimeToLive = Duration.seconds(30 * 24 * 3_600)
+
+    /// Failures are logged once in so many seconds.
+    private static let logInterval: Int64 = 60
+
+    #if SQLite
+        let file: PeerstoreFile
+    #endif
+    private let logger: Logger
+    private let now: @Sendable () -> Int64
+    private let lastLogged = Mutex<Int64>(0)
+
+    /// Opens the file, or makes it, readable by its owner alone.
+    ///
+    /// - Parameter isReadOnly: the file must be there, and is not changed: for a look at what another process keeps.
+    /// - Throws: ``PeerstoreError``; the file is as it was then.
+    public convenience init(
+        path: String, isReadOnly: Bool = false, limits: PeerstoreLimits = PeerstoreLimits(), logger: Logger = Logger(label: "p2p.peerstore")
+    ) throws(PeerstoreError) {
+        try self.init(path: path, isReadOnly: isReadOnly, limits: limits, logger: logger) { Int64(Date().timeIntervalSince1970) }
+    }
+
+    /// - Parameter now: seconds since 1970.
+    package init(
+        path: String, isReadOnly: Bool = false, limits: PeerstoreLimits, logger: Logger, now: @escaping @Sendable () -> Int64
+    ) throws(PeerstoreError) {
+        self.logger = logger
+        self.now = now
+        #if SQLite
+            self.file = try PeerstoreFile(path, isReadOnly: isReadOnly, limits: limits, now: now)
+        #else
+            throw PeerstoreError(
+                .notBuiltIn, "a lasting peerstore is not built in; build with the package trait SQLite (or Full), which needs libsqlite3")
+        #endif
+    }
+
+    /// Puts the log into the file and closes it. Nothing is read or written afterwards.
+    public func close() {
+        #if SQLite
+            self.file.close()
+        #endif
+    }
+
+    /// Says so at most once a minute.
+    func log(_ message: String, _ error: any Error) {
+        let now = self.now()
+        let isDue = self.lastLogged.withLock { last in
+            guard abs(now - last) >= Self.logInterval else { return false }
+            last = now
+            return true
+        }
+        if isDue { self.logger.warning("\(message)", metadata: ["reason": "\(error)"]) }
+    }
+}
