@@ -118,6 +118,22 @@ def test_the_environment_names_it(networks, proxy, daemon, witness):
     assert packets(witness) == {(TCP, networks.PROXY, PORT)}
 
 
+def test_the_environment_excepts(networks, proxy, daemon, witness):
+    """NO_PROXY is about the environment's proxy alone: nothing goes around one that is asked for by --proxy."""
+    variables = {"HTTPS_PROXY": proxy.url, "NO_PROXY": f"example.com,{networks.TARGET}/31"}
+    outcome = ours.run("ping", daemon.address, "--count", 1, wrapper=near(networks), variables=variables)
+    assert outcome.code == 0, outcome
+    assert packets(witness) == {(TCP, networks.TARGET, int(daemon.address.split("/")[4]))}
+    outcome = ours.run(
+        "ping", daemon.address, "--count", 1, "--proxy", proxy.url, wrapper=near(networks), variables=variables
+    )
+    assert outcome.code == 0, outcome
+    assert packets(witness) == {
+        (TCP, networks.TARGET, int(daemon.address.split("/")[4])),
+        (TCP, networks.PROXY, PORT),
+    }
+
+
 def test_what_the_proxy_cannot_reach_is_named(networks, proxy, daemon, witness):
     address = f"/ip4/{networks.TARGET}/tcp/1/p2p/{daemon.peer}"
     outcome = ours.run("ping", address, "--proxy", proxy.url, wrapper=near(networks))

@@ -87,7 +87,10 @@ extension PeerHost {
     private static func byteTransports(_ configuration: StandardConfiguration) throws(TransportError) -> [any ByteTransport] {
         let tcp = TCPTransport(group: configuration.group, logger: configuration.logger)
         // With a proxy there is no other way out: whatever dials, dials over this.
-        let carrier: any ByteTransport = configuration.proxy.map { ProxiedTransport(through: $0, over: tcp) } ?? tcp
+        let carrier: any ByteTransport =
+            configuration.proxy.map {
+                ProxiedTransport(through: $0, over: tcp, except: configuration.proxyBypass)
+            } ?? tcp
         let webSocket = WebSocketTransport(over: carrier, configuration: configuration.webSocket, logger: configuration.logger)
         guard configuration.sharesPorts else { return [carrier, webSocket] }
         guard configuration.privateNetworkKey == nil else {

@@ -25,6 +25,8 @@ public struct StandardConfiguration: Sendable {
     public var sharesPorts: Bool
     /// What every dial goes through, names unresolved; nil dials directly. Listening does not change.
     public var proxy: ProxyURL?
+    /// What is dialled around the proxy: nothing, unless somebody says so.
+    public var proxyBypass: ProxyBypass
     /// Yamux's limits and times.
     public var yamux: YamuxConfiguration
     /// Mplex's limits and times.
@@ -68,6 +70,7 @@ public struct StandardConfiguration: Sendable {
         self.webSocket = WebSocketConfiguration()
         self.sharesPorts = false
         self.proxy = nil
+        self.proxyBypass = .none
         self.yamux = YamuxConfiguration()
         self.mplex = MplexConfiguration()
         self.quic = QUICConfiguration()

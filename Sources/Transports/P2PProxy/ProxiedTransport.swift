@@ -2,21 +2,28 @@ public import P2PCore
 public import P2PMultiaddr
 public import P2PPipeline
 
-/// Dials TCP through a proxy and in no other way: names are the proxy's to resolve, and nothing else leaves this machine.
+/// Dials TCP through a proxy and, but for a ``ProxyBypass``, in no other way: names are the proxy's to resolve, and nothing else leaves
+/// this machine.
 ///
 /// `/onion3` addresses can be dialled, too, through a proxy that knows them (Tor). It listens as its carrier does.
 public struct ProxiedTransport: ByteTransport {
     private let proxy: ProxyURL
+    private let bypass: ProxyBypass
     private let carrier: any ByteTransport
 
-    /// - Parameter carrier: connects to the proxy itself, such as TCP.
-    public init(through proxy: ProxyURL, over carrier: any ByteTransport) {
+    /// - Parameters:
+    ///   - carrier: connects to the proxy itself, such as TCP.
+    ///   - bypass: what the carrier dials directly.
+    public init(through proxy: ProxyURL, over carrier: any ByteTransport, except bypass: ProxyBypass = .none) {
         self.proxy = proxy
+        self.bypass = bypass
         self.carrier = carrier
     }
 
     /// Looks at the form of the address only.
-    public func canDial(_ address: Multiaddr) -> Bool { ProxyTarget(address) != nil }
+    public func canDial(_ address: Multiaddr) -> Bool {
+        ProxyTarget(address).map { !self.bypass.contains($0) || self.carrier.canDial(address) } ?? false
+    }
 
     /// Looks at the form of the address only.
     public func canListen(on address: Multiaddr) -> Bool { self.carrier.canListen(on: address) }
@@ -26,6 +33,7 @@ public struct ProxiedTransport: ByteTransport {
         guard let target = ProxyTarget(address) else {
             throw TransportError(.unsupportedAddress, "\(address) can't be dialled through the \(self.proxy)")
         }
+        guard !self.bypass.contains(target) else { return try await self.carrier.connect(to: address, options: options) }
         let bytes: ByteChannel
         do throws(TransportError) {
             bytes = try await self.carrier.connect(to: self.proxy.address, options: options)

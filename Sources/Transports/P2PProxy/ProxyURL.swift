@@ -49,11 +49,11 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The customary variables that name a proxy, the first that is set counts.
-    public static let environmentNames = ["all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY"]
-
-    /// The proxy that the customary variables ask for.
     ///
-    /// `NO_PROXY` is not looked at: where a proxy is asked for, nothing goes around it.
+    /// `HTTP_PROXY` is none: where a web server starts programs, a request's `Proxy` field sets it.
+    public static let environmentNames = ["all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY", "http_proxy"]
+
+    /// The proxy that the customary variables ask for; ``ProxyBypass/inEnvironment(_:)`` is what they except.
     public static func inEnvironment(_ environment: [String: String]) throws(TransportError) -> ProxyURL? {
         for name in Self.environmentNames {
             guard let text = environment[name], !text.isEmpty else { continue }

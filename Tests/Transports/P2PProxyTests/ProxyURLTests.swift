@@ -42,6 +42,9 @@ struct ProxyURLTests {
         #expect(try ProxyURL.inEnvironment(["ALL_PROXY": ""]) == nil)
         #expect(try ProxyURL.inEnvironment(["HTTPS_PROXY": "http://a", "ALL_PROXY": "socks5://b"])?.kind == .socks5)
         #expect(try ProxyURL.inEnvironment(["ALL_PROXY": "http://a", "all_proxy": "socks5://b"])?.kind == .socks5)
+        #expect(try ProxyURL.inEnvironment(["HTTPS_PROXY": "http://a", "http_proxy": "socks5://b"])?.kind == .http)
+        #expect(try ProxyURL.inEnvironment(["http_proxy": "socks5://b"])?.kind == .socks5)
+        #expect(try ProxyURL.inEnvironment(["HTTP_PROXY": "http://a"]) == nil)
         #expect(throws: TransportError.self) { try ProxyURL.inEnvironment(["ALL_PROXY": "nonsense"]) }
     }
 }

@@ -26,6 +26,7 @@ struct NodeSession {
         if options.quicRetry { configuration.quic?.addressValidation = .always }
         if let security = options.securityNames { configuration.security = security }
         configuration.proxy = try options.proxyURL()
+        configuration.proxyBypass = options.proxyBypass
         configuration.webSocket.tls = options.webSocketTLS
         if options.insecurePlaintext {
             StandardError.write(

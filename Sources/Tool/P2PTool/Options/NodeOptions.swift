@@ -47,7 +47,7 @@ struct NodeOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             Dial through this proxy and in no other way: http://… (CONNECT) or socks5://…, with user:password@ where it wants them; \
-            "none" ignores the environment. (default: ALL_PROXY, then HTTPS_PROXY)
+            "none" ignores the environment. (default: ALL_PROXY, HTTPS_PROXY, http_proxy, but for what NO_PROXY names)
             """, valueName: "url"))
     var proxy: String?
 
@@ -93,13 +93,21 @@ struct NodeOptions: ParsableArguments {
         switch self.proxy {
         case "none"?: return nil
         case let text?: return try ProxyURL(text)
-        case nil:
-            var environment: [String: String] = [:]
-            for name in ProxyURL.environmentNames {
-                if let value = getenv(name) { environment[name] = String(cString: value) }
-            }
-            return try ProxyURL.inEnvironment(environment)
+        case nil: return try ProxyURL.inEnvironment(Self.environment(ProxyURL.environmentNames))
         }
+    }
+
+    /// What is dialled around the environment's proxy; nothing goes around one that the options ask for.
+    var proxyBypass: ProxyBypass {
+        self.proxy == nil ? .inEnvironment(Self.environment(ProxyBypass.environmentNames)) : .none
+    }
+
+    private static func environment(_ names: [String]) -> [String: String] {
+        var environment: [String: String] = [:]
+        for name in names {
+            if let value = getenv(name) { environment[name] = String(cString: value) }
+        }
+        return environment
     }
 
     /// TLS below WebSockets, as the options want it.
