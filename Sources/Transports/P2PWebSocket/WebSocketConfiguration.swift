@@ -1,7 +1,7 @@
 /// What a WebSocket transport may be told.
 public struct WebSocketConfiguration: Sendable {
-    /// Origins whose pages may connect to a listener, such as `https://example.org`; nil lets all, and what is no browser
-    /// sends none. Libp2p authenticates the peer inside either way.
+    /// Origins whose pages may connect to a listener, such as `https://example.org`, be it to libp2p or to the application; nil lets
+    /// all, and what is no browser sends none. Libp2p authenticates the peer inside either way.
     public var allowedOrigins: [String]?
     /// Header fields that the application adds to its requests.
     public var requestFields: [WebSocketHeaderField] = []

@@ -72,7 +72,8 @@ public struct WebSocketTransport: ByteTransport {
         var port = WebListener.Port(kinds: webSocket.isSecure ? .tls : .http)
         if webSocket.isSecure { port.secure = webSocket } else { port.plain = webSocket }
         return WebListener(
-            carrier: carrier, port: port, terms: terms, certificate: certificate, site: WebSite(handler, logger: self.logger))
+            carrier: carrier, port: port, terms: terms, certificate: certificate,
+            site: WebSite(handler, terms: terms, logger: self.logger))
     }
 }
 

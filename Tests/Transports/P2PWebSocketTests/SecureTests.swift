@@ -9,34 +9,9 @@ import Testing
 
 @testable import P2PWebSocket
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 @Suite("WebSockets over TLS")
 struct SecureTests {
-    /// Two PEM files in a directory of their own.
-    private final class Files: Sendable {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("p2p-wss-\(UInt64.random(in: 0 ... .max))")
-        var chain: String { self.directory.appendingPathComponent("chain.pem").path }
-        var key: String { self.directory.appendingPathComponent("key.pem").path }
-
-        init() throws {
-            try FileManager.default.createDirectory(at: self.directory, withIntermediateDirectories: true)
-            try self.write(TestCertificates.first, TestCertificates.firstKey)
-        }
-
-        func write(_ chain: String, _ key: String) throws {
-            try (chain + "\n").write(toFile: self.chain, atomically: true, encoding: .utf8)
-            try (key + "\n").write(toFile: self.key, atomically: true, encoding: .utf8)
-        }
-
-        deinit { try? FileManager.default.removeItem(at: self.directory) }
-    }
-
-    private func transport(_ trust: WebSocketTLS.Trust, showing files: Files? = nil) -> WebSocketTransport {
+    private func transport(_ trust: WebSocketTLS.Trust, showing files: CertificateFiles? = nil) -> WebSocketTransport {
         var configuration = WebSocketConfiguration()
         configuration.tls.trust = trust
         configuration.tls.certificate = files.map { .init(chainFile: $0.chain, keyFile: $0.key) }
@@ -110,7 +85,7 @@ struct SecureTests {
         "Whoever is told of the authority connects, and so does who believes anybody",
         arguments: ["/ip4/127.0.0.1/tcp/0/tls/ws", "/ip4/127.0.0.1/tcp/0/wss", "/ip6/::1/tcp/0/tls/ws"])
     func trusted(address: String) async throws {
-        let files = try Files()
+        let files = try CertificateFiles()
         let listener = self.transport(.systemRoots, showing: files)
         for trust in [WebSocketTLS.Trust.authorities(pemFile: files.chain), .anybody] {
             let ends = try await self.meet(self.transport(trust), listener, on: address)
@@ -121,7 +96,7 @@ struct SecureTests {
 
     @Test("A name is checked, be it the address's own or the one it says to ask for")
     func names() async throws {
-        let files = try Files()
+        let files = try CertificateFiles()
         // An IP address in the certificate would do as well.
         try files.write(TestCertificates.second, TestCertificates.secondKey)
         let dialer = self.transport(.authorities(pemFile: files.chain))
@@ -137,7 +112,7 @@ struct SecureTests {
 
     @Test("A certificate that nobody vouches for is refused by default")
     func untrusted() async throws {
-        let files = try Files()
+        let files = try CertificateFiles()
         await #expect(throws: TransportError(.securityFailed, "")) {
             try await self.meet(self.transport(.systemRoots), self.transport(.systemRoots, showing: files))
         }
@@ -145,7 +120,7 @@ struct SecureTests {
 
     @Test("A renewed certificate is read; half a renewal is not")
     func renewal() throws {
-        let files = try Files()
+        let files = try CertificateFiles()
         let certificate = try ServerCertificate(
             .init(chainFile: files.chain, keyFile: files.key), logger: Logger(label: "test"))
         #expect(try certificate.reload() == false)

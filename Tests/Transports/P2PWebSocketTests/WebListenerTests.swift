@@ -5,6 +5,7 @@ import P2PCore
 import P2PMultiaddr
 import P2PPipeline
 import P2PTCP
+import Synchronization
 import Testing
 
 @testable import P2PWebSocket
@@ -58,10 +59,13 @@ struct WebListenerTests {
 
     /// Listens on a shared port while `body` runs; arrivals of libp2p go to the inbox.
     private func withPort(
-        _ handler: (any WebHandler)?, _ body: @escaping @Sendable ([Multiaddr], Inbox<ByteChannel, Never>) async throws -> Void
+        _ handler: (any WebHandler)?, showing certificate: CertificateFiles? = nil, origins: [String]? = nil,
+        _ body: @escaping @Sendable ([Multiaddr], Inbox<ByteChannel, Never>) async throws -> Void
     ) async throws {
         var configuration = WebSocketConfiguration()
         configuration.handler = handler
+        configuration.allowedOrigins = origins
+        configuration.tls.certificate = certificate.map { .init(chainFile: $0.chain, keyFile: $0.key) }
         let listener = try await SharedPortTransport(over: TCPTransport(), configuration: configuration)
             .bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
         let arrivals = Inbox<ByteChannel, Never>(limit: 8)
@@ -76,15 +80,18 @@ struct WebListenerTests {
         }
     }
 
-    /// Sends bytes over TCP and returns what comes back, up to `count` bytes or the end.
-    private func ask(_ address: Multiaddr, _ text: String, count: Int = .max) async throws -> String {
+    /// Sends bytes over TCP, in pieces of `step`, and returns what comes back, up to `count` bytes or the end.
+    private func ask(_ address: Multiaddr, _ text: String, count: Int = .max, step: Int = .max) async throws -> String {
         let port = try #require(address.tcpEndpoint?.port)
         let stream = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: Int(port)) { channel in
                 channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel) }
             }
         return try await stream.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(string: text))
+            var rest = ByteBuffer(string: text)
+            while let piece = rest.readSlice(length: min(step, rest.readableBytes)), piece.readableBytes > 0 {
+                try await outbound.write(piece)
+            }
             var answer = ""
             for try await bytes in inbound {
                 answer += String(buffer: bytes)
@@ -94,22 +101,24 @@ struct WebListenerTests {
         }
     }
 
-    /// Runs an arrival's preparations and returns its first bytes.
-    private func firstBytes(of bytes: ByteChannel, count: Int) async throws -> String {
+    /// Runs a channel's preparations.
+    private func prepared(_ bytes: ByteChannel) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
         let channel = bytes.channel
         let promise = channel.eventLoop.makePromise(of: NIOAsyncChannel<ByteBuffer, ByteBuffer>.self)
         try await channel.eventLoop.submit {
             let prepared = channel.eventLoop.makePromise(of: Void.self)
             prepared.futureResult.assumeIsolated().whenComplete { result in
-                promise.completeWith(
-                    Result {
-                        try result.get(); return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
-                    })
+                promise.completeWith(result.flatMap { Result { try NIOAsyncChannel(wrappingChannelSynchronously: channel) } })
             }
             bytes.preparations[0].prepare(channel, promise: prepared)
             try channel.syncOptions?.setOption(.autoRead, value: true)
         }.get()
-        return try await promise.futureResult.get().executeThenClose { inbound, _ in
+        return try await promise.futureResult.get()
+    }
+
+    /// Runs an arrival's preparations and returns its first bytes.
+    private func firstBytes(of bytes: ByteChannel, count: Int) async throws -> String {
+        try await self.prepared(bytes).executeThenClose { inbound, _ in
             var text = ""
             for try await bytes in inbound {
                 text += String(buffer: bytes)
@@ -172,15 +181,109 @@ struct WebListenerTests {
         }
     }
 
-    @Test("An application takes over a connection after 101, with what came behind the request")
-    func rawUpgrade() async throws {
+    @Test("An application takes over a connection after 101, with what came behind the request", arguments: [Int.max, 1, 75, 82])
+    func rawUpgrade(step: Int) async throws {
         try await self.withPort(App()) { addresses, _ in
             let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo/1\r\nConnection: Upgrade\r\n\r\n"
             let answer = try await self.ask(
                 addresses[0], "GET /raw HTTP/1.1\r\nHost: a\r\nUpgrade: echo/1\r\nConnection: upgrade\r\n\r\nplain bytes",
-                count: head.utf8.count + 11)
+                count: head.utf8.count + 11, step: step)
             #expect(answer == head + "plain bytes")
             #expect(try await self.ask(addresses[0], "GET /raw HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 426 "))
+        }
+    }
+
+    @Test("Over TLS the same port serves secure WebSockets, to libp2p and to the application")
+    func secure() async throws {
+        let files = try CertificateFiles()
+        try await self.withPort(App(), showing: files) { addresses, arrivals in
+            #expect(addresses.map { "\($0)".split(separator: "/").dropFirst(4).joined(separator: "/") } == ["", "ws", "tls/ws"])
+            var configuration = WebSocketConfiguration()
+            configuration.tls.trust = .authorities(pemFile: files.chain)
+            let transport = WebSocketTransport(over: TCPTransport(), configuration: configuration)
+            let options = DialOptions(deadline: .now() + .seconds(10))
+            let path = try MultiaddrComponent(.httpPath, text: "echo")
+            let echo = try await transport.connect(to: try addresses[2].appending(path), options: options)
+            let sent = ByteBuffer(repeating: 7, count: 300_000)
+            #expect(try await self.echo(sent, over: echo) == sent)
+
+            let peer = try await transport.connect(to: addresses[2], options: options)
+            async let ended = self.firstBytes(of: peer, count: 1)
+            let arrival = try #require(await arrivals.next())
+            #expect(arrival.localAddress == addresses[2])
+            try? await arrival.channel.close()
+            _ = try? await ended
+        }
+    }
+
+    @Test("Pages of other origins connect neither to the application nor to libp2p, and may still ask for pages")
+    func origins() async throws {
+        try await self.withPort(App(), origins: ["https://good.example"]) { addresses, _ in
+            let fields = "Host: a\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            for (target, token) in [("/echo", "websocket"), ("/raw", "echo/1"), ("/libp2p", "websocket")] {
+                for origins in ["https://evil.example", "https://good.example\r\nOrigin: https://evil.example"] {
+                    let request = "GET \(target) HTTP/1.1\r\n\(fields)Upgrade: \(token)\r\nOrigin: \(origins)\r\n\r\n"
+                    let answer = try await self.ask(addresses[0], request)
+                    #expect(answer.hasPrefix("HTTP/1.1 403 "), "\(target) \(origins)")
+                }
+            }
+            let good = "GET /raw HTTP/1.1\r\n\(fields)Upgrade: echo/1\r\nOrigin: https://good.example\r\n\r\n"
+            let switched = try await self.ask(addresses[0], good, count: 12)
+            #expect(switched.hasPrefix("HTTP/1.1 101"))
+            let page = "GET /hello HTTP/1.1\r\nHost: a\r\nOrigin: https://evil.example\r\n\r\n"
+            let answer = try await self.ask(addresses[0], page)
+            #expect(answer.hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
+    @Test("What follows a request is not read before the application has answered it")
+    func patience() async throws {
+        let app = SlowApp()
+        try await self.withPort(app) { addresses, _ in
+            let port = try #require(addresses[0].tcpEndpoint?.port)
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(
+                host: "127.0.0.1", port: Int(port)
+            )
+            .get()
+            try await channel.writeAndFlush(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+            _ = await app.requests.next()
+            // More than the sockets of both ends hold.
+            let written = channel.eventLoop.makePromise(of: Void.self)
+            let isDone = Mutex(false)
+            written.futureResult.whenComplete { _ in isDone.withLock { $0 = true } }
+            channel.writeAndFlush(ByteBuffer(repeating: 0, count: 64 * 1_024 * 1_024), promise: written)
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(isDone.withLock { !$0 })
+            app.answer()
+            try? await written.futureResult.get()
+            try? await channel.close()
+        }
+    }
+
+    /// Answers when it is told to.
+    private final class SlowApp: WebHandler {
+        let requests = Inbox<String, Never>(limit: 1)
+        private let gate = Inbox<Void, Never>(limit: 1)
+
+        func answer() { _ = self.gate.offer(()) }
+
+        func reply(to request: WebRequest) async -> WebReply? {
+            _ = self.requests.offer(request.path)
+            _ = await self.gate.next()
+            return .response(status: 200)
+        }
+    }
+
+    /// Sends bytes over a dialled WebSocket and returns as many that come back.
+    private func echo(_ sent: ByteBuffer, over dialled: ByteChannel) async throws -> ByteBuffer {
+        try await self.prepared(dialled).executeThenClose { inbound, outbound in
+            try await outbound.write(sent)
+            var got = ByteBuffer()
+            for try await bytes in inbound {
+                got.writeImmutableBuffer(bytes)
+                if got.readableBytes >= sent.readableBytes { break }
+            }
+            return got
         }
     }
 
@@ -191,30 +294,8 @@ struct WebListenerTests {
             let transport = WebSocketTransport(over: TCPTransport())
             let path = try MultiaddrComponent(.httpPath, text: "echo")
             let dialled = try await transport.connect(to: try addresses[1].appending(path), options: options)
-            let channel = dialled.channel
-            let promise = channel.eventLoop.makePromise(of: NIOAsyncChannel<ByteBuffer, ByteBuffer>.self)
-            try await channel.eventLoop.submit {
-                let prepared = channel.eventLoop.makePromise(of: Void.self)
-                prepared.futureResult.assumeIsolated().whenComplete { result in
-                    promise.completeWith(
-                        Result {
-                            try result.get(); return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
-                        })
-                }
-                dialled.preparations[0].prepare(channel, promise: prepared)
-                try channel.syncOptions?.setOption(.autoRead, value: true)
-            }.get()
-            let echoed = try await promise.futureResult.get().executeThenClose { inbound, outbound in
-                let sent = ByteBuffer(repeating: 7, count: 300_000)
-                try await outbound.write(sent)
-                var got = ByteBuffer()
-                for try await bytes in inbound {
-                    got.writeImmutableBuffer(bytes)
-                    if got.readableBytes >= sent.readableBytes { break }
-                }
-                return got == sent
-            }
-            #expect(echoed)
+            let sent = ByteBuffer(repeating: 7, count: 300_000)
+            #expect(try await self.echo(sent, over: dialled) == sent)
 
             let other = try await transport.connect(to: addresses[1], options: options)
             async let ended = self.firstBytes(of: other, count: 1)

@@ -22,6 +22,12 @@ package enum WebSocketAnswer: Equatable {
             self.origins = origins
             self.fields = fields
         }
+
+        /// Nil if the page that asks may connect, or if it is no page.
+        func refusal(ofOriginsOf request: HTTPHead) -> WebSocketRefusal? {
+            guard let origins, let origin = request.values("origin").first(where: { !origins.contains($0) }) else { return nil }
+            return WebSocketRefusal("403 Forbidden", "pages of \(HTTPHead.excerpt(origin)) may not connect")
+        }
     }
 
     package init(to request: HTTPHead, terms: Terms) {
@@ -57,9 +63,7 @@ package enum WebSocketAnswer: Equatable {
         if let path = terms.path, Self.path(of: parts[1]) != path {
             throw WebSocketRefusal("404 Not Found", "nothing is served at \(HTTPHead.excerpt(String(parts[1])))")
         }
-        if let origins = terms.origins, let origin = request.values("origin").first, !origins.contains(origin) {
-            throw WebSocketRefusal("403 Forbidden", "pages of \(HTTPHead.excerpt(origin)) may not connect")
-        }
+        if let refusal = terms.refusal(ofOriginsOf: request) { throw refusal }
         return key
     }
 

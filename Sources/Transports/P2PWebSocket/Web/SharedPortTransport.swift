@@ -45,9 +45,9 @@ public struct SharedPortTransport: ByteTransport {
             port.kinds.insert(.tls)
             port.secure = (try? address.withoutPeerID.appending(.tls).appending(.ws)).flatMap { WebSocketAddress($0) }
         }
+        let terms = WebSocketAnswer.Terms(origins: self.configuration.allowedOrigins, fields: self.configuration.responseFields)
         return WebListener(
-            carrier: try await self.carrier.bind(to: address), port: port,
-            terms: WebSocketAnswer.Terms(origins: self.configuration.allowedOrigins, fields: self.configuration.responseFields),
-            certificate: certificate, site: WebSite(self.configuration.handler, logger: self.logger))
+            carrier: try await self.carrier.bind(to: address), port: port, terms: terms, certificate: certificate,
+            site: WebSite(self.configuration.handler, terms: terms, logger: self.logger))
     }
 }

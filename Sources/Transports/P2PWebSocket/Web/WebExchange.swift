@@ -24,6 +24,15 @@ struct WebExchange {
             remoteAddress: self.bytes.remoteAddress, head: self.head)
     }
 
+    /// Refuses to connect pages that may not, to whatever they want.
+    func checkOrigin(_ terms: WebSocketAnswer.Terms) async throws {
+        guard !self.head.values("upgrade").isEmpty, let refusal = terms.refusal(ofOriginsOf: self.head),
+            case .refuse(let response, let error) = refusal.answer
+        else { return }
+        try await self.channel.writeAndFlush(response)
+        throw error
+    }
+
     /// Reads what the request's head announces.
     func readContent(until deadline: NIODeadline) async throws -> ByteBuffer {
         guard self.head.values("transfer-encoding").isEmpty else {

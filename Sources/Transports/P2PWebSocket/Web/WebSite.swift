@@ -13,11 +13,14 @@ final class WebSite: Sendable {
     let waiting = Places(WebLimits.waiting)
     private let serving = Places(WebLimits.serving)
     private let handler: (any WebHandler)?
+    private let terms: WebSocketAnswer.Terms
     private let logger: Logger
     private let lastReport = Mutex<NIODeadline?>(nil)
 
-    init(_ handler: (any WebHandler)?, logger: Logger) {
+    /// - Parameter terms: say whose pages may connect; the path is the application's to look at.
+    init(_ handler: (any WebHandler)?, terms: WebSocketAnswer.Terms, logger: Logger) {
         self.handler = handler
+        self.terms = terms
         self.logger = logger
     }
 
@@ -47,6 +50,7 @@ final class WebSite: Sendable {
         var isServing = true
         defer { if isServing { self.serving.leave() } }
         let exchange = WebExchange(bytes, head: head)
+        try await exchange.checkOrigin(self.terms)
         // A WebSocket's request has no content, and what follows it is not to be touched before libp2p has declined.
         let content = wantsWebSocket ? ByteBuffer() : try await exchange.readContent(until: deadline)
         let request = try exchange.request(content: content)
