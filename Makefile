@@ -14,7 +14,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build test unit interop bare bench compare soak fuzz format lint proto clean
+.PHONY: help setup demo build test unit interop autobahn bare bench compare soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -39,8 +39,17 @@ unit: build ## Unit tests alone (FILTER=Name for some)
 interop: build ## Interoperability and hostile-peer tests alone (ARGS="-k ping" for some)
 	@.ci/setup test
 	@.ci/peers
+	@.ci/autobahn || echo "==> No Autobahn suite here: its tests will be skipped"
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
 	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop -n $(WORKERS) --dist loadfile --junitxml=$(REPORTS)/interop.xml $(ARGS)
+
+autobahn: setup ## The Autobahn suite of WebSockets against our server and our client, with the cases that fail
+	@.ci/setup test
+	@.ci/peers
+	@.ci/autobahn
+	$(SWIFT) build $(TRAITS) --product p2p
+	$(SWIFT) build $(TRAITS) --product P2PWebSocketEcho
+	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop/test_autobahn.py -s $(ARGS)
 
 bare: setup ## A build without any optional part or system library, and what it says of what it lacks
 	.ci/bare

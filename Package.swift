@@ -159,6 +159,10 @@ let package = Package(
                 crypto, nioEmbedded,
                 "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PWebSocket",
             ]),
+        .executableTarget(
+            name: "P2PWebSocketEcho",
+            dependencies: core + ["P2PPipeline", "P2PTCP", "P2PWebSocket", argumentParser],
+            path: "Sources/Testing/P2PWebSocketEcho", swiftSettings: settings),
         .target(
             name: "P2P",
             dependencies: core + [

@@ -1,10 +1,10 @@
-import NIOCore
+package import NIOCore
 internal import NIOSSL
 import P2PCore
-import P2PPipeline
+package import P2PPipeline
 
 /// The dialer's handshakes.
-struct WebSocketDialing: ChannelPreparation {
+package struct WebSocketDialing: ChannelPreparation {
     /// TLS below, and the name that the certificate must be for; without a name it must be for the IP address.
     struct TLS: Sendable {
         let context: NIOSSLContext
@@ -13,13 +13,28 @@ struct WebSocketDialing: ChannelPreparation {
 
     let request: WebSocketRequest
     let tls: TLS?
+    let messages: (@Sendable () -> any WebSocketMessageReceiver)?
 
-    func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
+    init(request: WebSocketRequest, tls: TLS?) {
+        self.request = request
+        self.tls = tls
+        self.messages = nil
+    }
+
+    /// A request in the clear for a WebSocket of messages.
+    package init(path: String, host: String, messages: @escaping @Sendable () -> any WebSocketMessageReceiver) {
+        self.request = WebSocketRequest(path: path, host: host, fields: [])
+        self.tls = nil
+        self.messages = messages
+    }
+
+    package func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
         do {
             if let tls = self.tls {
                 try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls.context, serverHostname: tls.name))
             }
-            try channel.pipeline.syncOperations.addHandler(WebSocketClientHandshake(self.request, promise: promise))
+            try channel.pipeline.syncOperations.addHandler(
+                WebSocketClientHandshake(self.request, messages: self.messages?(), promise: promise))
         } catch {
             promise.fail(WebSocketError(.closed, "the handshakes can't begin", cause: error).asTransportError)
         }
@@ -27,16 +42,31 @@ struct WebSocketDialing: ChannelPreparation {
 }
 
 /// The listener's handshakes.
-struct WebSocketListening: ChannelPreparation {
+package struct WebSocketListening: ChannelPreparation {
     let terms: WebSocketAnswer.Terms
     let certificate: ServerCertificate?
+    let messages: (@Sendable () -> any WebSocketMessageReceiver)?
 
-    func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
+    init(terms: WebSocketAnswer.Terms, certificate: ServerCertificate?) {
+        self.terms = terms
+        self.certificate = certificate
+        self.messages = nil
+    }
+
+    /// Answers whoever asks for a WebSocket in the clear with one of messages.
+    package init(messages: @escaping @Sendable () -> any WebSocketMessageReceiver) {
+        self.terms = WebSocketAnswer.Terms()
+        self.certificate = nil
+        self.messages = messages
+    }
+
+    package func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
         do {
             if let certificate = self.certificate {
                 try channel.pipeline.syncOperations.addHandler(certificate.makeHandler())
             }
-            try channel.pipeline.syncOperations.addHandler(WebSocketServerHandshake(terms: self.terms, promise: promise))
+            let handshake = WebSocketServerHandshake(terms: self.terms, messages: self.messages?(), promise: promise)
+            try channel.pipeline.syncOperations.addHandler(handshake)
         } catch {
             promise.fail(WebSocketError(.closed, "the handshakes can't begin", cause: error).asTransportError)
         }

@@ -108,6 +108,34 @@ struct HandlerTests {
         #expect(throws: ChannelError.self) { try channel.writeOutbound(ByteBuffer(bytes: [1])) }
     }
 
+    private final class Echo: WebSocketMessageReceiver {
+        private var payload = ByteBuffer()
+
+        func received(_ piece: ByteBuffer, isText: Bool, endsMessage: Bool) -> WebSocketMessage? {
+            self.payload.writeImmutableBuffer(piece)
+            guard endsMessage else { return nil }
+            defer { self.payload.clear() }
+            return WebSocketMessage(payload: self.payload, isText: isText)
+        }
+    }
+
+    @Test("Who receives messages gets text as well, in pieces, and what it answers is sent", arguments: [Int.max, 1])
+    func messages(step: Int) throws {
+        let channel = EmbeddedChannel(handlers: [WebSocketHandler(side: .server, messages: Echo()), self.collector])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        var wire = rawFrame(0x01, Array("M\u{f6}".utf8.dropLast()))
+        for frame in [rawFrame(0x89, [1]), rawFrame(0x80, [0xb6, 0x6e]), rawFrame(0x82), rawFrame(0x81, [0xff])] {
+            wire.writeImmutableBuffer(frame)
+        }
+        while let piece = wire.readSlice(length: min(step, wire.readableBytes)), piece.readableBytes > 0 { try channel.writeInbound(piece) }
+        let text = Array("M\u{f6}n".utf8)
+        #expect(
+            try channel.sent()
+                == ByteBuffer(bytes: [0x8a, 1, 1, 0x81, UInt8(text.count)] + text + [0x82, 0] + [0x88, 2, 0x03, 0xef]))
+        #expect(self.collector.bytes.isEmpty)
+        #expect((self.collector.errors.first as? WebSocketError)?.code == .invalidText)
+    }
+
     @Test("Closing says so, and waits for the answer, but not for ever")
     func weClose() throws {
         let answered = try self.channel(.server)

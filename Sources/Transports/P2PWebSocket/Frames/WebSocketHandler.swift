@@ -2,6 +2,8 @@ import NIOCore
 import P2PPipeline
 
 /// A stream of bytes over the frames of a WebSocket (RFC 6455): what is read and written beyond it knows nothing of frames.
+///
+/// Unless somebody receives messages: then these are his, text among them, and nothing is passed on.
 final class WebSocketHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -21,6 +23,7 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     private let side: WebSocketSide
     private let pool: RecordPool
+    private let messages: (any WebSocketMessageReceiver)?
     private var reader: WebSocketFrameReader
     private let writer: WebSocketFrameWriter
     private var packer = WebSocketFramePacker()
@@ -34,10 +37,11 @@ final class WebSocketHandler: ChannelDuplexHandler {
     private var hasWritten = false
     private var hasDelivered = false
 
-    init(side: WebSocketSide, pool: RecordPool = RecordPool()) {
+    init(side: WebSocketSide, pool: RecordPool = RecordPool(), messages: (any WebSocketMessageReceiver)? = nil) {
         self.side = side
         self.pool = pool
-        self.reader = WebSocketFrameReader(side: side, takesText: false)
+        self.messages = messages
+        self.reader = WebSocketFrameReader(side: side, takesText: messages != nil)
         self.writer = WebSocketFrameWriter(side: side)
     }
 
@@ -60,8 +64,13 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     private func received(_ input: WebSocketInput, context: ChannelHandlerContext) throws(WebSocketError) {
         switch input {
-        case .data(let data, _, _):
-            guard data.readableBytes > 0 else { return try self.allowance.spend(at: context.eventLoop.now) }
+        case .data(let data, let isText, let endsMessage):
+            if data.readableBytes == 0 { try self.allowance.spend(at: context.eventLoop.now) }
+            if let messages {
+                self.answer(messages.received(data, isText: isText, endsMessage: endsMessage), context: context)
+                return
+            }
+            guard data.readableBytes > 0 else { return }
             if case .closing(delivers: false) = self.phase { return }
             self.hasDelivered = true
             context.fireChannelRead(self.wrapInboundOut(data))
@@ -74,6 +83,13 @@ final class WebSocketHandler: ChannelDuplexHandler {
         case .close(let code):
             self.peerCloses(code, context: context)
         }
+    }
+
+    private func answer(_ message: WebSocketMessage?, context: ChannelHandlerContext) {
+        guard let message, case .open = self.phase else { return }
+        let frame = self.writer.frame(message.isText ? .text : .binary, payload: message.payload)
+        context.write(self.wrapOutboundOut(frame), promise: nil)
+        self.hasWritten = true
     }
 
     private func pong(_ payload: ByteBuffer, context: ChannelHandlerContext) {

@@ -9,12 +9,14 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     typealias OutboundOut = ByteBuffer
 
     private let request: WebSocketRequest
+    private let messages: (any WebSocketMessageReceiver)?
     private var reader = HTTPHeadReader()
     private var promise: EventLoopPromise<Void>?
     private var hasAsked = false
 
-    init(_ request: WebSocketRequest, promise: EventLoopPromise<Void>) {
+    init(_ request: WebSocketRequest, messages: (any WebSocketMessageReceiver)? = nil, promise: EventLoopPromise<Void>) {
         self.request = request
+        self.messages = messages
         self.promise = promise
     }
 
@@ -44,7 +46,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
             return
         }
         self.promise = nil
-        context.becomeWebSocket(replacing: self, side: .client, leftover: bytes, promise: promise)
+        context.becomeWebSocket(replacing: self, side: .client, messages: self.messages, leftover: bytes, promise: promise)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -81,10 +83,11 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 extension ChannelHandlerContext {
     /// Puts frames in the place of a handshake, says so, and passes on what came behind it.
     func becomeWebSocket(
-        replacing handshake: any RemovableChannelHandler, side: WebSocketSide, leftover: ByteBuffer, promise: EventLoopPromise<Void>
+        replacing handshake: any RemovableChannelHandler, side: WebSocketSide, messages: (any WebSocketMessageReceiver)?,
+        leftover: ByteBuffer, promise: EventLoopPromise<Void>
     ) {
         do {
-            let frames = WebSocketHandler(side: side, pool: RecordPool.of(self.eventLoop))
+            let frames = WebSocketHandler(side: side, pool: RecordPool.of(self.eventLoop), messages: messages)
             try self.pipeline.syncOperations.addHandler(frames, position: .after(handshake))
         } catch {
             promise.fail(TransportError(.closed, "the channel was taken down during the WebSocket handshake", cause: error))

@@ -9,11 +9,13 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     typealias OutboundOut = ByteBuffer
 
     private let terms: WebSocketAnswer.Terms
+    private let messages: (any WebSocketMessageReceiver)?
     private var reader = HTTPHeadReader()
     private var promise: EventLoopPromise<Void>?
 
-    init(terms: WebSocketAnswer.Terms, promise: EventLoopPromise<Void>) {
+    init(terms: WebSocketAnswer.Terms, messages: (any WebSocketMessageReceiver)? = nil, promise: EventLoopPromise<Void>) {
         self.terms = terms
+        self.messages = messages
         self.promise = promise
     }
 
@@ -34,7 +36,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
             return
         }
         self.promise = nil
-        context.becomeWebSocket(replacing: self, side: .server, leftover: bytes, promise: promise)
+        context.becomeWebSocket(replacing: self, side: .server, messages: self.messages, leftover: bytes, promise: promise)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
