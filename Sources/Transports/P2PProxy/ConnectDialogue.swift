@@ -22,7 +22,7 @@ struct ConnectDialogue {
         return ByteBuffer(string: text + "\r\n")
     }
 
-    mutating func received(_ bytes: inout ByteBuffer) throws(ProxyError) -> ProxyDialogue.Step {
+    mutating func received(_ bytes: inout ByteBuffer) throws(ProxyError) -> DialogueStep {
         let head: HTTPHead?
         do throws(HTTPHeadError) {
             head = try self.reader.received(&bytes)
@@ -31,7 +31,7 @@ struct ConnectDialogue {
         }
         guard let head else { return .more }
         switch head.status {
-        case .some(200..<300): return .connected
+        case .some(200..<300): return .done
         case .some(407): throw .refused("it wants to know who we are: \(HTTPHead.excerpt(head.startLine))")
         case .some: throw .refused("it answered \(HTTPHead.excerpt(head.startLine))")
         case nil: throw .broken("its answer is no HTTP: \(HTTPHead.excerpt(head.startLine))")

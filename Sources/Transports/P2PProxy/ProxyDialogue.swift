@@ -1,17 +1,10 @@
 import NIOCore
+import P2PPipeline
 
 /// What is said to a proxy before it passes bytes on: a value without I/O.
 enum ProxyDialogue {
     case connect(ConnectDialogue)
     case socks(SOCKSDialogue)
-
-    /// What comes of the proxy's bytes.
-    enum Step: Equatable {
-        case more
-        case send(ByteBuffer)
-        /// From here on the bytes are the target's.
-        case connected
-    }
 
     init(_ proxy: ProxyURL, to target: ProxyTarget) {
         switch proxy.kind {
@@ -29,7 +22,7 @@ enum ProxyDialogue {
     }
 
     /// Takes what it needs of the proxy's bytes, and not one of the target's.
-    mutating func received(_ bytes: inout ByteBuffer) throws(ProxyError) -> Step {
+    mutating func received(_ bytes: inout ByteBuffer) throws(ProxyError) -> DialogueStep {
         switch self {
         case .connect(var dialogue):
             defer { self = .connect(dialogue) }

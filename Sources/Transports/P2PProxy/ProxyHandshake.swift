@@ -2,84 +2,33 @@ import NIOCore
 import P2PCore
 import P2PPipeline
 
-/// Runs a ``ProxyDialogue`` on a channel, then goes away and passes on what came behind it.
-final class ProxyHandshake: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+/// A ``ProxyDialogue`` whose errors name the proxy.
+struct ProxyHandshake: ChannelDialogue {
     private let proxy: ProxyURL
     private var dialogue: ProxyDialogue
-    private var promise: EventLoopPromise<Void>?
-    private var hasBegun = false
 
-    init(_ proxy: ProxyURL, to target: ProxyTarget, promise: EventLoopPromise<Void>) {
+    init(_ proxy: ProxyURL, to target: ProxyTarget) {
         self.proxy = proxy
         self.dialogue = ProxyDialogue(proxy, to: target)
-        self.promise = promise
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        if context.channel.isActive { self.begin(context: context) }
-    }
+    var opening: ByteBuffer? { self.dialogue.opening }
 
-    func channelActive(context: ChannelHandlerContext) {
-        self.begin(context: context)
-        context.fireChannelActive()
-    }
-
-    private func begin(context: ChannelHandlerContext) {
-        guard !self.hasBegun else { return }
-        self.hasBegun = true
-        context.writeAndFlush(self.wrapOutboundOut(self.dialogue.opening), promise: nil)
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let promise = self.promise else { return }
-        var bytes = self.unwrapInboundIn(data)
+    mutating func received(_ bytes: inout ByteBuffer) throws(TransportError) -> DialogueStep {
         do throws(ProxyError) {
-            while true {
-                switch try self.dialogue.received(&bytes) {
-                case .more: return
-                case .send(let message): context.writeAndFlush(self.wrapOutboundOut(message), promise: nil)
-                case .connected:
-                    self.promise = nil
-                    promise.assumeIsolated().succeed(())
-                    if bytes.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(bytes)) }
-                    context.pipeline.syncOperations.removeHandler(self, promise: nil)
-                    return
-                }
-            }
+            return try self.dialogue.received(&bytes)
         } catch {
-            let code: TransportError.Code = error.isRefusal ? .unreachable : .negotiationFailed
-            self.refuse(TransportError(code, "\(self.proxy): \(error.message)"))
-            context.close(promise: nil)
+            throw TransportError(error.isRefusal ? .unreachable : .negotiationFailed, "\(self.proxy): \(error.message)")
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        context.fireChannelReadComplete()
-        if self.promise != nil { context.read() }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        self.refuse(TransportError(.unreachable, "\(self.proxy): it hung up before it had connected"))
-        context.fireChannelInactive()
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.refuse(TransportError(.closed, "\(self.proxy): the channel was taken down before it had connected"))
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.refuse(TransportError(.unreachable, "\(self.proxy): the channel broke before it had connected", cause: error))
-        context.fireErrorCaught(error)
-    }
-
-    private func refuse(_ error: TransportError) {
-        let promise = self.promise
-        self.promise = nil
-        promise?.fail(error)
+    func failure(_ end: DialogueEnd) -> TransportError {
+        switch end {
+        case .closed: TransportError(.unreachable, "\(self.proxy): it hung up before it had connected")
+        case .takenDown: TransportError(.closed, "\(self.proxy): the channel was taken down before it had connected")
+        case .broken(let error):
+            TransportError(.unreachable, "\(self.proxy): the channel broke before it had connected", cause: error)
+        }
     }
 }
 
@@ -90,7 +39,8 @@ struct ProxyDialing: ChannelPreparation {
 
     func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
         do {
-            try channel.pipeline.syncOperations.addHandler(ProxyHandshake(self.proxy, to: self.target, promise: promise))
+            try channel.pipeline.syncOperations.addHandler(
+                DialogueHandler(ProxyHandshake(self.proxy, to: self.target), promise: promise))
         } catch {
             promise.fail(TransportError(.closed, "\(self.proxy): the channel was closed before the handshake", cause: error))
         }

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PPipeline
 import P2PMultiaddr
 
 /// SOCKS version 5 (RFC 1928), with a user and a password (RFC 1929) where there are some.
@@ -22,7 +23,7 @@ struct SOCKSDialogue {
         case greeted
         case authenticating
         case requested
-        case connected
+        case done
     }
 
     private let target: ProxyTarget
@@ -40,7 +41,7 @@ struct SOCKSDialogue {
         ByteBuffer(bytes: self.credentials == nil ? [Self.version, 1, Method.none] : [Self.version, 2, Method.none, Method.password])
     }
 
-    mutating func received(_ bytes: inout ByteBuffer) throws(ProxyError) -> ProxyDialogue.Step {
+    mutating func received(_ bytes: inout ByteBuffer) throws(ProxyError) -> DialogueStep {
         while self.answer.count < self.needed {
             guard let byte = bytes.readInteger(as: UInt8.self) else { return .more }
             self.answer.append(byte)
@@ -56,9 +57,9 @@ struct SOCKSDialogue {
             return self.request()
         case .requested:
             guard answer[1] == 0 else { throw .refused("it could not connect: \(Self.reason(answer[1]))") }
-            self.state = .connected
-            return .connected
-        case .connected: return .connected
+            self.state = .done
+            return .done
+        case .done: return .done
         }
     }
 
@@ -73,7 +74,7 @@ struct SOCKSDialogue {
         }
     }
 
-    private mutating func chosen(method: UInt8) throws(ProxyError) -> ProxyDialogue.Step {
+    private mutating func chosen(method: UInt8) throws(ProxyError) -> DialogueStep {
         switch (method, self.credentials) {
         case (Method.none, _): return self.request()
         case (Method.password, let credentials?):
@@ -90,7 +91,7 @@ struct SOCKSDialogue {
         }
     }
 
-    private mutating func request() -> ProxyDialogue.Step {
+    private mutating func request() -> DialogueStep {
         self.state = .requested
         var message = ByteBuffer(bytes: [Self.version, 1, 0])
         switch self.target.host {

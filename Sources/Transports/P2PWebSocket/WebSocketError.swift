@@ -1,5 +1,6 @@
 import NIOCore
 public import P2PCore
+import P2PPipeline
 
 /// What a WebSocket peer did wrong, or why a WebSocket came to nothing.
 public struct WebSocketError: CodedError {
@@ -47,6 +48,15 @@ public struct WebSocketError: CodedError {
         let isTransport = error is IOError || error is ChannelError
         return WebSocketError(
             isTransport ? .closed : .insecure, "the channel broke before the handshake was done", cause: error)
+    }
+
+    /// What the channel's end in the middle of a handshake means.
+    init(_ end: DialogueEnd, before what: String) {
+        switch end {
+        case .closed: self.init(.closed, "the connection ended before \(what)")
+        case .takenDown: self.init(.closed, "the channel was taken down before the handshake was done")
+        case .broken(let error): self = .broken(by: error)
+        }
     }
 
     /// The same for whoever asked for a connection.

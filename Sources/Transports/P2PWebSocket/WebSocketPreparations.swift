@@ -34,7 +34,9 @@ package struct WebSocketDialing: ChannelPreparation {
                 try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls.context, serverHostname: tls.name))
             }
             try channel.pipeline.syncOperations.addHandler(
-                WebSocketClientHandshake(self.request, messages: self.messages?(), promise: promise))
+                DialogueHandler(WebSocketClientHandshake(self.request), promise: promise) {
+                    WebSocketHandler(side: .client, pool: .of($0), messages: self.messages?())
+                })
         } catch {
             promise.fail(WebSocketError(.closed, "the handshakes can't begin", cause: error).asTransportError)
         }
@@ -65,8 +67,10 @@ package struct WebSocketListening: ChannelPreparation {
             if let certificate = self.certificate {
                 try channel.pipeline.syncOperations.addHandler(certificate.makeHandler())
             }
-            let handshake = WebSocketServerHandshake(terms: self.terms, messages: self.messages?(), promise: promise)
-            try channel.pipeline.syncOperations.addHandler(handshake)
+            try channel.pipeline.syncOperations.addHandler(
+                DialogueHandler(WebSocketServerHandshake(self.terms), promise: promise) {
+                    WebSocketHandler(side: .server, pool: .of($0), messages: self.messages?())
+                })
         } catch {
             promise.fail(WebSocketError(.closed, "the handshakes can't begin", cause: error).asTransportError)
         }

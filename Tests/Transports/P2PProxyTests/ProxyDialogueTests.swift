@@ -27,7 +27,7 @@ struct ProxyDialogueTests {
                     switch try dialogue.received(&piece) {
                     case .more: break inner
                     case .send(let bytes): sent.append(Array(bytes.readableBytesView))
-                    case .connected: return (sent, Array(piece.readableBytesView) + Array(rest.readableBytesView))
+                    case .done: return (sent, Array(piece.readableBytesView) + Array(rest.readableBytesView))
                     }
                 }
             }

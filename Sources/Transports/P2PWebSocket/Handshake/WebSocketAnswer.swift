@@ -30,6 +30,13 @@ package enum WebSocketAnswer: Equatable {
         }
     }
 
+    /// What to send.
+    var bytes: ByteBuffer {
+        switch self {
+        case .accept(let bytes), .refuse(let bytes, _): bytes
+        }
+    }
+
     package init(to request: HTTPHead, terms: Terms) {
         do throws(WebSocketRefusal) {
             let key = try Self.check(request, terms: terms)

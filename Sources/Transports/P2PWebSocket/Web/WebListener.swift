@@ -154,7 +154,8 @@ private struct OpeningGate: ChannelPreparation {
             let pipeline = channel.pipeline.syncOperations
             let (gate, context) = try (pipeline.handler(type: PortGate.self), pipeline.context(handlerType: PortGate.self))
             if let terms {
-                try pipeline.addHandler(WebSocketServerHandshake(terms: terms, promise: promise))
+                try pipeline.addHandler(
+                    DialogueHandler(WebSocketServerHandshake(terms), promise: promise) { WebSocketHandler(side: .server, pool: .of($0)) })
             } else {
                 promise.assumeIsolated().succeed(())
             }
