@@ -143,7 +143,7 @@ class TestFrames:
             (frame(CLOSE, b"\x03\xec"), 1002, "code 1004"),
             (frame(CLOSE, b"\x03\xe8\xff"), 1007, "not UTF-8"),
         ],
-        ids=lambda value: value if isinstance(value, str) else None,
+        ids=lambda value: value if isinstance(value, str) else "",
     )
     def test_refused(self, attack, web, data, code, reason):
         attack.must_log(reason)

@@ -1,6 +1,6 @@
 import NIOCore
-import P2PPipeline
 import P2PMultiaddr
+import P2PPipeline
 
 /// SOCKS version 5 (RFC 1928), with a user and a password (RFC 1929) where there are some.
 struct SOCKSDialogue {
