@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make(room, name="localhost"):
+def make(room, name="localhost", addresses=("127.0.0.1", "::1")):
     """Writes chain and key as PEM files; returns their paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.timezone.utc)
-    names = [x509.DNSName(name)] + [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
+    names = [x509.DNSName(name)] + [x509.IPAddress(ipaddress.ip_address(text)) for text in addresses]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
