@@ -10,7 +10,7 @@ import subprocess
 from .processes import JSONProcess, tied
 
 ROOT = pathlib.Path(__file__).parents[2]
-BINARY = pathlib.Path(os.environ.get("P2P_BIN", ROOT / ".build" / "debug" / "p2p"))
+BINARY = pathlib.Path(os.environ.get("P2P_BIN", ROOT / ".build" / "debug" / "p2p")).absolute()
 
 
 def environment():

@@ -15,6 +15,7 @@ import P2PPlaintext
 import P2PPrivateNetwork
 import P2PProxy
 import P2PQUIC
+import P2PResolver
 import P2PTCP
 import P2PTLS
 import P2PWebSocket
@@ -44,7 +45,7 @@ extension PeerHost {
         if let quic = try await self.quic(identity, configuration) { transports.append(quic) }
         let host = PeerHost(
             identity: identity, transports: transports, configuration: configuration.host, gater: configuration.gater,
-            peerstore: configuration.peerstore, logger: configuration.logger)
+            peerstore: configuration.peerstore, resolver: self.resolver(configuration), logger: configuration.logger)
         let identify = Identify(introducing: host, logger: configuration.logger)
         var handlers = identify.handlers + [PingProtocol()]
         if configuration.servesEcho { handlers.append(EchoProtocol()) }
@@ -66,6 +67,12 @@ extension PeerHost {
         }
         for source in discovery { host.register(discovery: source) }
         return host
+    }
+
+    /// Questions to name servers would tell them what the proxy is to hide.
+    private static func resolver(_ configuration: StandardConfiguration) -> (any AddressResolver)? {
+        configuration.proxy == nil
+            ? configuration.resolver : DNSAddressResolver.refusing(because: "/dnsaddr is not looked up beside a proxy")
     }
 
     private static func quic(

@@ -8,6 +8,7 @@ public import P2PMplex
 public import P2PPrivateNetwork
 public import P2PProxy
 public import P2PQUIC
+import P2PResolver
 public import P2PWebSocket
 public import P2PYamux
 
@@ -55,6 +56,8 @@ public struct StandardConfiguration: Sendable {
     public var gater: any ConnectionGater
     /// Remembers peers; nil keeps them in memory.
     public var peerstore: (any Peerstore)?
+    /// Looks up `/dnsaddr/…`, by default with the system's DNS servers; nil fails such dials. Needs the package trait `CAres`.
+    public var resolver: (any AddressResolver)?
     /// Announces the node on the local network and finds others there; nil, the default, keeps it silent.
     public var mdns: MDNSConfiguration?
     /// Further sources of peers.
@@ -83,6 +86,7 @@ public struct StandardConfiguration: Sendable {
         self.group = MultiThreadedEventLoopGroup.singleton
         self.gater = OpenGater()
         self.peerstore = nil
+        self.resolver = DNSAddressResolver()
         self.mdns = nil
         self.discovery = []
         self.logger = Logger(label: "p2p")

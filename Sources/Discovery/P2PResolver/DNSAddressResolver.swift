@@ -33,6 +33,11 @@ public struct DNSAddressResolver: AddressResolver {
         #endif
     }
 
+    /// A resolver that refuses everything, with a reason for people: for a node whose other settings rule look-ups out.
+    public static func refusing(because reason: String) -> DNSAddressResolver {
+        DNSAddressResolver(limits: AddressListLimits()) { _, _ in .failure(TransportError(.unsupportedAddress, reason)) }
+    }
+
     init(limits: AddressListLimits, lookUp: @escaping LookUp) {
         self.limits = limits
         self.lookUp = lookUp

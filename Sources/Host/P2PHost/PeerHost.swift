@@ -35,19 +35,21 @@ public final class PeerHost: Sendable {
     ///   - gater: decides who may connect. What it has not decided when the time for the handshakes is over is refused; it is
     ///     cancelled then, and has to return.
     ///   - peerstore: remembers peers; nil keeps them in memory.
+    ///   - resolver: looks up `/dnsaddr/…`; nil fails such dials.
     public convenience init(
         identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
-        gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, logger: Logger = Logger(label: "p2p")
+        gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil,
+        logger: Logger = Logger(label: "p2p")
     ) {
         self.init(
             identity: identity, transports: transports, configuration: configuration, gater: gater, peerstore: peerstore,
-            clock: .system, logger: logger)
+            resolver: resolver, clock: .system, logger: logger)
     }
 
     package init(
         identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
-        gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, clock: SwarmClock,
-        logger: Logger = Logger(label: "p2p")
+        gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil,
+        clock: SwarmClock, logger: Logger = Logger(label: "p2p")
     ) {
         let changes = IntroductionChanges()
         self.identity = identity
@@ -61,8 +63,8 @@ public final class PeerHost: Sendable {
         self.swarm = Swarm(
             localPeer: PeerID(identity.publicKey), transports: transports,
             configuration: SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout),
-            gater: gater, peerstore: peerstore ?? MemoryPeerstore(clock: clock), events: HostEventBus(), clock: clock, logger: logger,
-            onAddressChange: { changes.post() })
+            gater: gater, peerstore: peerstore ?? MemoryPeerstore(clock: clock), resolver: resolver, events: HostEventBus(), clock: clock,
+            logger: logger, onAddressChange: { changes.post() })
     }
 
     /// What this node knows of others.

@@ -68,6 +68,9 @@
 
         // MARK: Peers
 
+        /// By name: to ask a row for a column that a damaged table has lost would be a trap.
+        private static let columns = "id, seen, introduced, key, agent, protocolVersion, protocols, told, record"
+
         func remember(_ introduction: Introduction, of peer: String) throws {
             try self.touch(peer)
             let told = introduction.listenAddresses.prefix(self.limits.addressesPerPeer).map(\.withoutPeerID.description)
@@ -93,8 +96,9 @@
         private static func clipped(_ version: String) -> String { String(version.prefix(PeerstoreLimits.versionLength)) }
 
         func introduction(of peer: PeerID) throws -> Introduction? {
-            try Row.fetchOne(self.database, sql: "SELECT * FROM peer WHERE id = ? AND introduced = 1", arguments: [peer.description])
-                .map { Self.introduction($0, of: peer) }
+            try Row.fetchOne(
+                self.database, sql: "SELECT \(Self.columns) FROM peer WHERE id = ? AND introduced = 1", arguments: [peer.description]
+            ).map { Self.introduction($0, of: peer) }
         }
 
         /// A key or record that is not the peer's own counts as none.
@@ -141,7 +145,7 @@
         }
 
         func contents() throws -> [StoredPeer] {
-            try Row.fetchAll(self.database, sql: "SELECT * FROM peer ORDER BY touched DESC, id").compactMap { row in
+            try Row.fetchAll(self.database, sql: "SELECT \(Self.columns) FROM peer ORDER BY touched DESC, id").compactMap { row in
                 guard let id = String.fromDatabaseValue(row["id"]), let peer = try? PeerID(string: id) else { return nil }
                 return StoredPeer(
                     peer: peer, addresses: try self.addresses(of: id),

@@ -112,18 +112,24 @@ extension Swarm {
         /// Counted and allowed, but not listed yet: that is for the winner.
         case connection(ConnectionEntry, Multiaddr)
         case failed(DialAttempt)
+        /// What a list of addresses has.
+        case found(list: Multiaddr, Result<[Multiaddr], TransportError>)
         case timer
     }
 
     /// Tries the addresses in turns and keeps the first that leads to the peer.
     private func attemptAll(_ operation: DialOperation) async {
         let startedAt = self.clock.now()
-        let (addresses, refused) = self.candidates(of: operation, at: startedAt)
+        var candidates = DialCandidates(operation)
+        var attempts = self.take(operation.addresses, into: &candidates, at: startedAt)
+        let (addresses, lists) = (candidates.addresses, candidates.lists)
         await withTaskGroup(of: Arrival.self) { group in
+            for list in lists {
+                group.addTask { .found(list: list, await self.lookUp(list, by: operation.deadline)) }
+            }
             var plan = DialPlan(
-                self.configuration.ranker.rank(addresses), startedAt: startedAt, deadline: operation.deadline,
-                maximumInFlight: SwarmConfiguration.maximumAttempts)
-            var attempts = refused
+                self.configuration.ranker.rank(addresses), lookups: lists.count, startedAt: startedAt,
+                deadline: operation.deadline, maximumInFlight: SwarmConfiguration.maximumAttempts)
             var running: [Multiaddr] = []
             var timer: NIODeadline?
             var winner: ConnectionEntry?
@@ -154,6 +160,14 @@ extension Swarm {
                     running.removeAll { $0 == attempt.address }
                     attempts.append(attempt)
                     plan.failed()
+                case .found(let list, .failure(let error)):
+                    attempts.append(DialAttempt(address: list, error: error))
+                    plan.found([], at: self.clock.now())
+                case .found(_, .success(let found)):
+                    let now = self.clock.now()
+                    let known = candidates.addresses.count
+                    attempts += self.take(found.filter { !$0.isAddressList }, into: &candidates, at: now)
+                    plan.found(self.configuration.ranker.rank(Array(candidates.addresses[known...])), at: now)
                 case .connection(let entry, let address):
                     running.removeAll { $0 == address }
                     do throws(TransportError) {
@@ -189,33 +203,6 @@ extension Swarm {
         guard entry.info.role == .dialer else { return }
         await self.peerstore.add(
             [entry.info.remoteAddress], of: entry.info.remotePeer, source: .connected, timeToLive: self.peerstore.metPeerTimeToLive)
-    }
-
-    /// The addresses that are worth a try, and those that are not with the reason.
-    private func candidates(of operation: DialOperation, at now: NIODeadline) -> ([Multiaddr], [DialAttempt]) {
-        var addresses: [Multiaddr] = []
-        var refused: [DialAttempt] = []
-        for address in operation.addresses {
-            let bare = address.withoutPeerID
-            if addresses.contains(bare) { continue }
-            let error: TransportError? =
-                if let peer = operation.peer, let named = address.peerID, named != peer {
-                    TransportError(.peerMismatch, "the address names \(named), not \(peer)")
-                } else if !self.transports.contains(where: { $0.canDial(bare) }) {
-                    TransportError(.unsupportedAddress, "no transport of this host dials it")
-                } else if !operation.isExplicit, let until = self.backOff.withLock({ $0.until(bare, at: now) }) {
-                    TransportError(
-                        .unreachable, "it failed lately and is left alone for \((until - now).nanoseconds / 1_000_000_000 + 1) s")
-                } else if addresses.count >= SwarmConfiguration.maximumAddressesPerDial {
-                    TransportError(
-                        .resourceLimit, "it was left out",
-                        cause: LimitError(limit: "maximumAddressesPerDial", value: SwarmConfiguration.maximumAddressesPerDial))
-                } else {
-                    nil
-                }
-            if let error { refused.append(DialAttempt(address: address, error: error)) } else { addresses.append(bare) }
-        }
-        return (addresses, refused)
     }
 
     /// Tries one address, which has the time of the handshakes for everything, the gater's decisions included.

@@ -20,6 +20,7 @@ package final class Swarm: Sendable {
 
     let transports: [any Transport]
     let gater: any ConnectionGater
+    let resolver: (any AddressResolver)?
     let jobQueue: AsyncStream<SwarmJob>.Continuation
     let table = Mutex(ConnectionTable())
     let backOff = Mutex(DialBackOff())
@@ -32,7 +33,7 @@ package final class Swarm: Sendable {
 
     package init(
         localPeer: PeerID, transports: [any Transport], configuration: SwarmConfiguration, gater: any ConnectionGater = OpenGater(),
-        peerstore: any Peerstore, events: HostEventBus, clock: SwarmClock = .system, logger: Logger,
+        peerstore: any Peerstore, resolver: (any AddressResolver)? = nil, events: HostEventBus, clock: SwarmClock = .system, logger: Logger,
         onAddressChange: @escaping @Sendable () -> Void = {}
     ) {
         self.localPeer = localPeer
@@ -40,6 +41,7 @@ package final class Swarm: Sendable {
         self.configuration = configuration
         self.limits = ConnectionLimits(configuration.limits)
         self.gater = gater
+        self.resolver = resolver
         self.peerstore = peerstore
         self.events = events
         self.clock = clock

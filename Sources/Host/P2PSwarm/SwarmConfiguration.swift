@@ -5,6 +5,9 @@ package struct SwarmConfiguration: Sendable {
     /// Addresses of one dial that are tried at the same time.
     package static let maximumAttempts = 8
 
+    /// Lists of addresses (`/dnsaddr`) that one dial looks up; those beyond are left out.
+    package static let maximumListsPerDial = 8
+
     package var limits: ResourceLimits
     /// What one address has to come to a connection within, handshakes included.
     package var handshakeTimeout: Duration

@@ -15,13 +15,15 @@ struct World: Sendable {
     var clock: ManualClock { self.network.clock }
 
     func host(
-        _ configuration: HostConfiguration = HostConfiguration(), gater: any ConnectionGater = OpenGater(), from local: Multiaddr? = nil
+        _ configuration: HostConfiguration = HostConfiguration(), gater: any ConnectionGater = OpenGater(), from local: Multiaddr? = nil,
+        peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil
     ) throws -> PeerHost {
         let key = try PrivateKey.generate(.ed25519)
         var transport = self.network.transport(for: key)
         if let local { transport.localAddress = local }
         return PeerHost(
-            identity: key, transports: [transport], configuration: configuration, gater: gater, clock: self.clock.clock,
+            identity: key, transports: [transport], configuration: configuration, gater: gater, peerstore: peerstore,
+            resolver: resolver, clock: self.clock.clock,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 

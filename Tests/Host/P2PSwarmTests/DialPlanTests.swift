@@ -52,4 +52,32 @@ struct DialPlanTests {
         plan.failed()
         #expect(plan.next(at: self.start) == .exhausted)
     }
+
+    @Test("It waits for look-ups; the delays of what they find count from then")
+    func lookups() throws {
+        let later = try self.addresses(2, step: .milliseconds(250))
+        var plan = DialPlan([], lookups: 2, startedAt: self.start, deadline: self.start + .seconds(15), maximumInFlight: 8)
+        #expect(plan.next(at: self.start) == .wait(until: self.start + .seconds(15)))
+        plan.found([], at: self.start + .seconds(1))
+        #expect(plan.next(at: self.start + .seconds(1)) == .wait(until: self.start + .seconds(15)))
+        plan.found(later, at: self.start + .seconds(2))
+        #expect(plan.untried == later.map(\.address))
+        #expect(plan.next(at: self.start + .seconds(2)) == .dial(later[0].address))
+        #expect(plan.next(at: self.start + .seconds(2)) == .wait(until: self.start + .milliseconds(2_250)))
+        plan.failed()
+        #expect(plan.next(at: self.start + .seconds(2)) == .dial(later[1].address))
+        plan.failed()
+        #expect(plan.next(at: self.start + .seconds(2)) == .exhausted)
+    }
+
+    @Test("What look-ups find takes its turn among what is known")
+    func order() throws {
+        let known = try self.addresses(3, step: .seconds(2))
+        let found = RankedAddress(address: try Multiaddr("/ip4/1.2.3.4/tcp/99"), delay: .zero)
+        var plan = DialPlan(known, lookups: 1, startedAt: self.start, deadline: self.start + .seconds(15), maximumInFlight: 8)
+        #expect(plan.next(at: self.start) == .dial(known[0].address))
+        plan.found([found], at: self.start + .seconds(1))
+        #expect(plan.untried == [found.address, known[1].address, known[2].address])
+        #expect(plan.next(at: self.start + .seconds(1)) == .dial(found.address))
+    }
 }

@@ -18,11 +18,20 @@ struct DaemonCommand: ToolCommand {
               p2p daemon --listen /ip4/0.0.0.0/tcp/443/tls/ws --tls-cert chain.pem --tls-key key.pem
               p2p daemon --listen /ip4/0.0.0.0/tcp/4001 --share-port --web-echo /echo
               p2p daemon --listen /ip4/127.0.0.1/tcp/0 --json
+              p2p daemon --data node
               p2p daemon --mdns --mdns-interface lo --listen /ip4/127.0.0.1/tcp/0
             """)
 
     @Option(help: ArgumentHelp("Where to listen; repeat it for several.", valueName: "multiaddr"), transform: TargetOptions.parse)
     var listen: [Multiaddr] = []
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            A directory for what must outlast the node: its key, unless --key names one, and the peers that it has met, to which it connects \
+            again. Made if it is not there. (default: a key for this run only, and peers in memory)
+            """, valueName: "directory"))
+    var data: String?
 
     @OptionGroup var discovery: DiscoveryOptions
 
@@ -44,14 +53,28 @@ struct DaemonCommand: ToolCommand {
 
     func execute(_ console: Console) async throws {
         let listen = try self.listen.isEmpty ? self.everywhere() : self.listen
-        try await NodeSession.run(self.node, grace: .seconds(2), adjust: self.apply) { session in
+        let directory = self.data.map(DataDirectory.init)
+        let lock = try directory?.take()
+        let peerstore = try directory?.peerstore()
+        defer {
+            peerstore?.close()
+            withExtendedLifetime(lock) {}
+        }
+        let identity = try self.node.key == nil ? directory?.identity() : nil
+        try await NodeSession.run(
+            self.node, identity: identity, grace: .seconds(2), adjust: { self.apply(to: &$0, peerstore) }
+        ) { session in
             try self.discovery.keepConnected(session.host)
             try await DaemonRun(host: session.host, console: console).run(listen)
         }
     }
 
     /// Says in `configuration` what only a daemon does.
-    private func apply(to configuration: inout StandardConfiguration) {
+    private func apply(to configuration: inout StandardConfiguration, _ peerstore: SQLitePeerstore?) {
+        if let peerstore {
+            configuration.peerstore = peerstore
+            configuration.discovery.append(KnownPeersDiscovery(peerstore))
+        }
         self.discovery.apply(to: &configuration)
         configuration.sharesPorts = self.sharePort
         configuration.webSocket.handler = self.webEcho.map { WebEcho(path: $0) }

@@ -13,10 +13,12 @@ struct NodeSession {
     /// comes; these also cancel `body`.
     ///
     /// - Parameters:
+    ///   - identity: who the node is, unless `options` names a key; nil for a key of this run only.
     ///   - grace: how long streams may go on after that.
     ///   - adjust: says what else the host is to do.
     static func run<Success: Sendable>(
-        _ options: NodeOptions, grace: Duration = .zero, adjust: (inout StandardConfiguration) -> Void = { _ in },
+        _ options: NodeOptions, identity: PrivateKey? = nil, grace: Duration = .zero,
+        adjust: (inout StandardConfiguration) -> Void = { _ in },
         _ body: @escaping @Sendable (NodeSession) async throws -> Success
     ) async throws -> Success {
         var configuration = StandardConfiguration()
@@ -35,8 +37,9 @@ struct NodeSession {
         if !options.muxer.isEmpty { configuration.muxers = options.muxer.map(\.name) }
         configuration.negotiatesMuxersEarly = !options.noEarlyMuxer
         configuration.privateNetworkKey = try options.privateNetworkKey()
+        if !options.dns.isEmpty { configuration.resolver = DNSAddressResolver(servers: options.dns) }
         adjust(&configuration)
-        let host = try await PeerHost.standard(identity: try options.identity(), configuration: configuration)
+        let host = try await PeerHost.standard(identity: try options.identity(or: identity), configuration: configuration)
         let session = NodeSession(host: host, options: options)
         let signals = ProcessSignals.termination()
 

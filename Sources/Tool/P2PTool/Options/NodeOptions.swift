@@ -40,6 +40,12 @@ struct NodeOptions: ParsableArguments {
     @Flag(help: "Have every QUIC client prove its address first; costs it a round trip. (default: only under pressure)")
     var quicRetry = false
 
+    @Option(
+        help: ArgumentHelp(
+            "A DNS server to ask about /dnsaddr, such as 192.0.2.1:53 or [2001:db8::1]:53; repeat it for several. (default: the system's)",
+            valueName: "server"))
+    var dns: [String] = []
+
     @Option(help: ArgumentHelp("Seconds that connecting may take, and each wait for the peer after that.", valueName: "seconds"))
     var timeout = Seconds(10)
 
@@ -118,9 +124,9 @@ struct NodeOptions: ParsableArguments {
         return tls
     }
 
-    /// The key that the options name.
-    func identity() throws -> PrivateKey {
-        guard let path = self.key else { return try PrivateKey.generate(.ed25519) }
+    /// The key that the options name, or the other one, or a new one.
+    func identity(or other: PrivateKey? = nil) throws -> PrivateKey {
+        guard let path = self.key else { return try other ?? PrivateKey.generate(.ed25519) }
         return try KeyFile.read(path)
     }
 }

@@ -1,0 +1,33 @@
+public import P2PCore
+import P2PIdentity
+public import P2PMultiaddr
+
+/// Peers that a node has been connected to before, as its peerstore remembers them: after a restart they are found again without any help.
+public struct KnownPeersDiscovery: Discovery {
+    /// Peers that are reported; those beyond, connected longer ago, have to be found otherwise.
+    public static let limit = 128
+    /// For how long they are worth a dial.
+    private static let timeToLive = Duration.seconds(10 * 60)
+
+    private let peerstore: any Peerstore
+
+    /// - Parameter peerstore: is asked once, at the start, and again after a sleep of the host.
+    public init(_ peerstore: any Peerstore) {
+        self.peerstore = peerstore
+    }
+
+    /// Reports what the peerstore remembers, in its order, then waits to be cancelled; announces nothing.
+    public func run(
+        announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
+    ) async throws {
+        var reported = 0
+        for peer in await self.peerstore.peers() where reported < Self.limit {
+            // Whoever was merely heard of may never have existed.
+            guard await self.peerstore.lastSeen(of: peer) != nil else { continue }
+            reported += 1
+            await onPeer(
+                DiscoveredPeer(peer: peer, addresses: await self.peerstore.addresses(of: peer), timeToLive: Self.timeToLive))
+        }
+        while !Task.isCancelled { try await Task.sleep(for: .seconds(3_600)) }
+    }
+}
