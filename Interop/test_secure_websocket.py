@@ -10,7 +10,7 @@ import time
 import pytest
 
 from hostile.websocket import BINARY, frame, request
-from peers import certificates, ours
+from peers import certificates, ours, p2pd
 from peers.clock import Deadline
 
 PROPOSAL = b"\x13/multistream/1.0.0\n\x07/noise\n"
@@ -136,6 +136,21 @@ class TestTrust:
         other = tmp_path / "other"
         other.mkdir()
         assert ping(daemon.address, "--tls-ca", certificates.make(other)[0]).code != 0
+
+
+@pytest.mark.skipif(not p2pd.is_here(), reason="no go node here")
+@pytest.mark.parametrize("security", ["noise", "tls"])
+@pytest.mark.parametrize("form", ["wss", "tls/ws"])
+def test_a_go_node_dials_us(start, files, form, security):
+    """It has no option for a certificate to listen with; the authorities that it believes come from its environment."""
+    daemon = start(f"/ip4/127.0.0.1/tcp/0/{form}", options=["--security", security])
+    node = p2pd.GoNode(None, security=security, wrapper=["env", f"SSL_CERT_FILE={files[0]}"])
+    try:
+        assert len(node.ping(daemon.address, count=3)) == 3
+        sent, received = node.echo(daemon.address, 10 * 1024 * 1024)
+        assert received == sent
+    finally:
+        node.stop()
 
 
 def test_paths(start, files):
