@@ -7,18 +7,19 @@ struct Pair {
     let address: Multiaddr
 
     /// Runs `body` while both hosts run.
-    static func run(_ stack: Stack, _ body: @escaping @Sendable (Pair) async throws -> Void) async throws {
+    static func run<Value: Sendable>(_ stack: Stack, _ body: @escaping @Sendable (Pair) async throws -> Value) async throws -> Value {
         let listener = try await Self.host(stack)
         let dialer = try await Self.host(stack)
         let addresses = try await listener.listen(on: try Multiaddr(stack.listenAddress))
         let pair = Pair(dialer: dialer, listener: listener, address: addresses[0])
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await listener.run() }
             group.addTask { try await dialer.run() }
             await listener.waitUntilRunning()
             await dialer.waitUntilRunning()
-            try await body(pair)
+            let value = try await body(pair)
             group.cancelAll()
+            return value
         }
     }
 

@@ -13,9 +13,15 @@ struct Throughput: AsyncParsableCommand {
     func run() async throws { try await self.measure() }
 
     func measure() async throws {
-        let stack = self.stack
+        report(
+            "\(self.stack.label)throughput, \(self.streams) stream\(self.streams == 1 ? "" : "s")", try await self.rate(), "MB/s",
+            "\(self.mebibytes) MiB, both ends here")
+    }
+
+    /// MB/s of a fresh pair of hosts.
+    func rate() async throws -> Double {
         let (streams, mebibytes) = (self.streams, self.mebibytes)
-        try await Pair.run(stack) { pair in
+        return try await Pair.run(self.stack) { pair in
             try pair.listener.register(Sink())
             let connection = try await pair.dialer.dial(pair.address)
             let perStream = mebibytes * 1_048_576 / streams
@@ -37,10 +43,7 @@ struct Throughput: AsyncParsableCommand {
                 }
                 try await group.waitForAll()
             }
-            let seconds = (ContinuousClock.now - start).seconds
-            report(
-                "\(stack.label)throughput, \(streams) stream\(streams == 1 ? "" : "s")", Double(mebibytes) * 1.048576 / seconds, "MB/s",
-                "\(mebibytes) MiB, both ends here")
+            return Double(mebibytes) * 1.048576 / (ContinuousClock.now - start).seconds
         }
     }
 }

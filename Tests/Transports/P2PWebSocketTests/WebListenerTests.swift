@@ -128,6 +128,17 @@ struct WebListenerTests {
         }
     }
 
+    /// Dials libp2p's WebSocket; it must arrive as one.
+    private func reach(_ address: Multiaddr, over transport: WebSocketTransport, _ arrivals: Inbox<ByteChannel, Never>) async throws {
+        let dialled = try await transport.connect(to: address, options: DialOptions(deadline: .now() + .seconds(10)))
+        async let ended = self.firstBytes(of: dialled, count: 1)
+        let arrival = try #require(await arrivals.next())
+        #expect(arrival.localAddress == address)
+        #expect(arrival.remoteAddress == dialled.localAddress)
+        try? await arrival.channel.close()
+        _ = try? await ended
+    }
+
     @Test("Raw libp2p arrives with its first bytes, and a WebSocket as one; both are announced")
     func libp2p() async throws {
         try await self.withPort(nil) { addresses, arrivals in
@@ -142,13 +153,7 @@ struct WebListenerTests {
             #expect(try await self.firstBytes(of: arrival, count: 24) == Self.multistream + "more")
             try? await raw.channel.close()
 
-            let web = try await WebSocketTransport(over: TCPTransport()).connect(to: addresses[1], options: options)
-            async let hello = self.firstBytes(of: web, count: 1)
-            let second = try #require(await arrivals.next())
-            #expect(second.localAddress == addresses[1])
-            #expect(second.remoteAddress == web.localAddress)
-            try? await second.channel.close()
-            _ = try? await hello
+            try await self.reach(addresses[1], over: WebSocketTransport(over: TCPTransport()), arrivals)
         }
     }
 
@@ -207,12 +212,7 @@ struct WebListenerTests {
             let sent = ByteBuffer(repeating: 7, count: 300_000)
             #expect(try await self.echo(sent, over: echo) == sent)
 
-            let peer = try await transport.connect(to: addresses[2], options: options)
-            async let ended = self.firstBytes(of: peer, count: 1)
-            let arrival = try #require(await arrivals.next())
-            #expect(arrival.localAddress == addresses[2])
-            try? await arrival.channel.close()
-            _ = try? await ended
+            try await self.reach(addresses[2], over: transport, arrivals)
         }
     }
 
@@ -297,11 +297,7 @@ struct WebListenerTests {
             let sent = ByteBuffer(repeating: 7, count: 300_000)
             #expect(try await self.echo(sent, over: dialled) == sent)
 
-            let other = try await transport.connect(to: addresses[1], options: options)
-            async let ended = self.firstBytes(of: other, count: 1)
-            let arrival = try #require(await arrivals.next())
-            try? await arrival.channel.close()
-            _ = try? await ended
+            try await self.reach(addresses[1], over: transport, arrivals)
         }
     }
 }
