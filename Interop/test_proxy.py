@@ -9,6 +9,7 @@ import pytest
 from peers import ours
 from peers.clock import Deadline
 from peers.namespaces import TwoNetworks, packets
+from peers.onion_proxy import OnionProxy
 from peers.processes import tied
 
 PORT = 3128
@@ -158,3 +159,21 @@ class TestWithoutAProxy:
         outcome = ours.run("ping", daemon.address, "--count", 1, wrapper=near(networks))
         assert outcome.code == 0, outcome
         assert packets(witness) == {(TCP, networks.TARGET, int(daemon.address.split("/")[4]))}
+
+
+class TestOnionServices:
+    SERVICE = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd"
+
+    @pytest.mark.parametrize("transport", ["tcp", "ws"])
+    def test_the_proxy_is_asked_by_name(self, keys, transport):
+        suffix = "/ws" if transport == "ws" else ""
+        daemon = ours.Daemon(f"/ip4/127.0.0.1/tcp/0{suffix}", key=keys("ed25519"))
+        proxy = OnionProxy(f"{self.SERVICE}.onion", daemon.endpoint)
+        address = f"/onion3/{self.SERVICE}:4001{suffix}/p2p/{daemon.peer}"
+        outcome = ours.run("echo", address, "--proxy", proxy.url, "--message", "hello in there")
+        assert outcome.code == 0, outcome
+        assert outcome.stdout.rstrip() == b"hello in there"
+        assert proxy.asked == [(f"{self.SERVICE}.onion", 4001)]
+        assert ours.run("ping", address).code != 0
+        proxy.close()
+        assert daemon.stop() == 0
