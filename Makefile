@@ -78,6 +78,7 @@ format: ## Format the Swift sources in place
 	$(SWIFT) format format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
 lint: ## Formatting, import rules, leftovers
+	@.ci/setup lint
 	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@$(PYTHON) .ci/imports.py
 	@$(PYTHON) .ci/residue.py
