@@ -271,6 +271,7 @@ def test_idle_nodes_are_quiet(lan, started):
     counter = started.script(watcher, "mdns_count_main.py", watcher.address, seconds, first.address)
     counted = counter.wait_for("counted", timeout=seconds + 20)
     assert counted["packets"] <= 20 * seconds / 60, counted
+    print(f"{counted['packets']} packets in {seconds} s")
     # It heard the others, so it would have heard this one.
     mark = others[0].process.mark()
     late = started.daemon(lan.host())
