@@ -119,11 +119,12 @@ let package = Package(
         room("Security", "P2PPlaintext", core + ["P2PPipeline", protobuf], exclude: ["Protobuf/exchange.proto"]),
         room("Muxers", "P2PYamux", core + ["P2PPipeline"]),
         room("Muxers", "P2PMplex", core + ["P2PPipeline"]),
-        room("Transports", "P2PTCP", core + ["P2PPipeline", nioPosix]),
+        room("Transports", "P2PNames", core + [nioPosix]),
+        room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", nioPosix]),
         room("Transports", "P2PWebSocket", core + ["P2PPipeline", crypto, nioSSL, nioTLS]),
         room("Transports", "P2PProxy", core + ["P2PPipeline"]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
-        room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PCertificate"]),
+        room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PCertificate", "P2PNames"]),
         .target(
             name: "CNgtcp2Shim", dependencies: [.target(name: "CNgtcp2", condition: .when(traits: ["QUIC"]))],
             path: "Sources/Transports/CNgtcp2Shim",
@@ -156,7 +157,7 @@ let package = Package(
             "Testing", "P2PFuzzing",
             core + [
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
-                crypto, nioEmbedded,
+                crypto, cryptoExtras, nioEmbedded,
                 "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PWebSocket",
             ]),
         .executableTarget(
@@ -194,7 +195,7 @@ let package = Package(
         tests("Protocols", "P2PPerf", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PIdentify", core + ["P2PProtocolTesting", protobuf]),
         tests("Tool", "P2PTool", core + [argumentParser]),
-        tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PMultiaddr", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PNames", "P2PMultiaddr", nioCore, nioPosix, nioEmbedded, logging]),
         tests("Core", "P2PCore", Array(core.dropFirst()) + [nioEmbedded, nioPosix]),
         tests("Core", "P2PNegotiation", core + [nioEmbedded]),
         tests(
@@ -206,7 +207,7 @@ let package = Package(
                 "P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PWebSocket",
             ]),
-        tests("Transports", "P2PQUIC", core + [nioPosix, nioEmbedded, "P2PTesting", "P2PPipeline", ngtcp2]),
+        tests("Transports", "P2PQUIC", core + [nioPosix, nioEmbedded, "P2PTesting", "P2PPipeline", "P2PCertificate", "P2PNames", ngtcp2]),
         tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded]),
         tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),

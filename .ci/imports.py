@@ -38,11 +38,12 @@ MAY_IMPORT = {
     },
     "Muxers": {"*": PIPELINE},
     "Transports": {
-        "P2PTCP": PIPELINE | {"NIOPosix"},
+        "P2PNames": CORE | {"NIOPosix"},
+        "P2PTCP": PIPELINE | {"NIOPosix", "P2PNames"},
         "P2PWebSocket": PIPELINE | {"NIOSSL", "NIOTLS", "NIOHTTP1", "Crypto"},
         "P2PProxy": PIPELINE,
         "P2PMemory": PIPELINE,
-        "P2PQUIC": CORE | {"NIOPosix", "P2PCertificate", "CNgtcp2Shim"},
+        "P2PQUIC": CORE | {"NIOPosix", "P2PCertificate", "P2PNames", "CNgtcp2Shim"},
         "CNgtcp2Shim": {"CNgtcp2"},
         "CNgtcp2": set(),
     },
@@ -66,7 +67,7 @@ MAY_IMPORT = {
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"P2PQUIC", "P2PWebSocket", "P2PMDNS", "Crypto", "NIOEmbedded"},
+        | {"P2PQUIC", "P2PWebSocket", "P2PMDNS", "Crypto", "CryptoExtras", "NIOEmbedded"},
     },
     "P2P": {"P2P": None},
     "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},

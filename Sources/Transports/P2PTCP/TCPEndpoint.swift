@@ -1,6 +1,7 @@
 import NIOCore
 import P2PCore
 import P2PMultiaddr
+import P2PNames
 
 #if canImport(Darwin)
     import Darwin

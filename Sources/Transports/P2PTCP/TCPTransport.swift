@@ -3,14 +3,13 @@ public import NIOCore
 public import NIOPosix
 public import P2PCore
 public import P2PMultiaddr
+import P2PNames
 public import P2PPipeline
 
 /// Plain TCP: `/ip4`, `/ip6`, `/dns`, `/dns4` and `/dns6`, each followed by `/tcp` and nothing more than `/p2p`.
 public struct TCPTransport: ByteTransport {
     /// How long one address may take to connect, whatever the dial's own deadline; as in go-libp2p.
     public static let connectTimeout = TimeAmount.seconds(5)
-    /// Addresses of one name that are tried.
-    static let maximumResolvedAddresses = 8
 
     private let group: any EventLoopGroup
     private let logger: Logger
@@ -46,9 +45,11 @@ public struct TCPTransport: ByteTransport {
             throw TransportError(.unsupportedAddress, "\(address) is no TCP address")
         }
         let local = try options.localAddress.map(Self.bindAddress)
-        let remotes = try await endpoint.resolved(by: self.resolver, deadline: options.deadline).prefix(Self.maximumResolvedAddresses)
-        let race = AddressRace { (remote) async throws(TransportError) in
+        let remotes = try await endpoint.resolved(by: self.resolver, deadline: options.deadline).prefix(AddressRaceLimits.maximumAddresses)
+        let race = AddressRace { (remote: SocketAddress) async throws(TransportError) in
             try await self.connect(to: remote, from: local, as: address, deadline: options.deadline)
+        } discard: {
+            $0.channel.close(promise: nil)
         }
         let result = await race.run(Array(remotes))
         if case .failure = result, Task.isCancelled { throw Self.cancelled(address) }

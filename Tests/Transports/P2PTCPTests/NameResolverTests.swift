@@ -2,6 +2,7 @@ import Dispatch
 import NIOCore
 import P2PCore
 import P2PMultiaddr
+import P2PNames
 import Synchronization
 import Testing
 

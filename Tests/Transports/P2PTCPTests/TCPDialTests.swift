@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import P2PCore
 import P2PMultiaddr
+import P2PNames
 import P2PPipeline
 import Testing
 
@@ -68,10 +69,12 @@ struct TCPDialTests {
         let never = Inbox<Void, Never>(limit: 1)
         let (first, second) = (try #require(slow.localAddress), try #require(fast.localAddress))
         let here = Multiaddr(ip: .loopbackV4, tcp: 1)
-        let race = AddressRace { address in
+        let race = AddressRace { (address: SocketAddress) in
             // Being called off comes too late for it.
             if address == first { _ = await never.next() }
             return ByteChannel(channel: address == first ? slow : fast, localAddress: here, remoteAddress: here)
+        } discard: {
+            $0.channel.close(promise: nil)
         }
         let winner = try await race.run([first, second]).get()
         #expect(winner.channel === fast)

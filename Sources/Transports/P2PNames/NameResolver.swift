@@ -1,7 +1,7 @@
-import NIOCore
+package import NIOCore
 import NIOPosix
-import P2PCore
-import P2PMultiaddr
+package import P2PCore
+package import P2PMultiaddr
 import Synchronization
 
 #if canImport(Darwin)
@@ -15,14 +15,17 @@ import Synchronization
 /// Asks the system's resolver, which blocks and can't be called off, on threads of its own.
 ///
 /// Whoever waits leaves at the deadline or when cancelled; the thread goes on alone, and counts until it is done.
-final class NameResolver: Sendable {
-    typealias Answer = Result<[SocketAddress], TransportError>
-    typealias LookUp = @Sendable (_ name: String, _ port: UInt16, _ family: MultiaddrEndpoint.NameFamily) -> Answer
+package final class NameResolver: Sendable {
+    /// What a lookup comes to.
+    package typealias Answer = Result<[SocketAddress], TransportError>
+    /// Looks a name up.
+    package typealias LookUp = @Sendable (_ name: String, _ port: UInt16, _ family: MultiaddrEndpoint.NameFamily) -> Answer
 
     /// Names that are looked up at a time, waited for or not; further ones have to wait for their turn.
-    static let maximumLookups = 16
+    package static let maximumLookups = 16
 
-    static let shared = NameResolver()
+    /// One for the process, as there is one system to ask.
+    package static let shared = NameResolver()
 
     /// A name that somebody waits for.
     private final class Lookup: Sendable {
@@ -57,13 +60,13 @@ final class NameResolver: Sendable {
     /// - Parameters:
     ///   - limit: names that are looked up at a time, at most ``maximumLookups``.
     ///   - lookUp: may block.
-    init(limit: Int = NameResolver.maximumLookups, lookUp: @escaping LookUp = NameResolver.askSystem) {
+    package init(limit: Int = NameResolver.maximumLookups, lookUp: @escaping LookUp = NameResolver.askSystem) {
         self.limit = min(limit, Self.maximumLookups)
         self.lookUp = lookUp
     }
 
     /// The addresses of a name.
-    func addresses(
+    package func addresses(
         of name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily, deadline: NIODeadline
     ) async throws(TransportError) -> [SocketAddress] {
         let lookup = Lookup(name: name, port: port, family: family)
@@ -100,7 +103,7 @@ final class NameResolver: Sendable {
     }
 
     /// Asks the system's resolver. Blocks.
-    @Sendable private static func askSystem(_ name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily) -> Answer {
+    @Sendable package static func askSystem(_ name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily) -> Answer {
         var hints = addrinfo()
         hints.ai_family =
             switch family {
