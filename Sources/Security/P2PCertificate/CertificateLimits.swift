@@ -8,4 +8,6 @@ public enum CertificateLimits {
     public static let maximumMetadata = ConnectionInfo.maximumAppMetadata
     /// What the modulus of an RSA certificate key may measure, in bits: below is breakable, above costs the verifier too much.
     public static let rsaBits = 2_048...8_192
+    /// How often a host looks whether it is time for its next certificate.
+    public static let calendarInterval = Duration.seconds(3_600)
 }

@@ -11,8 +11,6 @@ public import P2PPipeline
 public struct TLSSecurity: SecureChannel {
     /// What multistream-select calls it.
     public static let protocolID: ProtocolID = "/tls/1.0.0"
-    /// How often ``keepFresh()`` looks at the calendar.
-    private static let calendarInterval = Duration.seconds(3_600)
 
     let identity: TLSIdentity
 
@@ -38,12 +36,7 @@ public struct TLSSecurity: SecureChannel {
     ///
     /// It looks at the calendar every hour rather than sleep for months, since machines sleep too and clocks are set. An identity
     /// that refuses to sign is asked again an hour later.
-    public func keepFresh() async {
-        while !Task.isCancelled {
-            _ = try? await self.identity.renew(now: .now)
-            try? await Task.sleep(for: Self.calendarInterval)
-        }
-    }
+    public func keepFresh() async { await self.identity.keepFresh() }
 
     /// Adds the handlers at the end of the channel's pipeline and runs the handshake; see ``SecureChannel``.
     ///
