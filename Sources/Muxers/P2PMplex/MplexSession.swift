@@ -1,4 +1,5 @@
 package import NIOCore
+import P2PCore
 import P2PPipeline
 
 /// The protocol of one mplex connection as a value: facts in, a small decision out. No I/O, no clock, no bytes.
