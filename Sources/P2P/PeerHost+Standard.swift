@@ -36,13 +36,15 @@ extension PeerHost {
         identity: any IdentityKey, configuration: StandardConfiguration = StandardConfiguration()
     ) async throws -> PeerHost {
         let security = try await self.security(identity, configuration)
+        let windowBudget = MemoryBudget(limit: configuration.windowBudget)
         let upgrader = Upgrader(
             localPeer: PeerID(identity.publicKey), protector: try configuration.protector(),
             security: security, muxers: try self.muxers(configuration),
-            windowBudget: MemoryBudget(limit: configuration.windowBudget),
+            windowBudget: windowBudget,
             inboundTimeout: TimeAmount(configuration.host.handshakeTimeout), negotiatesMuxersEarly: configuration.negotiatesMuxersEarly)
         var transports: [any Transport] = try self.byteTransports(configuration).map { UpgradingTransport($0, upgrader: upgrader) }
-        if let quic = try await self.quic(identity, configuration) { transports.append(quic) }
+        let quic = try await self.quic(identity, configuration, windowBudget)
+        if let quic { transports.append(quic) }
         let host = PeerHost(
             identity: identity, transports: transports, configuration: configuration.host, gater: configuration.gater,
             peerstore: configuration.peerstore, resolver: self.resolver(configuration), logger: configuration.logger)
@@ -54,6 +56,7 @@ extension PeerHost {
         host.register(greeting: identify)
         host.runAlongside { streams in await identify.pushChanges(opening: streams) }
         for case let tls as TLSSecurity in security { host.runAlongside { _ in await tls.keepFresh() } }
+        if let quic { host.runAlongside { _ in await quic.keepFresh() } }
         var discovery = configuration.discovery
         if var mdns = configuration.mdns {
             guard configuration.proxy == nil else {
@@ -76,7 +79,7 @@ extension PeerHost {
     }
 
     private static func quic(
-        _ identity: any IdentityKey, _ configuration: StandardConfiguration
+        _ identity: any IdentityKey, _ configuration: StandardConfiguration, _ windowBudget: MemoryBudget
     ) async throws(TransportError) -> QUICTransport? {
         guard var settings = configuration.quic else { return nil }
         guard configuration.privateNetworkKey == nil else {
@@ -87,8 +90,8 @@ extension PeerHost {
         }
         settings.handshakeTimeout = min(settings.handshakeTimeout, configuration.host.handshakeTimeout)
         return try await QUICTransport.make(
-            identity: identity, metadata: configuration.appMetadata, configuration: settings, group: configuration.group,
-            logger: configuration.logger)
+            identity: identity, metadata: configuration.appMetadata, configuration: settings, windowBudget: windowBudget,
+            group: configuration.group, logger: configuration.logger)
     }
 
     private static func byteTransports(_ configuration: StandardConfiguration) throws(TransportError) -> [any ByteTransport] {

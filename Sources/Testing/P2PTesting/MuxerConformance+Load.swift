@@ -1,10 +1,10 @@
-import NIOCore
-import P2PCore
+public import NIOCore
+public import P2PCore
 
 /// Many bytes and many streams.
 extension MuxerConformance {
     /// Numbers as bytes, so that whatever is lost, doubled or swapped shows.
-    static func pattern(_ count: Int, seed: Int = 0) -> ByteBuffer {
+    public static func pattern(_ count: Int, seed: Int = 0) -> ByteBuffer {
         var bytes = ByteBuffer(bytes: (0..<min(count, 4_099)).map { UInt8(truncatingIfNeeded: ($0 &+ seed) &* 31 &+ ($0 >> 8)) })
         while bytes.readableBytes < count {
             let more = bytes.getSlice(at: bytes.readerIndex, length: min(bytes.readableBytes, count - bytes.readableBytes))
@@ -14,7 +14,7 @@ extension MuxerConformance {
     }
 
     /// Echoes every stream that a side is offered until the connection ends.
-    static func echo(_ connection: any MuxedConnection) async {
+    public static func echo(_ connection: any MuxedConnection) async {
         await withDiscardingTaskGroup { group in
             var streams = connection.inboundStreams.makeAsyncIterator()
             while let stream = try? await streams.next() {
@@ -31,7 +31,7 @@ extension MuxerConformance {
     }
 
     /// Sends bytes to an echo and takes them back.
-    static func roundTrip(_ stream: PeerStream, _ body: ByteBuffer) async throws {
+    public static func roundTrip(_ stream: PeerStream, _ body: ByteBuffer) async throws {
         async let sent: Void = {
             try await stream.write(body)
             try await stream.finish()

@@ -2,6 +2,8 @@
 
 #if __has_include(<ngtcp2/ngtcp2.h>)
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,8 +79,9 @@ static int crypto_received(ngtcp2_conn *conn, level_type level, uint64_t offset,
 }
 
 static int completed(ngtcp2_conn *conn, void *user) {
-    (void)conn;
     OWNER(user);
+    // A server's handshake is confirmed at the same moment (RFC 9001, section 4.1.2), and the library does not say so again.
+    if (ngtcp2_conn_is_server(conn)) connection->is_tls_done = true;
     connection->handlers.completed(connection->owner);
     return 0;
 }
@@ -167,6 +170,32 @@ static int cid_status(ngtcp2_conn *conn, status_type type, uint64_t sequence, co
     return 0;
 }
 
+#if QUIC_SHIM_IS_1
+static int path_validated(
+    ngtcp2_conn *conn, uint32_t flags, const ngtcp2_path *path, const ngtcp2_path *old, ngtcp2_path_validation_result result, void *user) {
+    (void)old;
+#else
+static int path_validated(
+    ngtcp2_conn *conn, uint32_t flags, const ngtcp2_path *path, ngtcp2_path_validation_result result, void *user) {
+#endif
+    (void)conn, (void)flags;
+    OWNER(user);
+    quic_address remote;
+    if (result != NGTCP2_PATH_VALIDATION_RESULT_SUCCESS || !quic_address_copy(&remote, path->remote.addr, path->remote.addrlen)) return 0;
+    TELL(path_validated, &remote);
+    return 0;
+}
+
+static void write_log(void *user, const char *format, ...) {
+    OWNER(user);
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    TELL(logged, line);
+}
+
 static void set_callbacks(ngtcp2_callbacks *callbacks, bool is_server) {
     memset(callbacks, 0, sizeof *callbacks);
     if (is_server) {
@@ -197,6 +226,7 @@ static void set_callbacks(ngtcp2_callbacks *callbacks, bool is_server) {
     callbacks->get_new_connection_id = cid_needed;
     callbacks->remove_connection_id = cid_retired;
     callbacks->dcid_status = cid_status;
+    callbacks->path_validation = path_validated;
 }
 
 // MARK: Making and freeing
@@ -205,9 +235,11 @@ static void set_settings(ngtcp2_settings *settings, ngtcp2_transport_params *par
     ngtcp2_settings_default(settings);
     settings->initial_ts = options->now;
     settings->handshake_timeout = options->handshake_timeout;
-    settings->max_window = options->maximum_window;
+    // The owner lets the connection's window grow; streams share it, and theirs need no more than a bound.
+    settings->max_window = 0;
     settings->max_stream_window = options->maximum_stream_window;
     settings->cc_algo = options->congestion == QUIC_CONGESTION_BBR ? NGTCP2_CC_ALGO_BBR : NGTCP2_CC_ALGO_CUBIC;
+    if (options->is_logged) settings->log_printf = write_log;
     ngtcp2_transport_params_default(parameters);
     parameters->initial_max_stream_data_bidi_local = options->stream_window;
     parameters->initial_max_stream_data_bidi_remote = options->stream_window;
@@ -234,7 +266,6 @@ quic_connection *quic_connection_new(
     if (connection == NULL) return NULL;
     connection->handlers = *handlers;
     connection->owner = owner;
-    connection->remote = options->remote_address;
     connection->reference.get_conn = find_conn;
     connection->reference.user_data = connection;
     connection->tls = quic_tls_new(connection, credentials, options->is_server);
@@ -431,14 +462,26 @@ void quic_connection_credit(quic_connection *connection, uint64_t count) { ngtcp
 
 void quic_connection_admit_stream(quic_connection *connection) { ngtcp2_conn_extend_max_streams_bidi(connection->conn, 1); }
 
-bool quic_connection_moved(quic_connection *connection, quic_address *remote) {
-    const ngtcp2_path *path = ngtcp2_conn_get_path(connection->conn);
-    quic_address current;
-    if (!quic_address_copy(&current, path->remote.addr, path->remote.addrlen)) return false;
-    if (quic_address_equal(&current, &connection->remote)) return false;
-    connection->remote = current;
-    *remote = current;
-    return true;
+uint64_t quic_connection_round_trip(quic_connection *connection) {
+#if QUIC_SHIM_IS_1
+    ngtcp2_conn_info info;
+    ngtcp2_conn_get_conn_info(connection->conn, &info);
+    return info.smoothed_rtt;
+#else
+    ngtcp2_conn_stat info;
+    ngtcp2_conn_get_conn_stat(connection->conn, &info);
+    return info.smoothed_rtt;
+#endif
+}
+
+quic_result quic_connection_migrate(
+    quic_connection *connection, const quic_address *local, const quic_address *remote, uint64_t now) {
+    ngtcp2_path path;
+    memset(&path, 0, sizeof path);
+    path.local = quic_shim_addr(local);
+    path.remote = quic_shim_addr(remote);
+    // A peer that does not allow it, or has no connection id left for it, changes nothing about the connection.
+    return ngtcp2_conn_initiate_immediate_migration(connection->conn, &path, now) == 0 ? QUIC_OK : QUIC_FAILED;
 }
 
 const char *quic_library(void) { return ngtcp2_version(0)->version_str; }

@@ -22,7 +22,6 @@ struct quic_connection {
     void *owner;
     /// The library's own number for the last failure.
     int failure;
-    quic_address remote;
 };
 
 static inline ngtcp2_addr quic_shim_addr(const quic_address *address) {

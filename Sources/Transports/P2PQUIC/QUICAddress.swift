@@ -1,20 +1,23 @@
 import P2PCore
 import P2PMultiaddr
 
-/// The IP address and port of an address that is QUIC v1 and nothing more: `/ip4|ip6/…/udp/…/quic-v1`.
+/// The host and port of an address that is QUIC v1 and nothing more: `/ip4|ip6|dns|dns4|dns6/…/udp/…/quic-v1`.
 struct QUICAddress {
-    let ip: IPAddress
-    let zone: String?
+    let host: MultiaddrEndpoint.Host
     let port: UInt16
 
     init?(_ address: Multiaddr) {
-        guard let endpoint = address.udpEndpoint, case .ip(let ip, let zone) = endpoint.host, endpoint.remainder.first?.protocol == .quicV1
+        guard let endpoint = address.udpEndpoint, endpoint.remainder.first?.protocol == .quicV1
         else { return nil }
         let rest = endpoint.remainder.dropFirst()
         guard rest.count <= 1, rest.allSatisfy({ $0.protocol == .p2p }) else { return nil }
-        self.ip = ip
-        self.zone = zone
+        self.host = endpoint.host
         self.port = endpoint.port
+    }
+
+    /// Whether it needs no resolver.
+    var isNumeric: Bool {
+        if case .ip = self.host { true } else { false }
     }
 }
 

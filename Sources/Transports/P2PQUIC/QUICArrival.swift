@@ -17,14 +17,14 @@
         private let endpoint: QUICEndpoint
         private let isDecided = Atomic<Bool>(false)
         /// Confined to the event loop.
-        private nonisolated(unsafe) var datagrams: [[UInt8]]
+        private nonisolated(unsafe) var datagrams: [(bytes: [UInt8], ecn: UInt8)]
 
         init(endpoint: QUICEndpoint, header: QUICPacketHeader.Long, original: QUICConnectionID?, _ datagram: QUICDatagram) {
             self.endpoint = endpoint
             self.header = header
             self.original = original
             self.route = datagram.answer
-            self.datagrams = [Array(datagram.bytes)]
+            self.datagrams = [(Array(datagram.bytes), datagram.ecn)]
         }
 
         var localAddress: Multiaddr { self.route.local.multiaddr }
@@ -32,12 +32,12 @@
 
         func received(_ datagram: QUICDatagram) {
             guard self.datagrams.count < Self.maximumDatagrams, datagram.remote.isEqual(to: self.route.remote) else { return }
-            self.datagrams.append(Array(datagram.bytes))
+            self.datagrams.append((Array(datagram.bytes), datagram.ecn))
         }
 
         func receivedReset() {}
 
-        func takeDatagrams() -> [[UInt8]] {
+        func takeDatagrams() -> [(bytes: [UInt8], ecn: UInt8)] {
             defer { self.datagrams = [] }
             return self.datagrams
         }

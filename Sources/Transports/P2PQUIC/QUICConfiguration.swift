@@ -35,8 +35,12 @@ public struct QUICConfiguration: Sendable {
     public var maximumStreamWindow: UInt64 = 10 * 1_024 * 1_024
     /// The window with which every connection begins, in bytes, for all streams together.
     public var initialWindow: UInt64 = 1_024 * 1_024
-    /// How far the receive window of a connection may grow, in bytes.
+    /// How far the receive window of a connection may grow, in bytes; all connections together share the budget of the host.
     public var maximumWindow: UInt64 = 15 * 1_024 * 1_024
+    /// Streams that a peer may reset in one ``resetPeriod`` before its connection is closed.
+    public var maximumResets = 200
+    /// See ``maximumResets``.
+    public var resetPeriod: Duration = .seconds(30)
     /// How fast a connection may send.
     public var congestionControl: CongestionControl = .cubic
     /// When clients must prove their address.

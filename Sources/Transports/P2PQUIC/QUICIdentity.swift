@@ -5,7 +5,6 @@ import P2PIdentity
 /// Who this node is in its handshakes, and how it examines others. Made once per host.
 struct QUICIdentity: Sendable {
     let peer: PeerID
-    let certificate: HostCertificate
     /// What stateless reset tokens are made of. It follows from the identity, so that a node that was started again can
     /// tell its peers that their connections are gone (RFC 9000, section 10.3.2).
     let resetSecret: [UInt8]
@@ -13,21 +12,12 @@ struct QUICIdentity: Sendable {
     /// What is signed for the secret; the signature itself never leaves the process.
     private static let resetContext = Array("libp2p-quic-stateless-reset:".utf8)
 
-    static func make(identity: any IdentityKey, metadata: [UInt8]) async throws(TransportError) -> QUICIdentity {
-        do throws(CertificateError) {
-            let certificate = try await HostCertificate.make(identity: identity, metadata: metadata)
-            let secret = try await self.resetSecret(of: identity)
-            return QUICIdentity(peer: PeerID(identity.publicKey), certificate: certificate, resetSecret: secret)
-        } catch {
-            throw TransportError(.securityFailed, "no certificate can be made with this identity", cause: error)
-        }
-    }
-
-    private static func resetSecret(of identity: any IdentityKey) async throws(CertificateError) -> [UInt8] {
+    /// - Throws: ``TransportError/Code/securityFailed`` when the identity does not sign.
+    static func make(identity: any IdentityKey) async throws(TransportError) -> QUICIdentity {
         do throws(IdentityError) {
-            return try await identity.sign(self.resetContext)
+            return QUICIdentity(peer: PeerID(identity.publicKey), resetSecret: try await identity.sign(self.resetContext))
         } catch {
-            throw CertificateError(.signingFailed, "the identity does not sign", cause: error)
+            throw TransportError(.securityFailed, "this identity does not sign", cause: error)
         }
     }
 

@@ -5,6 +5,7 @@
     import P2PCore
     import P2PIdentity
     import P2PMultiaddr
+    import P2PNames
     import Synchronization
 
     #if canImport(Darwin)
@@ -23,16 +24,21 @@
             var dialing: [QUICEndpoint] = []
         }
 
-        private let credentials: QUICCredentials
+        let credentials: QUICCredentials
         private let configuration: QUICConfiguration
+        private let windowBudget: MemoryBudget?
         private let group: any EventLoopGroup
         private let logger: Logger
         private let executors = EventLoopTaskExecutors()
         private let state = Mutex(State())
 
-        init(credentials: QUICCredentials, configuration: QUICConfiguration, group: any EventLoopGroup, logger: Logger) {
+        init(
+            credentials: QUICCredentials, configuration: QUICConfiguration, windowBudget: MemoryBudget?, group: any EventLoopGroup,
+            logger: Logger
+        ) {
             self.credentials = credentials
             self.configuration = configuration
+            self.windowBudget = windowBudget
             self.group = group
             self.logger = logger
         }
@@ -52,7 +58,7 @@
             do {
                 return try await QUICEndpoint.make(
                     address, arrivals: arrivals, eventLoop: eventLoop, executor: self.executors.executor(for: eventLoop),
-                    credentials: self.credentials, configuration: self.configuration, logger: self.logger)
+                    credentials: self.credentials, configuration: self.configuration, windowBudget: self.windowBudget, logger: self.logger)
             } catch {
                 let isTaken = (error as? QUICErrno)?.code == EADDRINUSE
                 throw TransportError(
@@ -75,10 +81,23 @@
         func dial(
             _ address: QUICAddress, expecting peer: PeerID?, options: DialOptions
         ) async throws(TransportError) -> any MuxedConnection {
-            guard options.deadline > .now() else {
-                throw TransportError(.timedOut, "the deadline passed before \(address.ip) port \(address.port) was dialled")
+            let remotes = try await address.resolved(by: .shared, deadline: options.deadline)
+            let race = AddressRace { (remote: quic_address) async throws(TransportError) in
+                try await self.dial(remote, expecting: peer, options: options)
+            } discard: {
+                await $0.close(.normal, grace: .zero)
             }
-            let remote = try address.socketAddress()
+            let result = await race.run(Array(remotes.prefix(AddressRaceLimits.maximumAddresses)))
+            if case .failure = result, Task.isCancelled { throw TransportError(.cancelled, "the dial was cancelled") }
+            return try result.get()
+        }
+
+        private func dial(
+            _ remote: quic_address, expecting peer: PeerID?, options: DialOptions
+        ) async throws(TransportError) -> QUICConnection {
+            guard options.deadline > .now() else {
+                throw TransportError(.timedOut, "the deadline passed before \(remote.multiaddr) was dialled")
+            }
             let local = try self.route(to: remote, options)
             // A socket may go away between choosing it and using it: once more with another.
             for _ in 0..<2 {
@@ -121,11 +140,22 @@
     }
 
     extension QUICAddress {
+        /// Where to dial: one for an IP address, what the resolver says for a name.
+        func resolved(by resolver: NameResolver, deadline: NIODeadline) async throws(TransportError) -> [quic_address] {
+            guard case .name(let name, let family) = self.host else { return [try self.socketAddress()] }
+            return try await resolver.addresses(of: name, port: self.port, family: family, deadline: deadline)
+                .compactMap { quic_address($0) }
+        }
+
+        /// - Throws: ``TransportError/Code/invalidAddress`` for a name, and for an interface that is not there.
         func socketAddress() throws(TransportError) -> quic_address {
-            guard let zone = self.zone, self.ip.isIPv6 else { return quic_address(ip: self.ip, port: self.port) }
+            guard case .ip(let ip, let zone) = self.host else {
+                throw TransportError(.invalidAddress, "a name is no address to bind")
+            }
+            guard let zone, ip.isIPv6 else { return quic_address(ip: ip, port: self.port) }
             let scope = UInt32(zone) ?? if_nametoindex(zone)
             guard scope != 0 else { throw TransportError(.invalidAddress, "there is no interface named \(zone)") }
-            return quic_address(ip: self.ip, port: self.port, scope: scope)
+            return quic_address(ip: ip, port: self.port, scope: scope)
         }
     }
 #endif

@@ -1,6 +1,7 @@
 public import Logging
 public import NIOCore
 public import NIOPosix
+import P2PCertificate
 public import P2PCore
 public import P2PIdentity
 public import P2PMultiaddr
@@ -25,7 +26,7 @@ public struct QUICTransport: Transport {
     /// Why it does nothing.
     private let refusal: TransportError?
     #if QUIC
-        private let sockets: QUICSockets?
+        let sockets: QUICSockets?
     #endif
 
     private init(refusal: TransportError) {
@@ -48,19 +49,22 @@ public struct QUICTransport: Transport {
     #endif
 
     /// - Parameters:
-    ///   - identity: signs the certificate and the secret of stateless resets, once each.
+    ///   - identity: signs the secret of stateless resets once, and each certificate; see ``keepFresh()``.
     ///   - metadata: what the application attaches to every handshake, at most 4 KiB. A listener's is readable by dialers
     ///     that have not yet proved who they are.
+    ///   - windowBudget: what the receive windows of all connections may grow by; nil bounds only each connection.
     ///   - group: where the sockets live; each socket's connections stay on one of its loops.
     /// - Throws: ``TransportError/Code/securityFailed`` when the identity does not sign, or the metadata is too long.
     public static func make(
         identity: any IdentityKey, metadata: [UInt8] = [], configuration: QUICConfiguration = QUICConfiguration(),
-        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.quic")
+        windowBudget: MemoryBudget? = nil, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger = Logger(label: "p2p.quic")
     ) async throws(TransportError) -> QUICTransport {
         #if QUIC
-            let credentials = try QUICCredentials(try await QUICIdentity.make(identity: identity, metadata: metadata))
+            let credentials = try await QUICCredentials.make(identity: identity, metadata: metadata)
             return QUICTransport(
-                sockets: QUICSockets(credentials: credentials, configuration: configuration, group: group, logger: logger))
+                sockets: QUICSockets(
+                    credentials: credentials, configuration: configuration, windowBudget: windowBudget, group: group, logger: logger))
         #else
             return QUICTransport(
                 refusal: TransportError(
@@ -71,10 +75,17 @@ public struct QUICTransport: Transport {
     /// Looks at the form of the address only.
     public func canDial(_ address: Multiaddr) -> Bool { QUICAddress(address) != nil }
 
-    /// Looks at the form of the address only.
-    public func canListen(on address: Multiaddr) -> Bool { QUICAddress(address) != nil }
+    /// Looks at the form of the address only; names are for dialing.
+    public func canListen(on address: Multiaddr) -> Bool { QUICAddress(address)?.isNumeric ?? false }
 
-    /// Dials from a socket that listens, where one can; the peer then sees an address at which it can dial back.
+    /// Replaces the certificate in time, 30 days before it expires; runs until cancelled. Connections that stand keep theirs.
+    public func keepFresh() async {
+        #if QUIC
+            await self.sockets?.credentials.certificate.keepFresh()
+        #endif
+    }
+
+    /// Resolves a name, and dials its addresses each a little later than the one before. Dials from a socket that listens, where one can; the peer then sees an address at which it can dial back.
     public func dial(
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {
@@ -87,7 +98,7 @@ public struct QUICTransport: Transport {
 
     /// Binds an IP address; a wildcard stands for every interface.
     public func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
-        guard let endpoint = QUICAddress(address) else { throw Self.unsupported(address) }
+        guard let endpoint = QUICAddress(address), endpoint.isNumeric else { throw Self.unsupported(address) }
         #if QUIC
             if let sockets = self.sockets { return try await sockets.listen(on: endpoint) }
         #endif
@@ -95,6 +106,6 @@ public struct QUICTransport: Transport {
     }
 
     private static func unsupported(_ address: Multiaddr) -> TransportError {
-        TransportError(.unsupportedAddress, "\(address) is no QUIC address; it would be /ip4 or /ip6, /udp and /quic-v1")
+        TransportError(.unsupportedAddress, "\(address) is no QUIC address; it would be /ip4, /ip6 or a name, /udp and /quic-v1")
     }
 }

@@ -21,7 +21,6 @@ struct QUICTransportTests {
             ("/ip4/127.0.0.1/udp/4001/quic", false),
             ("/ip4/127.0.0.1/udp/4001", false),
             ("/ip4/127.0.0.1/tcp/4001", false),
-            ("/dns4/example.com/udp/4001/quic-v1", false),
             ("/memory/1", false),
         ])
     func forms(text: String, isTaken: Bool) async throws {
@@ -29,6 +28,14 @@ struct QUICTransportTests {
         let address = try Multiaddr(text)
         #expect(transport.canDial(address) == isTaken)
         #expect(transport.canListen(on: address) == isTaken)
+    }
+
+    @Test("Names are for dialing", arguments: ["dns", "dns4", "dns6"])
+    func names(kind: String) async throws {
+        let transport = try await QUICTransport.make(identity: try PrivateKey.generate(.ed25519))
+        let address = try Multiaddr("/\(kind)/example.com/udp/4001/quic-v1")
+        #expect(transport.canDial(address))
+        #expect(!transport.canListen(on: address))
     }
 
     @Test("One that was told to refuse gives its reason")

@@ -112,6 +112,10 @@ typedef struct quic_handlers {
     void (*cid_retired)(void *owner, const quic_cid *cid);
     /// The peer's stateless reset token for the connection id that we now send to, or no longer send to.
     void (*reset_token)(void *owner, const uint8_t token[QUIC_RESET_TOKEN_LENGTH], bool is_active);
+    /// The peer has proved that it receives at an address that it has moved to.
+    void (*path_validated)(void *owner, const quic_address *remote);
+    /// A line of the library's own log; see `is_logged`.
+    void (*logged)(void *owner, const char *line);
 } quic_handlers;
 
 typedef enum quic_congestion : int32_t { QUIC_CONGESTION_CUBIC = 0, QUIC_CONGESTION_BBR = 1 } quic_congestion;
@@ -134,13 +138,14 @@ typedef struct quic_options {
     uint64_t stream_window;
     uint64_t maximum_stream_window;
     uint64_t window;
-    uint64_t maximum_window;
     uint64_t streams;
     uint64_t idle_timeout;
     uint64_t handshake_timeout;
     /// 0 for none.
     uint64_t keep_alive;
     quic_congestion congestion;
+    /// Hand out the library's log, line by line; much.
+    bool is_logged;
     uint64_t now;
 } quic_options;
 
@@ -228,7 +233,10 @@ void quic_connection_credit(quic_connection *connection, uint64_t count);
 /// The peer may open another stream.
 void quic_connection_admit_stream(quic_connection *connection);
 
-/// Whether the peer's address has changed since the last call, and what it is now.
-bool quic_connection_moved(quic_connection *connection, quic_address *remote);
+/// The smoothed round-trip time, in nanoseconds.
+uint64_t quic_connection_round_trip(quic_connection *connection);
+/// Goes on from another local address, at once; clients only. QUIC_FAILED when the peer does not let us.
+quic_result quic_connection_migrate(
+    quic_connection *connection, const quic_address *local, const quic_address *remote, uint64_t now);
 /// The version of ngtcp2 that runs, and the TLS library's name.
 const char *quic_library(void);

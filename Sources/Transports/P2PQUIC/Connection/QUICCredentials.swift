@@ -2,29 +2,33 @@
     import CNgtcp2Shim
     import P2PCertificate
     import P2PCore
+    import P2PIdentity
 
-    /// The TLS library's view of this node's certificate and key.
+    /// What the handshakes of one host have in common.
     final class QUICCredentials: Sendable {
-        /// The library counts references itself and locks where it must.
-        nonisolated(unsafe) let pointer: OpaquePointer
         let identity: QUICIdentity
+        let certificate: RenewedCertificate<QUICCertificate>
         /// What Retry tokens are sealed with; they live for seconds.
         let retrySecret: [UInt8]
 
-        init(_ identity: QUICIdentity) throws(TransportError) {
-            var reason: UnsafePointer<CChar>?
-            let (certificate, key) = (identity.certificate.certificateDER, identity.certificate.privateKeyDER)
-            guard let pointer = quic_credentials_new(certificate, certificate.count, key, key.count, &reason) else {
-                let text = reason.map { String(cString: $0) } ?? "no reason given"
-                throw TransportError(.securityFailed, "the TLS library does not take this node's certificate: \(text)")
+        static func make(
+            identity: any IdentityKey, metadata: [UInt8], now: WallTime = .now
+        ) async throws(TransportError) -> QUICCredentials {
+            let named = try await QUICIdentity.make(identity: identity)
+            do throws(CertificateError) {
+                let certificate = try await RenewedCertificate.make(identity: identity, metadata: metadata, now: now) {
+                    (made) throws(CertificateError) in try QUICCertificate(made)
+                }
+                return QUICCredentials(identity: named, certificate: certificate)
+            } catch {
+                throw TransportError(.securityFailed, "no certificate can be made with this identity", cause: error)
             }
-            self.pointer = pointer
-            self.identity = identity
-            self.retrySecret = Self.randomBytes(32)
         }
 
-        deinit {
-            quic_credentials_free(self.pointer)
+        private init(identity: QUICIdentity, certificate: RenewedCertificate<QUICCertificate>) {
+            self.identity = identity
+            self.certificate = certificate
+            self.retrySecret = Self.randomBytes(32)
         }
 
         /// The token that belongs to one of our connection ids; the same each time that this node runs.
@@ -38,6 +42,26 @@
         static func randomBytes(_ count: Int) -> [UInt8] {
             var generator = SystemRandomNumberGenerator()
             return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        }
+    }
+
+    /// The TLS library's view of a certificate and its key. A session keeps it for as long as it lives.
+    final class QUICCertificate: Sendable {
+        /// The library counts references itself and locks where it must.
+        nonisolated(unsafe) let pointer: OpaquePointer
+
+        init(_ certificate: HostCertificate) throws(CertificateError) {
+            var reason: UnsafePointer<CChar>?
+            let (der, key) = (certificate.certificateDER, certificate.privateKeyDER)
+            guard let pointer = quic_credentials_new(der, der.count, key, key.count, &reason) else {
+                let text = reason.map { String(cString: $0) } ?? "no reason given"
+                throw CertificateError(.libraryFailure, "the TLS library does not take this node's certificate: \(text)")
+            }
+            self.pointer = pointer
+        }
+
+        deinit {
+            quic_credentials_free(self.pointer)
         }
     }
 #endif

@@ -1,5 +1,6 @@
 #if QUIC
     import CNgtcp2Shim
+    import Logging
     import NIOCore
     import P2PCore
 
@@ -39,6 +40,12 @@
                 let bytes = UnsafeRawBufferPointer(start: bytes, count: QUICResetToken.length)
                 if let token = QUICResetToken(bytes) { QUICSession.from(owner)?.peerToken(token, isActive: isActive) }
             }
+            handlers.path_validated = { owner, remote in
+                if let remote { QUICSession.from(owner)?.pathValidated(remote.pointee) }
+            }
+            handlers.logged = { owner, line in
+                if let line { QUICSession.from(owner)?.log(String(cString: line)) }
+            }
             return handlers
         }
 
@@ -56,7 +63,7 @@
         private func streamReceived(_ id: Int64, _ bytes: UnsafeRawBufferPointer, isLast: Bool) {
             guard let stream = self.streams[id] else {
                 // A stream that was refused: what it took of the connection's window goes back.
-                if let native = self.native { quic_connection_credit(native, UInt64(bytes.count)) }
+                self.creditConnection(UInt64(bytes.count))
                 return
             }
             stream.received += UInt64(bytes.count)
@@ -64,6 +71,7 @@
             if !bytes.isEmpty { self.collect(bytes, of: stream) }
             if isLast {
                 self.flushInbound()
+                stream.hasArrived = true
                 stream.muxed.receiveFinish()
             }
             self.show(stream)
@@ -87,9 +95,24 @@
             if code == Self.goodbye, stream.received == 0 { self.peerSaidGoodbye() }
             // The answer to our own wish that no more should come: nobody reads, and what goes the other way goes on.
             if stream.hasStopped { return }
+            // Some peers reset what they have finished.
+            if !stream.hasArrived, !self.resets.tolerates(at: .now()) {
+                self.offend("reset more than \(self.endpoint.configuration.maximumResets) streams")
+            }
             stream.muxed.fail(StreamError(.reset, "the peer reset the stream", resetCode: code))
             stream.queue.dropUnsent()
             self.refused.append((id, .cancelled))
+        }
+
+        /// The peer does what is lawful, and too much of it (maximumResets, resetPeriod).
+        private func offend(_ what: String) {
+            let period = self.endpoint.configuration.resetPeriod
+            self.offence = (ConnectionError(.protocolViolation, "\(self.name): the peer \(what) within \(period)"), .rateLimited)
+        }
+
+        private func log(_ line: String) {
+            let text = line.filter { $0 >= " " && $0 <= "~" }
+            self.endpoint.logger.trace("ngtcp2", metadata: ["line": "\(text)"])
         }
 
         private func streamCredited(_ id: Int64) {
@@ -104,7 +127,7 @@
             if !quic_connection_is_local(native, id), id & 0b10 == 0 { quic_connection_admit_stream(native) }
             guard let stream = self.streams.removeValue(forKey: id) else { return }
             stream.hasEnded = true
-            quic_connection_credit(native, stream.received - stream.credited)
+            self.creditConnection(stream.received - stream.credited)
             self.connection?.streamEnded()
         }
 

@@ -42,15 +42,6 @@
             self.work.removeAll(keepingCapacity: true)
         }
 
-        /// The more streams there are, the less each may keep of the connection's window.
-        private func adjustThreshold() {
-            guard self.threshold.update(streams: self.streams.count) else { return }
-            for stream in self.streams.values {
-                stream.muxed.setCreditThreshold(self.threshold.value)
-                self.serve(stream)
-            }
-        }
-
         private func state(of muxed: MuxedStream) -> QUICStreamState? {
             muxed.id == 0 ? self.unopened[ObjectIdentifier(muxed)] : self.streams[Int64(bitPattern: muxed.id &- 1)]
         }
@@ -66,6 +57,7 @@
             self.refill(stream)
             if let code = stream.reset.take() {
                 stream.queue.dropUnsent()
+                stream.hasStopped = true
                 quic_connection_reset(native, id, UInt64(code.rawValue))
                 quic_connection_stop(native, id, UInt64(code.rawValue))
                 return
@@ -82,13 +74,6 @@
         private func refill(_ stream: QUICStreamState) {
             let credit = stream.isUnwanted ? stream.swallow(isOver: false) : stream.fill()
             if credit > 0 { self.giveCredit(credit, to: stream) }
-        }
-
-        func giveCredit(_ count: Int, to stream: QUICStreamState) {
-            guard let native = self.native, let id = stream.id else { return }
-            let credit = stream.credit(count)
-            quic_connection_credit_stream(native, id, credit)
-            quic_connection_credit(native, credit)
         }
 
         func makeReady(_ stream: QUICStreamState) {
@@ -162,8 +147,11 @@
             if written > 0, self.isRunning { quic_connection_paced(native, now.quicTime) }
             if written >= burst, paced == 0 { self.goOnSoon() }
             if endpoint.sender.isBlocked { endpoint.waitForRoom(self) }
-            if let error = endpoint.sender.takeFailure(), self.phase == .handshaking, !self.isAnswered, self.role == .dialer {
-                return self.fail(TransportError(.unreachable, "no way to \(self.remote.multiaddr)", cause: error))
+            if let error = endpoint.sender.takeFailure(), self.role == .dialer {
+                if self.phase == .handshaking, !self.isAnswered {
+                    return self.fail(TransportError(.unreachable, "no way to \(self.remote.multiaddr)", cause: error))
+                }
+                self.moveAway(at: now)
             }
             if failure != QUIC_OK { self.writeFailed(failure) }
         }

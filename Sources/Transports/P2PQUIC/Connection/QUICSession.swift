@@ -1,5 +1,6 @@
 #if QUIC
     import CNgtcp2Shim
+    import Logging
     import NIOCore
     import P2PCertificate
     import P2PCore
@@ -16,9 +17,9 @@
         let role: ConnectionRole
         let expected: PeerID?
         let ready: EventLoopPromise<QUICConnection>
-        /// Where we send from. A client's never changes; a server answers from where it was asked at.
-        let local: quic_address
-        private(set) var remote: quic_address
+        /// Where we send from: a server answers from where it was asked at.
+        var local: quic_address
+        var remote: quic_address
         private(set) var phase = Phase.handshaking
         private(set) var connection: QUICConnection?
         /// The library's connection, until this one is over.
@@ -34,6 +35,13 @@
         private var tokens: Set<QUICResetToken> = []
         private var peer: CertifiedPeer?
         private var refusal: TransportError?
+        /// The TLS session refers to it.
+        private var certificate: QUICCertificate?
+        /// Why the connection is to end once the packet has been read.
+        var offence: (error: ConnectionError, code: ConnectionErrorCode)?
+        var resets: OffenceCounter
+        /// Addresses of the peer that were proved after it had moved.
+        var validatedPaths = 0
 
         // MARK: Streams
 
@@ -52,6 +60,7 @@
         var inbound: (stream: QUICStreamState, bytes: ByteBuffer)?
         var isBulk = false
         var threshold: QUICCreditThreshold
+        var window: QUICConnectionWindow
         /// Why the connection is to end when its last stream has, and whether it was this side that said goodbye.
         var farewell: (error: ConnectionError, isOurs: Bool, code: ConnectionErrorCode)?
 
@@ -65,7 +74,10 @@
             self.local = local
             self.remote = remote
             self.ready = ready
-            self.threshold = QUICCreditThreshold(endpoint.configuration)
+            let (configuration, now) = (endpoint.configuration, NIODeadline.now())
+            self.threshold = QUICCreditThreshold(configuration)
+            self.window = QUICConnectionWindow(initial: configuration.initialWindow, maximum: configuration.maximumWindow, now: now)
+            self.resets = OffenceCounter(maximum: configuration.maximumResets, period: TimeAmount(configuration.resetPeriod), now: now)
             self.alarm.session = self
         }
 
@@ -85,19 +97,21 @@
             options.stream_window = configuration.initialStreamWindow
             options.maximum_stream_window = configuration.maximumStreamWindow
             options.window = configuration.initialWindow
-            options.maximum_window = configuration.maximumWindow
             options.streams = UInt64(clamping: configuration.maximumInboundStreams)
             options.idle_timeout = UInt64(clamping: TimeAmount(configuration.idleTimeout).nanoseconds)
             options.handshake_timeout = UInt64(clamping: TimeAmount(configuration.handshakeTimeout).nanoseconds)
             options.keep_alive = UInt64(clamping: configuration.keepAliveInterval.map { TimeAmount($0).nanoseconds } ?? 0)
             options.congestion = configuration.congestionControl == .bbr ? QUIC_CONGESTION_BBR : QUIC_CONGESTION_CUBIC
+            options.is_logged = self.endpoint.logger.logLevel == .trace
             options.now = self.now.quicTime
             if let token = self.endpoint.credentials.resetToken(of: id) {
                 withUnsafeMutableBytes(of: &options.reset_token) { $0.copyBytes(from: token) }
             }
             var handlers = Self.handlers
             let owner = Unmanaged.passUnretained(self).toOpaque()
-            self.native = quic_connection_new(&options, self.endpoint.credentials.pointer, &handlers, owner)
+            let certificate = self.endpoint.credentials.certificate.current
+            self.certificate = certificate
+            self.native = quic_connection_new(&options, certificate.pointer, &handlers, owner)
             guard self.native != nil else { return false }
             self.add(id)
             return true
@@ -139,20 +153,19 @@
                 self.endpoint.handshakeEnded()
                 self.ready.succeed(connection)
             }
-            guard let native = self.native, !self.refused.isEmpty else { return }
+            guard let native = self.native else { return }
             for (id, code) in self.refused {
+                self.streams[id]?.hasStopped = true
                 quic_connection_reset(native, id, UInt64(code.rawValue))
                 quic_connection_stop(native, id, UInt64(code.rawValue))
             }
-            self.refused.removeAll()
+            self.refused.removeAll(keepingCapacity: true)
+            if let (error, code) = self.offence.take() { self.end(error, saying: .application(code)) }
         }
 
         /// The end of a burst: hands on what came, lets handlers run, writes what there is to write.
         func burstEnded() {
             self.flushInbound()
-            guard self.role == .listener, let native = self.native else { return }
-            var remote = quic_address()
-            if quic_connection_moved(native, &remote) { self.remote = remote }
         }
 
         private func handle(_ result: quic_result) {
@@ -175,15 +188,21 @@
             let text = String(cString: quic_connection_failure(native))
             switch result {
             case QUIC_CRYPTO:
-                let alert = quic_connection_alert(native)
-                let error = self.refusal ?? TransportError(.securityFailed, "\(self.name): the TLS handshake failed with alert \(alert)")
-                self.fail(error, saying: .transport)
+                self.fail(self.refusal ?? self.handshakeError(alert: quic_connection_alert(native)), saying: .transport)
             case QUIC_VERSION: self.fail(TransportError(.negotiationFailed, "\(self.name): the peer does not speak QUIC version 1"))
             default:
                 self.end(
                     ConnectionError(.protocolViolation, "\(self.name) broke the rules of QUIC, or they could not be kept: \(text)"),
                     saying: .transport)
             }
+        }
+
+        /// Our own TLS library has refused what the peer said.
+        private func handshakeError(alert: UInt8) -> TransportError {
+            guard alert == QUICPeerClose.noApplicationProtocol else {
+                return TransportError(.securityFailed, "\(self.name): the TLS handshake failed with alert \(alert)")
+            }
+            return TransportError(.negotiationFailed, "\(self.name): the peer agrees to no application protocol that is spoken here")
         }
 
         private func peerClosed() {
@@ -292,6 +311,8 @@
             self.endpoint.retire(ids: self.ids, leaving: closing, for: linger)
             self.native = nil
             quic_connection_free(native)
+            self.certificate = nil
+            self.endpoint.windowBudget?.release(Int(clamping: self.window.growth))
         }
 
         // MARK: Callbacks

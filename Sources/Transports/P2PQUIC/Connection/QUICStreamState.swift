@@ -38,6 +38,8 @@
         var isQueued = false
         var hasEnded = false
 
+        /// The peer's half-close came, and everything before it.
+        var hasArrived = false
         /// Bytes that arrived, and bytes for which the peer has its credit back.
         var received: UInt64 = 0
         var credited: UInt64 = 0

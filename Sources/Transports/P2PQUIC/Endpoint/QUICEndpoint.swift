@@ -18,12 +18,13 @@
         let executor: EventLoopTaskExecutor
         let credentials: QUICCredentials
         let configuration: QUICConfiguration
+        let windowBudget: MemoryBudget?
         /// The real address; the port is never 0.
         let address: quic_address
         /// Whether it listens on every address of this machine.
         let isWildcard: Bool
         let channel: any Channel
-        private let logger: Logger
+        let logger: Logger
 
         nonisolated(unsafe) var router: QUICRouter<any QUICReceiver>
         nonisolated(unsafe) var sender: QUICSender
@@ -44,7 +45,7 @@
         /// Binds the address and hands the socket to an event loop. From any thread.
         static func make(
             _ address: quic_address, arrivals: Inbox<QUICArrival, Never>?, eventLoop: any EventLoop, executor: EventLoopTaskExecutor,
-            credentials: QUICCredentials, configuration: QUICConfiguration, logger: Logger
+            credentials: QUICCredentials, configuration: QUICConfiguration, windowBudget: MemoryBudget?, logger: Logger
         ) async throws -> QUICEndpoint {
             var descriptor: CInt = -1
             var bound = quic_address()
@@ -72,16 +73,18 @@
             }
             let endpoint = QUICEndpoint(
                 channel: channel, descriptor: descriptor, address: bound, arrivals: arrivals, executor: executor,
-                credentials: credentials, configuration: configuration, logger: logger)
+                credentials: credentials, configuration: configuration, windowBudget: windowBudget, logger: logger)
             try await channel.eventLoop.submit {
                 try channel.pipeline.syncOperations.addHandler(QUICReadHandler(endpoint))
             }.get()
             return endpoint
         }
 
-        private init(
+        /// Around a socket that is bound; ``make(_:arrivals:eventLoop:executor:credentials:configuration:windowBudget:logger:)`` binds one.
+        init(
             channel: any Channel, descriptor: CInt, address: quic_address, arrivals: Inbox<QUICArrival, Never>?,
-            executor: EventLoopTaskExecutor, credentials: QUICCredentials, configuration: QUICConfiguration, logger: Logger
+            executor: EventLoopTaskExecutor, credentials: QUICCredentials, configuration: QUICConfiguration, windowBudget: MemoryBudget?,
+            logger: Logger
         ) {
             self.channel = channel
             self.eventLoop = channel.eventLoop
@@ -91,6 +94,7 @@
             self.executor = executor
             self.credentials = credentials
             self.configuration = configuration
+            self.windowBudget = windowBudget
             self.logger = logger
             self.router = QUICRouter(now: .now())
             self.sender = QUICSender(
@@ -270,10 +274,10 @@
                 return nil
             }
             session.add(arrival.header.destination)
-            for bytes in arrival.takeDatagrams() {
+            for (bytes, ecn) in arrival.takeDatagrams() {
                 bytes.withUnsafeBytes {
                     session.received(
-                        QUICDatagram(bytes: $0, local: arrival.route.local, remote: arrival.route.remote, ecn: 0, now: .now()))
+                        QUICDatagram(bytes: $0, local: arrival.route.local, remote: arrival.route.remote, ecn: ecn, now: .now()))
                 }
             }
             self.burstEnded()

@@ -56,6 +56,9 @@ package struct QUICRouter<Destination> {
         self.destinations[id] = nil
     }
 
+    /// The ids themselves.
+    var ids: some Collection<QUICConnectionID> { self.destinations.keys }
+
     func contains(_ id: QUICConnectionID) -> Bool { self.destinations[id] != nil }
 
     package mutating func add(_ token: QUICResetToken, to destination: Destination) { self.tokens[token] = destination }

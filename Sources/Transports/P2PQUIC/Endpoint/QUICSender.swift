@@ -118,9 +118,9 @@
             case 0, EMSGSIZE: break
             case EAGAIN, ENOBUFS: self.held = (Array(UnsafeBufferPointer(start: bytes, count: length)), segment, route)
             case EIO where segment < length, EINVAL where segment < length:
-                // The interface can't split; nor will it tomorrow.
-                self.segments = false
                 self.transmitSingly(bytes, length, segment: segment, route: route)
+                // The interface can't split, nor will it tomorrow; unless the address is what it does not like.
+                self.segments = self.failure != nil
             case let code: self.failure = QUICErrno(code: code)
             }
         }
