@@ -95,6 +95,16 @@ def seeds(vectors):
             yield "mdns-machine", b"\x09\x00\x32" + len(packet).to_bytes(2, "big") + packet
 
 
+def quic(vectors):
+    """Frames in a client's first packet, and packets as they are; each behind its operation and its length."""
+    corpus = vectors / "quic-corpus/fuzz/corpus"
+    for path in sorted(corpus.glob("*/*")):
+        data = path.read_bytes()
+        operation = 1 if path.parent.name == "decode_frame" else 0
+        size = min(len(data), 4000).to_bytes(2, "big")
+        yield "quic-endpoint", bytes([operation]) + size + data + bytes([4]) + bytes([operation]) + size + data + bytes([6])
+
+
 def certificates(vectors):
     """Certificates, after the byte that says that they are whole ones."""
     folder = vectors / "tls-certs"
@@ -111,7 +121,7 @@ def main():
     if not vectors.is_dir():
         print(f"no vectors at {vectors}: only the built-in seeds are used", file=sys.stderr)
         return
-    for target, seed in [*seeds(vectors), *certificates(vectors)]:
+    for target, seed in [*seeds(vectors), *certificates(vectors), *quic(vectors)]:
         folder = out / target
         if seed and folder.is_dir():
             (folder / hashlib.sha1(seed).hexdigest()).write_bytes(seed)

@@ -52,6 +52,7 @@ extension FuzzTarget {
         case .mplexFrames: [[0] + Self.framesOfMplex, [1] + Self.framesOfMplex, [0, 7, 0], [0, 2, 0x81, 0x80, 0x40]]
         case .plaintextExchange: [[0, 0] + Self.exchange, [3, 1] + Self.exchange + [1, 2, 3], [0, 0, 0], [0, 0, 0xff, 0x7f]]
         case .quicDatagrams: Self.datagrams + Self.sequences(length: 200)
+        case .quicEndpoint: QUICEndpointFuzzing.seeds
         case .byteQueue, .streamBuffer: Self.sequences(length: 120)
         case .yamuxSessions, .yamuxHostile, .yamuxHandler, .yamuxPair, .mplexSession, .mplexPair: Self.sequences(length: 200)
         }

@@ -69,6 +69,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case identify
     /// Datagrams at a QUIC socket.
     case quicDatagrams = "quic-datagrams"
+    /// Datagrams at a QUIC endpoint with connections of the library's, some of them sealed as a client's first.
+    case quicEndpoint = "quic-endpoint"
     /// The key file of a private network.
     case pskFile = "psk-file"
     /// Bytes below a private network's key, from a member and from others.
@@ -118,6 +120,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .clientHello: ClientHelloFuzzing.run(bytes)
         case .identify: IdentifyFuzzing.run(bytes)
         case .quicDatagrams: QUICFuzzing.datagrams(bytes)
+        case .quicEndpoint: QUICEndpointFuzzing.run(bytes)
         case .pskFile: PrivateNetworkFuzzing.keyFile(bytes)
         case .privateNetwork: PrivateNetworkFuzzing.session(bytes)
         case .dnsMessage: MDNSFuzzing.message(bytes)
@@ -137,7 +140,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .yamuxPair, .yamuxHandler, .mplexPair, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
         case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession, .quicDatagrams, .webSocketFrames: 2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
-        case .yamuxSessions, .mdnsMachine: 4_096
+        case .yamuxSessions, .mdnsMachine, .quicEndpoint: 4_096
         case .dnsMessage: 9_100
         case .privateKey, .keyFile: 10_000
         case .clientHello: 3_000
