@@ -6,14 +6,13 @@ of the link, rounded down.
 
 import contextlib
 import shutil
-import time
 
 import pytest
 
 from conftest import STACKS, make_peer
 from peers import ours, p2pd
 from peers.p2pd import GoNode
-from peers.slow_link import NotPermitted, SlowLink
+from peers.slow_link import NotPermitted, SlowLink, round_trips
 
 SECURITIES = sorted({stack.security for stack in STACKS if stack.transport == "tcp" and stack.security in ("noise", "tls")})
 LATE = ["--no-early-muxer"]
@@ -77,11 +76,6 @@ def link():
         yield link
 
 
-def round_trips(link, connect):
-    """How many round trips `connect()` takes, which returns seconds: the best of some, as nothing can make it faster."""
-    return int(min(connect() for _ in range(3)) / (2 * link.delay))
-
-
 @contextlib.contextmanager
 def running(node):
     try:
@@ -123,15 +117,7 @@ class TestRoundTrips:
             with running(self.near_node(link, "--security", security, *options)) as daemon:
                 # A fresh go node each time: a known peer's address may be dialled in other ways.
                 with running(self.go_node(link, link.far, None, security)) as go:
-
-                    def connect():
-                        started = time.monotonic()
-                        peer = go.connect(daemon.address, timeout=30)
-                        taken = time.monotonic() - started
-                        go.disconnect(peer)
-                        return taken
-
-                    counts.append(round_trips(link, connect))
+                    counts.append(round_trips(link, lambda: go.time_to_connect(daemon.address)))
         early, late = counts
         assert late == early + 1, f"{early} round trips early, {late} late"
 

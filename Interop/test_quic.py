@@ -8,8 +8,8 @@ import pytest
 
 from conftest import Stack, make_peer
 from peers import ours
-from peers.p2pd import ECHO, read_exactly
-from peers.slow_link import NotPermitted, SlowLink
+from peers.p2pd import ECHO, GoNode, read_exactly
+from peers.slow_link import NotPermitted, SlowLink, round_trips
 
 QUIC = Stack("quic-v1")
 MIB = 1024 * 1024
@@ -103,7 +103,7 @@ def test_a_wildcard_answers_from_the_address_that_was_asked(keys):
 @pytest.fixture
 def link(request):
     try:
-        link = SlowLink(0.001, **request.param)
+        link = SlowLink(**{"delay": 0.001, **request.param})
     except NotPermitted as error:
         pytest.skip(str(error))
     yield link
@@ -128,22 +128,6 @@ def test_20_MB_come_back_whole_over_a_bad_link(link, keys):
         daemon.stop()
 
 
-@pytest.mark.parametrize("link", [{}], indirect=True, ids=["good"])
-def test_a_link_may_be_away_for_three_seconds(link, keys):
-    daemon = ours.Daemon(f"/ip4/{link.far_ip}/udp/0/quic-v1", key=keys("ed25519"), wrapper=link.inside(link.far))
-    dialer = Pinger(daemon.address, keys("ecdsa"), wrapper=link.inside(link.near))
-    try:
-        dialer.wait_for_pongs(5)
-        link.is_down = True
-        time.sleep(3)
-        link.is_down = False
-        dialer.wait_for_pongs(len(dialer.pongs) + 5)
-        assert len(daemon.process.all("connected")) == 1, "it is still the same connection"
-    finally:
-        dialer.process.stop()
-        daemon.stop()
-
-
 class Pinger:
     """Our tool, pinging without end."""
 
@@ -157,6 +141,79 @@ class Pinger:
 
     def wait_for_pongs(self, count):
         self.process.wait_for(lambda item: item.get("event") == "pong" and item["sequence"] >= count, timeout=20)
+
+
+@pytest.fixture
+def pinging(link, keys):
+    """A daemon on the far side of a link, and a dialer on the near one that pings it without end."""
+    daemon = ours.Daemon(f"/ip4/{link.far_ip}/udp/0/quic-v1", key=keys("ed25519"), wrapper=link.inside(link.far))
+    dialer = Pinger(daemon.address, keys("ecdsa"), wrapper=link.inside(link.near))
+    dialer.wait_for_pongs(5)
+    yield daemon, dialer
+    dialer.process.stop()
+    daemon.stop()
+
+
+@pytest.mark.parametrize("link", [{}], indirect=True, ids=["good"])
+class TestChanges:
+    def test_a_link_may_be_away_for_three_seconds(self, link, pinging):
+        daemon, dialer = pinging
+        link.is_down = True
+        time.sleep(3)
+        link.is_down = False
+        dialer.wait_for_pongs(len(dialer.pongs) + 5)
+        assert len(daemon.process.all("connected")) == 1, "it is still the same connection"
+
+    def test_a_dialer_whose_address_changes_keeps_its_connection(self, link, pinging):
+        daemon, dialer = pinging
+        link.renumber_near("10.79.0.3")
+        dialer.wait_for_pongs(len(dialer.pongs) + 20)
+        assert len(daemon.process.all("connected")) == 1, "it is still the same connection"
+        assert not daemon.process.all("disconnected")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("link", [{"delay": 0.2}], indirect=True, ids=["slow"])
+class TestRoundTrips:
+    """A connection stands after one round trip, and the first stream's answer comes one later."""
+
+    def dial(self, link, address):
+        """Round trips until the connection stands, and those of the first ping with the negotiation of its stream."""
+        pongs = []
+
+        def connect():
+            outcome = ours.run("ping", address, "--count", 1, "--json", wrapper=link.inside(link.far))
+            assert outcome.code == 0, outcome
+            pongs.append(outcome.event("pong")["rtt_ms"] / 1e3)
+            return outcome.event("summary")["connect_ms"] / 1e3
+
+        return round_trips(link, connect), round_trips(link, lambda: min(pongs))
+
+    @pytest.mark.parametrize(("options", "expected"), [([], 1), (["--quic-retry"], 2)], ids=["plain", "retry"])
+    def test_we_dial_ourselves(self, link, keys, options, expected):
+        listen = f"/ip4/{link.near_ip}/udp/0/quic-v1"
+        daemon = ours.Daemon(listen, key=keys("ed25519"), options=options, wrapper=link.inside(link.near))
+        try:
+            assert self.dial(link, daemon.address) == (expected, 1)
+        finally:
+            assert daemon.stop() == 0
+
+    def test_we_dial_go(self, link):
+        go = GoNode(f"/ip4/{link.near_ip}/udp/0/quic-v1", wrapper=link.inside(link.near))
+        try:
+            assert self.dial(link, go.address) == (1, 1)
+        finally:
+            go.stop()
+
+    def test_go_dials_us(self, link, keys):
+        daemon = ours.Daemon(f"/ip4/{link.near_ip}/udp/0/quic-v1", key=keys("ed25519"), wrapper=link.inside(link.near))
+        go = GoNode(None, wrapper=link.inside(link.far))
+        try:
+            # Its call returns when it has identified us, which is the second.
+            assert round_trips(link, lambda: go.time_to_connect(daemon.address)) == 2
+        finally:
+            go.stop()
+            assert daemon.stop() == 0
 
 
 def test_a_killed_dialer_is_noticed_within_ten_seconds(daemon, keys):

@@ -35,11 +35,7 @@ class Target:
         self.address = self.daemon.addresses[-1]
         # Warm up, so that what is made once is not taken for growth.
         for _ in range(20):
-            warm = session(self.endpoint, Key(), **link_options)
-            stream = warm.open(PING)
-            stream.send(bytes(32))
-            stream.receive_exactly(32)
-            warm.link.close()
+            self.warm_up()
         self.honest = ours.JSONProcess(
             [
                 ours.BINARY,
@@ -58,6 +54,14 @@ class Target:
         )
         self.honest.wait_for(lambda item: item.get("sequence") == 3)
         self.baseline = self._settle()
+
+    def warm_up(self):
+        """An ordinary connection with a ping, closed."""
+        warm = session(self.endpoint, Key(), **self.link_options)
+        stream = warm.open(PING)
+        stream.send(bytes(32))
+        stream.receive_exactly(32)
+        warm.link.close()
 
     def _settle(self):
         """The counts once nothing changes any more."""

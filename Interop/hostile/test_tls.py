@@ -6,14 +6,13 @@ import struct
 import time
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from peers import clock, ours
 from peers.formats import Key
 
 from .conftest import times
 from .test_handshake import DEADLINE
-from .tls import LIBP2P, TLS, Certificate, TLSChannel, client_context, server_context, tls_link, tls_session
+from .tls import LIBP2P, TLS, Certificate, TLSChannel, client_context, faults, server_context, tls_link, tls_session
 from .wire import PING, YAMUX, Ended, Link, Listener, Yamux, agree, propose, token
 
 
@@ -27,23 +26,6 @@ def warm(target):
         stream.receive_exactly(32)
         session.link.close()
     time.sleep(1.5)
-
-
-# name -> (what is wrong, by whose fault, what the log says)
-FAULTS = {
-    "expired": (lambda: Certificate(since=-2, until=-1), 1, "the certificate was valid until"),
-    "future": (lambda: Certificate(since=1, until=2), 1, "the certificate is not valid before"),
-    "two": (Certificate, 2, "presented 2 certificates"),
-    "no-extension": (lambda: Certificate(extension=False), 1, "lacks the extension"),
-    "unknown-critical": (lambda: Certificate(others=[("1.2.3.4", b"\5\0", True)]), 1, "is critical, and nobody here understands"),
-    "bad-self-signature": (
-        lambda: Certificate(forger=ec.generate_private_key(ec.SECP256R1())),
-        1,
-        "not signed by its own key",
-    ),
-    "bad-host-signature": (lambda: Certificate(signed=b"another key"), 1, "not signed by the host key"),
-}
-faults = pytest.mark.parametrize(("make", "copies", "reason"), FAULTS.values(), ids=FAULTS.keys())
 
 
 def assert_refused(link):

@@ -6,6 +6,7 @@ import pathlib
 import ssl
 import tempfile
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -77,6 +78,23 @@ class Certificate:
             bare = serialization.NoEncryption()
             key.write_bytes(self.key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, bare))
             context.load_cert_chain(chain, key)
+
+
+# name -> (what is wrong, by whose fault, what the log says)
+FAULTS = {
+    "expired": (lambda: Certificate(since=-2, until=-1), 1, "the certificate was valid until"),
+    "future": (lambda: Certificate(since=1, until=2), 1, "the certificate is not valid before"),
+    "two": (Certificate, 2, "presented 2 certificates"),
+    "no-extension": (lambda: Certificate(extension=False), 1, "lacks the extension"),
+    "unknown-critical": (lambda: Certificate(others=[("1.2.3.4", b"\5\0", True)]), 1, "is critical, and nobody here understands"),
+    "bad-self-signature": (
+        lambda: Certificate(forger=ec.generate_private_key(ec.SECP256R1())),
+        1,
+        "not signed by its own key",
+    ),
+    "bad-host-signature": (lambda: Certificate(signed=b"another key"), 1, "not signed by the host key"),
+}
+faults = pytest.mark.parametrize(("make", "copies", "reason"), FAULTS.values(), ids=FAULTS.keys())
 
 
 def client_context(certificate=None, *, copies=1, protocols=(LIBP2P,), version=ssl.TLSVersion.TLSv1_3):

@@ -163,6 +163,14 @@ class GoNode:
         self._ask(_CONNECT, message((1, peer), (2, address_binary(transport)), (3, timeout)), timeout + 5)
         return peer
 
+    def time_to_connect(self, address):
+        """Seconds until a fresh connection stands and go has identified the peer; closes it."""
+        started = time.monotonic()
+        peer = self.connect(address, timeout=30)
+        taken = time.monotonic() - started
+        self.disconnect(peer)
+        return taken
+
     def disconnect(self, peer):
         self._ask(_DISCONNECT, message((1, peer)))
 

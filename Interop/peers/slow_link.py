@@ -45,6 +45,7 @@ class SlowLink:
         self._random = random.Random(seed)
         number = f"{os.getpid()}-{next(_counter)}"
         self.near, self.far = f"p2p-near-{number}", f"p2p-far-{number}"
+        self._devices = []
         self._undo = contextlib.ExitStack()
         self._is_over = threading.Event()
         try:
@@ -74,6 +75,7 @@ class SlowLink:
         _run("-n", namespace, "address", "add", ip, "peer", other, "dev", device)
         _run("-n", namespace, "link", "set", "lo", "up")
         _run("-n", namespace, "link", "set", device, "up", "mtu", "1400")
+        self._devices.append((namespace, device))
         return pipe
 
     def _carry(self):
@@ -107,6 +109,13 @@ class SlowLink:
         if draw() < self.duplicates:
             yield self.delay, packet
 
+    def renumber_near(self, ip):
+        """Takes the address of `near` away and gives it another, as a change of network does."""
+        (near, near_device), (far, far_device) = self._devices
+        _run("-n", far, "route", "add", ip, "dev", far_device)
+        _run("-n", near, "address", "delete", self.near_ip, "peer", self.far_ip, "dev", near_device)
+        _run("-n", near, "address", "add", ip, "peer", self.far_ip, "dev", near_device)
+
     def inside(self, namespace):
         """What to put in front of a command so that it runs there."""
         return ["ip", "netns", "exec", namespace]
@@ -115,3 +124,8 @@ class SlowLink:
         self._is_over.set()
         self._thread.join()
         self._undo.close()
+
+
+def round_trips(link, connect):
+    """How many round trips `connect()` takes, which returns seconds: the best of some, as nothing can make it faster."""
+    return int(min(connect() for _ in range(3)) / (2 * link.delay))
