@@ -1,19 +1,19 @@
-import P2PCore
-import P2PMultiaddr
+package import P2PCore
+package import P2PMultiaddr
 
 /// A walk over lists of addresses that name further lists (multiaddr specs, "dnsaddr"), as a value: it says which names to ask for, and is
 /// told the texts that they have.
 ///
 /// Everything that is told comes from strangers. No name is asked for twice, so loops end.
-struct AddressListWalk {
+package struct AddressListWalk {
     /// The longest name that DNS carries with `_dnsaddr.` before it, in bytes.
     private static let nameLimit = 244
     private static let prefix = Array("dnsaddr=".utf8)
 
     /// A list to ask for.
-    struct List: Hashable, Sendable {
+    package struct List: Hashable, Sendable {
         /// The domain name whose TXT records are the list.
-        let domain: String
+        package let domain: String
         /// What each of its addresses must end with.
         fileprivate let ending: [MultiaddrComponent]
         fileprivate let depth: Int
@@ -23,10 +23,10 @@ struct AddressListWalk {
     private var asked: Set<String> = []
     private var waiting: [List] = []
     /// What may be dialled, in the order in which it was told.
-    private(set) var addresses: [Multiaddr] = []
+    package private(set) var addresses: [Multiaddr] = []
 
     /// - Throws: `.invalidAddress` when it doesn't begin with `/dnsaddr`, or names what is no name in DNS.
-    init(_ address: Multiaddr, limits: AddressListLimits) throws(TransportError) {
+    package init(_ address: Multiaddr, limits: AddressListLimits) throws(TransportError) {
         self.limits = limits
         guard let list = Self.list(address, depth: 1) else {
             throw TransportError(.invalidAddress, "\(address) does not begin with /dnsaddr and the name of a domain")
@@ -35,13 +35,13 @@ struct AddressListWalk {
     }
 
     /// Lists to ask for now. Tell of each, in any order, before asking again; none ends the walk.
-    mutating func next() -> [List] {
+    package mutating func next() -> [List] {
         defer { self.waiting = [] }
         return self.addresses.count < self.limits.addresses ? self.waiting : []
     }
 
     /// The texts of a list, each the strings of one record joined.
-    mutating func told(_ texts: some Sequence<[UInt8]>, of list: List) {
+    package mutating func told(_ texts: some Sequence<[UInt8]>, of list: List) {
         for text in texts.prefix(self.limits.records) where text.starts(with: Self.prefix) {
             // No text in a language that DNS knows nothing of.
             guard let address = try? Multiaddr(String(decoding: text.dropFirst(Self.prefix.count), as: UTF8.self)) else { continue }

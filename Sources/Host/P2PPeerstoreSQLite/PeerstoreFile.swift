@@ -4,6 +4,9 @@
 
     /// The open file. Every access is a transaction, one after the other, on a queue of its own.
     final class PeerstoreFile: Sendable {
+        /// How long a change waits for another process that writes, in milliseconds: not long, since a dial waits for it.
+        private static let busyTimeout = 250
+
         private let queue: DatabaseQueue
         private let limits: PeerstoreLimits
         private let now: @Sendable () -> Int64
@@ -31,6 +34,7 @@
                 } else {
                     try self.queue.writeWithoutTransaction(Self.prepareForWriting)
                     try migrator.migrate(self.queue)
+                    try self.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA busy_timeout = \(Self.busyTimeout)") }
                 }
             } catch let error as PeerstoreError {
                 throw error

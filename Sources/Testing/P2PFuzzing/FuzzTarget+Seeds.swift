@@ -40,6 +40,7 @@ extension FuzzTarget {
         case .identify: Self.introductions
         case .dnsMessage: MDNSFuzzing.messages
         case .mdnsMachine: MDNSFuzzing.packets
+        case .addressList: AddressListFuzzing.seeds
         case .webSocketFrames: [[0, 0] + Self.webSocketWire, [3, 2] + Self.webSocketWire, [0, 1, 0x82, 3, 1, 2, 3]]
         case .webSocketHandshake: [[0] + Array(Self.webSocketAsking.utf8)]
         case .noisePayload: [Self.payload]

@@ -79,6 +79,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case dnsMessage = "dns-message"
     /// Packets that local discovery receives.
     case mdnsMachine = "mdns-machine"
+    /// The texts of lists of addresses in DNS.
+    case addressList = "address-list"
     /// The frames of a WebSocket, on both sides.
     case webSocketFrames = "websocket-frames"
     /// The request that asks for a WebSocket.
@@ -125,6 +127,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .privateNetwork: PrivateNetworkFuzzing.session(bytes)
         case .dnsMessage: MDNSFuzzing.message(bytes)
         case .mdnsMachine: MDNSFuzzing.machine(bytes)
+        case .addressList: AddressListFuzzing.run(bytes)
         case .webSocketFrames: WebSocketFuzzing.frames(bytes)
         case .webSocketHandshake: WebSocketFuzzing.handshake(bytes)
         }
@@ -140,7 +143,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .yamuxPair, .yamuxHandler, .mplexPair, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
         case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession, .quicDatagrams, .webSocketFrames: 2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
-        case .yamuxSessions, .mdnsMachine, .quicEndpoint: 4_096
+        case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint: 4_096
         case .dnsMessage: 9_100
         case .privateKey, .keyFile: 10_000
         case .clientHello: 3_000

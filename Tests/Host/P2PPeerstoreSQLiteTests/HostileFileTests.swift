@@ -117,6 +117,24 @@
             }
         }
 
+        @Test("Another process that writes for long costs what is learnt meanwhile, and hardly any time")
+        func busy() async throws {
+            let store = try self.room.open()
+            let peer = try Room.peer()
+            await store.add([Room.address(1)], of: peer, source: .given, timeToLive: .seconds(60))
+            var configuration = Configuration()
+            configuration.allowsUnsafeTransactions = true
+            let other = try DatabaseQueue(path: self.room.path, configuration: configuration)
+            try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
+            let start = ContinuousClock.now
+            await store.add([Room.address(2)], of: peer, source: .given, timeToLive: .seconds(60))
+            #expect(await store.addresses(of: peer) == [Room.address(1)])
+            #expect(ContinuousClock.now - start < .seconds(3))
+            try await other.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
+            await store.add([Room.address(3)], of: peer, source: .given, timeToLive: .seconds(60))
+            #expect(await store.addresses(of: peer) == [Room.address(1), Room.address(3)])
+        }
+
         @Test("Values of other kinds than the tables have, or that nobody could have told, count as none")
         func strangeValues() async throws {
             let key = try PrivateKey.generate(.ed25519)
