@@ -158,7 +158,7 @@ let package = Package(
             core + [
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
                 crypto, cryptoExtras, nioEmbedded,
-                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket",
+                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy",
             ]),
         .executableTarget(
             name: "P2PWebSocketEcho",

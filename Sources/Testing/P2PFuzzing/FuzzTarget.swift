@@ -85,6 +85,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case webSocketFrames = "websocket-frames"
     /// The request that asks for a WebSocket.
     case webSocketHandshake = "websocket-handshake"
+    /// What a proxy answers.
+    case proxyDialogue = "proxy-dialogue"
 
     /// Does the work that `bytes` stand for.
     public func run(_ bytes: [UInt8]) {
@@ -130,6 +132,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .addressList: AddressListFuzzing.run(bytes)
         case .webSocketFrames: WebSocketFuzzing.frames(bytes)
         case .webSocketHandshake: WebSocketFuzzing.handshake(bytes)
+        case .proxyDialogue: ProxyFuzzing.dialogue(bytes)
         }
     }
 
@@ -147,7 +150,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .dnsMessage: 9_100
         case .privateKey, .keyFile: 10_000
         case .clientHello: 3_000
-        case .multiaddrText, .signedEnvelope, .identify, .certificate, .webSocketHandshake: 17_500
+        case .multiaddrText, .signedEnvelope, .identify, .certificate, .webSocketHandshake, .proxyDialogue: 17_500
         }
     }
 }

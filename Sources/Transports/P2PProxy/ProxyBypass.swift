@@ -1,4 +1,4 @@
-public import P2PMultiaddr
+import P2PMultiaddr
 
 /// Targets that are dialled around a proxy, as `NO_PROXY` names them. No name is resolved to find out.
 ///

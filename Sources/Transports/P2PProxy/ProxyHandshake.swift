@@ -1,20 +1,20 @@
-import NIOCore
-import P2PCore
-import P2PPipeline
+package import NIOCore
+package import P2PCore
+package import P2PPipeline
 
 /// A ``ProxyDialogue`` whose errors name the proxy.
-struct ProxyHandshake: ChannelDialogue {
+package struct ProxyHandshake: ChannelDialogue {
     private let proxy: ProxyURL
     private var dialogue: ProxyDialogue
 
-    init(_ proxy: ProxyURL, to target: ProxyTarget) {
+    package init(_ proxy: ProxyURL, to target: ProxyTarget) {
         self.proxy = proxy
         self.dialogue = ProxyDialogue(proxy, to: target)
     }
 
-    var opening: ByteBuffer? { self.dialogue.opening }
+    package var opening: ByteBuffer? { self.dialogue.opening }
 
-    mutating func received(_ bytes: inout ByteBuffer) throws(TransportError) -> DialogueStep {
+    package mutating func received(_ bytes: inout ByteBuffer) throws(TransportError) -> DialogueStep {
         do throws(ProxyError) {
             return try self.dialogue.received(&bytes)
         } catch {
@@ -22,7 +22,7 @@ struct ProxyHandshake: ChannelDialogue {
         }
     }
 
-    func failure(_ end: DialogueEnd) -> TransportError {
+    package func failure(_ end: DialogueEnd) -> TransportError {
         switch end {
         case .closed: TransportError(.unreachable, "\(self.proxy): it hung up before it had connected")
         case .takenDown: TransportError(.closed, "\(self.proxy): the channel was taken down before it had connected")

@@ -1,8 +1,8 @@
 import NIOCore
-import P2PMultiaddr
+package import P2PMultiaddr
 
 /// Where a proxy is to connect: a host, which it resolves itself, and a port.
-struct ProxyTarget: Equatable, Sendable {
+package struct ProxyTarget: Equatable, Sendable {
     enum Host: Equatable, Sendable {
         case ip(IPAddress)
         case name(String)
@@ -12,7 +12,7 @@ struct ProxyTarget: Equatable, Sendable {
     let port: UInt16
 
     /// Plain TCP, or a Tor onion service, and nothing more than `/p2p` behind it.
-    init?(_ address: Multiaddr) {
+    package init?(_ address: Multiaddr) {
         let components = address.components
         if let onion = components.first, onion.protocol == .onion3, let port = onion.port {
             guard components.dropFirst().allSatisfy({ $0.protocol == .p2p }), components.count <= 2 else { return nil }

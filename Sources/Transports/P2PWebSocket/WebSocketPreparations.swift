@@ -1,7 +1,7 @@
 package import NIOCore
 internal import NIOSSL
 import P2PCore
-package import P2PPipeline
+import P2PPipeline
 
 /// The dialer's handshakes.
 package struct WebSocketDialing: ChannelPreparation {

@@ -1,5 +1,5 @@
 package import NIOCore
-package import P2PCore
+import P2PCore
 
 /// Runs a dialogue on a channel, then puts a successor in its place, if there is one, and passes on what came behind.
 package final class DialogueHandler<Dialogue: ChannelDialogue>: ChannelInboundHandler, RemovableChannelHandler {
