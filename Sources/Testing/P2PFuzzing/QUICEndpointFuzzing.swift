@@ -35,9 +35,14 @@ enum QUICEndpointFuzzing {
 
     static func run(_ bytes: [UInt8]) {
         #if QUIC
+            let channel = EmbeddedChannel()
             var input = FuzzInput(bytes)
-            var peer = Peer(feed: self.makeFeed())
+            var peer = Peer(feed: self.makeFeed(channel))
             while !input.isEmpty { peer.act(&input) }
+            peer.feed.finish()
+            // What still answers for connections that are over goes as well.
+            channel.embeddedEventLoop.advanceTime(by: .hours(1))
+            _ = try? channel.finish(acceptAlreadyClosed: true)
         #endif
     }
 
@@ -61,9 +66,9 @@ enum QUICEndpointFuzzing {
         }()
 
         /// The connections of a run go with it.
-        private static func makeFeed() -> QUICEndpointFeed {
+        private static func makeFeed(_ channel: EmbeddedChannel) -> QUICEndpointFeed {
             do {
-                return try QUICEndpointFeed(channel: EmbeddedChannel(), identity: self.identity)
+                return try QUICEndpointFeed(channel: channel, identity: self.identity)
             } catch {
                 preconditionFailure("no endpoint: \(error)")
             }

@@ -38,8 +38,10 @@
                 windowBudget: nil, logger: Logger(label: "feed", factory: { _ in SwiftLogNoOpLogHandler() }))
         }
 
-        deinit {
+        /// Ends every connection, and lets go of the socket; what lingers does so until the event loop's time has passed.
+        package func finish() {
             for session in self.sessions { session.abandon() }
+            self.sessions = []
             self.endpoint.sender.close()
             quic_socket_close(self.descriptor)
         }
