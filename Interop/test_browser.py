@@ -13,6 +13,7 @@ import uuid
 import pytest
 
 from peers import ours
+from peers.lan import Host
 from peers.processes import tied
 
 PAGE = """<!doctype html><script>
@@ -69,14 +70,12 @@ server.serve_forever()
 @pytest.fixture
 def lonely_network():
     """A namespace with nothing but lo."""
-    name = f"p2p-{os.getpid()}-{uuid.uuid4().hex[:4]}"
     try:
-        subprocess.run(["ip", "netns", "add", name], check=True, capture_output=True, timeout=20)
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True, capture_output=True, timeout=20)
+        host = Host(f"p2p-{os.getpid()}-{uuid.uuid4().hex[:4]}")
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no network namespaces here: {error}")
-    yield ["ip", "netns", "exec", name]
-    subprocess.run(["ip", "netns", "delete", name], capture_output=True, timeout=20)
+    yield host.inside
+    host.remove()
 
 
 def visit(inside, page):

@@ -58,7 +58,7 @@ class Proxy:
     def _wait_until_it_listens(self, networks):
         probe = f"import socket; socket.create_connection(('{networks.PROXY}', {PORT}), 1)"
         deadline = Deadline(15)
-        while subprocess.run([*networks.inside(networks.far), "python3", "-c", probe], capture_output=True).returncode:
+        while subprocess.run([*networks.far, "python3", "-c", probe], capture_output=True).returncode:
             assert self._process.poll() is None, "the proxy has ended"
             assert not deadline.is_over, "the proxy does not listen"
             time.sleep(0.05)
@@ -78,7 +78,7 @@ def proxy(request, networks, tmp_path_factory):
 @pytest.fixture(scope="module")
 def daemon(networks, keys):
     listens = [f"/ip4/{networks.TARGET}/tcp/0", f"/ip4/{networks.TARGET}/tcp/0/ws"]
-    made = ours.Daemon(listens, key=keys("ed25519"), wrapper=networks.inside(networks.far))
+    made = ours.Daemon(listens, key=keys("ed25519"), wrapper=networks.far)
     yield made
     assert made.stop() == 0
 
@@ -91,7 +91,7 @@ def witness(networks):
 
 
 def near(networks):
-    return networks.inside(networks.near)
+    return networks.near
 
 
 @pytest.mark.parametrize("host", ["address", "name"])

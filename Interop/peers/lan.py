@@ -17,7 +17,11 @@ class Host:
         self.name = name
         self.inside = ["ip", "netns", "exec", name]
         run("ip", "netns", "add", name)
-        self.run("ip", "link", "set", "lo", "up")
+        try:
+            self.run("ip", "link", "set", "lo", "up")
+        except BaseException:
+            self.remove()
+            raise
 
     def run(self, *command, check=True):
         return run(*self.inside, *command, check=check)

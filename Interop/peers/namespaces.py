@@ -3,11 +3,11 @@
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import uuid
 
+from .lan import Host
 from .processes import JSONProcess
 
 WITNESS = pathlib.Path(__file__).with_name("witness.py")
@@ -21,50 +21,49 @@ class TwoNetworks:
 
     def __init__(self):
         stem = f"p2p-{os.getpid()}-{uuid.uuid4().hex[:4]}"
-        self.near, self.far = f"{stem}-near", f"{stem}-far"
+        self._hosts = []
         self._room = pathlib.Path(tempfile.mkdtemp(prefix="p2p-net-"))
         (self._room / "hosts").write_text(f"127.0.0.1 localhost\n{self.TARGET} {self.NAME}\n")
         try:
-            for name in (self.near, self.far):
-                self._run("ip", "netns", "add", name)
-            here, there = self.inside(self.near), self.inside(self.far)
-            self._run(
-                *here, "ip", "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", self.far
-            )
-            for inside in (here, there):
-                self._run(*inside, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
-                for link in ("lo", "wire"):
-                    self._run(*inside, "ip", "link", "set", link, "up")
-            self._run(*here, "ip", "address", "add", f"{self.NEAR}/24", "dev", "wire")
+            for end in ("near", "far"):
+                self._hosts.append(Host(f"{stem}-{end}"))
+            near, far = self._hosts
+            near.run("ip", "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", far.name)
+            for host in self._hosts:
+                host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+                host.run("ip", "link", "set", "wire", "up")
+            near.run("ip", "address", "add", f"{self.NEAR}/24", "dev", "wire")
             for address in (self.PROXY, self.TARGET):
-                self._run(*there, "ip", "address", "add", f"{address}/24", "dev", "wire")
+                far.run("ip", "address", "add", f"{address}/24", "dev", "wire")
         except BaseException:
             self.remove()
             raise
 
-    @staticmethod
-    def inside(name):
-        return ["ip", "netns", "exec", name]
+    @property
+    def near(self):
+        """A command prefix: in `near`."""
+        return self._hosts[0].inside
+
+    @property
+    def far(self):
+        """A command prefix: in `far`."""
+        return self._hosts[1].inside
 
     @property
     def knowing_the_name(self):
         """A command prefix: in `far`, with a hosts file that has the name, and shared memory that nobody has left something in."""
         script = f'mount --bind {self._room / "hosts"} /etc/hosts && mount -t tmpfs none /dev/shm && exec "$@"'
-        return [*self.inside(self.far), "unshare", "-m", "sh", "-c", script, "sh"]
+        return [*self.far, "unshare", "-m", "sh", "-c", script, "sh"]
 
     def witness(self):
         """Watches every interface of `near`."""
-        process = JSONProcess([*self.inside(self.near), sys.executable, WITNESS])
+        process = JSONProcess([*self.near, sys.executable, WITNESS])
         process.wait_for("watching")
         return process
 
-    @staticmethod
-    def _run(*command):
-        subprocess.run(command, check=True, capture_output=True, timeout=20)
-
     def remove(self):
-        for name in (self.near, self.far):
-            subprocess.run(["ip", "netns", "delete", name], capture_output=True, timeout=20)
+        for host in self._hosts:
+            host.remove()
         shutil.rmtree(self._room, ignore_errors=True)
 
 
