@@ -21,6 +21,8 @@ package final class SleepQueue: Sendable {
         var cancelled: Set<UInt64> = []
         /// When somebody looks next.
         var nextLook: NIODeadline?
+        /// Every time at which somebody looks.
+        var looks: Set<NIODeadline> = []
     }
 
     /// The one that everybody shares.
@@ -35,6 +37,9 @@ package final class SleepQueue: Sendable {
     private let state = Mutex(State())
 
     package init() {}
+
+    /// Tasks that look after sleepers.
+    package var lookCount: Int { self.state.withLock { $0.looks.count } }
 
     /// Tasks that sleep now.
     package var count: Int { self.state.withLock { $0.sleepers.count } }
@@ -73,7 +78,7 @@ package final class SleepQueue: Sendable {
             state.entries.insert(Entry(deadline: deadline, id: id), at: Self.place(of: deadline, in: state.entries))
             if let next = state.nextLook, next <= deadline { return (true, false) }
             state.nextLook = deadline
-            return (true, true)
+            return (true, state.looks.insert(deadline).inserted)
         }
         if !isParked { continuation.resume() }
         if mustLook { self.look(at: deadline) }
@@ -105,6 +110,7 @@ package final class SleepQueue: Sendable {
     private func wake(lookingFor own: NIODeadline) -> NIODeadline? {
         let (woken, next) = self.state.withLock { state -> ([UnsafeContinuation<Void, Never>], NIODeadline?) in
             let now = NIODeadline.now()
+            state.looks.remove(own)
             var woken: [UnsafeContinuation<Void, Never>] = []
             while let first = state.entries.first, first.deadline <= now || state.sleepers[first.id] == nil {
                 state.entries.removeFirst()
@@ -113,7 +119,8 @@ package final class SleepQueue: Sendable {
             // One who was told to look earlier has taken this one's place.
             guard state.nextLook == own else { return (woken, nil) }
             state.nextLook = state.entries.first?.deadline
-            return (woken, state.nextLook)
+            guard let next = state.nextLook, state.looks.insert(next).inserted else { return (woken, nil) }
+            return (woken, next)
         }
         for sleeper in woken { sleeper.resume() }
         return next

@@ -90,9 +90,10 @@
                 polled.append(pollfd(fd: socket, events: CShort(wantsRead ? POLLIN : 0) | CShort(wantsWrite ? POLLOUT : 0), revents: 0))
             }
             var longest = timeval(tv_sec: 0, tv_usec: Self.lookInterval)
-            var next = timeval()
+            var next = longest
             ares_timeout(channel, &longest, &next)
-            _ = poll(&polled, nfds_t(polled.count), CInt(clamping: Int(next.tv_sec) * 1_000 + Int(next.tv_usec) / 1_000 + 1))
+            let patience = min(Int(next.tv_sec) * 1_000_000 + Int(next.tv_usec), Self.lookInterval)
+            _ = poll(&polled, nfds_t(polled.count), CInt(clamping: patience / 1_000 + 1))
             for entry in polled {
                 let failed = entry.revents & CShort(POLLERR | POLLHUP | POLLNVAL) != 0
                 let isReadable = entry.revents & CShort(POLLIN) != 0 || failed

@@ -129,15 +129,15 @@
         }
 
         func lastSeen(of peer: String) throws -> Int64? {
-            try Int64.fetchOne(self.database, sql: "SELECT seen FROM peer WHERE id = ?", arguments: [peer])
+            try DatabaseValue.fetchOne(self.database, sql: "SELECT seen FROM peer WHERE id = ?", arguments: [peer]).flatMap(Self.integer)
         }
 
         func peers() throws -> [PeerID] {
-            try String.fetchAll(
+            try DatabaseValue.fetchAll(
                 self.database,
                 sql: "SELECT id FROM peer WHERE EXISTS (SELECT 1 FROM address WHERE peer = id AND expires > ?) ORDER BY touched DESC, id",
                 arguments: [self.now]
-            ).compactMap { try? PeerID(string: $0) }
+            ).compactMap { String.fromDatabaseValue($0).flatMap { try? PeerID(string: $0) } }
         }
 
         func forget(_ peer: String) throws {

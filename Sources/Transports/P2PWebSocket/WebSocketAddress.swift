@@ -74,8 +74,8 @@ struct WebSocketAddress: Equatable, Sendable {
                 serverName
             } else if let ip = head?.ipAddress {
                 ip.isIPv6 ? "[\(ip)]" : "\(ip)"
-            } else if head?.protocol == .onion3 {
-                "\(head?.text.prefix { $0 != ":" } ?? "").onion"
+            } else if let onion = self.onionName {
+                onion
             } else { head?.text ?? "" }
         let port = self.base.components.lazy.compactMap(\.port).first
         guard let port, port != (self.isSecure ? Self.securePort : Self.plainPort) else { return name }
@@ -88,7 +88,12 @@ struct WebSocketAddress: Equatable, Sendable {
         if let serverName = self.serverName { return serverName }
         switch self.base.components.first?.protocol {
         case .dns, .dns4, .dns6: return self.base.components.first?.name
-        default: return nil
+        default: return self.onionName
         }
+    }
+
+    private var onionName: String? {
+        guard let head = self.base.components.first, head.protocol == .onion3 else { return nil }
+        return "\(head.text.prefix { $0 != ":" }).onion"
     }
 }

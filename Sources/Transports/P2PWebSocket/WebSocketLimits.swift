@@ -12,4 +12,6 @@ enum WebSocketLimits {
     static let closing = TimeAmount.seconds(1)
     /// Bytes that are unmasked into one buffer: what the pool of buffers lends.
     static let slice = 65_536
+    /// Payloads below this many bytes are unmasked into memory of their own size, and not into the pool's.
+    static let pooled = 1_024
 }

@@ -43,6 +43,16 @@ struct SleepQueueTests {
         #expect(self.queue.count == 0)
     }
 
+    @Test("However many short sleeps pass beside a long one, nobody looks twice at its end")
+    func manyShort() async {
+        let late = Task { await self.queue.sleep(until: .now() + .hours(1)) }
+        await until { self.queue.count == 1 }
+        for _ in 0..<50 { await self.queue.sleep(until: .now() + .milliseconds(1)) }
+        #expect(self.queue.lookCount <= 2)
+        late.cancel()
+        await late.value
+    }
+
     @Test("What has passed is not waited for, and the distant future can be")
     func extremes() async {
         await self.queue.sleep(until: .now() - .seconds(1))

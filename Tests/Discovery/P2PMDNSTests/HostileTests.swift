@@ -117,6 +117,7 @@ struct HostileTests {
                     "dnsaddr=/ip4/10.0.0.1/tcp/1/p2p/\(other)/p2p-circuit/p2p/\(peer)", "dnsaddr=/ip4/127.0.0.1/tcp/1/p2p/\(peer)",
                     "dnsaddr=/ip4/0.0.0.0/tcp/1/p2p/\(peer)", "dnsaddr=/ip4/224.0.0.1/udp/1/p2p/\(peer)",
                     "dnsaddr=/ip6zone/eth7/ip6/fe80::1/tcp/1/p2p/\(peer)", "dnsaddr=/p2p/\(peer)",
+                    "dnsaddr=/dnsaddr/example.org/p2p/\(peer)",
                     "dnsaddr=/ip4/10.0.0.1/tcp/1/p2p/\(peer)", "dnsaddr=/ip4/10.0.0.2/tcp/1/p2p/\(other)",
                     "dnsaddr=/ip6/fe80::2/tcp/2/p2p/\(peer)", "dnsaddr=/ip4/10.0.0.1/tcp/1/p2p/\(peer)",
                 ], of: service), from: self.stranger, to: 0)

@@ -135,6 +135,22 @@
             #expect(await store.addresses(of: peer) == [Room.address(1), Room.address(3)])
         }
 
+        @Test("A peer whose id is no text hides no other")
+        func strangeID() async throws {
+            let store = try self.room.open()
+            let peer = try Room.peer()
+            await store.add([Room.address(1)], of: peer, source: .given, timeToLive: .seconds(60))
+            await store.saw(peer)
+            let queue = try DatabaseQueue(path: self.room.path)
+            try await queue.write { database in
+                let id = Data([0xc3, 0x28])
+                try database.execute(sql: "INSERT INTO peer (id, seen, touched) VALUES (?, 'never', 0)", arguments: [id])
+                try database.execute(sql: "INSERT INTO address VALUES (?, '/ip4/1.2.3.4/tcp/1', 'given', 9999999999)", arguments: [id])
+            }
+            #expect(await store.peers() == [peer])
+            #expect(await store.contents().map(\.peer) == [peer])
+        }
+
         @Test("Values of other kinds than the tables have, or that nobody could have told, count as none")
         func strangeValues() async throws {
             let key = try PrivateKey.generate(.ed25519)

@@ -22,6 +22,16 @@ struct FrameTests {
         }
     }
 
+    @Test("A peer that sends a byte a frame makes us hold about as much, and no buffer of the pool for each")
+    func tinyFrames() throws {
+        let frame = WebSocketFrameWriter(side: .client).frame(.binary, payload: ByteBuffer(bytes: [7]))
+        var wire = ByteBuffer()
+        for _ in 0..<100 { wire.writeImmutableBuffer(frame) }
+        let inputs = try read(wire, as: .server)
+        #expect(inputs.count == 100)
+        for case .data(let piece, _, _) in inputs { #expect(piece.storageCapacity <= 16) }
+    }
+
     @Test("The packer fills frames of the size of a pooled buffer", arguments: Self.lengths)
     func packer(length: Int) throws {
         var packer = WebSocketFramePacker()

@@ -116,6 +116,8 @@ struct MDNSCache: Sendable {
 
     private static func usable(_ address: Multiaddr, on link: MDNSLink) -> Multiaddr? {
         guard !address.isEmpty, address.components.first?.protocol != .ip6zone else { return nil }
+        // A list of addresses would have strangers choose what is asked of name servers.
+        guard !address.isAddressList else { return nil }
         guard let ip = address.ipAddress else { return address }
         guard !ip.isUnspecified, !ip.isMulticast, link.isLoopback || !ip.isLoopback else { return nil }
         guard ip.isIPv6, ip.isLinkLocal else { return address }

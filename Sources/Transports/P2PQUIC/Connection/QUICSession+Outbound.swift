@@ -128,6 +128,8 @@
             let burst = paced > 0 ? max(paced, Self.maximumPacket) : Self.maximumBurst
             var written = 0
             var failure = QUIC_OK
+            // What failed before was somebody else's.
+            _ = endpoint.sender.takeFailure()
             while written < burst {
                 var route = quic_route()
                 let size = self.writePacket(to: endpoint.sender.room(for: Self.maximumPacket), route: &route, at: now)

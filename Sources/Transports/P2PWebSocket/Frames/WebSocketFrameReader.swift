@@ -98,7 +98,8 @@ package struct WebSocketFrameReader {
         var mask = mask
         if mask != nil {
             length = min(length, WebSocketLimits.slice)
-            data = pool.take(capacity: length)
+            // A buffer of the pool for each tiny frame would hold a thousand times what the peer has sent.
+            data = length < WebSocketLimits.pooled ? ByteBufferAllocator().buffer(capacity: length) : pool.take(capacity: length)
             mask?.move(length, from: &bytes, to: &data)
         } else {
             data = bytes.readSlice(length: length) ?? ByteBuffer()

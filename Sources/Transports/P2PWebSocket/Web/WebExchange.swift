@@ -84,8 +84,16 @@ struct WebExchange {
         for field in fields { response.writeString(field.line) }
         response.writeString("\r\n")
         if !self.head.startLine.hasPrefix("HEAD ") { response.writeImmutableBuffer(content) }
-        try await self.channel.writeAndFlush(response)
-        try? await self.channel.close()
+        // Whoever does not take it keeps neither the place nor the listener's end waiting.
+        let channel = self.channel
+        let timer = channel.eventLoop.scheduleTask(in: WebLimits.patience) { channel.close(promise: nil) }
+        defer { timer.cancel() }
+        try await withTaskCancellationHandler {
+            try await channel.writeAndFlush(response)
+        } onCancel: {
+            channel.close(promise: nil)
+        }
+        try? await channel.close()
     }
 
     private static func reason(_ status: Int) -> String {

@@ -7,7 +7,7 @@ enum WebLimits {
     static let waiting = 256
     /// Connections that the application serves, on one port.
     static let serving = 256
-    /// How long a connection has to say what it is, and to send its request.
+    /// How long a connection has to say what it is, to send its request, and to take the answer to it.
     static let patience = TimeAmount.seconds(10)
     /// Content of a request, in bytes.
     static let content = 1_024 * 1_024

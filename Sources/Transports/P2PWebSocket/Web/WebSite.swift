@@ -45,6 +45,8 @@ final class WebSite: Sendable {
         let wantsWebSocket = head.list("upgrade", has: "websocket")
         if self.handler == nil, wantsWebSocket, await orLibp2p() { return }
         guard self.serving.enter() else {
+            // The application's guests keep nobody from libp2p.
+            if wantsWebSocket, await orLibp2p() { return }
             throw WebArrivalError(reason: "\(WebLimits.serving) connections are served already")
         }
         var isServing = true
