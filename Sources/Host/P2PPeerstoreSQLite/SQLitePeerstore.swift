@@ -1,4 +1,5 @@
 public import Logging
+import NIOCore
 public import P2PCore
 import Synchronization
 
@@ -26,15 +27,14 @@ public final class SQLitePeerstore: Peerstore {
     /// Thirty days: long enough to find a peer again after a holiday.
     public let metPeerTimeToLive = Duration.seconds(30 * 24 * 3_600)
 
-    /// Failures are logged once in so many seconds.
-    private static let logInterval: Int64 = 60
+    /// How often failures are logged.
+    private static let logInterval = TimeAmount.seconds(60)
 
     #if SQLite
         let file: PeerstoreFile
     #endif
     private let logger: Logger
-    private let now: @Sendable () -> Int64
-    private let lastLogged = Mutex<Int64>(0)
+    private let logged = Mutex(LogInterval(SQLitePeerstore.logInterval))
 
     /// Opens the file, or makes it, readable by its owner alone.
     ///
@@ -51,7 +51,6 @@ public final class SQLitePeerstore: Peerstore {
         path: String, isReadOnly: Bool = false, limits: PeerstoreLimits, logger: Logger, now: @escaping @Sendable () -> Int64
     ) throws(PeerstoreError) {
         self.logger = logger
-        self.now = now
         #if SQLite
             self.file = try PeerstoreFile(path, isReadOnly: isReadOnly, limits: limits, now: now)
         #else
@@ -69,12 +68,7 @@ public final class SQLitePeerstore: Peerstore {
 
     /// Says so at most once a minute.
     func log(_ message: String, _ error: any Error) {
-        let now = self.now()
-        let isDue = self.lastLogged.withLock { last in
-            guard abs(now - last) >= Self.logInterval else { return false }
-            last = now
-            return true
-        }
-        if isDue { self.logger.warning("\(message)", metadata: ["reason": "\(error)"]) }
+        guard self.logged.withLock({ $0.admit(at: .now()) }) != nil else { return }
+        self.logger.warning("\(message)", metadata: ["reason": "\(error)"])
     }
 }

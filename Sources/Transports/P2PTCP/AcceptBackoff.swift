@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import P2PCore
 
 #if canImport(Darwin)
     import Darwin
@@ -23,7 +24,7 @@ final class AcceptBackoff: ChannelInboundHandler {
 
     private let logger: Logger
     private var isPaused = false
-    private var lastLogged: NIODeadline?
+    private var logged = LogInterval(AcceptBackoff.logInterval)
 
     init(logger: Logger) {
         self.logger = logger
@@ -36,9 +37,7 @@ final class AcceptBackoff: ChannelInboundHandler {
         }
         guard !self.isPaused else { return }
         self.isPaused = true
-        let now = context.eventLoop.now
-        if self.lastLogged.map({ now - $0 >= Self.logInterval }) ?? true {
-            self.lastLogged = now
+        if self.logged.admit(at: context.eventLoop.now) != nil {
             self.logger.warning(
                 "can't accept connections: the process is out of file descriptors or memory; raise its limit (ulimit -n)",
                 metadata: ["errno": "\(error.errnoCode)"])

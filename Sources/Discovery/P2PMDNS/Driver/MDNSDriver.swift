@@ -18,8 +18,7 @@ final class MDNSDriver: Sendable {
         var machine: MDNSMachine
         var sockets: [MDNSLink.ID: Socket] = [:]
         var timer: (deadline: NIODeadline, scheduled: Scheduled<Void>)?
-        var logged: TokenBucket
-        var unlogged = 0
+        var logged = LogInterval(MDNSDriver.logInterval)
         var failed: Set<MDNSLink> = []
     }
 
@@ -29,7 +28,7 @@ final class MDNSDriver: Sendable {
     private let onPeer: @Sendable (DiscoveredPeer) -> Void
 
     init(machine: MDNSMachine, eventLoop: any EventLoop, logger: Logger, onPeer: @escaping @Sendable (DiscoveredPeer) -> Void) {
-        self.state = Mutex(State(machine: machine, logged: TokenBucket(capacity: 1, interval: Self.logInterval, at: .now())))
+        self.state = Mutex(State(machine: machine))
         self.eventLoop = eventLoop
         self.logger = logger
         self.onPeer = onPeer
@@ -88,13 +87,7 @@ final class MDNSDriver: Sendable {
         let (outcome, suppressed) = self.state.withLock { state -> (MDNSMachine.Outcome, Int?) in
             let outcome = state.machine.received(
                 Array(bytes.readableBytesView), from: MDNSSource(ip: ip, port: port), on: link, at: now)
-            guard outcome.refusal != nil else { return (outcome, nil) }
-            guard state.logged.take(at: now) else {
-                state.unlogged &+= 1
-                return (outcome, nil)
-            }
-            defer { state.unlogged = 0 }
-            return (outcome, state.unlogged)
+            return (outcome, outcome.refusal == nil ? nil : state.logged.admit(at: now))
         }
         if let reason = outcome.refusal, let suppressed {
             self.logger.notice(

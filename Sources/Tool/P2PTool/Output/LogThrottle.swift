@@ -1,15 +1,11 @@
 import NIOCore
+import P2PCore
 
 /// Lets one log line of a kind through per interval and counts the others, so that a flood of refusals is one line a second.
 ///
-/// A value: time is an argument. Bounded: the kinds beyond the limit share one budget.
+/// A value: time is an argument. Bounded: the kinds beyond the limit share one interval.
 struct LogThrottle {
-    private struct Budget {
-        var nextAt: NIODeadline
-        var suppressed = 0
-    }
-
-    private var budgets: [String: Budget] = [:]
+    private var intervals: [String: LogInterval] = [:]
     private let interval: TimeAmount
     private let limit: Int
 
@@ -23,17 +19,7 @@ struct LogThrottle {
     ///
     /// - Returns: how many like it were left out since the last line; nil when this one is left out too.
     mutating func admit(_ kind: String, at now: NIODeadline) -> Int? {
-        let key = self.budgets[kind] != nil || self.budgets.count < self.limit ? kind : ""
-        guard var budget = self.budgets[key] else {
-            self.budgets[key] = Budget(nextAt: now + self.interval)
-            return 0
-        }
-        guard now >= budget.nextAt else {
-            budget.suppressed += 1
-            self.budgets[key] = budget
-            return nil
-        }
-        self.budgets[key] = Budget(nextAt: now + self.interval)
-        return budget.suppressed
+        let key = self.intervals[kind] != nil || self.intervals.count < self.limit ? kind : ""
+        return self.intervals[key, default: LogInterval(self.interval)].admit(at: now)
     }
 }

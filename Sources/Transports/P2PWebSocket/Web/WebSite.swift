@@ -15,7 +15,7 @@ final class WebSite: Sendable {
     private let handler: (any WebHandler)?
     private let terms: WebSocketAnswer.Terms
     private let logger: Logger
-    private let lastReport = Mutex<NIODeadline?>(nil)
+    private let reported = Mutex(LogInterval(WebSite.reportInterval))
 
     /// - Parameter terms: say whose pages may connect; the path is the application's to look at.
     init(_ handler: (any WebHandler)?, terms: WebSocketAnswer.Terms, logger: Logger) {
@@ -26,13 +26,7 @@ final class WebSite: Sendable {
 
     /// Says why an arrival came to nothing, not too often.
     func report(_ reason: String, _ address: Multiaddr) {
-        let now = NIODeadline.now()
-        let mayReport = self.lastReport.withLock { last in
-            if let last, now - last < Self.reportInterval { return false }
-            last = now
-            return true
-        }
-        guard mayReport else { return }
+        guard self.reported.withLock({ $0.admit(at: .now()) }) != nil else { return }
         self.logger.notice("an arrival came to nothing", metadata: ["address": "\(address)", "reason": "\(reason)"])
     }
 
