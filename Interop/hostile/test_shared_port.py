@@ -57,6 +57,7 @@ class TestFirstBytes:
         [
             ("Content-Length: 99999999", b"413"),
             ("Content-Length: -5", b"413"),
+            ("Content-Length: +5", b"413"),
             ("Content-Length: 5\r\nContent-Length: 6", b"413"),
             ("Transfer-Encoding: chunked", b"411"),
         ],

@@ -6,7 +6,7 @@ import P2PPipeline
 struct ConnectDialogue {
     private let target: ProxyTarget
     private let credentials: ProxyURL.Credentials?
-    private var reader = HTTPHeadReader()
+    private var reader = HTTPResponseReader()
 
     init(_ target: ProxyTarget, credentials: ProxyURL.Credentials?) {
         self.target = target

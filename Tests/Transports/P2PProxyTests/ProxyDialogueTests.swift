@@ -48,11 +48,29 @@ struct ProxyDialogueTests {
         #expect(String(buffer: six.opening).hasPrefix("CONNECT [::1]:1 HTTP/1.1\r\n"))
     }
 
+    @Test("A proxy's interim answers are no answer yet", arguments: [Int.max, 1])
+    func interim(step: Int) throws {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 x\r\nA: b\r\n\r\n"
+        let dialogue = try self.dialogue("http://127.0.0.1", "/ip4/1.2.3.4/tcp/1")
+        #expect(try self.run(dialogue, [Array((interim + "HTTP/1.1 200 OK\r\n\r\nabc").utf8)], step: step).left == Array("abc".utf8))
+        #expect(try self.run(dialogue, [Array(interim.utf8)], step: step).left == nil)
+        let refused = #expect(throws: ProxyError.self) {
+            try self.run(dialogue, [Array((interim + "HTTP/1.1 403 x\r\n\r\n").utf8)], step: step)
+        }
+        #expect(refused?.isRefusal == true)
+        let endless = #expect(throws: ProxyError.self) {
+            try self.run(dialogue, [Array(String(repeating: interim, count: 5).utf8)], step: step)
+        }
+        #expect(endless?.isRefusal == false)
+        #expect(endless?.message.contains("8 interim") == true)
+    }
+
     @Test(
         "A proxy that says no, or nonsense, is believed",
         arguments: [
             ("HTTP/1.1 403 Forbidden\r\n\r\n", true), ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", true),
-            ("HTTP/1.1 503 x\r\n\r\n", true), ("SSH-2.0-x\r\n\r\n", false), ("HTTP/1.1 20 OK\r\n\r\n", false), ("\n", false),
+            ("HTTP/1.1 503 x\r\n\r\n", true), ("SSH-2.0-x\r\n\r\n", false), ("HTTP/1.1 20 OK\r\n\r\n", false),
+            ("HTTP/1.1 +99 OK\r\n\r\n", false), ("HTTP/1.1 101 x\r\n\r\n", true), ("\n", false),
             ("HTTP/1.1 200 OK\r\n" + String(repeating: "A: b\r\n", count: 3_000), false),
         ])
     func refusedConnect(answer: String, isRefusal: Bool) throws {

@@ -143,6 +143,35 @@ struct HandshakeTests {
         }
     }
 
+    @Test("Interim responses before the final one are passed over, so many and no more", arguments: [Int.max, 1])
+    func interim(step: Int) throws {
+        func head(_ text: String) throws -> (String?, String) {
+            var (reader, rest) = (HTTPResponseReader(), ByteBuffer(string: text))
+            while var piece = rest.readSlice(length: min(step, rest.readableBytes)), piece.readableBytes > 0 {
+                if let head = try reader.next(from: &piece) { return (head.startLine, String(buffer: piece) + String(buffer: rest)) }
+            }
+            return (nil, "")
+        }
+        let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        for final in ["HTTP/1.1 101 Switching Protocols", "HTTP/1.1 200 OK", "HTTP/1.1 404 x", "HTTP/1.1 +99 x", "SSH-2.0-x"] {
+            for count in 0...HTTPResponseReader.maximumInterim {
+                let read = try head(String(repeating: hint, count: count) + final + "\r\n\r\nabc")
+                #expect(read == (final, "abc"))
+            }
+        }
+        #expect(try head(hint) == (nil, ""))
+        #expect(throws: WebSocketError(.malformedHead, "")) {
+            _ = try head(String(repeating: hint, count: HTTPResponseReader.maximumInterim + 1))
+        }
+    }
+
+    @Test("Numbers are digits")
+    func numbers() {
+        #expect(HTTPHead.number("0") == 0)
+        #expect(HTTPHead.number("0042") == 42)
+        for text in ["", "+5", "-5", "5 ", "0x5", "5,5", "٣", "99999999999999999999"] { #expect(HTTPHead.number(text) == nil) }
+    }
+
     @Test("What stands behind the head stays unread")
     func leftover() throws {
         var (reader, bytes) = (HTTPHeadReader(), ByteBuffer(string: Self.request + "abc"))

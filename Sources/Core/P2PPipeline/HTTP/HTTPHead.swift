@@ -33,7 +33,12 @@ package struct HTTPHead: Equatable, Sendable {
     package var status: UInt16? {
         let parts = self.startLine.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count >= 2, parts[0] == "HTTP/1.1" || parts[0] == "HTTP/1.0", parts[1].utf8.count == 3 else { return nil }
-        return UInt16(parts[1])
+        return Self.number(parts[1]).flatMap(UInt16.init(exactly:))
+    }
+
+    /// A number, which in HTTP is digits and nothing else; Swift's own reading takes a sign as well.
+    package static func number(_ text: some StringProtocol) -> Int? {
+        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
     }
 
     /// Text that a peer chose, for a message: printable and short.

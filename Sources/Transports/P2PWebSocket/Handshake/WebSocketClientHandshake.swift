@@ -5,7 +5,7 @@ import P2PPipeline
 /// Asks for a WebSocket and checks the answer.
 struct WebSocketClientHandshake: ChannelDialogue {
     private let request: WebSocketRequest
-    private var reader = HTTPHeadReader()
+    private var reader = HTTPResponseReader()
 
     init(_ request: WebSocketRequest) {
         self.request = request

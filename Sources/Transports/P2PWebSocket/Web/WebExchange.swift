@@ -40,9 +40,9 @@ struct WebExchange {
             throw WebArrivalError(reason: "a request does not say how long its content is")
         }
         let lengths = Set(self.head.values("content-length"))
-        guard lengths.count <= 1, let length = Int(lengths.first ?? "0"), (0...WebLimits.content).contains(length) else {
+        guard lengths.count <= 1, let length = HTTPHead.number(lengths.first ?? "0"), (0...WebLimits.content).contains(length) else {
             try await self.respond(413, fields: [], content: ByteBuffer())
-            throw WebArrivalError(reason: "a request has more than \(WebLimits.content) bytes of content, or says so twice")
+            throw WebArrivalError(reason: "a request has more than \(WebLimits.content) bytes of content, or does not say in digits how many")
         }
         let promise = self.channel.eventLoop.makePromise(of: ByteBuffer.self)
         let channel = self.channel
