@@ -1,5 +1,5 @@
 /// Percent-encoding (RFC 3986, section 2.1): every byte outside the unreserved characters becomes `%XX`.
-enum PercentEncoding {
+package enum PercentEncoding {
     private static let hexDigits = Array("0123456789ABCDEF".utf8)
 
     static func encode(_ bytes: [UInt8]) -> String {
@@ -30,6 +30,11 @@ enum PercentEncoding {
             bytes.append(high << 4 | low)
         }
         return bytes
+    }
+
+    /// The bytes that text stands for, whichever of them it encodes; nil when a `%` is not followed by two hexadecimal digits.
+    package static func bytes(of text: some StringProtocol) -> [UInt8]? {
+        try? self.decode(Array(text.utf8)[...])
     }
 
     private static func isUnreserved(_ byte: UInt8) -> Bool {

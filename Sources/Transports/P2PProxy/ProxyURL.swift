@@ -83,7 +83,8 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
         if let colon = text.lastIndex(of: ":"), text[colon...].firstIndex(of: "]") == nil,
             text.first == "[" || text.firstIndex(of: ":") == colon
         {
-            guard let number = UInt16(text[text.index(after: colon)...]), number > 0 else { throw Self.invalid("the port is no port") }
+            let digits = text[text.index(after: colon)...]
+            guard digits.first != "+", let number = UInt16(digits), number > 0 else { throw Self.invalid("the port is no port") }
             (host, port) = (text[..<colon], number)
         }
         if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() }
@@ -96,18 +97,7 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
     }
 
     private static func unescaped(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else { return nil }
-            rest = rest.dropFirst(2)
-            bytes.append(value)
-        }
-        return String(validating: bytes, as: UTF8.self)
+        PercentEncoding.bytes(of: text).flatMap { String(validating: $0, as: UTF8.self) }
     }
 
     private static func invalid(_ reason: String) -> TransportError {

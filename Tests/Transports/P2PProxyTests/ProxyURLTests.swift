@@ -29,7 +29,8 @@ struct ProxyURLTests {
         "What is no proxy is refused, without repeating a password",
         arguments: [
             "", "proxy", "ftp://a:secret@b", "http://", "http://:80", "http://a:0", "http://a:65536", "http://a:secret@", "http://%zz@a",
-            "http://a/b", "socks5://\(String(repeating: "u", count: 256)):secret@a", "http://a:x:secret@[::1",
+            "http://a/b", "http://a:+80", "http://%+5:secret@a", "socks5://\(String(repeating: "u", count: 256)):secret@a",
+            "http://a:x:secret@[::1",
         ])
     func refused(text: String) {
         let error = #expect(throws: TransportError(.invalidAddress, "")) { try ProxyURL(text) }

@@ -95,6 +95,15 @@ struct HandshakeTests {
         #expect(try self.answer(Self.request, .init(path: "/chat")).status == "101")
         #expect(try self.answer(Self.request.replacing("/chat", with: "/chat?x=1"), .init(path: "/chat")).status == "101")
         #expect(try self.answer(Self.request, .init(path: "/")).status == "404")
+        for path in ["/%63hat", "/chat", "/ch%61%74"] {
+            #expect(try self.answer(Self.request, .init(path: path)).status == "101")
+        }
+        for (target, path) in [("/a:b%20c", "/a%3Ab%20c"), ("/a%2fb", "/a/b"), ("/%C3%BC?%zz", "/%c3%bc"), ("/x", "/%78")] {
+            #expect(try self.answer(Self.request.replacing("/chat", with: target), .init(path: path)).status == "101", "\(target)")
+        }
+        for (target, path) in [("/%zz", "/%zz"), ("/%+5", "/%05"), ("/a%252Fb", "/a/b"), ("/chat%3Fx=1", "/chat"), ("/chat%", "/chat")] {
+            #expect(try self.answer(Self.request.replacing("/chat", with: target), .init(path: path)).status == "404", "\(target)")
+        }
         #expect(try self.answer(Self.request, .init(origins: ["http://example.com"])).status == "101")
         #expect(try self.answer(Self.request, .init(origins: ["https://example.com"])).status == "403")
         #expect(try self.answer(Self.request.replacing("Origin", with: "X-Origin"), .init(origins: [])).status == "101")

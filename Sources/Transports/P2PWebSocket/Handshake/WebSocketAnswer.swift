@@ -1,4 +1,5 @@
 package import NIOCore
+import P2PMultiaddr
 package import P2PPipeline
 
 /// A server's half of the opening handshake (RFC 6455, section 4.2): what it asks for, and what it says.
@@ -10,7 +11,7 @@ package enum WebSocketAnswer: Equatable {
 
     /// What a listener wants of a request.
     package struct Terms: Sendable {
-        /// The path that is served; nil serves every path.
+        /// The path that is served, percent-encoded; nil serves every path.
         var path: String?
         /// Origins whose pages may connect; nil lets all.
         var origins: [String]?
@@ -67,15 +68,16 @@ package enum WebSocketAnswer: Equatable {
         guard let key = request.single("sec-websocket-key").flatMap({ WebSocketKey(text: $0) }) else {
             throw .badRequest("there is not one Sec-WebSocket-Key of 16 bytes")
         }
-        if let path = terms.path, Self.path(of: parts[1]) != path {
+        if let path = terms.path, !Self.matches(parts[1], path) {
             throw WebSocketRefusal("404 Not Found", "nothing is served at \(HTTPHead.excerpt(String(parts[1])))")
         }
         if let refusal = terms.refusal(ofOriginsOf: request) { throw refusal }
         return key
     }
 
-    private static func path(of target: Substring) -> String {
-        String(target.prefix { $0 != "?" })
+    /// Whether a target names the path, whatever either of them percent-encodes. `%2F` is a slash, as in `/http-path`.
+    private static func matches(_ target: Substring, _ path: String) -> Bool {
+        PercentEncoding.bytes(of: target.prefix { $0 != "?" }).map { $0 == PercentEncoding.bytes(of: path) } ?? false
     }
 }
 
