@@ -83,6 +83,7 @@ struct OptionsTests {
             ["perf", address, "--upload", "1", "--streams", "0"],
             ["perf", address, "--upload", "1", "--streams", "65"], ["key", "new", "--type", "dsa"], ["daemon", "--listen"],
             ["key", "psk", "--encoding", "bin"], ["key", "psk", "--show", "a", "--out", "b"], ["daemon", "--psk"],
+            ["daemon", "--web-echo", "echo"], ["daemon", "--web-echo", ""], ["daemon", "--web-echo", "/echo?x"],
         ])
     func usage(arguments: [String]) {
         let error = #expect(throws: (any Error).self) { _ = try P2PCommand.parseAsRoot(arguments) }

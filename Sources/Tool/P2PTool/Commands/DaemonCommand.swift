@@ -38,11 +38,19 @@ struct DaemonCommand: ToolCommand {
     @Flag(help: "Serve WebSockets, and secure ones with --tls-cert, on the ports of TCP as well; what is no peer gets 404.")
     var sharePort = false
 
-    @Option(help: ArgumentHelp("On the ports of WebSockets, echo the bytes of those that web pages open at this path.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "On the ports of WebSockets, echo the bytes of those that web pages open at this path, such as /echo.", valueName: "path"))
     var webEcho: String?
 
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if let path = self.webEcho, !path.hasPrefix("/") || path.contains("?") {
+            throw ValidationError("--web-echo names a path as requests do: it begins with a slash and has no question mark.")
+        }
+    }
 
     /// Every IPv4 interface, over what is built in and allowed.
     private func everywhere() throws -> [Multiaddr] {
