@@ -159,7 +159,11 @@ let package = Package(
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
                 crypto, cryptoExtras, nioEmbedded,
                 "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy",
+                .target(name: "CNgtcp2Peer", condition: .when(traits: ["QUIC"])),
             ]),
+        .target(
+            name: "CNgtcp2Peer", dependencies: ["CNgtcp2Shim"], path: "Sources/Testing/CNgtcp2Peer",
+            cSettings: [.headerSearchPath("../../Transports/CNgtcp2Shim")]),
         .executableTarget(
             name: "P2PWebSocketEcho",
             dependencies: core + ["P2PPipeline", "P2PTCP", "P2PWebSocket", argumentParser],
@@ -179,7 +183,7 @@ let package = Package(
             path: "Sources/Tool/P2PTool", swiftSettings: settings),
 
         // Tests
-        tests("Fuzz", "P2PFuzzing", []),
+        tests("Fuzz", "P2PFuzzing", core + ["P2PQUIC", nioEmbedded]),
         tests("Primitives", "P2PMultiformats", [nioCore, crypto]),
         tests("Primitives", "P2PIdentity", ["P2PMultiformats", nioCore, crypto, cryptoExtras]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),

@@ -67,7 +67,8 @@ MAY_IMPORT = {
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"P2PQUIC", "P2PWebSocket", "P2PProxy", "P2PMDNS", "P2PResolver", "Crypto", "CryptoExtras", "NIOEmbedded"},
+        | {"P2PQUIC", "P2PWebSocket", "P2PProxy", "P2PMDNS", "P2PResolver", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
+        "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
     "P2P": {"P2P": None},
     "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},

@@ -55,6 +55,7 @@ extension FuzzTarget {
         case .plaintextExchange: [[0, 0] + Self.exchange, [3, 1] + Self.exchange + [1, 2, 3], [0, 0, 0], [0, 0, 0xff, 0x7f]]
         case .quicDatagrams: Self.datagrams + Self.sequences(length: 200)
         case .quicEndpoint: QUICEndpointFuzzing.seeds
+        case .quicFrames: QUICFramesFuzzing.seeds
         case .byteQueue, .streamBuffer: Self.sequences(length: 120)
         case .yamuxSessions, .yamuxHostile, .yamuxHandler, .yamuxPair, .mplexSession, .mplexPair: Self.sequences(length: 200)
         }

@@ -71,6 +71,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case quicDatagrams = "quic-datagrams"
     /// Datagrams at a QUIC endpoint with connections of the library's, some of them sealed as a client's first.
     case quicEndpoint = "quic-endpoint"
+    /// Frames behind the keys of a QUIC connection, from a peer that keeps to no rule.
+    case quicFrames = "quic-frames"
     /// The key file of a private network.
     case pskFile = "psk-file"
     /// Bytes below a private network's key, from a member and from others.
@@ -125,6 +127,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .identify: IdentifyFuzzing.run(bytes)
         case .quicDatagrams: QUICFuzzing.datagrams(bytes)
         case .quicEndpoint: QUICEndpointFuzzing.run(bytes)
+        case .quicFrames: QUICFramesFuzzing.run(bytes)
         case .pskFile: PrivateNetworkFuzzing.keyFile(bytes)
         case .privateNetwork: PrivateNetworkFuzzing.session(bytes)
         case .dnsMessage: MDNSFuzzing.message(bytes)
@@ -144,7 +147,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .pskFile: 300
         case .peerIDText, .cid, .lazyExpectation: 512
         case .yamuxPair, .yamuxHandler, .mplexPair, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
-        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession, .quicDatagrams, .webSocketFrames: 2_048
+        case .multibase, .noiseHandshake, .yamuxFrames, .yamuxHostile, .mplexFrames, .mplexSession, .quicDatagrams, .webSocketFrames,
+            .quicFrames:
+            2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
         case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint: 4_096
         case .dnsMessage: 9_100

@@ -1,9 +1,6 @@
-import Dispatch
 import NIOCore
 import NIOEmbedded
-import P2PIdentity
 import P2PQUIC
-import Synchronization
 
 /// A peer that keeps to no rule, and a QUIC endpoint with the library's own connections behind it.
 ///
@@ -47,28 +44,10 @@ enum QUICEndpointFuzzing {
     }
 
     #if QUIC
-        /// Signing is asynchronous, and a run is not: made once, before the first.
-        private static let identity: QUICEndpointFeed.Identity = {
-            let made = Mutex<Result<QUICEndpointFeed.Identity, any Error>?>(nil)
-            let isDone = DispatchSemaphore(value: 0)
-            Task {
-                do {
-                    let identity = try await QUICEndpointFeed.Identity(try PrivateKey(protobufEncoded: FuzzIdentity.privateKeyMessage))
-                    made.withLock { $0 = .success(identity) }
-                } catch {
-                    made.withLock { $0 = .failure(error) }
-                }
-                isDone.signal()
-            }
-            isDone.wait()
-            guard case .success(let identity) = made.withLock({ $0 }) else { preconditionFailure("the vector key does not sign") }
-            return identity
-        }()
-
         /// The connections of a run go with it.
         private static func makeFeed(_ channel: EmbeddedChannel) -> QUICEndpointFeed {
             do {
-                return try QUICEndpointFeed(channel: channel, identity: self.identity)
+                return try QUICEndpointFeed(channel: channel, identity: .vector)
             } catch {
                 preconditionFailure("no endpoint: \(error)")
             }

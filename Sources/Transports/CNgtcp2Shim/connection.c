@@ -197,22 +197,8 @@ static void write_log(void *user, const char *format, ...) {
 }
 
 static void set_callbacks(ngtcp2_callbacks *callbacks, bool is_server) {
-    memset(callbacks, 0, sizeof *callbacks);
-    if (is_server) {
-        callbacks->recv_client_initial = ngtcp2_crypto_recv_client_initial_cb;
-    } else {
-        callbacks->client_initial = ngtcp2_crypto_client_initial_cb;
-        callbacks->recv_retry = ngtcp2_crypto_recv_retry_cb;
-    }
+    quic_shim_set_cryptography(callbacks, is_server);
     callbacks->recv_crypto_data = crypto_received;
-    callbacks->encrypt = ngtcp2_crypto_encrypt_cb;
-    callbacks->decrypt = ngtcp2_crypto_decrypt_cb;
-    callbacks->hp_mask = ngtcp2_crypto_hp_mask_cb;
-    callbacks->update_key = ngtcp2_crypto_update_key_cb;
-    callbacks->delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb;
-    callbacks->delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb;
-    callbacks->get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb;
-    callbacks->version_negotiation = ngtcp2_crypto_version_negotiation_cb;
     callbacks->rand = random_bytes;
     callbacks->handshake_completed = completed;
     callbacks->handshake_confirmed = confirmed;
@@ -381,7 +367,7 @@ int64_t quic_connection_close(
     if (is_application) {
         close_error_application(&error, code, NULL, 0);
     } else if (connection->failure == NGTCP2_ERR_CRYPTO) {
-        close_error_alert(&error, ngtcp2_conn_get_tls_alert(connection->conn), NULL, 0);
+        close_error_alert(&error, quic_connection_alert(connection), NULL, 0);
     } else if (connection->failure != 0) {
         close_error_library(&error, connection->failure, NULL, 0);
     }
@@ -412,7 +398,9 @@ uint64_t quic_connection_peer_code(quic_connection *connection, bool *is_applica
     return error->error_code;
 }
 
-uint8_t quic_connection_alert(quic_connection *connection) { return ngtcp2_conn_get_tls_alert(connection->conn); }
+uint8_t quic_connection_alert(quic_connection *connection) {
+    return connection->alert != 0 ? connection->alert : ngtcp2_conn_get_tls_alert(connection->conn);
+}
 
 const char *quic_connection_failure(quic_connection *connection) {
     return connection->failure == 0 ? "no failure" : ngtcp2_strerror(connection->failure);

@@ -7,6 +7,7 @@
 
 #include <ngtcp2/ngtcp2.h>
 #include <ngtcp2/ngtcp2_crypto.h>
+#include <string.h>
 
 /// 1.x renamed much of what 0.12 has.
 #define QUIC_SHIM_IS_1 (NGTCP2_VERSION_NUM >= 0x010000)
@@ -20,6 +21,8 @@ struct quic_connection {
     bool is_tls_done;
     quic_handlers handlers;
     void *owner;
+    /// The TLS alert that the backend means where its library says another; 0 where it does not.
+    uint8_t alert;
     /// The library's own number for the last failure.
     int failure;
 };
@@ -31,7 +34,27 @@ static inline ngtcp2_addr quic_shim_addr(const quic_address *address) {
     return result;
 }
 
-// MARK: The TLS backend: tls_gnutls.c or tls_ossl.c
+/// The callbacks that ngtcp2's own cryptography answers, and none besides.
+static inline void quic_shim_set_cryptography(ngtcp2_callbacks *callbacks, bool is_server) {
+    memset(callbacks, 0, sizeof *callbacks);
+    if (is_server) {
+        callbacks->recv_client_initial = ngtcp2_crypto_recv_client_initial_cb;
+    } else {
+        callbacks->client_initial = ngtcp2_crypto_client_initial_cb;
+        callbacks->recv_retry = ngtcp2_crypto_recv_retry_cb;
+    }
+    callbacks->recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb;
+    callbacks->encrypt = ngtcp2_crypto_encrypt_cb;
+    callbacks->decrypt = ngtcp2_crypto_decrypt_cb;
+    callbacks->hp_mask = ngtcp2_crypto_hp_mask_cb;
+    callbacks->update_key = ngtcp2_crypto_update_key_cb;
+    callbacks->delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb;
+    callbacks->delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb;
+    callbacks->get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb;
+    callbacks->version_negotiation = ngtcp2_crypto_version_negotiation_cb;
+}
+
+// MARK: The TLS backend: tls_gnutls.c, or tls_ossl.c where the manifest says so
 
 /// Makes the session of a connection; NULL when it can't.
 void *quic_tls_new(quic_connection *connection, const quic_credentials *credentials, bool is_server);

@@ -2,7 +2,8 @@
     import CNgtcp2Shim
     import Logging
     package import NIOCore
-    import P2PCore
+    import P2PCertificate
+    package import P2PCore
     package import P2PIdentity
     import P2PMultiaddr
 
@@ -18,15 +19,26 @@
             package init(_ identity: any IdentityKey) async throws {
                 self.credentials = try await QUICCredentials.make(identity: identity, metadata: [])
             }
+
+            /// As the library knows them; good for as long as the identity is there.
+            package var native: OpaquePointer { self.credentials.certificate.current.pointer }
         }
 
         private let endpoint: QUICEndpoint
         private let arrivals = Inbox<QUICArrival, Never>(limit: 8)
         private let descriptor: CInt
         private var sessions: [QUICSession] = []
+        /// Connections whose handshakes were completed.
+        package private(set) var connections: [any MuxedConnection] = []
+        /// Every session that there was.
+        private var witnesses: [Witness] = []
+
+        private struct Witness {
+            weak var session: QUICSession?
+        }
 
         /// - Parameter channel: stands for the socket's; only its event loop and its closing are of use.
-        package init(channel: any Channel, identity: Identity) throws {
+        package init(channel: any Channel, identity: Identity, windowBudget: MemoryBudget? = nil) throws {
             var bound = quic_address()
             var descriptor: CInt = -1
             let code = withUnsafePointer(to: quic_address(ip: .loopbackV4, port: 0)) { quic_socket_open($0, &descriptor, &bound) }
@@ -35,13 +47,14 @@
             self.endpoint = QUICEndpoint(
                 channel: channel, descriptor: descriptor, address: bound, arrivals: self.arrivals,
                 executor: EventLoopTaskExecutor(channel.eventLoop), credentials: identity.credentials, configuration: QUICConfiguration(),
-                windowBudget: nil, logger: Logger(label: "feed", factory: { _ in SwiftLogNoOpLogHandler() }))
+                windowBudget: windowBudget, logger: Logger(label: "feed", factory: { _ in SwiftLogNoOpLogHandler() }))
         }
 
         /// Ends every connection, and lets go of the socket; what lingers does so until the event loop's time has passed.
         package func finish() {
             for session in self.sessions { session.abandon() }
             self.sessions = []
+            self.connections = []
             self.endpoint.sender.close()
             quic_socket_close(self.descriptor)
         }
@@ -59,25 +72,42 @@
         package func decide(accepting isWelcome: Bool) {
             guard let arrival = self.arrivals.poll() else { return }
             guard isWelcome else { return arrival.refuseOnLoop() }
-            let ready = self.endpoint.eventLoop.makePromise(of: QUICConnection.self)
-            ready.futureResult.whenFailure { _ in }
-            if let session = self.endpoint.accept(arrival, ready: ready) { self.sessions.append(session) }
+            self.keep(self.endpoint.accept(arrival, ready: self.expectConnection()))
         }
 
         /// Dials a loopback port, where nobody answers but the caller.
         package func dial(port: UInt16) {
-            let ready = self.endpoint.eventLoop.makePromise(of: QUICConnection.self)
-            ready.futureResult.whenFailure { _ in }
             let remote = quic_address(ip: .loopbackV4, port: port)
-            if let session = self.endpoint.dial(remote, from: self.endpoint.address, expecting: nil, ready: ready) {
-                self.sessions.append(session)
-            }
+            self.keep(self.endpoint.dial(remote, from: self.endpoint.address, expecting: nil, ready: self.expectConnection()))
         }
+
+        private func expectConnection() -> EventLoopPromise<QUICConnection> {
+            let ready = self.endpoint.eventLoop.makePromise(of: QUICConnection.self)
+            ready.futureResult.assumeIsolated().whenSuccess { self.connections.append($0) }
+            return ready
+        }
+
+        private func keep(_ session: QUICSession?) {
+            guard let session else { return }
+            self.sessions.append(session)
+            self.witnesses.append(Witness(session: session))
+        }
+
+        /// Every connection is left as its application leaves it.
+        package func close(_ code: ConnectionErrorCode, grace: TimeAmount) {
+            for session in self.sessions { session.close(code, grace: grace) }
+        }
+
+        /// Where the connections' tasks run.
+        package var executor: EventLoopTaskExecutor { self.endpoint.executor }
 
         /// Time passes for every connection.
         package func expire() {
             for session in self.sessions { session.expire() }
         }
+
+        /// Sessions that somebody holds on to, and connection ids that lead somewhere: none, a while after ``finish()``.
+        package var remains: Int { self.witnesses.count { $0.session != nil } + self.endpoint.router.count }
 
         /// The connection ids that lead somewhere, in the order of their bytes.
         package var ids: [QUICConnectionID] {
