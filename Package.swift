@@ -31,14 +31,15 @@ let libcares = Target.Dependency.target(name: "CCAres", condition: .when(traits:
 let libcrypto = Target.Dependency.target(name: "CLibcrypto", condition: .when(traits: ["OpenSSL"]))
 let ngtcp2 = Target.Dependency.target(name: "CNgtcp2Shim", condition: .when(traits: ["QUIC"]))
 
-// Debian packages ngtcp2 with GnuTLS, Homebrew with OpenSSL; the shim speaks to either.
+// Debian packages ngtcp2 with GnuTLS, Homebrew with OpenSSL; the shim speaks to either. P2P_QUIC_TLS names the other one of them.
 #if os(macOS)
-    let ngtcp2Libraries = ["ngtcp2_crypto_ossl", "ngtcp2", "ssl", "crypto"]
-    let ngtcp2Package = "libngtcp2_crypto_ossl"
+    let ngtcp2UsesOpenSSL = Context.environment["P2P_QUIC_TLS"] != "gnutls"
 #else
-    let ngtcp2Libraries = ["ngtcp2_crypto_gnutls", "ngtcp2", "gnutls"]
-    let ngtcp2Package = "libngtcp2_crypto_gnutls"
+    let ngtcp2UsesOpenSSL = Context.environment["P2P_QUIC_TLS"] == "openssl"
 #endif
+let ngtcp2Package = ngtcp2UsesOpenSSL ? "libngtcp2_crypto_ossl" : "libngtcp2_crypto_gnutls"
+let ngtcp2Libraries =
+    ngtcp2UsesOpenSSL ? ["ngtcp2_crypto_ossl", "ngtcp2", "ssl", "crypto"] : ["ngtcp2_crypto_gnutls", "ngtcp2", "gnutls"]
 
 /// What P2PCore and the primitives below it are called in a dependency list.
 let core: [Target.Dependency] = ["P2PCore", "P2PMultiaddr", "P2PIdentity", "P2PMultiformats", nioCore, logging]
@@ -127,7 +128,7 @@ let package = Package(
         room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PCertificate", "P2PNames"]),
         .target(
             name: "CNgtcp2Shim", dependencies: [.target(name: "CNgtcp2", condition: .when(traits: ["QUIC"]))],
-            path: "Sources/Transports/CNgtcp2Shim",
+            path: "Sources/Transports/CNgtcp2Shim", cSettings: ngtcp2UsesOpenSSL ? [.define("QUIC_TLS_OPENSSL")] : [],
             linkerSettings: ngtcp2Libraries.map { .linkedLibrary($0, .when(traits: ["QUIC"])) }),
         .systemLibrary(
             name: "CNgtcp2", path: "Sources/Transports/CNgtcp2", pkgConfig: ngtcp2Package,

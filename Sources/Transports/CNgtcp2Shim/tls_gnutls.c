@@ -1,6 +1,6 @@
 #include "internal.h"
 
-#if __has_include(<ngtcp2/ngtcp2.h>) && __has_include(<ngtcp2/ngtcp2_crypto_gnutls.h>)
+#if !defined(QUIC_TLS_OPENSSL) && __has_include(<ngtcp2/ngtcp2.h>) && __has_include(<ngtcp2/ngtcp2_crypto_gnutls.h>)
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>

@@ -1,6 +1,6 @@
 #include "internal.h"
 
-#if __has_include(<ngtcp2/ngtcp2.h>) && !__has_include(<ngtcp2/ngtcp2_crypto_gnutls.h>) && __has_include(<ngtcp2/ngtcp2_crypto_ossl.h>)
+#if defined(QUIC_TLS_OPENSSL) && __has_include(<ngtcp2/ngtcp2.h>) && __has_include(<ngtcp2/ngtcp2_crypto_ossl.h>)
 
 #include <ngtcp2/ngtcp2_crypto_ossl.h>
 #include <openssl/rand.h>
@@ -27,12 +27,25 @@ bool quic_random(uint8_t *bytes, size_t length) { return RAND_bytes(bytes, (int)
 
 const char *quic_tls_name(void) { return "OpenSSL"; }
 
+/// Without the extension ALPN, from a client or from a server, the library goes on without it.
+static bool has_agreed(const SSL *ssl) {
+    const unsigned char *chosen = NULL;
+    unsigned int length = 0;
+    SSL_get0_alpn_selected(ssl, &chosen, &length);
+    return length == protocols[0] && memcmp(chosen, protocols + 1, length) == 0;
+}
+
 /// Asks the owner about the peer's certificate in place of OpenSSL's own path building.
 static int verify(X509_STORE_CTX *store, void *argument) {
     (void)argument;
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     ngtcp2_crypto_conn_ref *reference = SSL_get_app_data(ssl);
     quic_connection *connection = reference->user_data;
+    // What was chosen is known by the time of a certificate.
+    if (!has_agreed(ssl)) {
+        connection->alert = SSL_AD_NO_APPLICATION_PROTOCOL;
+        return 0;
+    }
     X509 *certificate = X509_STORE_CTX_get0_cert(store);
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_untrusted(store);
     uint8_t *der = NULL;
@@ -41,7 +54,8 @@ static int verify(X509_STORE_CTX *store, void *argument) {
     int count = chain == NULL ? 1 : sk_X509_num(chain);
     bool is_good = connection->handlers.certificate(connection->owner, der, (size_t)length, count < 1 ? 1 : (size_t)count);
     OPENSSL_free(der);
-    if (!is_good) X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+    // The one that becomes the alert bad_certificate.
+    if (!is_good) X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
     return is_good ? 1 : 0;
 }
 
