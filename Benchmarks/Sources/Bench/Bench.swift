@@ -6,7 +6,10 @@ struct Bench: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measures swift-p2p on loopback, both ends in this process.",
         discussion: "Figures depend on the machine; compare ratios of one run. See `make bench`.",
-        subcommands: [All.self, Connects.self, Throughput.self, Latency.self, Streams.self, Memory.self, Ceiling.self, WebSockets.self],
+        subcommands: [
+            All.self, Connects.self, Throughput.self, Latency.self, Streams.self, Memory.self, Ceiling.self, WebSockets.self, Serve.self,
+            Load.self,
+        ],
         defaultSubcommand: All.self)
 }
 

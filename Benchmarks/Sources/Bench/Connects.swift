@@ -33,7 +33,7 @@ struct Connects: AsyncParsableCommand {
         }
     }
 
-    private static func connect(_ dialer: PeerHost, to address: Multiaddr, count: Int) async throws -> [Double] {
+    static func connect(_ dialer: PeerHost, to address: Multiaddr, count: Int) async throws -> [Double] {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await dialer.run() }
             await dialer.waitUntilRunning()

@@ -12,8 +12,11 @@ func report(_ name: String, _ value: Double, _ unit: String, _ remark: String = 
     let rounded = (value * scale).rounded() / scale
     let number = digits == 0 ? String(Int(rounded)) : String(rounded)
     print("\(name.padded(to: 44)) \(number.padded(to: 10, left: true)) \(unit.padded(to: 12)) \(remark)")
-    fflush(nil)
+    flushOutput()
 }
+
+/// For whoever reads from a pipe.
+func flushOutput() { fflush(nil) }
 
 extension String {
     fileprivate func padded(to width: Int, left: Bool = false) -> String {

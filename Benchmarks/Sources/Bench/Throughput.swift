@@ -29,16 +29,7 @@ struct Throughput: AsyncParsableCommand {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<streams {
                     group.addTask {
-                        let stream = try await pair.dialer.openStream(on: connection.id, protocols: [Sink.id])
-                        let chunk = ByteBuffer(repeating: 0x5a, count: 65_536)
-                        var left = perStream
-                        while left > 0 {
-                            try await stream.write(chunk)
-                            left -= chunk.readableBytes
-                        }
-                        try await stream.finish()
-                        // The sink answers with one byte once it has read everything.
-                        guard try await stream.readExactly(1) != nil else { throw ExitCode(1) }
+                        try await Sink.fill(try await pair.dialer.openStream(on: connection.id, protocols: [Sink.id]), perStream)
                     }
                 }
                 try await group.waitForAll()
@@ -57,5 +48,17 @@ struct Sink: ProtocolHandler {
     func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
         while try await stream.read() != nil {}
         try await stream.write(ByteBuffer(bytes: [1]))
+    }
+
+    /// Sends so many bytes, and waits until they have been read.
+    static func fill(_ stream: PeerStream, _ count: Int) async throws {
+        let chunk = ByteBuffer(repeating: 0x5a, count: 65_536)
+        var left = count
+        while left > 0 {
+            try await stream.write(chunk)
+            left -= chunk.readableBytes
+        }
+        try await stream.finish()
+        guard try await stream.readExactly(1) != nil else { throw ExitCode(1) }
     }
 }
