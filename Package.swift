@@ -191,7 +191,7 @@ let package = Package(
         .testTarget(name: "P2PTests", dependencies: ["P2P"], path: "Tests/P2PTests", swiftSettings: settings),
         tests("Host", "P2PSwarm", core + [nioPosix, "P2PTesting"]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix, lifecycle]),
-        tests("Discovery", "P2PMDNS", core),
+        tests("Discovery", "P2PMDNS", core + ["P2PTesting"]),
         tests("Discovery", "P2PBootstrap", core),
         tests("Discovery", "P2PResolver", core + [nioPosix]),
         tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PTesting"]),
@@ -201,7 +201,7 @@ let package = Package(
         tests("Protocols", "P2PIdentify", core + ["P2PProtocolTesting", protobuf]),
         tests("Tool", "P2PTool", core + [argumentParser]),
         tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PNames", "P2PMultiaddr", nioCore, nioPosix, nioEmbedded, logging]),
-        tests("Core", "P2PCore", Array(core.dropFirst()) + [nioEmbedded, nioPosix]),
+        tests("Core", "P2PCore", Array(core.dropFirst()) + [nioEmbedded, nioPosix, "P2PTesting"]),
         tests("Core", "P2PNegotiation", core + [nioEmbedded]),
         tests(
             "Core", "P2PPipeline",
@@ -216,7 +216,7 @@ let package = Package(
         tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded]),
         tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
-        tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded]),
+        tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded, "P2PTesting"]),
         tests("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
         tests(
             "Security", "P2PTLS",

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CAllocationCounter
 import P2P
 
 struct Memory: AsyncParsableCommand {
@@ -18,13 +17,9 @@ struct Memory: AsyncParsableCommand {
             try pair.listener.register(Sink())
             var connections: [ConnectionInfo] = []
             for _ in 0..<50 { connections.append(try await pair.connect()) }
-            try await Task.sleep(for: .seconds(1))
-            allocation_trim()
-            let before = residentBytes()
+            let before = try await settledBytes()
             for _ in 0..<count { connections.append(try await pair.connect()) }
-            try await Task.sleep(for: .seconds(1))
-            allocation_trim()
-            let after = residentBytes()
+            let after = try await settledBytes()
             report(
                 "\(stack.label)memory per idle connection, one end", Double(after - before) / Double(2 * count) / 1_024, "KiB",
                 "\(count) connections, both ends here, halved")
@@ -37,10 +32,9 @@ struct Memory: AsyncParsableCommand {
                     streams.append(stream)
                 }
             }
-            try await Task.sleep(for: .seconds(1))
-            allocation_trim()
+            let withStreams = try await settledBytes()
             report(
-                "\(stack.label)memory per idle stream, one end", Double(residentBytes() - after) / Double(2 * streams.count) / 1_024, "KiB",
+                "\(stack.label)memory per idle stream, one end", Double(withStreams - after) / Double(2 * streams.count) / 1_024, "KiB",
                 "\(streams.count) streams, both ends here, halved; with its task")
         }
     }

@@ -1,3 +1,5 @@
+import CAllocationCounter
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -40,4 +42,16 @@ func residentBytes() -> Int {
     let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     let fields = text.split(separator: " ")
     return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+}
+
+/// Bytes of this process that are in memory when it has come to rest: the mean of three seconds, in which each connection keeps itself alive.
+func settledBytes() async throws -> Int {
+    try await Task.sleep(for: .seconds(1))
+    allocation_trim()
+    var sum = 0
+    for _ in 0..<30 {
+        try await Task.sleep(for: .milliseconds(100))
+        sum += residentBytes()
+    }
+    return sum / 30
 }

@@ -268,25 +268,27 @@ quic_connection *quic_connection_new(
     path.local = quic_shim_addr(&options->local_address);
     path.remote = quic_shim_addr(&options->remote_address);
     int result = -1;
-    if (connection->tls != NULL) {
+    connection->memory = quic_memory_new();
+    if (connection->tls != NULL && connection->memory != NULL) {
+        const ngtcp2_mem *memory = quic_memory_functions(connection->memory);
         result = options->is_server
                      ? ngtcp2_conn_server_new(
-                           &connection->conn, &remote, &local, &path, options->version, &callbacks, &settings, &parameters, NULL, connection)
+                           &connection->conn, &remote, &local, &path, options->version, &callbacks, &settings, &parameters, memory, connection)
                      : ngtcp2_conn_client_new(
-                           &connection->conn, &remote, &local, &path, options->version, &callbacks, &settings, &parameters, NULL, connection);
+                           &connection->conn, &remote, &local, &path, options->version, &callbacks, &settings, &parameters, memory, connection);
     }
     if (result != 0) {
         quic_connection_free(connection);
         return NULL;
     }
-    ngtcp2_conn_set_tls_native_handle(connection->conn, quic_tls_handle(connection->tls));
-    if (options->keep_alive > 0) ngtcp2_conn_set_keep_alive_timeout(connection->conn, options->keep_alive);
+    ngtcp2_conn_set_tls_native_handle(awake(connection), quic_tls_handle(connection->tls));
+    if (options->keep_alive > 0) ngtcp2_conn_set_keep_alive_timeout(awake(connection), options->keep_alive);
     return connection;
 }
 
 static void free_tls(quic_connection *connection) {
     if (connection->tls == NULL) return;
-    ngtcp2_conn_set_tls_native_handle(connection->conn, NULL);
+    ngtcp2_conn_set_tls_native_handle(awake(connection), NULL);
     quic_tls_free(connection->tls);
     connection->tls = NULL;
 }
@@ -295,12 +297,24 @@ void quic_connection_free(quic_connection *connection) {
     if (connection == NULL) return;
     if (connection->conn != NULL) {
         free_tls(connection);
-        ngtcp2_conn_del(connection->conn);
+        ngtcp2_conn_del(awake(connection));
     } else if (connection->tls != NULL) {
         quic_tls_free(connection->tls);
     }
+    quic_memory_free(connection->memory);
     free(connection);
 }
+
+bool quic_connection_rest(quic_connection *connection) {
+    if (connection->has_stirred) {
+        connection->has_stirred = false;
+        return false;
+    }
+    if (!connection->is_resting) connection->is_resting = quic_memory_pack(connection->memory) > 0;
+    return true;
+}
+
+bool quic_connection_is_resting(const quic_connection *connection) { return connection->is_resting; }
 
 // MARK: Packets
 
@@ -314,7 +328,7 @@ quic_result quic_connection_read(
     ngtcp2_pkt_info info;
     memset(&info, 0, sizeof info);
     info.ecn = ecn;
-    int result = ngtcp2_conn_read_pkt(connection->conn, &path, &info, packet, length, now);
+    int result = ngtcp2_conn_read_pkt(awake(connection), &path, &info, packet, length, now);
     // Not earlier: the callback that says so runs inside the session.
     if (connection->is_tls_done) free_tls(connection);
     return result_of(connection, result);
@@ -342,7 +356,7 @@ int64_t quic_connection_write(
     uint32_t flags = (is_last ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0) | (may_have_more ? NGTCP2_WRITE_STREAM_FLAG_MORE : 0);
     ngtcp2_ssize stream_bytes = -1;
     ngtcp2_ssize written = ngtcp2_conn_writev_stream(
-        connection->conn, &storage.path, &info, packet, size, &stream_bytes, flags, id, vectors, count, now);
+        awake(connection), &storage.path, &info, packet, size, &stream_bytes, flags, id, vectors, count, now);
     *taken = (int64_t)stream_bytes;
     if (written > 0) {
         copy_route(route, &storage, &info);
@@ -351,14 +365,14 @@ int64_t quic_connection_write(
     return written == 0 ? 0 : result_of(connection, (int)written);
 }
 
-void quic_connection_paced(quic_connection *connection, uint64_t now) { ngtcp2_conn_update_pkt_tx_time(connection->conn, now); }
+void quic_connection_paced(quic_connection *connection, uint64_t now) { ngtcp2_conn_update_pkt_tx_time(awake(connection), now); }
 
 size_t quic_connection_burst(quic_connection *connection) {
-    size_t quantum = ngtcp2_conn_get_send_quantum(connection->conn);
+    size_t quantum = ngtcp2_conn_get_send_quantum(awake(connection));
     return quantum > PTRDIFF_MAX ? 0 : quantum;
 }
 
-size_t quic_connection_packet_size(quic_connection *connection) { return ngtcp2_conn_get_max_tx_udp_payload_size(connection->conn); }
+size_t quic_connection_packet_size(quic_connection *connection) { return ngtcp2_conn_get_max_tx_udp_payload_size(awake(connection)); }
 
 int64_t quic_connection_close(
     quic_connection *connection, quic_route *route, uint8_t *packet, size_t size, bool is_application, uint64_t code, uint64_t now) {
@@ -375,17 +389,17 @@ int64_t quic_connection_close(
     ngtcp2_path_storage_zero(&storage);
     ngtcp2_pkt_info info;
     memset(&info, 0, sizeof info);
-    ngtcp2_ssize written = ngtcp2_conn_write_connection_close(connection->conn, &storage.path, &info, packet, size, &error, now);
+    ngtcp2_ssize written = ngtcp2_conn_write_connection_close(awake(connection), &storage.path, &info, packet, size, &error, now);
     if (written > 0) copy_route(route, &storage, &info);
     return written < 0 ? 0 : written;
 }
 
 uint64_t quic_connection_peer_code(quic_connection *connection, bool *is_application, char *reason, size_t size) {
 #if QUIC_SHIM_IS_1
-    const close_error *error = ngtcp2_conn_get_ccerr(connection->conn);
+    const close_error *error = ngtcp2_conn_get_ccerr(awake(connection));
 #else
     close_error storage;
-    ngtcp2_conn_get_connection_close_error(connection->conn, &storage);
+    ngtcp2_conn_get_connection_close_error(awake(connection), &storage);
     const close_error *error = &storage;
 #endif
     *is_application = close_error_is_application(error);
@@ -399,7 +413,7 @@ uint64_t quic_connection_peer_code(quic_connection *connection, bool *is_applica
 }
 
 uint8_t quic_connection_alert(quic_connection *connection) {
-    return connection->alert != 0 ? connection->alert : ngtcp2_conn_get_tls_alert(connection->conn);
+    return connection->alert != 0 ? connection->alert : ngtcp2_conn_get_tls_alert(awake(connection));
 }
 
 const char *quic_connection_failure(quic_connection *connection) {
@@ -408,56 +422,56 @@ const char *quic_connection_failure(quic_connection *connection) {
 
 // MARK: Time
 
-uint64_t quic_connection_expiry(quic_connection *connection) { return ngtcp2_conn_get_expiry(connection->conn); }
+uint64_t quic_connection_expiry(quic_connection *connection) { return ngtcp2_conn_get_expiry(awake(connection)); }
 
 quic_result quic_connection_expire(quic_connection *connection, uint64_t now) {
-    return result_of(connection, ngtcp2_conn_handle_expiry(connection->conn, now));
+    return result_of(connection, ngtcp2_conn_handle_expiry(awake(connection), now));
 }
 
-uint64_t quic_connection_probe_timeout(quic_connection *connection) { return ngtcp2_conn_get_pto(connection->conn); }
+uint64_t quic_connection_probe_timeout(quic_connection *connection) { return ngtcp2_conn_get_pto(awake(connection)); }
 
 // MARK: Streams
 
 quic_result quic_connection_open_stream(quic_connection *connection, int64_t *id) {
-    return result_of(connection, ngtcp2_conn_open_bidi_stream(connection->conn, id, NULL));
+    return result_of(connection, ngtcp2_conn_open_bidi_stream(awake(connection), id, NULL));
 }
 
 bool quic_connection_is_local(quic_connection *connection, int64_t id) {
-    return ngtcp2_conn_is_local_stream(connection->conn, id) != 0;
+    return ngtcp2_conn_is_local_stream(awake(connection), id) != 0;
 }
 
 void quic_connection_reset(quic_connection *connection, int64_t id, uint64_t code) {
 #if QUIC_SHIM_IS_1
-    (void)ngtcp2_conn_shutdown_stream_write(connection->conn, 0, id, code);
+    (void)ngtcp2_conn_shutdown_stream_write(awake(connection), 0, id, code);
 #else
-    (void)ngtcp2_conn_shutdown_stream_write(connection->conn, id, code);
+    (void)ngtcp2_conn_shutdown_stream_write(awake(connection), id, code);
 #endif
 }
 
 void quic_connection_stop(quic_connection *connection, int64_t id, uint64_t code) {
 #if QUIC_SHIM_IS_1
-    (void)ngtcp2_conn_shutdown_stream_read(connection->conn, 0, id, code);
+    (void)ngtcp2_conn_shutdown_stream_read(awake(connection), 0, id, code);
 #else
-    (void)ngtcp2_conn_shutdown_stream_read(connection->conn, id, code);
+    (void)ngtcp2_conn_shutdown_stream_read(awake(connection), id, code);
 #endif
 }
 
 void quic_connection_credit_stream(quic_connection *connection, int64_t id, uint64_t count) {
-    (void)ngtcp2_conn_extend_max_stream_offset(connection->conn, id, count);
+    (void)ngtcp2_conn_extend_max_stream_offset(awake(connection), id, count);
 }
 
-void quic_connection_credit(quic_connection *connection, uint64_t count) { ngtcp2_conn_extend_max_offset(connection->conn, count); }
+void quic_connection_credit(quic_connection *connection, uint64_t count) { ngtcp2_conn_extend_max_offset(awake(connection), count); }
 
-void quic_connection_admit_stream(quic_connection *connection) { ngtcp2_conn_extend_max_streams_bidi(connection->conn, 1); }
+void quic_connection_admit_stream(quic_connection *connection) { ngtcp2_conn_extend_max_streams_bidi(awake(connection), 1); }
 
 uint64_t quic_connection_round_trip(quic_connection *connection) {
 #if QUIC_SHIM_IS_1
     ngtcp2_conn_info info;
-    ngtcp2_conn_get_conn_info(connection->conn, &info);
+    ngtcp2_conn_get_conn_info(awake(connection), &info);
     return info.smoothed_rtt;
 #else
     ngtcp2_conn_stat info;
-    ngtcp2_conn_get_conn_stat(connection->conn, &info);
+    ngtcp2_conn_get_conn_stat(awake(connection), &info);
     return info.smoothed_rtt;
 #endif
 }
@@ -469,7 +483,7 @@ quic_result quic_connection_migrate(
     path.local = quic_shim_addr(local);
     path.remote = quic_shim_addr(remote);
     // A peer that does not allow it, or has no connection id left for it, changes nothing about the connection.
-    return ngtcp2_conn_initiate_immediate_migration(connection->conn, &path, now) == 0 ? QUIC_OK : QUIC_FAILED;
+    return ngtcp2_conn_initiate_immediate_migration(awake(connection), &path, now) == 0 ? QUIC_OK : QUIC_FAILED;
 }
 
 const char *quic_library(void) { return ngtcp2_version(0)->version_str; }

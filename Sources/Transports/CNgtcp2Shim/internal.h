@@ -13,7 +13,12 @@
 #define QUIC_SHIM_IS_1 (NGTCP2_VERSION_NUM >= 0x010000)
 
 struct quic_connection {
+    /// Only within the library's own calls to us: everything else goes through awake().
     ngtcp2_conn *conn;
+    quic_memory *memory;
+    bool is_resting;
+    /// Something was asked of the connection since it was last asked to rest.
+    bool has_stirred;
     /// The TLS backend finds the connection through this.
     ngtcp2_crypto_conn_ref reference;
     /// The TLS session; freed as soon as the handshake is over, for it is most of a connection's memory.
@@ -26,6 +31,20 @@ struct quic_connection {
     /// The library's own number for the last failure.
     int failure;
 };
+
+/// The library's connection, with its memory in place.
+static inline ngtcp2_conn *awake(quic_connection *connection) {
+    connection->has_stirred = true;
+    if (connection->is_resting) {
+        connection->is_resting = false;
+        quic_memory_unpack(connection->memory);
+        connection->handlers.woken(connection->owner);
+    }
+    return connection->conn;
+}
+
+/// The library's way to the memory of one connection (memory.c).
+const ngtcp2_mem *quic_memory_functions(const quic_memory *memory);
 
 static inline ngtcp2_addr quic_shim_addr(const quic_address *address) {
     ngtcp2_addr result;

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PTesting
 import Testing
 
 @testable import P2PCore

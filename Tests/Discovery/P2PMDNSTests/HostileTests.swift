@@ -2,6 +2,7 @@ import NIOCore
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
+import P2PTesting
 import Testing
 
 @testable import P2PMDNS
@@ -42,7 +43,7 @@ struct HostileTests {
     func garbage() throws {
         var (network, _) = try self.node()
         try network.run(for: .seconds(3))
-        var generator = SplitMix(state: 5)
+        var generator = SeededGenerator(seed: 5)
         for _ in 0..<500 {
             let length = Int.random(in: 0...200, using: &generator)
             network.inject((0..<length).map { _ in .random(in: 0...255, using: &generator) }, from: self.stranger, to: 0)
@@ -185,17 +186,5 @@ struct HostileTests {
         #expect(!prefix.contains(.loopbackV6))
         #expect(MDNSLink.Prefix(address: .loopbackV4, length: 0).contains(IPAddress(v4: .max)))
         #expect(!MDNSLink.Prefix(address: .loopbackV6, length: 128).contains(IPAddress(v6: 0, 2)))
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9e37_79b9_7f4a_7c15
-        var z = self.state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
     }
 }

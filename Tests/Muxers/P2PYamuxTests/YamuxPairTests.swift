@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import P2PCore
+import P2PTesting
 import Testing
 
 @testable import P2PYamux

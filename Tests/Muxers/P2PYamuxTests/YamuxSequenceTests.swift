@@ -1,5 +1,6 @@
 import NIOCore
 import P2PCore
+import P2PTesting
 import Testing
 
 @testable import P2PYamux

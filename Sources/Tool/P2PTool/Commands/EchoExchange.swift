@@ -7,10 +7,15 @@ import Synchronization
 ///
 /// The half-close is sent only once as many bytes have returned as were sent: some peers stop echoing when they see it.
 final class EchoExchange: Sendable {
+    /// Bytes that may be under way at once: some peers throw away what they can't keep up with, py-libp2p over QUIC from 2 MiB on.
+    static let maximumUnderWay: UInt64 = 1_024 * 1_024
+
     private struct State {
         var sent: UInt64 = 0
         var received: UInt64 = 0
         var isAllSent = false
+        /// The sender sleeps until more has come back.
+        var isWaiting = false
         /// The text that returned, for `--message` with `--json`.
         var returned = ByteBuffer()
     }
@@ -28,18 +33,16 @@ final class EchoExchange: Sendable {
 
     /// - Returns: how many bytes went and came back.
     func run(_ watch: StallWatch) async throws -> UInt64 {
-        let (balanced, balance) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let (progress, news) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         watch.setWaiting(false)
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    try await self.send(watch)
-                    self.noteBalance(balance)
-                    for await _ in balanced { break }
-                    try Task.checkCancellation()
+                    try await self.send(watch, progress)
+                    try await self.wait(for: progress) { $0.received == $0.sent }
                     try await self.stream.finish()
                 }
-                group.addTask { try await self.receive(watch, balance) }
+                group.addTask { try await self.receive(watch, news) }
                 defer { group.cancelAll() }
                 // Unlike `waitForAll`, this throws at once.
                 while try await group.next() != nil {}
@@ -50,12 +53,16 @@ final class EchoExchange: Sendable {
         return self.state.withLock { $0.received }
     }
 
-    private func send(_ watch: StallWatch) async throws {
+    private func send(_ watch: StallWatch, _ progress: AsyncStream<Void>) async throws {
         if let message = self.message {
             try await self.send(ByteBuffer(string: message), watch)
         } else {
             let input = StandardInput()
-            while let piece = try await input.next() { try await self.send(piece, watch) }
+            while let piece = try await input.next() {
+                let room = Self.maximumUnderWay - min(UInt64(piece.readableBytes), Self.maximumUnderWay)
+                try await self.wait(for: progress) { $0.sent <= $0.received + room }
+                try await self.send(piece, watch)
+            }
         }
         self.state.withLock { $0.isAllSent = true }
         watch.setWaiting(true)
@@ -69,7 +76,18 @@ final class EchoExchange: Sendable {
         if self.state.withLock({ $0.received == $0.sent }) { watch.setWaiting(false) }
     }
 
-    private func receive(_ watch: StallWatch, _ balance: AsyncStream<Void>.Continuation) async throws {
+    /// Until enough has come back.
+    private func wait(for progress: AsyncStream<Void>, until isEnough: (State) -> Bool) async throws {
+        while !self.state.withLock({ state in
+            state.isWaiting = !isEnough(state)
+            return !state.isWaiting
+        }) {
+            for await _ in progress { break }
+            try Task.checkCancellation()
+        }
+    }
+
+    private func receive(_ watch: StallWatch, _ news: AsyncStream<Void>.Continuation) async throws {
         while let bytes = try await self.stream.read() {
             let surplus = self.state.withLock { state -> UInt64 in
                 state.received += UInt64(bytes.readableBytes)
@@ -82,7 +100,7 @@ final class EchoExchange: Sendable {
             watch.setWaiting(false)
             try await self.deliver(bytes)
             watch.setWaiting(self.state.withLock { $0.isAllSent || $0.received < $0.sent })
-            self.noteBalance(balance)
+            if self.state.withLock({ $0.isWaiting }) { news.yield() }
         }
         let (sent, received, isAllSent) = self.state.withLock { ($0.sent, $0.received, $0.isAllSent) }
         guard isAllSent, received == sent else {
@@ -100,10 +118,6 @@ final class EchoExchange: Sendable {
 
     /// Whether all was sent, and all came back.
     private var isWhole: Bool { self.state.withLock { $0.isAllSent && $0.received == $0.sent } }
-
-    private func noteBalance(_ balance: AsyncStream<Void>.Continuation) {
-        if self.isWhole { balance.yield() }
-    }
 
     func summarize(_ count: UInt64, in time: Duration, with peer: PeerID) async throws {
         let returned = self.state.withLock { $0.returned }

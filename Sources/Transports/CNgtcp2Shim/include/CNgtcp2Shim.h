@@ -80,6 +80,23 @@ size_t quic_write_retry(
 size_t quic_write_refusal(
     uint8_t *destination, size_t size, uint32_t version, const quic_cid *client, const quic_cid *server, uint64_t error);
 
+// MARK: Memory
+
+/// The memory that the library has for one connection. Not for two threads at once.
+typedef struct quic_memory quic_memory;
+/// NULL when there is none.
+quic_memory *quic_memory_new(void);
+/// Nothing that was allocated in it may be in use any more.
+void quic_memory_free(quic_memory *memory);
+void *quic_memory_allocate(size_t size, void *memory);
+void *quic_memory_allocate_zeros(size_t count, size_t size, void *memory);
+void *quic_memory_reallocate(void *block, size_t size, void *memory);
+void quic_memory_release(void *block, void *memory);
+/// Copies together what is not zero in large blocks, and gives their pages back to the system. Until quic_memory_unpack nobody may
+/// look at them. Returns the bytes that are left; 0 when nothing was done, and nothing is to be undone.
+size_t quic_memory_pack(quic_memory *memory);
+void quic_memory_unpack(quic_memory *memory);
+
 // MARK: Connections
 
 /// The certificate and key of this node, and the TLS settings.
@@ -114,6 +131,8 @@ typedef struct quic_handlers {
     void (*reset_token)(void *owner, const uint8_t token[QUIC_RESET_TOKEN_LENGTH], bool is_active);
     /// The peer has proved that it receives at an address that it has moved to.
     void (*path_validated)(void *owner, const quic_address *remote);
+    /// A connection that rested is at work again; see quic_connection_rest.
+    void (*woken)(void *owner);
     /// A line of the library's own log; see `is_logged`.
     void (*logged)(void *owner, const char *line);
 } quic_handlers;
@@ -175,6 +194,10 @@ typedef enum quic_result : int32_t {
 quic_connection *quic_connection_new(
     const quic_options *options, const quic_credentials *credentials, const quic_handlers *handlers, void *owner);
 void quic_connection_free(quic_connection *connection);
+/// Packs the memory of a connection of which nothing was asked since the last call; false when something was. Whatever is asked of
+/// it next wakes it.
+bool quic_connection_rest(quic_connection *connection);
+bool quic_connection_is_resting(const quic_connection *connection);
 
 quic_result quic_connection_read(
     quic_connection *connection, const quic_address *local, const quic_address *remote, uint8_t ecn, const uint8_t *packet,

@@ -43,10 +43,15 @@
             handlers.path_validated = { owner, remote in
                 if let remote { QUICSession.from(owner)?.pathValidated(remote.pointee) }
             }
+            handlers.woken = { QUICSession.from($0)?.woke() }
             handlers.logged = { owner, line in
                 if let line { QUICSession.from(owner)?.log(String(cString: line)) }
             }
             return handlers
+        }
+
+        private func woke() {
+            self.endpoint.woke(self)
         }
 
         private func streamOpened(_ id: Int64) {

@@ -114,6 +114,7 @@
             self.native = quic_connection_new(&options, certificate.pointer, &handlers, owner)
             guard self.native != nil else { return false }
             self.add(id)
+            self.endpoint.woke(self)
             return true
         }
 

@@ -34,6 +34,8 @@
         private nonisolated(unsafe) var touched: [QUICSession] = []
         private nonisolated(unsafe) var waitingForRoom: [QUICSession] = []
         private nonisolated(unsafe) var isPaused = false
+        /// Nil when connections never rest.
+        private nonisolated(unsafe) var rest: QUICRest?
         /// Connections, arrivals and what is left of them.
         private nonisolated(unsafe) var tenants = 0
         /// Connections that are over and for which somebody still answers.
@@ -99,6 +101,7 @@
             self.router = QUICRouter(now: .now())
             self.sender = QUICSender(
                 descriptor: descriptor, isWildcard: self.isWildcard, usesOffload: configuration.usesOffload)
+            self.rest = configuration.restAfter.map { QUICRest(after: $0) }
             self.admission = QUICAdmission(
                 validation: configuration.addressValidation, maximumHandshakes: configuration.maximumHandshakes)
         }
@@ -227,6 +230,20 @@
                 let waiting = self.waitingForRoom
                 self.waitingForRoom = []
                 for session in waiting { session.drain() }
+            }
+        }
+
+        // MARK: Rest
+
+        /// Something is asked of a connection that is new, or that rested.
+        func woke(_ session: QUICSession) {
+            guard let delay = self.rest?.delay, self.rest?.woke(session, at: .now()) == true else { return }
+            self.look(at: .now() + delay)
+        }
+
+        private func look(at time: NIODeadline) {
+            self.eventLoop.scheduleTask(deadline: time) {
+                if let next = self.rest?.look(at: .now()) { self.look(at: next) }
             }
         }
 

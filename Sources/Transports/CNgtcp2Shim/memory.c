@@ -1,0 +1,280 @@
+#include "internal.h"
+
+#if __has_include(<ngtcp2/ngtcp2.h>)
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+// The library asks for most of a connection's memory in blocks of 4 to 12 KiB for many objects each, of which a quiet connection uses
+// a few. Here each block begins on a page of its own in a room of address space that belongs to the connection: pages that are never
+// touched never exist. When the connection rests, what is not zero in the others is copied together and the pages go back to the
+// system; addresses stay as they are, so nothing in them needs to know.
+
+#define PAGE ((size_t)4096)
+/// One bit of a word each.
+#define PAGES 64
+#define ROOM (PAGES * PAGE)
+/// Rooms that are asked of the system at once: address space, not memory.
+#define ROOMS 256
+/// Rooms that keep their pages when a connection ends, for the next: to get pages from the system is a tenth of a handshake's time.
+#define WARM 16
+/// Smaller things share pages in the ordinary way.
+#define SMALLEST (PAGE / 2)
+#define LINE ((size_t)64)
+
+struct quic_memory {
+    ngtcp2_mem functions;
+    /// Address space for large blocks; NULL when all of them are malloc's.
+    uint8_t *room;
+    /// The pages of the room that are taken, and those that may hold something else than zeros; a bit each.
+    uint64_t taken, dirty;
+    /// How many pages the block has that begins at this one.
+    uint8_t counts[PAGES];
+    /// What the pages hold while they are away; NULL while they are here.
+    uint8_t *packed;
+};
+
+// MARK: Rooms
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/// Rooms that nobody lives in; all zeros, without pages.
+static uint8_t **vacant;
+static size_t vacant_count, vacant_capacity;
+/// Rooms that nobody lives in and that have pages, and which of these may hold something else than zeros.
+static struct {
+    uint8_t *room;
+    uint64_t dirty;
+} warm[WARM];
+static size_t warm_count;
+
+/// Makes place in the list of vacant rooms for so many more than there are rooms: to return one never fails.
+static bool reserve_places(size_t count) {
+    static size_t rooms;
+    if (rooms + count > vacant_capacity) {
+        uint8_t **larger = realloc(vacant, (rooms + count) * 2 * sizeof *larger);
+        if (larger == NULL) return false;
+        vacant = larger;
+        vacant_capacity = (rooms + count) * 2;
+    }
+    rooms += count;
+    return true;
+}
+
+static void build_rooms(void) {
+    int flags = MAP_PRIVATE | MAP_ANON;
+#ifdef MAP_NORESERVE
+    flags |= MAP_NORESERVE;
+#endif
+    uint8_t *rooms = mmap(NULL, ROOMS * ROOM, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (rooms == MAP_FAILED) return;
+    if (!reserve_places(ROOMS)) {
+        munmap(rooms, ROOMS * ROOM);
+        return;
+    }
+#ifdef MADV_NOHUGEPAGE
+    (void)madvise(rooms, ROOMS * ROOM, MADV_NOHUGEPAGE);
+#endif
+    for (size_t i = ROOMS; i > 0; i--) vacant[vacant_count++] = rooms + (i - 1) * ROOM;
+}
+
+/// Gives all pages of a room back to the system; they are zeros afterwards.
+static bool clear_room(uint8_t *room) {
+#ifdef __linux__
+    return madvise(room, ROOM, MADV_DONTNEED) == 0;
+#else
+    return mmap(room, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON | MAP_FIXED, -1, 0) != MAP_FAILED;
+#endif
+}
+
+/// NULL where the system has no address space left, or pages too large to be worth it.
+static uint8_t *take_room(uint64_t *dirty) {
+    *dirty = 0;
+    if (sysconf(_SC_PAGESIZE) != (long)PAGE) return NULL;
+    uint8_t *room = NULL;
+    pthread_mutex_lock(&lock);
+    if (warm_count > 0) {
+        warm_count--;
+        room = warm[warm_count].room;
+        *dirty = warm[warm_count].dirty;
+    } else {
+        if (vacant_count == 0) build_rooms();
+        if (vacant_count > 0) room = vacant[--vacant_count];
+    }
+    pthread_mutex_unlock(&lock);
+    return room;
+}
+
+static void return_room(uint8_t *room, uint64_t dirty) {
+    pthread_mutex_lock(&lock);
+    bool is_kept = dirty != 0 && warm_count < WARM;
+    if (is_kept) {
+        warm[warm_count].room = room;
+        warm[warm_count].dirty = dirty;
+        warm_count++;
+    }
+    pthread_mutex_unlock(&lock);
+    // One that can't be cleared is never lived in again.
+    if (is_kept || (dirty != 0 && !clear_room(room))) return;
+    pthread_mutex_lock(&lock);
+    vacant[vacant_count++] = room;
+    pthread_mutex_unlock(&lock);
+}
+
+// MARK: Blocks
+
+static uint64_t mask_of(size_t first, size_t count) {
+    return (count == PAGES ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << first;
+}
+
+/// The first of so many free pages in a row; PAGES when there are none.
+static size_t find_pages(const quic_memory *memory, size_t count) {
+    for (size_t first = 0; first + count <= PAGES; first++) {
+        uint64_t clash = memory->taken & mask_of(first, count);
+        if (clash == 0) return first;
+        first = (size_t)(63 - __builtin_clzll(clash));
+    }
+    return PAGES;
+}
+
+/// All zeros, for what somebody else has left there would be packed with the rest. NULL when the room has no place for it.
+static uint8_t *take_block(quic_memory *memory, size_t size) {
+    if (memory->room == NULL || size < SMALLEST || size > ROOM) return NULL;
+    size_t count = (size + PAGE - 1) / PAGE;
+    size_t first = find_pages(memory, count);
+    if (first == PAGES) return NULL;
+    uint64_t mask = mask_of(first, count);
+    uint8_t *block = memory->room + first * PAGE;
+    for (uint64_t rest = memory->dirty & mask; rest != 0; rest &= rest - 1) {
+        memset(memory->room + (size_t)__builtin_ctzll(rest) * PAGE, 0, PAGE);
+    }
+    memory->taken |= mask;
+    memory->dirty |= mask;
+    memory->counts[first] = (uint8_t)count;
+    return block;
+}
+
+/// The number of a block's first page; PAGES for what is not in the room.
+static size_t page_of(const quic_memory *memory, const void *block) {
+    uintptr_t offset = (uintptr_t)block - (uintptr_t)memory->room;
+    return memory->room != NULL && (uintptr_t)block >= (uintptr_t)memory->room && offset < ROOM ? offset / PAGE : PAGES;
+}
+
+// MARK: What the library calls
+
+void *quic_memory_allocate(size_t size, void *user) {
+    void *block = take_block(user, size);
+    return block != NULL ? block : malloc(size);
+}
+
+void *quic_memory_allocate_zeros(size_t count, size_t size, void *user) {
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total)) return NULL;
+    void *block = take_block(user, total);
+    return block != NULL ? block : calloc(count, size);
+}
+
+void quic_memory_release(void *block, void *user) {
+    quic_memory *memory = user;
+    size_t page = page_of(memory, block);
+    if (page == PAGES) {
+        free(block);
+    } else {
+        memory->taken &= ~mask_of(page, memory->counts[page]);
+    }
+}
+
+void *quic_memory_reallocate(void *block, size_t size, void *user) {
+    quic_memory *memory = user;
+    size_t page = page_of(memory, block);
+    if (page == PAGES) return realloc(block, size);
+    size_t old = memory->counts[page] * PAGE;
+    void *larger = quic_memory_allocate(size, user);
+    if (larger == NULL) return NULL;
+    memcpy(larger, block, old < size ? old : size);
+    quic_memory_release(block, user);
+    return larger;
+}
+
+// MARK: Life
+
+quic_memory *quic_memory_new(void) {
+    quic_memory *memory = calloc(1, sizeof *memory);
+    if (memory == NULL) return NULL;
+    memory->functions = (ngtcp2_mem){
+        memory, quic_memory_allocate, quic_memory_release, quic_memory_allocate_zeros, quic_memory_reallocate};
+    memory->room = take_room(&memory->dirty);
+    return memory;
+}
+
+void quic_memory_free(quic_memory *memory) {
+    if (memory == NULL) return;
+    if (memory->room != NULL) return_room(memory->room, memory->dirty);
+    free(memory->packed);
+    free(memory);
+}
+
+const ngtcp2_mem *quic_memory_functions(const quic_memory *memory) { return &memory->functions; }
+
+// MARK: Rest
+
+/// Which lines of a page are not all zeros, a bit each.
+static uint64_t lines_of(const uint8_t *page) {
+    uint64_t lines = 0;
+    for (size_t i = 0; i < PAGE / LINE; i++) {
+        uint64_t words[LINE / sizeof(uint64_t)], sum = 0;
+        memcpy(words, page + i * LINE, LINE);
+        for (size_t j = 0; j < LINE / sizeof(uint64_t); j++) sum |= words[j];
+        if (sum != 0) lines |= UINT64_C(1) << i;
+    }
+    return lines;
+}
+
+size_t quic_memory_pack(quic_memory *memory) {
+    if (memory->packed != NULL || memory->taken == 0) return 0;
+    uint64_t lines[PAGES];
+    size_t count = 0, size = 0;
+    for (uint64_t rest = memory->taken; rest != 0; rest &= rest - 1) {
+        lines[count] = lines_of(memory->room + (size_t)__builtin_ctzll(rest) * PAGE);
+        size += sizeof *lines + (size_t)__builtin_popcountll(lines[count]) * LINE;
+        count++;
+    }
+    uint8_t *packed = malloc(size);
+    if (packed == NULL) return 0;
+    uint8_t *next = packed;
+    count = 0;
+    for (uint64_t rest = memory->taken; rest != 0; rest &= rest - 1) {
+        const uint8_t *page = memory->room + (size_t)__builtin_ctzll(rest) * PAGE;
+        memcpy(next, &lines[count], sizeof *lines);
+        next += sizeof *lines;
+        for (uint64_t used = lines[count]; used != 0; used &= used - 1, next += LINE) {
+            memcpy(next, page + (size_t)__builtin_ctzll(used) * LINE, LINE);
+        }
+        count++;
+    }
+    if (!clear_room(memory->room)) {
+        free(packed);
+        return 0;
+    }
+    memory->packed = packed;
+    memory->dirty = 0;
+    return size;
+}
+
+void quic_memory_unpack(quic_memory *memory) {
+    const uint8_t *next = memory->packed;
+    for (uint64_t rest = memory->taken; rest != 0; rest &= rest - 1) {
+        uint8_t *page = memory->room + (size_t)__builtin_ctzll(rest) * PAGE;
+        uint64_t lines;
+        memcpy(&lines, next, sizeof lines);
+        next += sizeof lines;
+        for (; lines != 0; lines &= lines - 1, next += LINE) memcpy(page + (size_t)__builtin_ctzll(lines) * LINE, next, LINE);
+    }
+    memory->dirty = memory->taken;
+    free(memory->packed);
+    memory->packed = NULL;
+}
+
+#endif

@@ -1,0 +1,117 @@
+#if QUIC
+    import CNgtcp2Shim
+    import P2PTesting
+    import Testing
+
+    /// The library's memory, against what it must hold.
+    @Suite("The memory of a QUIC connection")
+    struct QUICMemoryTests {
+        /// A block and what was written to it; the rest of it is not looked at.
+        private struct Block {
+            var bytes: UnsafeMutableRawBufferPointer
+            var mark: UInt8
+            /// What was written at both ends, as a sparse user does.
+            var written: Int
+
+            func write() {
+                for offset in self.offsets { self.bytes[offset] = self.mark }
+            }
+
+            var isWhole: Bool { self.offsets.allSatisfy { self.bytes[$0] == self.mark } }
+
+            private var offsets: [Int] {
+                let count = min(self.written, self.bytes.count)
+                return Array(0..<count) + Array(self.bytes.count - count..<self.bytes.count)
+            }
+        }
+
+        @Test("Blocks keep what is in them through any order of taking, growing, returning, packing and unpacking", arguments: [1, 2, 3] as [UInt64])
+        func anyOrder(seed: UInt64) throws {
+            var random = SeededGenerator(seed: seed)
+            let memory = try #require(quic_memory_new())
+            let owner = UnsafeMutableRawPointer(memory)
+            var blocks: [Block] = []
+            var packings = 0
+            for _ in 0..<800 {
+                let size = Int.random(in: 1...20_000, using: &random)
+                switch Int.random(in: 0..<10, using: &random) {
+                case 0..<4 where blocks.count < 40:
+                    let isZero = Bool.random(using: &random)
+                    let base = try #require(
+                        isZero ? quic_memory_allocate_zeros(1, size, owner) : quic_memory_allocate(size, owner))
+                    let bytes = UnsafeMutableRawBufferPointer(start: base, count: size)
+                    if isZero { #expect(bytes.allSatisfy { $0 == 0 }) }
+                    blocks.append(Block(bytes: bytes, mark: .random(in: 1...255, using: &random), written: .random(in: 0...600, using: &random)))
+                    blocks[blocks.count - 1].write()
+                case 4..<7 where !blocks.isEmpty:
+                    let block = blocks.remove(at: Int.random(in: 0..<blocks.count, using: &random))
+                    #expect(block.isWhole)
+                    quic_memory_release(block.bytes.baseAddress, owner)
+                case 7 where !blocks.isEmpty:
+                    let index = Int.random(in: 0..<blocks.count, using: &random)
+                    let larger = blocks[index].bytes.count + size
+                    #expect(blocks[index].isWhole)
+                    let first = blocks[index].bytes.first
+                    let base = try #require(quic_memory_reallocate(blocks[index].bytes.baseAddress, larger, owner))
+                    blocks[index].bytes = UnsafeMutableRawBufferPointer(start: base, count: larger)
+                    #expect(blocks[index].bytes.first == first)
+                    blocks[index].write()
+                default:
+                    if quic_memory_pack(memory) > 0 {
+                        packings += 1
+                        quic_memory_unpack(memory)
+                    }
+                    #expect(blocks.allSatisfy { $0.isWhole })
+                }
+            }
+            #expect(packings > 50)
+            for block in blocks {
+                #expect(block.isWhole)
+                quic_memory_release(block.bytes.baseAddress, owner)
+            }
+            quic_memory_free(memory)
+        }
+
+        @Test("What is packed takes no more than the lines that are not zero")
+        func packed() throws {
+            let memory = try #require(quic_memory_new())
+            let owner = UnsafeMutableRawPointer(memory)
+            #expect(quic_memory_pack(memory) == 0)
+            let sizes = [8_216, 12_184, 7_192]
+            let blocks = try sizes.map { size in try #require(quic_memory_allocate_zeros(1, size, owner)) }
+            for block in blocks { block.storeBytes(of: 7, toByteOffset: 4_000, as: UInt8.self) }
+            // Eight pages of which a word each says what is in them, and three lines.
+            #expect(quic_memory_pack(memory) == 8 * 8 + 3 * 64)
+            // They are away already.
+            #expect(quic_memory_pack(memory) == 0)
+            quic_memory_unpack(memory)
+            for (block, size) in zip(blocks, sizes) {
+                let bytes = UnsafeRawBufferPointer(start: block, count: size)
+                #expect(bytes.enumerated().allSatisfy { $0.element == ($0.offset == 4_000 ? 7 : 0) })
+                quic_memory_release(block, owner)
+            }
+            quic_memory_free(memory)
+        }
+
+        @Test("More than the room holds, and the smallest, come from elsewhere")
+        func overflow() throws {
+            let memory = try #require(quic_memory_new())
+            let owner = UnsafeMutableRawPointer(memory)
+            let blocks = try (0..<100).map { _ in try #require(quic_memory_allocate(16_384, owner)) }
+            #expect(Set(blocks).count == 100)
+            for (index, block) in blocks.enumerated() { block.initializeMemory(as: UInt8.self, repeating: UInt8(index), count: 16_384) }
+            // Sixteen have a place in the room.
+            #expect(quic_memory_pack(memory) == 64 * 8 + 15 * 16_384)
+            quic_memory_unpack(memory)
+            for (index, block) in blocks.enumerated() {
+                #expect(UnsafeRawBufferPointer(start: block, count: 16_384).allSatisfy { $0 == UInt8(index) })
+                quic_memory_release(block, owner)
+            }
+            let small = try #require(quic_memory_allocate(100, owner))
+            #expect(quic_memory_pack(memory) == 0)
+            quic_memory_release(small, owner)
+            #expect(quic_memory_allocate_zeros(Int.max, 16, owner) == nil)
+            quic_memory_free(memory)
+        }
+    }
+#endif

@@ -1,0 +1,118 @@
+#if QUIC
+    import CNgtcp2Shim
+    import NIOCore
+    import P2PCore
+    import P2PMultiaddr
+    import P2PTesting
+    import Testing
+
+    @testable import P2PQUIC
+
+    @Suite("QUIC connections at rest", .timeLimit(.minutes(3)))
+    struct QUICRestTests {
+        /// A node that never asks whether the peer lives.
+        private func node(restingAfter delay: Duration?) async throws -> QUICNode {
+            var configuration = QUICConfiguration.mobile
+            configuration.restAfter = delay
+            configuration.keepAliveInterval = nil
+            return try await QUICNode(configuration)
+        }
+
+        private func isResting(_ connection: QUICConnection) async throws -> Bool? {
+            try await connection.fromSession { session in session.native.map { quic_connection_is_resting($0) } ?? false }
+        }
+
+        private func waitForRest(_ connection: QUICConnection) async throws {
+            while try #require(try await self.isResting(connection)) == false { try await Task.sleep(for: .milliseconds(5)) }
+        }
+
+        @Test("A quiet connection rests, wakes for either side's bytes with all that was under way, and rests again")
+        func wakes() async throws {
+            let pair = try await self.node(restingAfter: .milliseconds(20))
+                .connect(to: try await self.node(restingAfter: .milliseconds(20)))
+            let listener = pair.listener
+            try await pair.dialer.whileEchoing(listener) { dialer in
+                let stream = try await dialer.openStream()
+                for round in 1...3 {
+                    try await stream.write(bytes: [UInt8](repeating: UInt8(round), count: 70_000))
+                    try await self.waitForRest(dialer)
+                    try await self.waitForRest(listener)
+                    #expect(try await stream.readExactly(70_000) == ByteBuffer(repeating: UInt8(round), count: 70_000))
+                }
+                try await self.waitForRest(dialer)
+                try await dialer.echo(1 << 20)
+                try await stream.finish()
+                #expect(try await stream.read() == nil)
+                try await self.waitForRest(dialer)
+                try await self.waitForRest(listener)
+            }
+        }
+
+        @Test("Keep-alive goes on: a connection at rest outlives its idle time")
+        func keepsAlive() async throws {
+            var configuration = QUICConfiguration()
+            configuration.restAfter = .milliseconds(20)
+            configuration.idleTimeout = .seconds(1)
+            configuration.keepAliveInterval = .milliseconds(300)
+            let pair = try await QUICNode(configuration).connect(to: try await QUICNode(configuration))
+            let listener = pair.listener
+            try await pair.dialer.whileEchoing(listener) { dialer in
+                try await Task.sleep(for: .seconds(3))
+                try await self.waitForRest(listener)
+                try await dialer.echo(10_000)
+            }
+        }
+
+        @Test("The end of a connection at rest is told to the peer, which rests too")
+        func ends() async throws {
+            let pair = try await self.node(restingAfter: .milliseconds(20))
+                .connect(to: try await self.node(restingAfter: .milliseconds(20)))
+            try await self.waitForRest(pair.dialer)
+            try await self.waitForRest(pair.listener)
+            await pair.dialer.close(.normal, grace: .zero)
+            var streams = pair.listener.inboundStreams.makeAsyncIterator()
+            do {
+                while try await streams.next() != nil {}
+                Issue.record("it ended without a reason")
+            } catch {
+                #expect(error.code == .closedByPeer)
+            }
+        }
+
+        @Test("One that is told never to rest does not")
+        func never() async throws {
+            let pair = try await self.node(restingAfter: nil).connect(to: try await self.node(restingAfter: .milliseconds(20)))
+            try await self.waitForRest(pair.listener)
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(try await self.isResting(pair.dialer) == false)
+            await pair.dialer.close(.normal, grace: .zero)
+        }
+
+        @Test("Many that fall quiet at once come to rest a few at a time, each of them")
+        func many() async throws {
+            let (dialer, listener) = (try await self.node(restingAfter: .milliseconds(50)), try await self.node(restingAfter: nil))
+            let listening = try await listener.transport.listen(on: try Multiaddr("/ip4/127.0.0.1/udp/0/quic-v1"))
+            let accepting = Task { try await listening.run { arrival in _ = try? await arrival.accept() } }
+            defer { accepting.cancel() }
+            let address = try #require(listening.addresses.first)
+            var connections: [QUICConnection] = []
+            for _ in 0..<QUICRest.turn * 2 + 1 {
+                let options = DialOptions(deadline: .now() + .seconds(30))
+                connections.append(
+                    try #require(try await dialer.transport.dial(address, expecting: listener.peer, options: options) as? QUICConnection))
+            }
+            for connection in connections { try await self.waitForRest(connection) }
+            for connection in connections { await connection.close(.normal, grace: .zero) }
+        }
+
+        @Test("The contract of a muxer is kept by connections that rest whenever they can", arguments: MuxerConformance.Case.allCases)
+        func muxer(_ conformanceCase: MuxerConformance.Case) async throws {
+            var configuration = QUICConfiguration()
+            configuration.restAfter = .zero
+            let settings = configuration
+            try await MuxerConformance {
+                try await QUICNode(settings).connect(to: try await QUICNode(settings))
+            }.run(conformanceCase)
+        }
+    }
+#endif
