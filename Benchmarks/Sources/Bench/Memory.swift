@@ -17,12 +17,16 @@ struct Memory: AsyncParsableCommand {
             try pair.listener.register(Sink())
             var connections: [ConnectionInfo] = []
             for _ in 0..<50 { connections.append(try await pair.connect()) }
-            let before = try await settledBytes()
+            let before = try await Settled()
             for _ in 0..<count { connections.append(try await pair.connect()) }
-            let after = try await settledBytes()
+            let after = try await Settled()
             report(
-                "\(stack.label)memory per idle connection, one end", Double(after - before) / Double(2 * count) / 1_024, "KiB",
+                "\(stack.label)memory per idle connection, one end", Double(after.bytes - before.bytes) / Double(2 * count) / 1_024, "KiB",
                 "\(count) connections, both ends here, halved")
+
+            report(
+                "\(stack.label)processor time of an idle connection, one end",
+                (after.processor - before.processor) / Double(2 * count) * 1_000_000, "µs/s", "of the same connections")
 
             var streams: [PeerStream] = []
             for connection in connections.prefix(20) {
@@ -32,9 +36,10 @@ struct Memory: AsyncParsableCommand {
                     streams.append(stream)
                 }
             }
-            let withStreams = try await settledBytes()
+            let withStreams = try await Settled()
             report(
-                "\(stack.label)memory per idle stream, one end", Double(withStreams - after) / Double(2 * streams.count) / 1_024, "KiB",
+                "\(stack.label)memory per idle stream, one end",
+                Double(withStreams.bytes - after.bytes) / Double(2 * streams.count) / 1_024, "KiB",
                 "\(streams.count) streams, both ends here, halved; with its task")
         }
     }

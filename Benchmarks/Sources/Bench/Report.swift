@@ -44,14 +44,28 @@ func residentBytes() -> Int {
     return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
 }
 
-/// Bytes of this process that are in memory when it has come to rest: the mean of three seconds, in which each connection keeps itself alive.
-func settledBytes() async throws -> Int {
-    try await Task.sleep(for: .seconds(1))
-    allocation_trim()
-    var sum = 0
-    for _ in 0..<30 {
-        try await Task.sleep(for: .milliseconds(100))
-        sum += residentBytes()
+/// Seconds of processor time that this process has used.
+func processorSeconds() -> Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
+
+/// What a process at rest takes: the mean of six seconds, in which each connection keeps itself alive.
+struct Settled {
+    private static let samples = 60
+
+    /// Bytes in memory.
+    let bytes: Int
+    /// Processor seconds in a second.
+    let processor: Double
+
+    init() async throws {
+        try await Task.sleep(for: .seconds(1))
+        allocation_trim()
+        let started = (ContinuousClock.now, processorSeconds())
+        var sum = 0
+        for _ in 0..<Self.samples {
+            try await Task.sleep(for: .milliseconds(100))
+            sum += residentBytes()
+        }
+        self.bytes = sum / Self.samples
+        self.processor = (processorSeconds() - started.1) / ((ContinuousClock.now - started.0) / .seconds(1))
     }
-    return sum / 30
 }

@@ -310,7 +310,9 @@ bool quic_connection_rest(quic_connection *connection) {
         connection->has_stirred = false;
         return false;
     }
-    if (!connection->is_resting) connection->is_resting = quic_memory_pack(connection->memory) > 0;
+    if (connection->is_resting) return true;
+    connection->expiry = ngtcp2_conn_get_expiry(connection->conn);
+    connection->is_resting = quic_memory_pack(connection->memory) > 0;
     return true;
 }
 
@@ -422,7 +424,9 @@ const char *quic_connection_failure(quic_connection *connection) {
 
 // MARK: Time
 
-uint64_t quic_connection_expiry(quic_connection *connection) { return ngtcp2_conn_get_expiry(awake(connection)); }
+uint64_t quic_connection_expiry(quic_connection *connection) {
+    return connection->is_resting ? connection->expiry : ngtcp2_conn_get_expiry(connection->conn);
+}
 
 quic_result quic_connection_expire(quic_connection *connection, uint64_t now) {
     return result_of(connection, ngtcp2_conn_handle_expiry(awake(connection), now));

@@ -17,6 +17,8 @@ struct quic_connection {
     ngtcp2_conn *conn;
     quic_memory *memory;
     bool is_resting;
+    /// When a connection at rest has something to do.
+    uint64_t expiry;
     /// Something was asked of the connection since it was last asked to rest.
     bool has_stirred;
     /// The TLS backend finds the connection through this.

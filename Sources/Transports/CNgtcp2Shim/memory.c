@@ -24,6 +24,8 @@
 /// Smaller things share pages in the ordinary way.
 #define SMALLEST (PAGE / 2)
 #define LINE ((size_t)64)
+/// Pages of which more lines than this are in use stay: they would come back at once, and little would be won.
+#define MOST 32
 
 struct quic_memory {
     ngtcp2_mem functions;
@@ -33,11 +35,16 @@ struct quic_memory {
     uint64_t taken, dirty;
     /// How many pages the block has that begins at this one.
     uint8_t counts[PAGES];
-    /// What the pages hold while they are away; NULL while they are here.
+    /// What the pages that are away hold, and which are not; NULL while all of them are here.
     uint8_t *packed;
+    uint64_t staying;
 };
 
 // MARK: Rooms
+
+static uint64_t mask_of(size_t first, size_t count) {
+    return (count == PAGES ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << first;
+}
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /// Rooms that nobody lives in; all zeros, without pages.
@@ -80,13 +87,23 @@ static void build_rooms(void) {
     for (size_t i = ROOMS; i > 0; i--) vacant[vacant_count++] = rooms + (i - 1) * ROOM;
 }
 
-/// Gives all pages of a room back to the system; they are zeros afterwards.
-static bool clear_room(uint8_t *room) {
+/// Gives pages of a room back to the system; they are zeros afterwards. False when some may be as they were.
+static bool clear_pages(uint8_t *room, uint64_t pages) {
+    bool is_done = true;
+    while (pages != 0) {
+        size_t first = (size_t)__builtin_ctzll(pages);
+        uint64_t after = ~(pages >> first);
+        size_t count = after == 0 ? PAGES : (size_t)__builtin_ctzll(after);
+        if (count > PAGES - first) count = PAGES - first;
 #ifdef __linux__
-    return madvise(room, ROOM, MADV_DONTNEED) == 0;
+        is_done &= madvise(room + first * PAGE, count * PAGE, MADV_DONTNEED) == 0;
 #else
-    return mmap(room, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON | MAP_FIXED, -1, 0) != MAP_FAILED;
+        int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED;
+        is_done &= mmap(room + first * PAGE, count * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
 #endif
+        pages &= ~mask_of(first, count);
+    }
+    return is_done;
 }
 
 /// NULL where the system has no address space left, or pages too large to be worth it.
@@ -117,17 +134,13 @@ static void return_room(uint8_t *room, uint64_t dirty) {
     }
     pthread_mutex_unlock(&lock);
     // One that can't be cleared is never lived in again.
-    if (is_kept || (dirty != 0 && !clear_room(room))) return;
+    if (is_kept || (dirty != 0 && !clear_pages(room, dirty))) return;
     pthread_mutex_lock(&lock);
     vacant[vacant_count++] = room;
     pthread_mutex_unlock(&lock);
 }
 
 // MARK: Blocks
-
-static uint64_t mask_of(size_t first, size_t count) {
-    return (count == PAGES ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << first;
-}
 
 /// The first of so many free pages in a row; PAGES when there are none.
 static size_t find_pages(const quic_memory *memory, size_t count) {
@@ -234,45 +247,54 @@ static uint64_t lines_of(const uint8_t *page) {
 
 size_t quic_memory_pack(quic_memory *memory) {
     if (memory->packed != NULL || memory->taken == 0) return 0;
-    uint64_t lines[PAGES];
-    size_t count = 0, size = 0;
+#ifdef MADV_POPULATE_READ
+    // Pages that were never touched are looked at, too: one by one they cost a fault each.
+    size_t end = (size_t)(PAGES - __builtin_clzll(memory->taken));
+    (void)madvise(memory->room, end * PAGE, MADV_POPULATE_READ);
+#endif
+    uint64_t lines[PAGES], staying = 0;
+    size_t size = 0;
     for (uint64_t rest = memory->taken; rest != 0; rest &= rest - 1) {
-        lines[count] = lines_of(memory->room + (size_t)__builtin_ctzll(rest) * PAGE);
-        size += sizeof *lines + (size_t)__builtin_popcountll(lines[count]) * LINE;
-        count++;
+        size_t page = (size_t)__builtin_ctzll(rest);
+        lines[page] = lines_of(memory->room + page * PAGE);
+        size_t used = (size_t)__builtin_popcountll(lines[page]);
+        if (used > MOST) {
+            staying |= mask_of(page, 1);
+        } else {
+            size += sizeof *lines + used * LINE;
+        }
     }
-    uint8_t *packed = malloc(size);
+    uint8_t *packed = size > 0 ? malloc(size) : NULL;
     if (packed == NULL) return 0;
     uint8_t *next = packed;
-    count = 0;
-    for (uint64_t rest = memory->taken; rest != 0; rest &= rest - 1) {
-        const uint8_t *page = memory->room + (size_t)__builtin_ctzll(rest) * PAGE;
-        memcpy(next, &lines[count], sizeof *lines);
+    for (uint64_t rest = memory->taken & ~staying; rest != 0; rest &= rest - 1) {
+        size_t page = (size_t)__builtin_ctzll(rest);
+        memcpy(next, &lines[page], sizeof *lines);
         next += sizeof *lines;
-        for (uint64_t used = lines[count]; used != 0; used &= used - 1, next += LINE) {
-            memcpy(next, page + (size_t)__builtin_ctzll(used) * LINE, LINE);
+        for (uint64_t used = lines[page]; used != 0; used &= used - 1, next += LINE) {
+            memcpy(next, memory->room + page * PAGE + (size_t)__builtin_ctzll(used) * LINE, LINE);
         }
-        count++;
-    }
-    if (!clear_room(memory->room)) {
-        free(packed);
-        return 0;
     }
     memory->packed = packed;
-    memory->dirty = 0;
+    memory->staying = staying;
+    if (!clear_pages(memory->room, ~staying)) {
+        quic_memory_unpack(memory);
+        return 0;
+    }
+    memory->dirty = staying;
     return size;
 }
 
 void quic_memory_unpack(quic_memory *memory) {
     const uint8_t *next = memory->packed;
-    for (uint64_t rest = memory->taken; rest != 0; rest &= rest - 1) {
+    for (uint64_t rest = memory->taken & ~memory->staying; rest != 0; rest &= rest - 1) {
         uint8_t *page = memory->room + (size_t)__builtin_ctzll(rest) * PAGE;
         uint64_t lines;
         memcpy(&lines, next, sizeof lines);
         next += sizeof lines;
         for (; lines != 0; lines &= lines - 1, next += LINE) memcpy(page + (size_t)__builtin_ctzll(lines) * LINE, next, LINE);
     }
-    memory->dirty = memory->taken;
+    memory->dirty |= memory->taken;
     free(memory->packed);
     memory->packed = NULL;
 }

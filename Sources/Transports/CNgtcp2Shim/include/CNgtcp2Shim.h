@@ -194,8 +194,8 @@ typedef enum quic_result : int32_t {
 quic_connection *quic_connection_new(
     const quic_options *options, const quic_credentials *credentials, const quic_handlers *handlers, void *owner);
 void quic_connection_free(quic_connection *connection);
-/// Packs the memory of a connection of which nothing was asked since the last call; false when something was. Whatever is asked of
-/// it next wakes it.
+/// Packs the memory of a connection of which nothing was asked since the last call; false when something was. What is asked of it
+/// next wakes it.
 bool quic_connection_rest(quic_connection *connection);
 bool quic_connection_is_resting(const quic_connection *connection);
 
@@ -240,6 +240,7 @@ uint8_t quic_connection_alert(quic_connection *connection);
 /// What the library calls the reason for which a call failed last.
 const char *quic_connection_failure(quic_connection *connection);
 
+/// When quic_connection_expire is due; to ask wakes nobody.
 uint64_t quic_connection_expiry(quic_connection *connection);
 quic_result quic_connection_expire(quic_connection *connection, uint64_t now);
 /// The probe timeout, in nanoseconds.

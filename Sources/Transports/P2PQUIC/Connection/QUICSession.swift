@@ -228,7 +228,9 @@
             guard let native = self.native, self.phase != .over else { return }
             self.armed = nil
             let now = self.now
-            if quic_connection_expiry(native) <= now.quicTime {
+            let isDue = quic_connection_expiry(native) <= now.quicTime
+            guard isDue || !quic_connection_is_resting(native) else { return self.rearm() }
+            if isDue {
                 let result = quic_connection_expire(native, now.quicTime)
                 self.afterCallbacks()
                 self.handle(result)

@@ -5,9 +5,9 @@
 
     /// The connections of one socket that are awake. Once nothing was asked of one for a while, the library's memory for it is packed.
     struct QUICRest {
-        /// Connections that are looked at before others have their turn, and how long those have.
+        /// Connections that are looked at in one turn, and the least time between two: others want the loop, too.
         static let turn = 64
-        static let pause = TimeAmount.milliseconds(5)
+        static let pause = TimeAmount.milliseconds(10)
 
         /// How long a connection must be quiet; see ``QUICConfiguration/restAfter``.
         let delay: TimeAmount
@@ -27,12 +27,11 @@
         /// Looks at connections that are due, and says when to look again; nil when all rest.
         mutating func look(at now: NIODeadline) -> NIODeadline? {
             for _ in 0..<Self.turn {
-                guard let first = self.awake.first else { return nil }
-                guard first.due <= now else { return first.due }
+                guard let first = self.awake.first, first.due <= now else { break }
                 self.awake.removeFirst()
                 if !first.session.rest() { self.awake.append((first.session, now + self.delay)) }
             }
-            return self.awake.isEmpty ? nil : now + Self.pause
+            return self.awake.first.map { max($0.due, now + Self.pause) }
         }
     }
 
