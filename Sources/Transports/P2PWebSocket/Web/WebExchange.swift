@@ -42,7 +42,8 @@ struct WebExchange {
         let lengths = Set(self.head.values("content-length"))
         guard lengths.count <= 1, let length = HTTPHead.number(lengths.first ?? "0"), (0...WebLimits.content).contains(length) else {
             try await self.respond(413, fields: [], content: ByteBuffer())
-            throw WebArrivalError(reason: "a request has more than \(WebLimits.content) bytes of content, or does not say in digits how many")
+            throw WebArrivalError(
+                reason: "a request has more than \(WebLimits.content) bytes of content, or does not say in digits how many")
         }
         let promise = self.channel.eventLoop.makePromise(of: ByteBuffer.self)
         let channel = self.channel
