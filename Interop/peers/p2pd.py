@@ -74,7 +74,7 @@ class GoNode:
     name = "go"
     agent = "p2pd/"
 
-    def __init__(self, listen="/ip4/127.0.0.1/tcp/0", *, security="noise", key=None, flags=(), wrapper=()):
+    def __init__(self, listen="/ip4/127.0.0.1/tcp/0", *, security="noise", key=None, flags=(), wrapper=(), echo=echo_handler):
         self.room = pathlib.Path(tempfile.mkdtemp(prefix="p2pd-"))
         self.control = self.room / "control"
         self._log = self.room / "log"
@@ -95,7 +95,7 @@ class GoNode:
         try:
             self.peer, addresses = self._wait_until_ready()
             self.addresses = [f"{address}/p2p/{self.peer}" for address in addresses]
-            self.serve(ECHO, echo_handler)
+            self.serve(ECHO, echo)
         except BaseException:
             self.stop()
             raise
