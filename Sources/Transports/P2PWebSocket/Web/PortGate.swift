@@ -2,7 +2,7 @@ import NIOCore
 import P2PCore
 
 /// Holds a connection's first bytes back until they tell what it is, and until whoever is concerned takes over.
-final class PortGate: ChannelInboundHandler, RemovableChannelHandler {
+final class PortGate: Gate {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
@@ -49,7 +49,6 @@ final class PortGate: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    /// Lets the bytes through to the handlers that stand behind by now, and goes away.
     func open(context: ChannelHandlerContext) {
         let bytes = self.held
         self.held = ByteBuffer()

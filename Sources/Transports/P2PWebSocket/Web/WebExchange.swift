@@ -45,34 +45,8 @@ struct WebExchange {
             throw WebArrivalError(
                 reason: "a request has more than \(WebLimits.content) bytes of content, or does not say in digits how many")
         }
-        let promise = self.channel.eventLoop.makePromise(of: ByteBuffer.self)
-        let channel = self.channel
-        return try await withTaskCancellationHandler {
-            self.behindTheGate(failing: promise) { pipeline in
-                try pipeline.addHandler(WebContentReader(length: length, deadline: deadline, promise: promise))
-            }
-            return try await promise.futureResult.get()
-        } onCancel: {
-            channel.close(promise: nil)
-        }
-    }
-
-    /// Installs handlers behind the gate, if there still is one, opens it, and lets the channel read.
-    private func behindTheGate<Value>(
-        failing promise: EventLoopPromise<Value>, _ install: @escaping @Sendable (ChannelPipeline.SynchronousOperations) throws -> Void
-    ) {
-        let channel = self.channel
-        channel.eventLoop.execute {
-            do {
-                let pipeline = channel.pipeline.syncOperations
-                let gate = try? (pipeline.handler(type: PortGate.self), pipeline.context(handlerType: PortGate.self))
-                try install(pipeline)
-                // Before the gate opens: who has all it needs of what the gate held stops the reading again.
-                try channel.syncOptions?.setOption(.autoRead, value: true)
-                if let gate { gate.0.open(context: gate.1) }
-            } catch {
-                promise.fail(error)
-            }
+        return try await self.channel.behindTheGate { pipeline, promise in
+            try pipeline.addHandler(WebContentReader(length: length, deadline: deadline, promise: promise))
         }
     }
 
@@ -133,17 +107,13 @@ struct WebExchange {
     /// Sends the 101 and lets the application have the bytes behind the request's head.
     private func run(_ response: ByteBuffer, framed: Bool, _ body: @Sendable (WebByteStream) async throws -> Void) async throws {
         try await self.channel.writeAndFlush(response)
-        let promise = self.channel.eventLoop.makePromise(of: NIOAsyncChannel<ByteBuffer, ByteBuffer>.self)
         let channel = self.channel
-        self.behindTheGate(failing: promise) { pipeline in
-            // Once the content was read no gate is left, and its reader holds what came behind.
+        let stream = try await channel.behindTheGate { pipeline, promise in
+            // Once the content was read its reader is the gate, and the head is gone.
             if (try? pipeline.handler(type: WebContentReader.self)) == nil { try pipeline.addHandler(HeadSkipper()) }
-            let leftover = try? (pipeline.handler(type: WebContentReader.self), pipeline.context(handlerType: WebContentReader.self))
             if framed { try pipeline.addHandler(WebSocketHandler(side: .server, pool: RecordPool.of(channel.eventLoop))) }
-            promise.succeed(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
-            if let leftover { leftover.0.release(context: leftover.1) }
+            promise.succeed(try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel))
         }
-        let stream = try await promise.futureResult.get()
         try await stream.executeThenClose { inbound, outbound in
             try await body(WebByteStream(inbound: inbound, outbound: outbound))
         }
@@ -166,67 +136,5 @@ private final class HeadSkipper: ChannelInboundHandler, RemovableChannelHandler 
         self.isDone = true
         if bytes.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(bytes)) }
         context.pipeline.syncOperations.removeHandler(self, promise: nil)
-    }
-}
-
-/// Reads a request's head and content, and keeps what stands behind them.
-final class WebContentReader: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private var reader = HTTPHeadReader()
-    private var hasHead = false
-    private var held = ByteBuffer()
-    private let length: Int
-    private let deadline: NIODeadline
-    private var promise: EventLoopPromise<ByteBuffer>?
-    private var timer: Scheduled<Void>?
-
-    init(length: Int, deadline: NIODeadline, promise: EventLoopPromise<ByteBuffer>) {
-        self.length = length
-        self.deadline = deadline
-        self.promise = promise
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        self.timer = context.eventLoop.scheduleTask(deadline: self.deadline) { bound.value.close(promise: nil) }
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var bytes = self.unwrapInboundIn(data)
-        if !self.hasHead {
-            guard (try? self.reader.received(&bytes)) != nil else { return }
-            self.hasHead = true
-        }
-        self.held.writeBuffer(&bytes)
-        guard let promise = self.promise, let content = self.held.readSlice(length: self.length) else { return }
-        self.promise = nil
-        self.timer?.cancel()
-        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
-        promise.succeed(content)
-    }
-
-    /// Passes on what stood behind the content, and goes away.
-    func release(context: ChannelHandlerContext) {
-        if self.held.readableBytes > 0 {
-            context.fireChannelRead(self.wrapInboundOut(self.held))
-            context.fireChannelReadComplete()
-        }
-        context.pipeline.syncOperations.removeHandler(self, promise: nil)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        self.refuse()
-        context.fireChannelInactive()
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) { self.refuse() }
-
-    private func refuse() {
-        self.timer?.cancel()
-        let promise = self.promise
-        self.promise = nil
-        promise?.fail(WebArrivalError(reason: "a request ended before its content"))
     }
 }

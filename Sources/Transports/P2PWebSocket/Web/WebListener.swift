@@ -98,34 +98,18 @@ struct WebListener: ByteListener {
         let channel = bytes.channel
         let certificate = self.certificate
         do {
-            let outer = try await Self.kind(of: channel, among: self.port.kinds, until: deadline, opening: nil)
+            let kinds = self.port.kinds
+            let outer = try await channel.behindTheGate { pipeline, promise in
+                try pipeline.addHandler(PortGate(kinds, deadline: deadline, promise: promise))
+            }
             guard outer == .tls, let certificate else { return (outer, false) }
-            return (try await Self.kind(of: channel, among: .http, until: deadline, opening: certificate), true)
+            let inner = try await channel.behindTheGate { pipeline, promise in
+                try pipeline.addHandler(certificate.makeHandler())
+                try pipeline.addHandler(PortGate(.http, deadline: deadline, promise: promise))
+            }
+            return (inner, true)
         } catch {
             throw WebArrivalError(reason: "\(error)")
-        }
-    }
-
-    private static func kind(
-        of channel: any Channel, among kinds: PortKinds, until deadline: NIODeadline, opening certificate: ServerCertificate?
-    ) async throws -> PortKind {
-        let promise = channel.eventLoop.makePromise(of: PortKind.self)
-        return try await withTaskCancellationHandler {
-            channel.eventLoop.execute {
-                do {
-                    let pipeline = channel.pipeline.syncOperations
-                    let outer = try? (pipeline.handler(type: PortGate.self), pipeline.context(handlerType: PortGate.self))
-                    if let certificate { try pipeline.addHandler(certificate.makeHandler()) }
-                    try pipeline.addHandler(PortGate(kinds, deadline: deadline, promise: promise))
-                    try channel.syncOptions?.setOption(.autoRead, value: true)
-                    if let outer { outer.0.open(context: outer.1) }
-                } catch {
-                    promise.fail(error)
-                }
-            }
-            return try await promise.futureResult.get()
-        } onCancel: {
-            channel.close(promise: nil)
         }
     }
 }
@@ -152,14 +136,14 @@ private struct OpeningGate: ChannelPreparation {
     func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
         do {
             let pipeline = channel.pipeline.syncOperations
-            let (gate, context) = try (pipeline.handler(type: PortGate.self), pipeline.context(handlerType: PortGate.self))
+            let gate = pipeline.gate
             if let terms {
                 try pipeline.addHandler(
                     DialogueHandler(WebSocketServerHandshake(terms), promise: promise) { WebSocketHandler(side: .server, pool: .of($0)) })
             } else {
                 promise.assumeIsolated().succeed(())
             }
-            gate.open(context: context)
+            try pipeline.open(gate)
         } catch {
             promise.fail(WebSocketError(.closed, "the handshakes can't begin", cause: error).asTransportError)
         }
