@@ -101,13 +101,16 @@ extension PeerHost {
             configuration.proxy.map {
                 ProxiedTransport(through: $0, over: tcp, except: configuration.proxyBypass)
             } ?? tcp
-        let webSocket = WebSocketTransport(over: carrier, configuration: configuration.webSocket, logger: configuration.logger)
+        let webSocket = WebSocketTransport(
+            over: carrier, configuration: configuration.webSocket, gater: configuration.gater, logger: configuration.logger)
         guard configuration.sharesPorts else { return [carrier, webSocket] }
         guard configuration.privateNetworkKey == nil else {
             throw TransportError(
                 .invalidConfiguration, "a private network shares no port: to whoever has no key its first bytes tell nothing apart")
         }
-        return [SharedPortTransport(over: carrier, configuration: configuration.webSocket, logger: configuration.logger), webSocket]
+        let shared = SharedPortTransport(
+            over: carrier, configuration: configuration.webSocket, gater: configuration.gater, logger: configuration.logger)
+        return [shared, webSocket]
     }
 
     private static func security(

@@ -7,16 +7,20 @@ public import P2PPipeline
 public struct WebSocketTransport: ByteTransport {
     private let carrier: any ByteTransport
     private let configuration: WebSocketConfiguration
+    private let gater: any ConnectionGater
     private let trust: ClientTrust
     private let logger: Logger
 
-    /// - Parameter carrier: opens and binds what lies below, such as TCP, or TCP through a proxy.
+    /// - Parameters:
+    ///   - carrier: opens and binds what lies below, such as TCP, or TCP through a proxy.
+    ///   - gater: is asked about each arrival where an application is served; the host asks again about those of libp2p.
     public init(
         over carrier: any ByteTransport, configuration: WebSocketConfiguration = WebSocketConfiguration(),
-        logger: Logger = Logger(label: "p2p.websocket")
+        gater: any ConnectionGater = OpenGater(), logger: Logger = Logger(label: "p2p.websocket")
     ) {
         self.carrier = carrier
         self.configuration = configuration
+        self.gater = gater
         self.trust = ClientTrust(configuration.tls.trust)
         self.logger = logger
     }
@@ -66,14 +70,14 @@ public struct WebSocketTransport: ByteTransport {
             certificate = try ServerCertificate(files, logger: self.logger)
         }
         let carrier = try await self.carrier.bind(to: webSocket.base)
-        guard let handler = self.configuration.handler else {
+        guard self.configuration.handler != nil else {
             return WebSocketListener(carrier: carrier, address: webSocket, terms: terms, certificate: certificate)
         }
         var port = WebListener.Port(kinds: webSocket.isSecure ? .tls : .http)
         if webSocket.isSecure { port.secure = webSocket } else { port.plain = webSocket }
         return WebListener(
             carrier: carrier, port: port, terms: terms, certificate: certificate,
-            site: WebSite(handler, terms: terms, logger: self.logger))
+            site: WebSite(self.configuration, terms: terms, gater: self.gater, logger: self.logger))
     }
 }
 

@@ -57,68 +57,9 @@ struct WebListenerTests {
         }
     }
 
-    /// Listens on a shared port while `body` runs; arrivals of libp2p go to the inbox.
-    private func withPort(
-        _ handler: (any WebHandler)?, showing certificate: CertificateFiles? = nil, origins: [String]? = nil,
-        _ body: @escaping @Sendable ([Multiaddr], Inbox<ByteChannel, Never>) async throws -> Void
-    ) async throws {
-        var configuration = WebSocketConfiguration()
-        configuration.handler = handler
-        configuration.allowedOrigins = origins
-        configuration.tls.certificate = certificate.map { .init(chainFile: $0.chain, keyFile: $0.key) }
-        let listener = try await SharedPortTransport(over: TCPTransport(), configuration: configuration)
-            .bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
-        let arrivals = Inbox<ByteChannel, Never>(limit: 8)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                try await listener.run { bytes in
-                    if arrivals.offer(bytes) { try? await bytes.channel.closeFuture.get() }
-                }
-            }
-            try await body(listener.addresses, arrivals)
-            group.cancelAll()
-        }
-    }
-
-    /// Sends bytes over TCP, in pieces of `step`, and returns what comes back, up to `count` bytes or the end.
-    private func ask(_ address: Multiaddr, _ text: String, count: Int = .max, step: Int = .max) async throws -> String {
-        let port = try #require(address.tcpEndpoint?.port)
-        let stream = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: Int(port)) { channel in
-                channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel) }
-            }
-        return try await stream.executeThenClose { inbound, outbound in
-            var rest = ByteBuffer(string: text)
-            while let piece = rest.readSlice(length: min(step, rest.readableBytes)), piece.readableBytes > 0 {
-                try await outbound.write(piece)
-            }
-            var answer = ""
-            for try await bytes in inbound {
-                answer += String(buffer: bytes)
-                if answer.utf8.count >= count { break }
-            }
-            return answer
-        }
-    }
-
-    /// Runs a channel's preparations.
-    private func prepared(_ bytes: ByteChannel) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
-        let channel = bytes.channel
-        let promise = channel.eventLoop.makePromise(of: NIOAsyncChannel<ByteBuffer, ByteBuffer>.self)
-        try await channel.eventLoop.submit {
-            let prepared = channel.eventLoop.makePromise(of: Void.self)
-            prepared.futureResult.assumeIsolated().whenComplete { result in
-                promise.completeWith(result.flatMap { Result { try NIOAsyncChannel(wrappingChannelSynchronously: channel) } })
-            }
-            bytes.preparations[0].prepare(channel, promise: prepared)
-            try channel.syncOptions?.setOption(.autoRead, value: true)
-        }.get()
-        return try await promise.futureResult.get()
-    }
-
     /// Runs an arrival's preparations and returns its first bytes.
     private func firstBytes(of bytes: ByteChannel, count: Int) async throws -> String {
-        try await self.prepared(bytes).executeThenClose { inbound, _ in
+        try await prepared(bytes).executeThenClose { inbound, _ in
             var text = ""
             for try await bytes in inbound {
                 text += String(buffer: bytes)
@@ -141,7 +82,7 @@ struct WebListenerTests {
 
     @Test("Raw libp2p arrives with its first bytes, and a WebSocket as one; both are announced")
     func libp2p() async throws {
-        try await self.withPort(nil) { addresses, arrivals in
+        try await withPort(nil) { addresses, arrivals in
             #expect(addresses.count == 2)
             #expect(addresses[1] == (try addresses[0].appending(.ws)))
             let options = DialOptions(deadline: .now() + .seconds(10))
@@ -159,50 +100,50 @@ struct WebListenerTests {
 
     @Test("Whoever is not libp2p gets 404 where there is no application")
     func notFound() async throws {
-        try await self.withPort(nil) { addresses, _ in
-            let answer = try await self.ask(addresses[0], "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        try await withPort(nil) { addresses, _ in
+            let answer = try await ask(addresses[0], "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             #expect(answer.hasPrefix("HTTP/1.1 404 "))
-            #expect(try await self.ask(addresses[0], "\u{0}\u{1}") == "")
+            #expect(try await ask(addresses[0], "\u{0}\u{1}") == "")
         }
     }
 
     @Test("An application answers, with the content it was sent")
     func application() async throws {
-        try await self.withPort(App()) { addresses, _ in
-            let answer = try await self.ask(addresses[0], "POST /hello?x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde")
+        try await withPort(App()) { addresses, _ in
+            let answer = try await ask(addresses[0], "POST /hello?x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde")
             #expect(answer.hasPrefix("HTTP/1.1 200 "))
             #expect(answer.contains("X-Method: POST\r\n"))
             #expect(answer.hasSuffix("\r\n\r\nabcde"))
-            #expect(try await self.ask(addresses[0], "GET /no HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 404 "))
+            #expect(try await ask(addresses[0], "GET /no HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 404 "))
             #expect(
-                try await self.ask(addresses[0], "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n").hasPrefix(
+                try await ask(addresses[0], "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n").hasPrefix(
                     "HTTP/1.1 413 "))
             for length in ["-1", "+5", "5,5", "0x5"] {
                 let request = "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\nabcde"
-                #expect(try await self.ask(addresses[0], request).hasPrefix("HTTP/1.1 413 "), "\(length)")
+                #expect(try await ask(addresses[0], request).hasPrefix("HTTP/1.1 413 "), "\(length)")
             }
             #expect(
-                try await self.ask(addresses[0], "POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                try await ask(addresses[0], "POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
                     .hasPrefix("HTTP/1.1 411 "))
         }
     }
 
     @Test("An application takes over a connection after 101, with what came behind the request", arguments: [Int.max, 1, 75, 82])
     func rawUpgrade(step: Int) async throws {
-        try await self.withPort(App()) { addresses, _ in
+        try await withPort(App()) { addresses, _ in
             let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo/1\r\nConnection: Upgrade\r\n\r\n"
-            let answer = try await self.ask(
+            let answer = try await ask(
                 addresses[0], "GET /raw HTTP/1.1\r\nHost: a\r\nUpgrade: echo/1\r\nConnection: upgrade\r\n\r\nplain bytes",
                 count: head.utf8.count + 11, step: step)
             #expect(answer == head + "plain bytes")
-            #expect(try await self.ask(addresses[0], "GET /raw HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 426 "))
+            #expect(try await ask(addresses[0], "GET /raw HTTP/1.1\r\nHost: a\r\n\r\n").hasPrefix("HTTP/1.1 426 "))
         }
     }
 
     @Test("Over TLS the same port serves secure WebSockets, to libp2p and to the application")
     func secure() async throws {
         let files = try CertificateFiles()
-        try await self.withPort(App(), showing: files) { addresses, arrivals in
+        try await withPort(App(), showing: files) { addresses, arrivals in
             #expect(addresses.map { "\($0)".split(separator: "/").dropFirst(4).joined(separator: "/") } == ["", "ws", "tls/ws"])
             var configuration = WebSocketConfiguration()
             configuration.tls.trust = .authorities(pemFile: files.chain)
@@ -219,20 +160,20 @@ struct WebListenerTests {
 
     @Test("Pages of other origins connect neither to the application nor to libp2p, and may still ask for pages")
     func origins() async throws {
-        try await self.withPort(App(), origins: ["https://good.example"]) { addresses, _ in
+        try await withPort(App(), origins: ["https://good.example"]) { addresses, _ in
             let fields = "Host: a\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             for (target, token) in [("/echo", "websocket"), ("/raw", "echo/1"), ("/libp2p", "websocket")] {
                 for origins in ["https://evil.example", "https://good.example\r\nOrigin: https://evil.example"] {
                     let request = "GET \(target) HTTP/1.1\r\n\(fields)Upgrade: \(token)\r\nOrigin: \(origins)\r\n\r\n"
-                    let answer = try await self.ask(addresses[0], request)
+                    let answer = try await ask(addresses[0], request)
                     #expect(answer.hasPrefix("HTTP/1.1 403 "), "\(target) \(origins)")
                 }
             }
             let good = "GET /raw HTTP/1.1\r\n\(fields)Upgrade: echo/1\r\nOrigin: https://good.example\r\n\r\n"
-            let switched = try await self.ask(addresses[0], good, count: 12)
+            let switched = try await ask(addresses[0], good, count: 12)
             #expect(switched.hasPrefix("HTTP/1.1 101"))
             let page = "GET /hello HTTP/1.1\r\nHost: a\r\nOrigin: https://evil.example\r\n\r\n"
-            let answer = try await self.ask(addresses[0], page)
+            let answer = try await ask(addresses[0], page)
             #expect(answer.hasPrefix("HTTP/1.1 200"))
         }
     }
@@ -240,7 +181,7 @@ struct WebListenerTests {
     @Test("What follows a request is not read before the application has answered it")
     func patience() async throws {
         let app = SlowApp()
-        try await self.withPort(app) { addresses, _ in
+        try await withPort(app) { addresses, _ in
             let port = try #require(addresses[0].tcpEndpoint?.port)
             let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(
                 host: "127.0.0.1", port: Int(port)
@@ -277,7 +218,7 @@ struct WebListenerTests {
 
     /// Sends bytes over a dialled WebSocket and returns as many that come back.
     private func echo(_ sent: ByteBuffer, over dialled: ByteChannel) async throws -> ByteBuffer {
-        try await self.prepared(dialled).executeThenClose { inbound, outbound in
+        try await prepared(dialled).executeThenClose { inbound, outbound in
             try await outbound.write(sent)
             var got = ByteBuffer()
             for try await bytes in inbound {
@@ -290,7 +231,7 @@ struct WebListenerTests {
 
     @Test("An application's WebSocket echoes bytes; others stay libp2p's")
     func webSockets() async throws {
-        try await self.withPort(App()) { addresses, arrivals in
+        try await withPort(App()) { addresses, arrivals in
             let options = DialOptions(deadline: .now() + .seconds(10))
             let transport = WebSocketTransport(over: TCPTransport())
             let path = try MultiaddrComponent(.httpPath, text: "echo")

@@ -7,7 +7,8 @@ public import P2PMultiaddr
 public protocol ConnectionGater: Sendable {
     /// Before a dial, for each address.
     func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool
-    /// On an arrival, before any handshake.
+    /// On an arrival, before any handshake. A port on which an application is served, or several protocols are, asks before it knows what
+    /// arrives, too: its address is then that of the carrier, such as `/ip4/…/tcp/…`.
     func mayAccept(from address: Multiaddr) async -> Bool
     /// Once the peer has proved who it is, both ways.
     func mayKeep(_ connection: ConnectionInfo) async -> Bool

@@ -11,15 +11,20 @@ public struct SharedPortTransport: ByteTransport {
     private let carrier: any ByteTransport
     private let webSocket: WebSocketTransport
     private let configuration: WebSocketConfiguration
+    private let gater: any ConnectionGater
     private let logger: Logger
 
-    /// - Parameter carrier: opens and binds what lies below, such as TCP.
+    /// - Parameters:
+    ///   - carrier: opens and binds what lies below, such as TCP.
+    ///   - gater: is asked about each arrival, before it is known what it is; the host asks again about those of libp2p.
     public init(
-        over carrier: any ByteTransport, configuration: WebSocketConfiguration, logger: Logger = Logger(label: "p2p.websocket")
+        over carrier: any ByteTransport, configuration: WebSocketConfiguration, gater: any ConnectionGater = OpenGater(),
+        logger: Logger = Logger(label: "p2p.websocket")
     ) {
         self.carrier = carrier
         self.webSocket = WebSocketTransport(over: carrier, configuration: configuration, logger: logger)
         self.configuration = configuration
+        self.gater = gater
         self.logger = logger
     }
 
@@ -48,6 +53,6 @@ public struct SharedPortTransport: ByteTransport {
         let terms = WebSocketAnswer.Terms(origins: self.configuration.allowedOrigins, fields: self.configuration.responseFields)
         return WebListener(
             carrier: try await self.carrier.bind(to: address), port: port, terms: terms, certificate: certificate,
-            site: WebSite(self.configuration.handler, terms: terms, logger: self.logger))
+            site: WebSite(self.configuration, terms: terms, gater: self.gater, logger: self.logger))
     }
 }

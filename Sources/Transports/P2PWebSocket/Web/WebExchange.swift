@@ -1,18 +1,22 @@
 import NIOCore
 import P2PCore
+import P2PMultiaddr
 import P2PPipeline
 
 /// One request of a connection, and what becomes of it. The gate at the pipeline's end holds the request's bytes.
 struct WebExchange {
     private let bytes: ByteChannel
     private let head: HTTPHead
+    private let limits: WebLimits
 
-    init(_ bytes: ByteChannel, head: HTTPHead) {
+    init(_ bytes: ByteChannel, head: HTTPHead, limits: WebLimits) {
         self.bytes = bytes
         self.head = head
+        self.limits = limits
     }
 
     private var channel: any Channel { self.bytes.channel }
+    var remoteAddress: Multiaddr { self.bytes.remoteAddress }
 
     func request(content: ByteBuffer) throws -> WebRequest {
         let parts = self.head.startLine.split(separator: " ", omittingEmptySubsequences: false)
@@ -40,10 +44,10 @@ struct WebExchange {
             throw WebArrivalError(reason: "a request does not say how long its content is")
         }
         let lengths = Set(self.head.values("content-length"))
-        guard lengths.count <= 1, let length = HTTPHead.number(lengths.first ?? "0"), (0...WebLimits.content).contains(length) else {
+        guard lengths.count <= 1, let length = HTTPHead.number(lengths.first ?? "0"), length <= self.limits.content else {
             try await self.respond(413, fields: [], content: ByteBuffer())
             throw WebArrivalError(
-                reason: "a request has more than \(WebLimits.content) bytes of content, or does not say in digits how many")
+                reason: "a request has more than \(self.limits.content) bytes of content, or does not say in digits how many")
         }
         return try await self.channel.behindTheGate { pipeline, promise in
             try pipeline.addHandler(WebContentReader(length: length, deadline: deadline, promise: promise))
@@ -61,7 +65,7 @@ struct WebExchange {
         if !self.head.startLine.hasPrefix("HEAD ") { response.writeImmutableBuffer(content) }
         // Whoever does not take it keeps neither the place nor the listener's end waiting.
         let channel = self.channel
-        let timer = channel.eventLoop.scheduleTask(in: WebLimits.patience) { channel.close(promise: nil) }
+        let timer = channel.eventLoop.scheduleTask(in: TimeAmount(self.limits.patience)) { channel.close(promise: nil) }
         defer { timer.cancel() }
         try await withTaskCancellationHandler {
             try await channel.writeAndFlush(response)

@@ -57,12 +57,7 @@ struct WebListener: ByteListener {
 
     /// One connection, from its first byte.
     private func receive(_ bytes: ByteChannel, _ onArrival: @escaping @Sendable (ByteChannel) async -> Void) async {
-        guard self.site.waiting.enter() else {
-            self.site.report("\(WebLimits.waiting) connections have not said yet what they are; the next is closed", bytes.remoteAddress)
-            bytes.channel.close(promise: nil)
-            return
-        }
-        let deadline = NIODeadline.now() + WebLimits.patience
+        let deadline = NIODeadline.now() + TimeAmount(self.site.limits.patience)
         do {
             let (kind, isSecure) = try await self.knownKind(of: bytes, until: deadline)
             switch kind {
@@ -87,10 +82,13 @@ struct WebListener: ByteListener {
         }
     }
 
-    /// Gives the place among those who wait back, whatever comes of it.
+    /// Admits the arrival and finds out what it is. Meanwhile it has a place among those who wait.
     private func knownKind(of bytes: ByteChannel, until deadline: NIODeadline) async throws -> (kind: PortKind, isSecure: Bool) {
-        defer { self.site.waiting.leave() }
-        return try await self.look(at: bytes, until: deadline)
+        let place = try self.site.waitingPlace(for: bytes.remoteAddress)
+        try await self.site.askGater(about: bytes.remoteAddress, until: deadline)
+        let kind = try await self.look(at: bytes, until: deadline)
+        _ = consume place
+        return kind
     }
 
     /// Waits for what tells the kind, inside TLS if there is some.

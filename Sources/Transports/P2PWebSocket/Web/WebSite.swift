@@ -10,18 +10,44 @@ final class WebSite: Sendable {
     /// The shortest time between two lines about arrivals that came to nothing.
     private static let reportInterval = TimeAmount.seconds(1)
 
-    let waiting = Places(WebLimits.waiting)
-    private let serving = Places(WebLimits.serving)
+    let limits: WebLimits
+    private let waiting: Places
+    private let serving: Places
     private let handler: (any WebHandler)?
     private let terms: WebSocketAnswer.Terms
+    private let gater: any ConnectionGater
     private let logger: Logger
     private let reported = Mutex(LogInterval(WebSite.reportInterval))
 
     /// - Parameter terms: say whose pages may connect; the path is the application's to look at.
-    init(_ handler: (any WebHandler)?, terms: WebSocketAnswer.Terms, logger: Logger) {
-        self.handler = handler
+    init(_ configuration: WebSocketConfiguration, terms: WebSocketAnswer.Terms, gater: any ConnectionGater, logger: Logger) {
+        let limits = configuration.limits
+        self.limits = limits
+        self.waiting = Places("waiting", limit: limits.waiting, perAddress: limits.waitingPerAddress)
+        self.serving = Places("serving", limit: limits.serving, perAddress: limits.servingPerAddress)
+        self.handler = configuration.handler
         self.terms = terms
+        self.gater = gater
         self.logger = logger
+    }
+
+    /// A place for an arrival that has not said yet what it is.
+    func waitingPlace(for address: Multiaddr) throws(WebArrivalError) -> Reservation {
+        do throws(LimitError) {
+            return try self.waiting.take(for: address)
+        } catch {
+            throw WebArrivalError(reason: "\(error): others have not said yet what they are")
+        }
+    }
+
+    /// Throws unless the gater lets the arrival in.
+    func askGater(about address: Multiaddr, until deadline: NIODeadline) async throws {
+        let gater = self.gater
+        switch try await withDeadline(deadline, { await gater.mayAccept(from: address) }) {
+        case true: return
+        case false: throw WebArrivalError(reason: "the gater refused it")
+        case nil: throw WebArrivalError(reason: "the gater did not decide on it in time")
+        }
     }
 
     /// Says why an arrival came to nothing, not too often.
@@ -38,32 +64,37 @@ final class WebSite: Sendable {
     ) async throws {
         let wantsWebSocket = head.list("upgrade", has: "websocket")
         if self.handler == nil, wantsWebSocket, await orLibp2p() { return }
-        guard self.serving.enter() else {
+        let exchange = WebExchange(bytes, head: head, limits: self.limits)
+        guard try await !self.answer(exchange, wantsWebSocket: wantsWebSocket, until: deadline) else { return }
+        if wantsWebSocket, await orLibp2p() { return }
+        try await exchange.respond(404, fields: [], content: ByteBuffer(string: "404 Not Found\n"))
+    }
+
+    /// Has the application answer, if there is a place for one more; false where it does not.
+    private func answer(_ exchange: WebExchange, wantsWebSocket: Bool, until deadline: NIODeadline) async throws -> Bool {
+        let place: Reservation
+        do throws(LimitError) {
+            place = try self.serving.take(for: exchange.remoteAddress)
+        } catch {
             // The application's guests keep nobody from libp2p.
-            if wantsWebSocket, await orLibp2p() { return }
-            throw WebArrivalError(reason: "\(WebLimits.serving) connections are served already")
+            if wantsWebSocket { return false }
+            throw WebArrivalError(reason: "\(error): others are served")
         }
-        var isServing = true
-        defer { if isServing { self.serving.leave() } }
-        let exchange = WebExchange(bytes, head: head)
         try await exchange.checkOrigin(self.terms)
         // A WebSocket's request has no content, and what follows it is not to be touched before libp2p has declined.
         let content = wantsWebSocket ? ByteBuffer() : try await exchange.readContent(until: deadline)
         let request = try exchange.request(content: content)
-        switch await self.handler?.reply(to: request) {
+        let reply = await self.handler?.reply(to: request)
+        switch reply {
         case .response(let status, let fields, let content):
             try await exchange.respond(status, fields: fields, content: content)
         case .webSocket(let fields, let body):
             try await exchange.becomeWebSocket(fields: fields, body)
         case .upgrade(let token, let fields, let body):
             try await exchange.upgrade(to: token, fields: fields, body)
-        case nil:
-            if wantsWebSocket {
-                isServing = false
-                self.serving.leave()
-                if await orLibp2p() { return }
-            }
-            try await exchange.respond(404, fields: [], content: ByteBuffer(string: "404 Not Found\n"))
+        case nil: break
         }
+        _ = consume place
+        return reply != nil
     }
 }

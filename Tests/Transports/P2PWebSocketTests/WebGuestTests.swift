@@ -1,0 +1,155 @@
+import NIOCore
+import NIOPosix
+import P2PCore
+import P2PMultiaddr
+import P2PPipeline
+import P2PTCP
+import Synchronization
+import Testing
+
+@testable import P2PWebSocket
+
+@Suite("Those who are no peers", .timeLimit(.minutes(1)))
+struct WebGuestTests {
+    private static let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    private static let webSocket = """
+        GET /echo HTTP/1.1\r
+        Host: a\r
+        Upgrade: websocket\r
+        Connection: Upgrade\r
+        Sec-WebSocket-Version: 13\r
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+        \r
+
+        """
+
+    /// Answers everything, and remembers who asked.
+    private final class App: WebHandler {
+        let guests = Inbox<Multiaddr, Never>(limit: 64)
+        let size: Int
+
+        init(size: Int = 2) { self.size = size }
+
+        func reply(to request: WebRequest) async -> WebReply? {
+            _ = self.guests.offer(request.remoteAddress)
+            guard request.wantsWebSocket else { return .response(status: 200, content: ByteBuffer(repeating: 0x61, count: self.size)) }
+            return .webSocket { stream in
+                for try await bytes in stream.inbound { try await stream.outbound.write(bytes) }
+            }
+        }
+    }
+
+    // MARK: Places
+
+    private final class Place: Sendable {
+        let reservation: Reservation
+
+        init(_ reservation: consuming Reservation) { self.reservation = reservation }
+    }
+
+    private func addresses(_ texts: String...) throws -> [Multiaddr] { try texts.map { try Multiaddr("\($0)/tcp/1") } }
+
+    @Test("One address gets some of the places, loopback any, and what is given back is free")
+    func places() throws {
+        let places = Places("waiting", limit: 4, perAddress: 2)
+        let address = try self.addresses("/ip4/192.0.2.1", "/ip4/192.0.2.2", "/ip6/2001:db8::1", "/ip6/2001:db8::2", "/ip4/127.0.0.1")
+        var held = [Place(try places.take(for: address[0])), Place(try places.take(for: address[0]))]
+        #expect(throws: LimitError(limit: "waitingPerAddress", value: 2)) { _ = try places.take(for: address[0]) }
+        held += [Place(try places.take(for: address[2])), Place(try places.take(for: address[1]))]
+        #expect(throws: LimitError(limit: "waiting", value: 4)) { _ = try places.take(for: address[4]) }
+        held.removeFirst()
+        held.append(Place(try places.take(for: address[3])))
+        held.removeFirst()
+        #expect(throws: LimitError(limit: "waitingPerAddress", value: 2)) { _ = try places.take(for: address[2]) }
+        held.removeAll()
+        held = try (0..<4).map { _ in Place(try places.take(for: address[4])) }
+        #expect(throws: LimitError(limit: "waiting", value: 4)) { _ = try places.take(for: address[0]) }
+    }
+
+    /// Opens a connection that says nothing, and gives it time to arrive.
+    private func silent(_ address: Multiaddr, _ elsewhere: Elsewhere) async throws -> any Channel {
+        let port = try #require(address.tcpEndpoint?.port)
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: Int(port))
+            .get()
+        _ = await elsewhere.arrived.next()
+        return channel
+    }
+
+    @Test("However many of one address are silent, others get in")
+    func waiting() async throws {
+        var limits = WebLimits()
+        (limits.waiting, limits.waitingPerAddress) = (4, 2)
+        let elsewhere = Elsewhere(try Multiaddr("/ip4/192.0.2.1/tcp/1"))
+        try await withPort(App(), limits: limits, over: elsewhere) { addresses, _ in
+            var channels: [any Channel] = []
+            for _ in 0..<6 { channels.append(try await self.silent(addresses[0], elsewhere)) }
+            // All but two are closed.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for channel in channels { group.addTask { try await channel.closeFuture.get() } }
+                for _ in 0..<4 { try await group.next() }
+                elsewhere.move(to: try Multiaddr("/ip4/192.0.2.2/tcp/1"))
+                #expect(try await ask(addresses[0], Self.get).hasPrefix("HTTP/1.1 200 "))
+                for channel in channels { channel.close(promise: nil) }
+            }
+        }
+    }
+
+    @Test("However many guests of one address are served, others are, too")
+    func serving() async throws {
+        var limits = WebLimits()
+        (limits.serving, limits.servingPerAddress) = (4, 1)
+        let elsewhere = Elsewhere(try Multiaddr("/ip4/192.0.2.1/tcp/1"))
+        try await withPort(App(), limits: limits, over: elsewhere) { addresses, _ in
+            try await connect(addresses[0]).executeThenClose { inbound, outbound in
+                try await outbound.write(ByteBuffer(string: Self.webSocket))
+                var isSwitched = false
+                for try await bytes in inbound where String(buffer: bytes).hasPrefix("HTTP/1.1 101 ") {
+                    isSwitched = true
+                    break
+                }
+                #expect(isSwitched)
+                #expect((try? await ask(addresses[0], Self.get)) ?? "" == "")
+                elsewhere.move(to: try Multiaddr("/ip4/192.0.2.2/tcp/1"))
+                #expect(try await ask(addresses[0], Self.get).hasPrefix("HTTP/1.1 200 "))
+            }
+        }
+    }
+
+    // MARK: The gater
+
+    /// Lets one address in; about a second it never decides.
+    private final class Choosy: ConnectionGater {
+        let welcome: Multiaddr
+        let undecided: Multiaddr
+        let asked = Mutex<[Multiaddr]>([])
+
+        init(welcome: Multiaddr, undecided: Multiaddr) { (self.welcome, self.undecided) = (welcome, undecided) }
+
+        func mayAccept(from address: Multiaddr) async -> Bool {
+            self.asked.withLock { $0.append(address) }
+            if address == self.undecided { try? await Task.sleep(for: .seconds(3_600)) }
+            return address == self.welcome
+        }
+    }
+
+    @Test("The gater is asked on the address before the application gets a guest, or anybody a handshake", arguments: [false, true])
+    func gater(isSecure: Bool) async throws {
+        let address = try self.addresses("/ip4/192.0.2.1", "/ip4/192.0.2.2", "/ip4/192.0.2.3")
+        let gater = Choosy(welcome: address[0], undecided: address[2])
+        let (app, elsewhere) = (App(), Elsewhere(address[0]))
+        var limits = WebLimits()
+        limits.patience = .milliseconds(500)
+        let files = isSecure ? try CertificateFiles() : nil
+        try await withPort(app, showing: files, limits: limits, over: elsewhere, gater: gater) { addresses, _ in
+            for (index, remote) in address.enumerated() {
+                elsewhere.move(to: remote)
+                // Of TLS, an alert would come.
+                let nonsense = "\u{16}\u{3}\u{1}\u{0}\u{4}\u{63}\u{0}\u{0}\u{0}"
+                let answer = (try? await ask(addresses[0], isSecure ? nonsense : Self.get)) ?? ""
+                #expect(answer.isEmpty == (index > 0), "\(remote): \(answer)")
+            }
+        }
+        #expect(gater.asked.withLock { $0 } == address)
+        #expect(Array(app.guests.drain()) == (isSecure ? [] : [address[0]]))
+    }
+}
