@@ -113,6 +113,14 @@ class TestOnePort:
             assert answer.partition(b"\r\n\r\n")[2] == b"\x82\x05hello"
 
 
+    def test_a_refusal_arrives_though_nobody_read_what_was_sent(self, start, files):
+        daemon = start(options=["--share-port", "--web-echo", "/echo"])
+        content = bytes(8 * 1024 * 1024)
+        with secured(daemon.endpoint, files[0]) as link:
+            link.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+            assert read_until(link, lambda data: b"\r\n\r\n" in data).startswith(b"HTTP/1.1 413 ")
+
+
 class TestTrust:
     def test_by_default_it_is_the_systems(self, start):
         daemon = start("/ip4/127.0.0.1/tcp/0/tls/ws")

@@ -66,6 +66,10 @@ class TestFirstBytes:
         data = f"POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n".encode()
         assert say(attack.endpoint, data).startswith(b"HTTP/1.1 " + status)
 
+    def test_a_refusal_arrives_though_nobody_read_the_content(self, attack):
+        data = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n" + bytes(8 * 1024 * 1024)
+        assert say(attack.endpoint, data).startswith(b"HTTP/1.1 413 ")
+
     def test_one_byte_at_a_time(self, attack):
         with Link(attack.endpoint) as link:
             link.send_by_the_byte(request("AAAAAAAAAAAAAAAAAAAAAA=="))

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOEmbedded
 import NIOPosix
 import P2PCore
 import P2PMultiaddr
@@ -8,6 +9,12 @@ import Synchronization
 import Testing
 
 @testable import P2PWebSocket
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#endif
 
 @Suite("Those who are no peers", .timeLimit(.minutes(1)))
 struct WebGuestTests {
@@ -151,5 +158,112 @@ struct WebGuestTests {
         }
         #expect(gater.asked.withLock { $0 } == address)
         #expect(Array(app.guests.drain()) == (isSecure ? [] : [address[0]]))
+    }
+
+    // MARK: Last answers
+
+    @Test("A refusal arrives though much was sent that nobody read")
+    func refusals() async throws {
+        try await withPort(App()) { addresses, _ in
+            let length = 8 * 1_024 * 1_024
+            let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n" + String(repeating: "x", count: length)
+            for _ in 0..<5 {
+                let answer = try await ask(addresses[0], request)
+                #expect(answer.hasPrefix("HTTP/1.1 413 "))
+                #expect(answer.hasSuffix("\r\n\r\n"))
+            }
+        }
+    }
+
+    /// Counts what arrives.
+    private final class ByteCounter: ChannelInboundHandler, Sendable {
+        typealias InboundIn = ByteBuffer
+        let count = Mutex(0)
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            self.count.withLock { $0 += self.unwrapInboundIn(data).readableBytes }
+        }
+    }
+
+    /// Asks, and reads the answer only when it is told to.
+    private func reader(_ address: Multiaddr, _ counter: ByteCounter) async throws -> any Channel {
+        let port = try #require(address.tcpEndpoint?.port)
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.autoRead, value: false)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 * 1_024))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(counter) }
+            }
+            .connect(host: "127.0.0.1", port: Int(port)).get()
+        try await channel.writeAndFlush(ByteBuffer(string: Self.get))
+        return channel
+    }
+
+    @Test("An answer that is taken slowly is not cut; one that is not taken is")
+    func slowness() async throws {
+        var limits = WebLimits()
+        limits.patience = .seconds(2)
+        let size = 32 * 1_024 * 1_024
+        let elsewhere = Elsewhere(try Multiaddr("/ip4/192.0.2.1/tcp/1"))
+        try await withPort(App(size: size), limits: limits, over: elsewhere) { addresses, _ in
+            let slow = ByteCounter()
+            let channel = try await self.reader(addresses[0], slow)
+            let reading = channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(30)) { _ in channel.read() }
+            try await channel.closeFuture.get()
+            reading.cancel()
+            #expect(slow.count.withLock { $0 } > size)
+            try await elsewhere.arrived.next()?.closeFuture.get()
+
+            let never = try await self.reader(addresses[0], ByteCounter())
+            try await elsewhere.arrived.next()?.closeFuture.get()
+            try await never.close()
+        }
+    }
+
+    /// Swallows the closing of the output, of which a channel without a socket knows nothing.
+    private final class OutputCloser: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        var hasClosed = false
+
+        func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+            guard mode == .output else { return context.close(mode: mode, promise: promise) }
+            self.hasClosed = true
+            promise?.succeed()
+        }
+    }
+
+    @Test("Behind the last answer a peer may send so much, for so long", arguments: ["bytes", "time", "end", "error"])
+    func lingering(reason: String) throws {
+        let (channel, closer) = (EmbeddedChannel(), OutputCloser())
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let promise = channel.eventLoop.makePromise(of: Void.self)
+        var isOver = false
+        promise.futureResult.assumeIsolated().whenSuccess { isOver = true }
+        try channel.pipeline.syncOperations.addHandlers([
+            closer, LingeringClose(patience: .seconds(5), allowance: 100, promise: promise),
+        ])
+        #expect(closer.hasClosed)
+        for _ in 0..<10 { try channel.writeInbound(ByteBuffer(repeating: 0, count: 10)) }
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(4_999))
+        #expect(!isOver && channel.isActive)
+        switch reason {
+        case "bytes": try channel.writeInbound(ByteBuffer(repeating: 0, count: 1))
+        case "time": channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+        case "error": channel.pipeline.fireErrorCaught(IOError(errnoCode: ECONNRESET, reason: "read"))
+        default: channel.close(promise: nil)
+        }
+        #expect(isOver)
+        #expect(try channel.readInbound(as: ByteBuffer.self) == nil)
+    }
+
+    @Test("Time counts from the last byte that was taken")
+    func progress() {
+        let start = NIODeadline.uptimeNanoseconds(0)
+        var progress = SendProgress(at: start)
+        #expect(progress.pause(unsent: 100, at: start + .seconds(1)) == .zero)
+        #expect(progress.pause(unsent: 100, at: start + .seconds(9)) == .seconds(8))
+        #expect(progress.pause(unsent: 99, at: start + .seconds(10)) == .zero)
+        #expect(progress.pause(unsent: 99, at: start + .seconds(11)) == .seconds(1))
     }
 }

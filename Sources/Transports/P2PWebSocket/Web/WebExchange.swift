@@ -5,6 +5,9 @@ import P2PPipeline
 
 /// One request of a connection, and what becomes of it. The gate at the pipeline's end holds the request's bytes.
 struct WebExchange {
+    /// How often it is looked whether the guest takes any of an answer.
+    private static let progressInterval = TimeAmount.milliseconds(500)
+
     private let bytes: ByteChannel
     private let head: HTTPHead
     private let limits: WebLimits
@@ -33,7 +36,7 @@ struct WebExchange {
         guard !self.head.values("upgrade").isEmpty, let refusal = terms.refusal(ofOriginsOf: self.head),
             case .refuse(let response, let error) = refusal.answer
         else { return }
-        try await self.channel.writeAndFlush(response)
+        try await self.end(with: response)
         throw error
     }
 
@@ -63,16 +66,35 @@ struct WebExchange {
         for field in fields { response.writeString(field.line) }
         response.writeString("\r\n")
         if !self.head.startLine.hasPrefix("HEAD ") { response.writeImmutableBuffer(content) }
-        // Whoever does not take it keeps neither the place nor the listener's end waiting.
+        try await self.end(with: response)
+    }
+
+    /// Sends the last bytes, and ends the connection such that they arrive.
+    private func end(with response: ByteBuffer) async throws {
+        try await self.send(response)
+        let (patience, allowance) = (TimeAmount(self.limits.lingering), self.limits.lingeringContent)
+        try? await self.channel.behindTheGate { pipeline, promise in
+            try pipeline.addHandler(LingeringClose(patience: patience, allowance: allowance, promise: promise))
+        }
+        try? await self.channel.close()
+    }
+
+    /// Returns when the bytes are on their way. Whoever takes none of them any more keeps neither the place nor the listener's end waiting.
+    private func send(_ response: ByteBuffer) async throws {
         let channel = self.channel
-        let timer = channel.eventLoop.scheduleTask(in: TimeAmount(self.limits.patience)) { channel.close(promise: nil) }
-        defer { timer.cancel() }
+        let patience = TimeAmount(self.limits.patience)
+        let progress = NIOLoopBoundBox.makeBoxSendingValue(SendProgress(at: .now()), eventLoop: channel.eventLoop)
+        let interval = Self.progressInterval
+        let looking = channel.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            guard progress.value.pause(unsent: channel.unsentBytes, at: .now()) >= patience else { return }
+            channel.close(promise: nil)
+        }
+        defer { looking.cancel() }
         try await withTaskCancellationHandler {
             try await channel.writeAndFlush(response)
         } onCancel: {
             channel.close(promise: nil)
         }
-        try? await channel.close()
     }
 
     private static func reason(_ status: Int) -> String {
@@ -88,7 +110,7 @@ struct WebExchange {
     func becomeWebSocket(fields: [WebSocketHeaderField], _ body: @Sendable (WebByteStream) async throws -> Void) async throws {
         switch WebSocketAnswer(to: self.head, terms: WebSocketAnswer.Terms(fields: fields)) {
         case .refuse(let response, let error):
-            try await self.channel.writeAndFlush(response)
+            try await self.end(with: response)
             throw error
         case .accept(let response):
             try await self.run(response, framed: true, body)

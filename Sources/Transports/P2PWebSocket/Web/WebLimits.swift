@@ -8,10 +8,14 @@ public struct WebLimits: Sendable, Hashable {
     public var serving = 256
     /// The same, from one address. Behind a proxy in front of the port, all guests have the proxy's address.
     public var servingPerAddress = 64
-    /// How long a connection has to say what it is and to send its request; and to take the answer.
+    /// How long a connection has to say what it is and to send its request; and how long it may take nothing of the answer.
     public var patience = Duration.seconds(10)
     /// Content of a request, in bytes.
     public var content = 1_024 * 1_024
+    /// How long a connection may go on sending behind the last answer, for it to arrive.
+    public var lingering = Duration.seconds(5)
+    /// How many bytes it may send there; they are dropped.
+    public var lingeringContent = 16 * 1_024 * 1_024
 
     /// The defaults.
     public init() {}
