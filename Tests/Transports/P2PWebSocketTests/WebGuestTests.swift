@@ -266,4 +266,106 @@ struct WebGuestTests {
         #expect(progress.pause(unsent: 99, at: start + .seconds(10)) == .zero)
         #expect(progress.pause(unsent: 99, at: start + .seconds(11)) == .seconds(1))
     }
+
+    // MARK: Silence
+
+    @Test("A guest is asked after so long, and given up after as long again; whatever it does puts that off")
+    func silenceMachine() {
+        let start = NIODeadline.uptimeNanoseconds(0)
+        var silence = GuestSilence(limit: .seconds(60), at: start)
+        func look(_ second: Int64, unsent: Int = 0) -> GuestSilence.Verdict {
+            silence.look(at: start + .seconds(second), unsent: unsent)
+        }
+        silence.heardEnough()
+        #expect(look(60) == .wait)
+        #expect(look(200) == .wait)
+        silence.listens(at: start + .seconds(210))
+        silence.listens(at: start + .seconds(220))
+        #expect(silence.deadline == start + .seconds(270))
+        #expect(look(269) == .wait)
+        #expect(look(270) == .ask)
+        #expect(look(329) == .wait)
+        // It takes something.
+        #expect(look(330, unsent: 5) == .wait)
+        #expect(look(390, unsent: 4) == .wait)
+        #expect(look(450, unsent: 4) == .ask)
+        silence.heard(at: start + .seconds(500))
+        #expect(look(510, unsent: 4) == .wait)
+        #expect(look(560, unsent: 4) == .ask)
+        silence.heardEnough()
+        #expect(look(900, unsent: 4) == .wait)
+        silence.listens(at: start + .seconds(900))
+        #expect(look(960, unsent: 4) == .ask)
+        #expect(look(1_020, unsent: 4) == .giveUp)
+    }
+
+    private func guest(_ collector: Collector) throws -> EmbeddedChannel {
+        let (channel, webSocket) = (EmbeddedChannel(), WebSocketHandler(side: .server))
+        try channel.pipeline.syncOperations.addHandlers([
+            GuestSilenceHandler(limit: .seconds(60), webSocket: webSocket, at: channel.embeddedEventLoop.now), webSocket, collector,
+        ])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        return channel
+    }
+
+    @Test("A guest who answers pings stays for ever; one who stops is cut, with a reason")
+    func pings() throws {
+        let collector = Collector()
+        let channel = try self.guest(collector)
+        let ping = ByteBuffer(bytes: [0x89, 0])
+        for _ in 0..<100 {
+            channel.embeddedEventLoop.advanceTime(by: .seconds(60))
+            #expect(try channel.sent() == ping)
+            channel.embeddedEventLoop.advanceTime(by: .seconds(59))
+            try channel.writeInbound(rawFrame(0x8a))
+        }
+        #expect(collector.errors.isEmpty && channel.isActive)
+        channel.embeddedEventLoop.advanceTime(by: .seconds(119))
+        #expect(channel.isActive)
+        channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(!channel.isActive)
+        #expect((collector.errors.first as? WebSocketError)?.code == .closed)
+    }
+
+    @Test("Who is not listened to is not cut, and neither asked")
+    func unread() throws {
+        let collector = Collector()
+        let channel = try self.guest(collector)
+        try channel.writeInbound(rawFrame(0x82, [1]))
+        channel.embeddedEventLoop.advanceTime(by: .hours(1))
+        #expect(try channel.sent().readableBytes == 0)
+        #expect(channel.isActive)
+    }
+
+    @Test("The guest of a WebSocket who does not even answer a ping is cut, whether or not it spoke behind its request", arguments: [0, 3])
+    func silence(count: Int) async throws {
+        var limits = WebLimits()
+        limits.idle = .milliseconds(100)
+        try await withPort(App(), limits: limits) { addresses, _ in
+            var request = ByteBuffer(string: Self.webSocket)
+            request.writeImmutableBuffer(rawFrame(0x82, [UInt8](repeating: 0x61, count: count)))
+            let answer = try await ask(addresses[0], request)
+            #expect(answer.hasPrefix("HTTP/1.1 101 "))
+            #expect(answer.contains("aaa") == (count == 3))
+        }
+    }
+
+    @Test("The guest of a WebSocket who is silent but alive is not cut")
+    func alive() async throws {
+        var limits = WebLimits()
+        limits.idle = .milliseconds(100)
+        try await withPort(App(), limits: limits) { addresses, _ in
+            let path = try MultiaddrComponent(.httpPath, text: "echo")
+            let dialled = try await WebSocketTransport(over: TCPTransport()).connect(
+                to: try addresses[1].appending(path), options: DialOptions(deadline: .now() + .seconds(10)))
+            try await prepared(dialled).executeThenClose { inbound, outbound in
+                try await Task.sleep(for: .milliseconds(1_000))
+                try await outbound.write(ByteBuffer(string: "still here"))
+                for try await bytes in inbound {
+                    #expect(String(buffer: bytes) == "still here")
+                    break
+                }
+            }
+        }
+    }
 }

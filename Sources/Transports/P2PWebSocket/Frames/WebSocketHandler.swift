@@ -178,6 +178,13 @@ final class WebSocketHandler: ChannelDuplexHandler {
         context.flush()
     }
 
+    /// Asks the peer for a sign of life.
+    func ping(context: ChannelHandlerContext) {
+        guard case .open = self.phase else { return }
+        self.endFrame(context: context)
+        context.writeAndFlush(self.wrapOutboundOut(self.writer.frame(.ping, payload: ByteBuffer())), promise: nil)
+    }
+
     // MARK: Closing
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {

@@ -134,10 +134,19 @@ struct WebExchange {
     private func run(_ response: ByteBuffer, framed: Bool, _ body: @Sendable (WebByteStream) async throws -> Void) async throws {
         try await self.channel.writeAndFlush(response)
         let channel = self.channel
+        let idle = self.limits.idle.map { TimeAmount($0) }
         let stream = try await channel.behindTheGate { pipeline, promise in
             // Once the content was read its reader is the gate, and the head is gone.
             if (try? pipeline.handler(type: WebContentReader.self)) == nil { try pipeline.addHandler(HeadSkipper()) }
-            if framed { try pipeline.addHandler(WebSocketHandler(side: .server, pool: RecordPool.of(channel.eventLoop))) }
+            if framed {
+                let webSocket = WebSocketHandler(side: .server, pool: RecordPool.of(channel.eventLoop))
+                if let idle, idle > .zero {
+                    // Below the gate: what it lets through is no sign of life.
+                    let silence = GuestSilenceHandler(limit: idle, webSocket: webSocket, at: channel.eventLoop.now)
+                    try pipeline.addHandler(silence, position: pipeline.gate.map { .before($0) } ?? .last)
+                }
+                try pipeline.addHandler(webSocket)
+            }
             promise.succeed(try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel))
         }
         try await stream.executeThenClose { inbound, outbound in

@@ -44,9 +44,11 @@ public struct WebByteStream: Sendable {
 public enum WebReply: Sendable {
     /// A response with its content; the connection ends behind it.
     case response(status: Int, fields: [WebSocketHeaderField] = [], content: ByteBuffer = ByteBuffer())
-    /// A WebSocket whose binary frames carry a stream of bytes. The connection ends when `body` returns.
+    /// A WebSocket whose binary frames carry a stream of bytes. The connection ends when `body` returns, and when the guest gives no sign of
+    /// life (``WebLimits/idle``).
     case webSocket(fields: [WebSocketHeaderField] = [], body: @Sendable (WebByteStream) async throws -> Void)
-    /// `101 Switching Protocols` to another protocol, and then bytes without frames. The connection ends when `body` returns.
+    /// `101 Switching Protocols` to another protocol, and then bytes without frames. The connection ends when `body` returns;
+    /// it is for `body` to end one that is silent.
     case upgrade(to: WebSocketHeaderField.Token, fields: [WebSocketHeaderField] = [], body: @Sendable (WebByteStream) async throws -> Void)
 }
 

@@ -12,6 +12,9 @@ public struct WebLimits: Sendable, Hashable {
     public var patience = Duration.seconds(10)
     /// Content of a request, in bytes.
     public var content = 1_024 * 1_024
+    /// How long the guest of an application's WebSocket may be silent before it is asked for a sign of life (a ping), and then again before
+    /// it is cut. Nil neither asks nor cuts.
+    public var idle: Duration? = .seconds(60)
     /// How long a connection may go on sending behind the last answer, for it to arrive.
     public var lingering = Duration.seconds(5)
     /// How many bytes it may send there; they are dropped.

@@ -1,0 +1,55 @@
+import NIOCore
+
+/// Tells when a guest that neither says nor takes anything is to be asked for a sign of life, and when it is given up: a value without I/O.
+struct GuestSilence {
+    enum Verdict: Equatable {
+        case wait
+        case ask
+        case giveUp
+    }
+
+    private let limit: TimeAmount
+    private var lastSign: NIODeadline
+    private var unsent = 0
+    private var isListening = true
+    private var wasAsked = false
+
+    /// What the guest says is waited for from the beginning.
+    init(limit: TimeAmount, at now: NIODeadline) {
+        self.limit = limit
+        self.lastSign = now
+    }
+
+    /// When to look next.
+    var deadline: NIODeadline { self.lastSign + self.limit }
+
+    /// What the guest says is waited for again. Unless it is, its silence means nothing.
+    mutating func listens(at now: NIODeadline) {
+        guard !self.isListening else { return }
+        self.isListening = true
+        self.heard(at: now)
+    }
+
+    /// Something came, and nothing more is waited for until the next ``listens(at:)``.
+    mutating func heardEnough() { self.isListening = false }
+
+    /// Something came.
+    mutating func heard(at now: NIODeadline) {
+        self.lastSign = now
+        self.wasAsked = false
+    }
+
+    /// - Parameter unsent: bytes that wait to be sent. As long as they change, the guest takes some.
+    mutating func look(at now: NIODeadline, unsent: Int) -> Verdict {
+        if !self.isListening || unsent != self.unsent {
+            self.unsent = unsent
+            self.heard(at: now)
+            return .wait
+        }
+        guard now >= self.deadline else { return .wait }
+        guard !self.wasAsked else { return .giveUp }
+        self.wasAsked = true
+        self.lastSign = now
+        return .ask
+    }
+}
