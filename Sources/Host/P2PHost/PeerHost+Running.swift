@@ -37,6 +37,7 @@ extension PeerHost: Service {
             for companion in self.registry.companions {
                 group.addTask { await self.counted { await companion(self) } }
             }
+            var lanes = TaskLanes()
             for await job in self.swarm.jobs {
                 switch job {
                 case .dial(let operation):
@@ -44,7 +45,7 @@ extension PeerHost: Service {
                 case .listener(let listener):
                     group.addTask { await self.counted { await self.swarm.serve(listener) } }
                 case .connection(let entry):
-                    group.addTask(executorPreference: entry.connection.executor) {
+                    lanes.addTask(among: self.tasks.load(ordering: .relaxed), in: &group, executorPreference: entry.connection.executor) {
                         await self.counted { await self.serve(entry) }
                     }
                 }

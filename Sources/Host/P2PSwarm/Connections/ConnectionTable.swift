@@ -28,7 +28,11 @@ struct ConnectionTable {
     mutating func insert(_ entry: ConnectionEntry) {
         self.connections[entry.info.id] = entry
         let peer = entry.info.remotePeer
-        let index = entry.info.isLimited ? self.usable[peer]?.count : self.usable[peer]?.firstIndex { $0.info.isLimited }
+        var index: Int?
+        // Those that a relay limits stand at the end.
+        if !entry.info.isLimited, self.usable[peer]?.last?.info.isLimited == true {
+            index = self.usable[peer]?.firstIndex { $0.info.isLimited }
+        }
         self.usable[peer, default: []].insert(entry, at: index ?? self.usable[peer]?.count ?? 0)
     }
 
