@@ -39,12 +39,17 @@ extension PeerHost {
     /// A source of discovery, or the application by other means, has found a peer.
     public func discovered(_ found: DiscoveredPeer) async {
         guard found.peer != self.peerID, !found.addresses.isEmpty else { return }
-        await self.swarm.peerstore.add(
-            Array(found.addresses.prefix(Self.discoveredAddressLimit)), of: found.peer, source: .discovery, timeToLive: found.timeToLive)
+        let addresses = Array(found.addresses.prefix(Self.discoveredAddressLimit))
+        self.swarm.peerstore.later {
+            await $0.add(addresses, of: found.peer, source: .discovery, timeToLive: found.timeToLive)
+        }
         self.swarm.events.post(.discovered(found))
-        guard self.configuration.dialsDiscovered, self.swarm.connection(to: found.peer) == nil else { return }
-        let now = self.swarm.clock.now()
-        self.keeper.found(found.peer, until: now.advanced(by: found.timeToLive), yields: self.peerID > found.peer, now: now)
+        if self.configuration.dialsDiscovered, self.swarm.connection(to: found.peer) == nil {
+            let now = self.swarm.clock.now()
+            self.keeper.found(found.peer, until: now.advanced(by: found.timeToLive), yields: self.peerID > found.peer, now: now)
+        }
+        // A network may bring as many peers as the store keeps up with.
+        await self.swarm.peerstore.settled()
     }
 
     // MARK: Staying connected

@@ -32,26 +32,32 @@ extension PeerHost: PeerIntroducing {
     public func introduced(_ introduction: Introduction, on connection: ConnectionInfo) async {
         guard let entry = self.swarm.connection(connection.id) else { return }
         entry.protocols = Set(introduction.protocols.prefix(Self.toldProtocolLimit))
-        await self.swarm.peerstore.saw(connection.remotePeer)
-        await self.swarm.peerstore.remember(introduction, of: connection.remotePeer)
-        await self.rememberAddresses(of: introduction, by: connection.remotePeer)
+        self.swarm.peerstore.later { [peer = connection.remotePeer] peerstore in
+            await peerstore.saw(peer)
+            await peerstore.remember(introduction, of: peer)
+            await Self.rememberAddresses(of: introduction, by: peer, in: peerstore)
+        }
         if let observed = introduction.observedAddress { self.note(observed.withoutPeerID, by: connection) }
         self.swarm.events.post(.identified(connection, introduction))
+        // A peer may introduce itself as often as the store keeps up with.
+        await self.swarm.peerstore.settled()
     }
 
-    private func rememberAddresses(of introduction: Introduction, by peer: PeerID) async {
-        await self.swarm.peerstore.add(
+    private static func rememberAddresses(of introduction: Introduction, by peer: PeerID, in peerstore: any Peerstore) async {
+        await peerstore.add(
             Array(introduction.listenAddresses.prefix(Self.toldAddressLimit)), of: peer,
-            source: introduction.signedRecord == nil ? .identify : .certified, timeToLive: self.swarm.peerstore.metPeerTimeToLive)
+            source: introduction.signedRecord == nil ? .identify : .certified, timeToLive: peerstore.metPeerTimeToLive)
     }
 
     /// A connection is over: from now on counts for how long its peer's addresses are kept.
-    func renewMemory(of entry: ConnectionEntry) async {
-        let (peerstore, peer) = (self.swarm.peerstore, entry.info.remotePeer)
-        await self.swarm.remember(entry)
+    func renewMemory(of entry: ConnectionEntry) {
         // A peer that was not identified on this connection has told nothing that would be true now.
-        guard entry.protocols != nil, let introduction = await peerstore.introduction(of: peer) else { return }
-        await self.rememberAddresses(of: introduction, by: peer)
+        let isIntroduced = entry.protocols != nil
+        self.swarm.peerstore.later { [info = entry.info] peerstore in
+            await Swarm.remember(info, in: peerstore)
+            guard isIntroduced, let introduction = await peerstore.introduction(of: info.remotePeer) else { return }
+            await Self.rememberAddresses(of: introduction, by: info.remotePeer, in: peerstore)
+        }
     }
 
     /// Counts where a peer sees this node. Only a peer that dialled knows an address that others can dial too: a dialled

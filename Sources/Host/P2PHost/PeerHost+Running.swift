@@ -10,7 +10,8 @@ extension PeerHost: Service {
     /// A graceful shutdown stops listening, says goodbye on every connection at once and gives streams
     /// ``HostConfiguration/shutdownGrace`` to end; then it cancels the handlers. Cancellation leaves out the grace.
     /// Returns when nothing is left: no socket, no connection, no task. It waits for handlers and gaters that ignore their
-    /// cancellation, and for connections of other transports whose close does not return.
+    /// cancellation, and for connections of other transports whose close does not return; for a peerstore that is still being written,
+    /// but no longer than five seconds.
     ///
     /// - Throws: ``HostError/Code/alreadyRun`` the second time.
     public func run() async throws {
@@ -55,6 +56,7 @@ extension PeerHost: Service {
         await self.swarm.stop()
         self.registry.clear()
         self.swarm.events.finish()
+        await self.swarm.peerstore.finish()
     }
 
     /// Says goodbye everywhere; a connection that takes longer than it may is closed without grace.
@@ -98,7 +100,8 @@ extension PeerHost: Service {
         // A close that is under way may have a long grace, and nobody waits for that any more once this task is cancelled.
         if Task.isCancelled || entry.closingCode == nil { await entry.close(Task.isCancelled ? .shutdown : .normal, grace: .zero) }
         self.logger.debug("a connection ended", metadata: ["connection": "\(entry.info)", "reason": "\(reason)"])
-        await self.renewMemory(of: entry)
+        // Not waited for, but asked for first: whoever hears of the end may rely on the peerstore.
+        self.renewMemory(of: entry)
         self.swarm.ended(entry, reason: reason)
     }
 

@@ -34,7 +34,7 @@ public final class PeerHost: Sendable {
     ///   - transports: the first that takes an address gets it.
     ///   - gater: decides who may connect. What it has not decided when the time for the handshakes is over is refused; it is
     ///     cancelled then, and has to return.
-    ///   - peerstore: remembers peers; nil keeps them in memory.
+    ///   - peerstore: remembers peers; nil keeps them in memory. It is written behind: neither dials nor connections wait for it.
     ///   - resolver: looks up `/dnsaddr/…`; nil fails such dials.
     public convenience init(
         identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
@@ -67,7 +67,7 @@ public final class PeerHost: Sendable {
             logger: logger, onAddressChange: { changes.post() })
     }
 
-    /// What this node knows of others.
+    /// What this node knows of others: the peerstore that it was given, with what it has just learnt.
     public var peerstore: any Peerstore { self.swarm.peerstore }
 
     // MARK: Protocols

@@ -4,7 +4,7 @@
 
     /// The open file. Every access is a transaction, one after the other, on a queue of its own.
     final class PeerstoreFile: Sendable {
-        /// How long a change waits for another process that writes, in milliseconds: not long, since a dial waits for it.
+        /// How long a change waits for another process that writes, in milliseconds: not long, since reads wait for it.
         private static let busyTimeout = 250
 
         private let queue: DatabaseQueue
@@ -86,13 +86,22 @@
             }
         }
 
+        /// Cut short by the cancellation of the caller, who may have waited long enough for the disk.
+        ///
+        /// - Throws: `CancellationError` then.
         func read<Value: Sendable>(_ body: @escaping @Sendable (PeerstoreTables) throws -> Value) async throws -> Value {
             let (limits, now) = (self.limits, self.now())
-            return try await withCheckedThrowingContinuation { continuation in
-                self.queue.asyncRead { database in
-                    continuation.resume(
-                        with: Result { try body(PeerstoreTables(database: database.get(), limits: limits, now: now)) })
+            let answer = PeerstoreAnswer<Value>()
+            return try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    guard answer.wait(continuation) else { return }
+                    self.queue.asyncRead { database in
+                        guard answer.isWanted else { return }
+                        answer.give(Result { try body(PeerstoreTables(database: database.get(), limits: limits, now: now)) })
+                    }
                 }
+            } onCancel: {
+                answer.give(.failure(CancellationError()))
             }
         }
 

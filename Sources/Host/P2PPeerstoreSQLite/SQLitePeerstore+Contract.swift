@@ -78,6 +78,8 @@ public import P2PMultiaddr
         private func read<Value: Sendable>(_ body: @escaping @Sendable (PeerstoreTables) throws -> Value) async -> Value? {
             do {
                 return try await self.file.read(body)
+            } catch is CancellationError {
+                return nil
             } catch {
                 self.log("the peerstore could not be read", error)
                 return nil

@@ -1,5 +1,5 @@
 package import NIOCore
-import P2PCore
+package import P2PCore
 package import P2PIdentity
 package import P2PMultiaddr
 import Synchronization
@@ -21,7 +21,7 @@ extension Swarm {
         var tried: Set<Multiaddr> = []
         while true {
             var candidates = addresses
-            if candidates.isEmpty { candidates = await self.peerstore.addresses(of: peer) }
+            if candidates.isEmpty { candidates = try await self.knownAddresses(of: peer, by: deadline) }
             candidates = Self.unique(candidates).filter { !tried.contains($0.withoutPeerID) }
             switch self.begin(peer, at: candidates, deadline: deadline, isExplicit: !addresses.isEmpty) {
             case .connected(let entry): return entry
@@ -36,6 +36,13 @@ extension Swarm {
                 }
             }
         }
+    }
+
+    private func knownAddresses(of peer: PeerID, by deadline: NIODeadline) async throws(DialError) -> [Multiaddr] {
+        let addresses = await self.peerstore.read(by: deadline) { await $0.addresses(of: peer) }
+        guard !Task.isCancelled else { throw DialError(.cancelled, "the task that dialled was cancelled") }
+        guard let addresses else { throw DialError(.timedOut, "the peerstore did not say by the deadline where \(peer) is") }
+        return addresses
     }
 
     /// Dials addresses of which none says who should answer, and keeps whoever does.
@@ -174,7 +181,7 @@ extension Swarm {
                         try await self.admit(entry)
                         self.backOff.withLock { $0.succeeded(address) }
                         winner = entry
-                        await self.remember(entry)
+                        self.peerstore.later { [info = entry.info] in await Self.remember(info, in: $0) }
                         break dialing
                     } catch {
                         attempts.append(DialAttempt(address: address, error: error))
@@ -198,11 +205,11 @@ extension Swarm {
     }
 
     /// Remembers that the peer is there, and where it was reached.
-    package func remember(_ entry: ConnectionEntry) async {
-        await self.peerstore.saw(entry.info.remotePeer)
-        guard entry.info.role == .dialer else { return }
-        await self.peerstore.add(
-            [entry.info.remoteAddress], of: entry.info.remotePeer, source: .connected, timeToLive: self.peerstore.metPeerTimeToLive)
+    package static func remember(_ connection: ConnectionInfo, in peerstore: any Peerstore) async {
+        await peerstore.saw(connection.remotePeer)
+        guard connection.role == .dialer else { return }
+        await peerstore.add(
+            [connection.remoteAddress], of: connection.remotePeer, source: .connected, timeToLive: peerstore.metPeerTimeToLive)
     }
 
     /// Tries one address, which has the time of the handshakes for everything, the gater's decisions included.

@@ -11,7 +11,7 @@ package final class Swarm: Sendable {
     package let localPeer: PeerID
     package let configuration: SwarmConfiguration
     package let limits: ConnectionLimits
-    package let peerstore: any Peerstore
+    package let peerstore: WriteBehindPeerstore
     package let events: HostEventBus
     package let clock: SwarmClock
     package let logger: Logger
@@ -42,7 +42,7 @@ package final class Swarm: Sendable {
         self.limits = ConnectionLimits(configuration.limits)
         self.gater = gater
         self.resolver = resolver
-        self.peerstore = peerstore
+        self.peerstore = WriteBehindPeerstore(peerstore, clock: clock, logger: logger)
         self.events = events
         self.clock = clock
         self.logger = logger

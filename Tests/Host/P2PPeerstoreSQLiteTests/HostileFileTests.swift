@@ -135,6 +135,22 @@
             #expect(await store.addresses(of: peer) == [Room.address(1), Room.address(3)])
         }
 
+        @Test("Whoever has waited long enough for the disk reads nothing, and what was to be written is written")
+        func hanging() async throws {
+            let store = try self.room.open()
+            let peer = try Room.peer()
+            let disk = DispatchSemaphore(value: 0)
+            let changing = Task { try await store.file.write { _ in disk.wait() } }
+            let adding = Task { await store.add([Room.address(1)], of: peer, source: .given, timeToLive: .seconds(60)) }
+            let reading = Task { await store.addresses(of: peer) }
+            reading.cancel()
+            #expect(await reading.value == [])
+            disk.signal()
+            try await changing.value
+            await adding.value
+            #expect(await store.addresses(of: peer) == [Room.address(1)])
+        }
+
         @Test("A peer whose id is no text hides no other")
         func strangeID() async throws {
             let store = try self.room.open()

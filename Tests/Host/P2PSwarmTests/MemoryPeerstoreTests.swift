@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import P2PCore
 import P2PIdentity
@@ -27,6 +28,16 @@ struct MemoryPeerstoreTests {
         try await PeerstoreConformance {
             let clock = HandClock()
             return PeerstoreConformance.Subject(store: MemoryPeerstore(clock: clock.clock)) { clock.advance(TimeAmount($0)) }
+        }.run(conformanceCase)
+    }
+
+    @Test("It keeps it also when it is written behind", arguments: PeerstoreConformance.Case.allCases)
+    func contractBehind(_ conformanceCase: PeerstoreConformance.Case) async throws {
+        try await PeerstoreConformance {
+            let clock = HandClock()
+            let store = WriteBehindPeerstore(
+                MemoryPeerstore(clock: clock.clock), clock: clock.clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            return PeerstoreConformance.Subject(store: store) { clock.advance(TimeAmount($0)) }
         }.run(conformanceCase)
     }
 

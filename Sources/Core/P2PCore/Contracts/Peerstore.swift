@@ -5,6 +5,8 @@ public import P2PMultiaddr
 ///
 /// Bounded: when there are too many peers, those that this node has never been connected to make room first, and among equals the one
 /// that was touched longest ago.
+///
+/// A change is made even when the task that asks for it has been cancelled. A read is cut short then: it returns at once, with nothing if need be.
 public protocol Peerstore: Sendable {
     /// For how long addresses are worth keeping of a peer that this node has been connected to; the host passes it to
     /// ``add(_:of:source:timeToLive:)``.
