@@ -132,7 +132,7 @@ extension Swarm {
         let (addresses, lists) = (candidates.addresses, candidates.lists)
         await withTaskGroup(of: Arrival.self) { group in
             for list in lists {
-                group.addTask { .found(list: list, await self.lookUp(list, by: operation.deadline)) }
+                group.addTask { .found(list: list, await self.lookUp(list, of: operation.peer, by: operation.deadline)) }
             }
             var plan = DialPlan(
                 self.configuration.ranker.rank(addresses), lookups: lists.count, startedAt: startedAt,
@@ -225,7 +225,7 @@ extension Swarm {
         }
     }
 
-    private func gate(_ address: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async throws(TransportError) {
+    func gate(_ address: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async throws(TransportError) {
         guard let mayDial = await self.clock.result(by: deadline, of: { await self.gater.mayDial(address, peer: peer) }) else {
             throw TransportError(Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the address in time")
         }

@@ -98,6 +98,65 @@ struct ResolvingTests {
         }
     }
 
+    @Test("A list that could not be looked up is left alone for a while, unless the caller names it; one that could is not")
+    func backOff() async throws {
+        let (a, b) = (try self.world.host(resolver: self.resolver), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let list = try self.list("example.org")
+        let named = list.withPeerID(b.peerID)
+        try await self.world.run(a, b) {
+            await a.peerstore.add([list], of: b.peerID, source: .given, timeToLive: .seconds(3_600))
+            var error = await #expect(throws: DialError.self) { try await a.dial(b.peerID) }
+            #expect(error?.attempts.map(\.error.code) == [.unresolvable])
+            error = await #expect(throws: DialError.self) { try await a.dial(b.peerID) }
+            #expect(error?.attempts.map(\.error.code) == [.unreachable])
+            #expect(error?.attempts.map(\.address) == [list])
+            #expect(self.resolver.asked.withLock { $0 } == [named])
+            error = await #expect(throws: DialError.self) { try await a.dial(b.peerID, at: [list]) }
+            #expect(error?.attempts.map(\.error.code) == [.unresolvable])
+            self.set([address], as: named)
+            _ = try await a.dial(b.peerID, at: [list])
+            await a.disconnect(b.peerID)
+            await a.peerstore.forget(b.peerID)
+            await a.peerstore.add([list], of: b.peerID, source: .given, timeToLive: .seconds(60))
+            _ = try await a.dial(b.peerID)
+            #expect(self.resolver.asked.withLock { $0 } == [named, named, named, named])
+        }
+    }
+
+    @Test("The gater is asked before a name is asked for, and then about what the list has")
+    func gater() async throws {
+        final class NameGater: ConnectionGater {
+            let asked = Mutex<[Multiaddr]>([])
+            let refuses: Multiaddr
+
+            init(refusing address: Multiaddr) { self.refuses = address }
+
+            func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool {
+                self.asked.withLock { $0.append(address) }
+                return address != self.refuses
+            }
+        }
+        let gater = NameGater(refusing: try self.list("refused"))
+        let (a, b) = (try self.world.host(gater: gater, resolver: self.resolver), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let (refused, allowed) = (try self.list("refused"), try self.list("allowed"))
+        for list in [refused, allowed] { self.set([address], as: list.withPeerID(b.peerID)) }
+        try await self.world.run(a, b) {
+            let error = await #expect(throws: DialError.self) { try await a.dial(b.peerID, at: [refused]) }
+            #expect(error?.attempts.map(\.error.code) == [.gated])
+            #expect(self.resolver.asked.withLock { $0 } == [])
+            _ = try await a.dial(b.peerID, at: [allowed])
+            #expect(gater.asked.withLock { $0 } == [refused, allowed, address.withoutPeerID])
+            // What the gater refused has not failed.
+            await a.disconnect(b.peerID)
+            await a.peerstore.forget(b.peerID)
+            await a.peerstore.add([refused], of: b.peerID, source: .given, timeToLive: .seconds(60))
+            let again = await #expect(throws: DialError.self) { try await a.dial(b.peerID) }
+            #expect(again?.attempts.map(\.error.code) == [.gated])
+        }
+    }
+
     @Test("Lists beyond the limit of a dial are left out by name")
     func limit() async throws {
         let host = try self.world.host(resolver: self.resolver)

@@ -5,7 +5,7 @@ public import P2PMultiaddr
 ///
 /// What is undecided when the time for the handshakes is over is refused; the method is cancelled then, and has to return.
 public protocol ConnectionGater: Sendable {
-    /// Before a dial, for each address.
+    /// Before a dial, for each address. For a list in DNS (`/dnsaddr`) before it is looked up, and then for each address that it has.
     func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool
     /// On an arrival, before any handshake. A port on which an application is served, or several protocols are, asks before it knows what
     /// arrives, too: its address is then that of the carrier, such as `/ip4/…/tcp/…`.
