@@ -188,7 +188,7 @@ let package = Package(
         tests("Primitives", "P2PMultiformats", [nioCore, crypto]),
         tests("Primitives", "P2PIdentity", ["P2PMultiformats", nioCore, crypto, cryptoExtras]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),
-        .testTarget(name: "P2PTests", dependencies: ["P2P"], path: "Tests/P2PTests", swiftSettings: settings),
+        .testTarget(name: "P2PTests", dependencies: ["P2P", "P2PSwarm"], path: "Tests/P2PTests", swiftSettings: settings),
         tests("Host", "P2PSwarm", core + [nioPosix, "P2PTesting"]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix, lifecycle]),
         tests("Discovery", "P2PMDNS", core + ["P2PTesting"]),

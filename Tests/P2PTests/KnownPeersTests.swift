@@ -1,10 +1,34 @@
 import P2P
+import P2PSwarm
 import Synchronization
 import Testing
 
 @Suite("Known peers as a source of peers", .timeLimit(.minutes(1)))
 struct KnownPeersTests {
     private func peer() throws -> PeerID { PeerID(try PrivateKey.generate(.ed25519).publicKey) }
+
+    @Test("Who was merely heard of lately comes after those who were connected since")
+    func order() async throws {
+        let date = Atomic<Int64>(1_700_000_000)
+        let store = MemoryPeerstore(clock: .system) { date.load(ordering: .relaxed) }
+        let address = Multiaddr(ip: .loopbackV4, tcp: 1)
+        let peers = try (0..<5).map { _ in try self.peer() }
+        for peer in peers {
+            await store.saw(peer)
+            date.wrappingAdd(1, ordering: .relaxed)
+        }
+        for peer in peers.shuffled() { await store.add([address], of: peer, source: .discovery, timeToLive: .seconds(60)) }
+        let (reports, continuation) = AsyncStream.makeStream(of: PeerID.self)
+        let running = Task { try await KnownPeersDiscovery(store).run(announcing: { [] }, onPeer: { continuation.yield($0.peer) }) }
+        var found: [PeerID] = []
+        for await peer in reports {
+            found.append(peer)
+            if found.count == peers.count { break }
+        }
+        #expect(found == peers.reversed())
+        running.cancel()
+        await #expect(throws: CancellationError.self) { try await running.value }
+    }
 
     @Test("Those that were connected before are reported once, the last first, and no more than the limit")
     func reporting() async throws {

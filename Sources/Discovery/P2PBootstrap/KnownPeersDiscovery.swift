@@ -16,15 +16,17 @@ public struct KnownPeersDiscovery: Discovery {
         self.peerstore = peerstore
     }
 
-    /// Reports what the peerstore remembers, in its order, then waits to be cancelled; announces nothing.
+    /// Reports whom the peerstore remembers, the one that was connected last first, then waits to be cancelled; announces nothing.
     public func run(
         announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
     ) async throws {
-        var reported = 0
-        for peer in await self.peerstore.peers() where reported < Self.limit {
+        var met: [(peer: PeerID, seen: Int64)] = []
+        for peer in await self.peerstore.peers() {
             // Whoever was merely heard of may never have existed.
-            guard await self.peerstore.lastSeen(of: peer) != nil else { continue }
-            reported += 1
+            if let seen = await self.peerstore.lastSeen(of: peer) { met.append((peer, seen)) }
+        }
+        // Sorting is stable: of those that were seen in the same second, the one that was touched last comes first.
+        for (peer, _) in met.sorted(by: { $0.seen > $1.seen }).prefix(Self.limit) {
             await onPeer(
                 DiscoveredPeer(peer: peer, addresses: await self.peerstore.addresses(of: peer), timeToLive: Self.timeToLive))
         }

@@ -37,6 +37,8 @@ public final class MemoryPeerstore: Peerstore {
     public let maximumAddressesPerPeer: Int
 
     private let clock: SwarmClock
+    /// Seconds since 1970.
+    private let date: @Sendable () -> Int64
     private let metadataLimits = MetadataLimits()
     private let state = Mutex(State())
 
@@ -47,10 +49,15 @@ public final class MemoryPeerstore: Peerstore {
         self.init(maximumPeers: maximumPeers, maximumAddressesPerPeer: maximumAddressesPerPeer, clock: .system)
     }
 
-    package init(maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32, clock: SwarmClock) {
+    /// - Parameter date: seconds since 1970.
+    package init(
+        maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32, clock: SwarmClock,
+        date: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+    ) {
         self.maximumPeers = max(1, maximumPeers)
         self.maximumAddressesPerPeer = max(1, maximumAddressesPerPeer)
         self.clock = clock
+        self.date = date
     }
 
     /// Adds addresses, or prolongs them; a shorter time to live never shortens a longer one.
@@ -105,7 +112,7 @@ public final class MemoryPeerstore: Peerstore {
 
     /// A connection to the peer has begun, or ended.
     public func saw(_ peer: PeerID) async {
-        let now = Int64(Date().timeIntervalSince1970)
+        let now = self.date()
         self.change(peer) { $0.lastSeen = now }
     }
 
