@@ -67,6 +67,38 @@
             #expect(!FileManager.default.fileExists(atPath: folder + "/elsewhere"))
         }
 
+        #if os(Linux)
+            /// The locks that this process holds on the file, as the system lists them.
+            private func locks() throws -> [Substring] {
+                let inode = try FileManager.default.attributesOfItem(atPath: self.room.path)[.systemFileNumber] as? UInt64
+                let suffix = ":\(try #require(inode))"
+                return try String(contentsOfFile: "/proc/locks", encoding: .utf8).split(separator: "\n").filter { line in
+                    let fields = line.split(separator: " ")
+                    return fields.count > 5 && fields[4] == "\(getpid())" && fields[5].hasSuffix(suffix)
+                }
+            }
+
+            @Test("To open a file a second time leaves the locks of the first, whether it succeeds or not")
+            func secondOpening() async throws {
+                let first = try self.room.open()
+                await first.add([Room.address(1)], of: try Room.peer(), source: .given, timeToLive: .seconds(60))
+                let locks = try self.locks()
+                #expect(!locks.isEmpty)
+                for isReadOnly in [true, false] {
+                    try self.room.setMode(0o640)
+                    #expect(throws: PeerstoreError(.exposed, "")) { try self.room.open(isReadOnly: isReadOnly) }
+                    try self.room.setMode(0o600)
+                    #expect(try self.locks().count == locks.count)
+                    let second = try self.room.open(isReadOnly: isReadOnly)
+                    #expect(try self.locks().count >= locks.count)
+                    second.close()
+                    #expect(try self.locks().count == locks.count)
+                }
+                first.close()
+                #expect(try self.locks().isEmpty)
+            }
+        #endif
+
         @Test("A later version's file is refused and stays as it is")
         func tooNew() async throws {
             try await self.fill(peers: 1)
