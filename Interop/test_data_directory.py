@@ -1,8 +1,10 @@
 """`p2p daemon --data DIR`: the key and the peers outlast the process, whatever happens to it."""
 
+import contextlib
 import os
 import pathlib
 import signal
+import sqlite3
 import stat
 import subprocess
 import time
@@ -142,6 +144,30 @@ def test_peers_without_a_node_says_what_is_missing_and_makes_nothing(data):
     assert outcome.code == 1
     assert outcome.error["code"] == "peerstoreUnavailable"
     assert not data.exists()
+
+
+def test_peers_of_a_store_that_can_t_be_read_says_so(data, far):
+    near, _ = met(data, far)
+    assert near.stop() == 0
+    with contextlib.closing(sqlite3.connect(data / "peers.sqlite")) as store:
+        store.execute("ALTER TABLE address RENAME TO elsewhere")
+        store.commit()
+    outcome = ours.run("peers", "--data", data, "--json")
+    assert outcome.code == 1, outcome
+    assert outcome.event("peer") is None
+    assert outcome.error["code"] == "peerstoreUnavailable"
+    assert str(data / "peers.sqlite") in outcome.error["message"]
+    assert "could not be read" in outcome.error["message"]
+
+
+def test_another_process_that_holds_the_store_holds_up_no_connection_and_no_end(data):
+    near = start(data)
+    with contextlib.closing(sqlite3.connect(data / "peers.sqlite", isolation_level=None)) as store:
+        store.execute("BEGIN IMMEDIATE")
+        for _ in range(20):
+            assert ours.run("ping", near.address, "--count", "1").code == 0
+        # Each of these left changes that take a quarter of a second; the end waits for the last of them five seconds at most.
+        assert near.stop(grace=15) == 0
 
 
 def test_one_directory_is_one_node_s(data):

@@ -38,11 +38,21 @@
                 }
             } catch let error as PeerstoreError {
                 throw error
-            } catch let error as DatabaseError where [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode) {
-                throw PeerstoreError(.damaged, "\(path) is no intact peerstore; move it away to start with an empty one", cause: error)
             } catch {
-                throw PeerstoreError(.unavailable, "the peerstore \(path) can't be used", cause: error)
+                throw Self.error("can't be used", path, error)
             }
+        }
+
+        /// What to tell people about a failure of the file.
+        func error(_ what: String, _ cause: any Error) -> PeerstoreError {
+            Self.error(what, self.queue.path, cause)
+        }
+
+        private static func error(_ what: String, _ path: String, _ cause: any Error) -> PeerstoreError {
+            if let cause = cause as? DatabaseError, [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(cause.resultCode) {
+                return PeerstoreError(.damaged, "\(path) is no intact peerstore; move it away to start with an empty one", cause: cause)
+            }
+            return PeerstoreError(.unavailable, "the peerstore \(path) \(what)", cause: cause)
         }
 
         private static func configuration(_ isReadOnly: Bool, _ limits: PeerstoreLimits) -> Configuration {

@@ -62,9 +62,15 @@ public import P2PMultiaddr
             await self.read { try $0.metadata(named: name, of: peer.description) } ?? nil
         }
 
-        /// All there is to know, the peer that was touched last first; for people.
-        public func contents() async -> [StoredPeer] {
-            await self.read { try $0.contents() } ?? []
+        /// All there is to know, the peer that was touched last first; for people, who are told when it can't be read.
+        ///
+        /// - Throws: ``PeerstoreError/Code/damaged``, or ``PeerstoreError/Code/unavailable``, also when the task is cancelled.
+        public func contents() async throws(PeerstoreError) -> [StoredPeer] {
+            do {
+                return try await self.file.read { try $0.contents() }
+            } catch {
+                throw self.file.error("could not be read", error)
+            }
         }
 
         private func change(_ what: String, _ body: @escaping @Sendable (PeerstoreTables) throws -> Void) async {
@@ -110,6 +116,6 @@ public import P2PMultiaddr
         /// Not in this build.
         public func metadata(named name: String, of peer: PeerID) async -> [UInt8]? { nil }
         /// Not in this build.
-        public func contents() async -> [StoredPeer] { [] }
+        public func contents() async throws(PeerstoreError) -> [StoredPeer] { [] }
     }
 #endif

@@ -143,7 +143,7 @@
                     _ = await store.metadata(named: "note", of: peer)
                     await store.saw(peer)
                 }
-                _ = await store.contents()
+                _ = try? await store.contents()
                 await store.add([Room.address(1)], of: try Room.peer(), source: .given, timeToLive: .seconds(60))
                 store.close()
             }
@@ -183,6 +183,17 @@
             #expect(await store.addresses(of: peer) == [Room.address(1)])
         }
 
+        @Test("That all there is can't be read is said, not taken for nothing", arguments: ["peer", "address"])
+        func missingTable(name: String) async throws {
+            try await self.fill(peers: 1)
+            let queue = try DatabaseQueue(path: self.room.path)
+            try await queue.write { try $0.execute(sql: "ALTER TABLE \(name) RENAME TO other") }
+            try queue.close()
+            let store = try self.room.open(isReadOnly: true)
+            let error = await #expect(throws: PeerstoreError(.unavailable, "")) { try await store.contents() }
+            #expect(error?.message.contains(self.room.path) == true)
+        }
+
         @Test("A peer whose id is no text hides no other")
         func strangeID() async throws {
             let store = try self.room.open()
@@ -196,7 +207,7 @@
                 try database.execute(sql: "INSERT INTO address VALUES (?, '/ip4/1.2.3.4/tcp/1', 'given', 9999999999)", arguments: [id])
             }
             #expect(await store.peers() == [peer])
-            #expect(await store.contents().map(\.peer) == [peer])
+            #expect(try await store.contents().map(\.peer) == [peer])
         }
 
         @Test("Values of other kinds than the tables have, or that nobody could have told, count as none")
@@ -239,7 +250,7 @@
                 #expect(introduction.protocols.allSatisfy { ["/ok/1", "7"].contains($0.name) })
                 #expect(await store.addresses(of: peer) == [Room.address(1)])
                 #expect(await store.peers() == [peer])
-                #expect(await store.contents().map(\.peer) == [peer])
+                #expect(try await store.contents().map(\.peer) == [peer])
             }
         }
     }

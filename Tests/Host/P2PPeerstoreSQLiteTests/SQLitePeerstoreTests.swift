@@ -43,7 +43,7 @@
             #expect(await store.introduction(of: peer) == introduction)
             #expect(await store.lastSeen(of: peer) == Room.start)
             #expect(await store.metadata(named: "note", of: peer) == [7, 8])
-            let stored = try #require(await store.contents().first)
+            let stored = try #require(try await store.contents().first)
             #expect(stored.peer == peer)
             #expect(stored.introduction == introduction)
             #expect(stored.lastSeen == Room.start)
@@ -122,7 +122,7 @@
             }
             #expect(await store.metadata(named: "friend", of: friend) == [1])
             #expect(await store.metadata(named: "big", of: last)?.count == 4_000)
-            let count = await store.contents().count
+            let count = try await store.contents().count
             #expect((50..<300).contains(count), "\(count) peers are left")
             store.close()
             #expect(try self.room.bytes().count <= limits.fileSize)

@@ -22,7 +22,7 @@ struct PeersCommand: ToolCommand {
     func execute(_ console: Console) async throws {
         let store = try DataDirectory(self.data).peerstore(isReadOnly: true)
         defer { store.close() }
-        for stored in await store.contents() { try await console.emit(.stored(stored), Self.text(stored)) }
+        for stored in try await store.contents() { try await console.emit(.stored(stored), Self.text(stored)) }
     }
 
     private static func text(_ stored: StoredPeer) -> String {
