@@ -154,6 +154,7 @@ let package = Package(
             "Testing", "P2PTesting",
             core + ["P2PNegotiation", "P2PPipeline", "P2PSwarm", "P2PHost", "P2PMemory", nioEmbedded]),
         room("Testing", "P2PProtocolTesting", core),
+        room("Testing", "P2PVectors", []),
         room(
             "Testing", "P2PFuzzing",
             core + [
@@ -185,13 +186,13 @@ let package = Package(
 
         // Tests
         tests("Fuzz", "P2PFuzzing", core + ["P2PQUIC", nioEmbedded]),
-        tests("Primitives", "P2PMultiformats", [nioCore, crypto]),
-        tests("Primitives", "P2PIdentity", ["P2PMultiformats", nioCore, crypto, cryptoExtras]),
-        tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),
+        tests("Primitives", "P2PMultiformats", ["P2PVectors", nioCore, crypto]),
+        tests("Primitives", "P2PIdentity", ["P2PMultiformats", "P2PVectors", nioCore, crypto, cryptoExtras]),
+        tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", "P2PVectors", nioCore]),
         .testTarget(name: "P2PTests", dependencies: ["P2P", "P2PSwarm"], path: "Tests/P2PTests", swiftSettings: settings),
         tests("Host", "P2PSwarm", core + [nioPosix, "P2PTesting"]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix, lifecycle]),
-        tests("Discovery", "P2PMDNS", core + ["P2PTesting"]),
+        tests("Discovery", "P2PMDNS", core + ["P2PTesting", "P2PVectors"]),
         tests("Discovery", "P2PBootstrap", core),
         tests("Discovery", "P2PResolver", core + [nioPosix]),
         tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PTesting"]),
@@ -217,7 +218,7 @@ let package = Package(
         tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
         tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded, "P2PTesting"]),
-        tests("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
+        tests("Security", "P2PCertificate", core + ["P2PVectors", crypto, cryptoExtras, asn1, x509]),
         tests(
             "Security", "P2PTLS",
             core + ["P2PPipeline", "P2PCertificate", "P2PMemory", "P2PYamux", nioEmbedded, nioPosix, nioSSL, crypto, asn1, x509]),
@@ -226,6 +227,6 @@ let package = Package(
             core + ["P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PMemory", crypto, nioEmbedded, nioPosix]),
         tests("Muxers", "P2PMplex", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PPlaintext", core + ["P2PPipeline", nioEmbedded]),
-        tests("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, nioEmbedded, libcrypto]),
+        tests("Security", "P2PNoise", core + ["P2PPipeline", "P2PVectors", crypto, protobuf, nioEmbedded, libcrypto]),
     ]
 )

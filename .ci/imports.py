@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "Testing": {
         "P2PTesting": PIPELINE | {"P2PSwarm", "P2PHost", "P2PMemory", "NIOEmbedded"},
         "P2PProtocolTesting": CORE,
+        "P2PVectors": set(),
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
@@ -75,7 +76,7 @@ MAY_IMPORT = {
 }
 
 # The umbrella composes everything except these.
-NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PProtocolTesting", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
+NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
 
 # What every target may use of the platform.
 PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}

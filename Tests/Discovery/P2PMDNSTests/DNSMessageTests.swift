@@ -1,5 +1,6 @@
 import Foundation
 import P2PMultiaddr
+import P2PVectors
 import Testing
 
 @testable import P2PMDNS
@@ -110,7 +111,7 @@ struct DNSMessageTests {
 
     @Test(
         "Nothing in the public corpora breaks it, and what is accepted survives a round trip",
-        .enabled(if: Vectors.areHere, "the public vectors are not here"), arguments: ["fuzzinput", "fuzznames"])
+        .enabled(if: Vectors.exist("dns-corpus"), "\(Vectors.areAbsent)"), arguments: ["fuzzinput", "fuzznames"])
     func corpora(folder: String) throws {
         var accepted = 0
         for bytes in try Vectors.files("dns-corpus/test/\(folder)") {

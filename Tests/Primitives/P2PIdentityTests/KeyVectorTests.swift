@@ -1,4 +1,5 @@
 import P2PIdentity
+import P2PVectors
 import Testing
 
 @Suite("Keys of the peer-ids spec and of another implementation")

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import P2PIdentity
 import P2PMultiformats
+import P2PVectors
 import Testing
 
 @Suite("Peer id")
@@ -11,14 +12,7 @@ struct PeerIDTests {
         var protobuf_hex: String
     }
 
-    static let vectors: URL = {
-        if let path = ProcessInfo.processInfo.environment["P2P_VECTORS"] {
-            return URL(fileURLWithPath: path)
-        }
-        let root = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
-        return root.deletingLastPathComponent().appendingPathComponent("shared/vectors")
-    }()
-    static let keys = Self.vectors.appendingPathComponent("peerid/specs-peer-ids-key-vectors.json")
+    static let keys = "peerid/specs-peer-ids-key-vectors.json"
 
     /// The multihash that the specification prescribes for a key's protobuf.
     static func multihash(ofKey key: [UInt8]) throws -> Multihash {
@@ -28,9 +22,9 @@ struct PeerIDTests {
 
     @Test(
         "The specification's public keys have one id, the same from bytes, base58btc and CID text",
-        .enabled(if: FileManager.default.fileExists(atPath: keys.path), "the public vectors are absent; set P2P_VECTORS"))
+        .enabled(if: Vectors.exist(keys), "\(Vectors.areAbsent)"))
     func specificationKeys() throws {
-        let rows = try JSONDecoder().decode([Row].self, from: Data(contentsOf: Self.keys)).filter { $0.name.contains("public") }
+        let rows = try Vectors.json([Row].self, Self.keys).filter { $0.name.contains("public") }
         #expect(rows.count == 4)
         for row in rows {
             let key = try Base16.decode(row.protobuf_hex)

@@ -1,3 +1,4 @@
+import P2PVectors
 import Testing
 
 @testable import P2PIdentity

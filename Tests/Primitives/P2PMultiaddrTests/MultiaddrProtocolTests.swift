@@ -1,9 +1,11 @@
 import P2PMultiaddr
+import P2PVectors
 import Testing
 
 @Suite("Multiaddr protocol table")
 struct MultiaddrProtocolTests {
-    @Test("Every row of the specification's table is spoken, and no other", .enabled(if: Vectors.exist, "\(Vectors.areAbsent)"))
+    @Test(
+        "Every row of the specification's table is spoken, and no other", .enabled(if: Vectors.exist("multiaddr"), "\(Vectors.areAbsent)"))
     func wholeTable() throws {
         var codes: Set<UInt64> = []
         for row in try Vectors.rows("multiaddr/protocols.csv") {
@@ -23,7 +25,7 @@ struct MultiaddrProtocolTests {
         #expect(Set(MultiaddrProtocol.all.map(\.code)) == codes)
     }
 
-    @Test("The codes agree with the multicodec table", .enabled(if: Vectors.exist, "\(Vectors.areAbsent)"))
+    @Test("The codes agree with the multicodec table", .enabled(if: Vectors.exist("multiaddr"), "\(Vectors.areAbsent)"))
     func multicodecTable() throws {
         var checked = 0
         for row in try Vectors.rows("multiaddr/multicodec-table.csv") where row[1] == "multiaddr" {

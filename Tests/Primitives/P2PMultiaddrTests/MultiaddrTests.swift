@@ -2,6 +2,7 @@ import Foundation
 import P2PIdentity
 import P2PMultiaddr
 import P2PMultiformats
+import P2PVectors
 import Testing
 
 @Suite("Multiaddr")
@@ -103,7 +104,7 @@ struct MultiaddrTests {
         #expect((try? Multiaddr(address.description)) == address, "\(bytes)")
     }
 
-    @Test("Go's fuzz seeds of bytes are refused or come back", .enabled(if: Vectors.exist, "\(Vectors.areAbsent)"))
+    @Test("Go's fuzz seeds of bytes are refused or come back", .enabled(if: Vectors.exist("multiaddr"), "\(Vectors.areAbsent)"))
     func byteSeeds() throws {
         let seeds = try Vectors.fuzzSeeds("FuzzNewMultiaddrBytes")
         #expect(seeds.count == 12)
@@ -112,7 +113,7 @@ struct MultiaddrTests {
         }
     }
 
-    @Test("Go's fuzz seeds of text are refused or come back", .enabled(if: Vectors.exist, "\(Vectors.areAbsent)"))
+    @Test("Go's fuzz seeds of text are refused or come back", .enabled(if: Vectors.exist("multiaddr"), "\(Vectors.areAbsent)"))
     func textSeeds() throws {
         let seeds = try Vectors.fuzzSeeds("FuzzNewMultiaddrString")
         #expect(seeds.count == 9)

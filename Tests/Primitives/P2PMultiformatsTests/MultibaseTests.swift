@@ -1,5 +1,6 @@
 import Foundation
 import P2PMultiformats
+import P2PVectors
 import Testing
 
 @Suite("Multibase")

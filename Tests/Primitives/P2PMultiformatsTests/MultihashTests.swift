@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import P2PMultiformats
+import P2PVectors
 import Testing
 
 @Suite("Multihash")

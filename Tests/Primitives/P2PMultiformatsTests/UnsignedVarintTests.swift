@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import P2PMultiformats
+import P2PVectors
 import Testing
 
 @Suite("Unsigned varint")

@@ -1,11 +1,12 @@
 import Foundation
 import P2PIdentity
+import P2PVectors
 import Testing
 
 @testable import P2PCertificate
 
 /// Every certificate of the public vectors, judged as their makers judge it.
-@Suite(.enabled(if: Vectors.areHere)) struct CertificateVectorTests {
+@Suite(.enabled(if: Vectors.exist("tls-certs"), "\(Vectors.areAbsent)")) struct CertificateVectorTests {
     private struct SpecVector: Decodable {
         let name: String
         let certificate: HexBytes
@@ -23,7 +24,7 @@ import Testing
 
     @Test("The specification's own vectors are judged as it says, and name the peer that it says")
     func specification() throws {
-        let vectors = try Vectors.decode("tls-certs/specs-tls-vectors.json", as: [SpecVector].self)
+        let vectors = try Vectors.json([SpecVector].self, "tls-certs/specs-tls-vectors.json")
         #expect(vectors.count == 4)
         for vector in vectors {
             #if !OpenSSL

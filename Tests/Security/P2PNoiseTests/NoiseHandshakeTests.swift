@@ -1,4 +1,5 @@
 import Crypto
+import P2PVectors
 import Testing
 
 @testable import P2PNoise
@@ -18,10 +19,10 @@ import Testing
     }
 
     @Test(
-        "The public vectors come out byte for byte", .enabled(if: Vectors.areHere, "no vectors here"),
+        "The public vectors come out byte for byte", .enabled(if: Vectors.exist("noise"), "\(Vectors.areAbsent)"),
         arguments: ["cacophony", "snow", "noise-c-basic"])
     func vectors(file: String) throws {
-        let all = try Vectors.decode("noise/\(file).txt", as: File.self).vectors
+        let all = try Vectors.json(File.self, "noise/\(file).txt").vectors
         let ours = all.filter { ($0.protocol_name ?? $0.name) == SymmetricState.protocolName }
         #expect(ours.count == 1)
         for vector in ours {

@@ -1,4 +1,5 @@
 import Crypto
+import P2PVectors
 import Testing
 
 @testable import P2PNoise
@@ -31,9 +32,11 @@ import Testing
         var testGroups: [Group]
     }
 
-    @Test("Wycheproof's ChaCha20-Poly1305 vectors pass in every implementation", .enabled(if: Vectors.areHere, "no vectors here"))
+    @Test(
+        "Wycheproof's ChaCha20-Poly1305 vectors pass in every implementation",
+        .enabled(if: Vectors.exist("wycheproof"), "\(Vectors.areAbsent)"))
     func wycheproof() throws {
-        let cases = try Vectors.decode("wycheproof/chacha20_poly1305_test.json", as: File.self).testGroups.flatMap(\.tests)
+        let cases = try Vectors.json(File.self, "wycheproof/chacha20_poly1305_test.json").testGroups.flatMap(\.tests)
         #expect(cases.count == 325)
         for implementation in Self.implementations {
             for test in cases {

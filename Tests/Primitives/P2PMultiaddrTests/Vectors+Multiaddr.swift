@@ -1,35 +1,17 @@
 import Foundation
+import P2PVectors
 
-/// The public test vectors: `$P2P_VECTORS`, else the folder `shared/vectors` beside the package.
-enum Vectors {
-    static let folder: URL = {
-        if let path = ProcessInfo.processInfo.environment["P2P_VECTORS"] {
-            return URL(fileURLWithPath: path)
-        }
-        let root = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
-        return root.deletingLastPathComponent().appendingPathComponent("shared/vectors")
-    }()
-
-    static let areAbsent = "the public vectors are absent; set P2P_VECTORS"
-
-    static var exist: Bool {
-        FileManager.default.fileExists(atPath: Self.folder.appendingPathComponent("multiaddr/protocols.csv").path)
-    }
-
+extension Vectors {
     /// The rows of a table, their fields trimmed, without the heading.
     static func rows(_ path: String) throws -> [[String]] {
-        let text = String(decoding: try Data(contentsOf: Self.folder.appendingPathComponent(path)), as: UTF8.self)
-        return text.split(whereSeparator: \.isNewline).dropFirst().map { line in
+        try Self.lines(path).dropFirst().map { line in
             line.split(separator: ",", maxSplits: 4, omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
         }
     }
 
     /// The inputs of one of Go's fuzz corpora: the bytes between the quotes, with Go's escapes undone.
     static func fuzzSeeds(_ name: String) throws -> [[UInt8]] {
-        let folder = Self.folder.appendingPathComponent("multiaddr/testdata/fuzz/\(name)")
-        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-        return try files.map { file in
-            let bytes = [UInt8](try Data(contentsOf: folder.appendingPathComponent(file)))
+        try Self.files("multiaddr/testdata/fuzz/\(name)").map { bytes in
             let quote = UInt8(ascii: "\"")
             guard let first = bytes.firstIndex(of: quote), let last = bytes.lastIndex(of: quote), first < last else { return [] }
             return Self.unescape(bytes[(first + 1)..<last])
