@@ -15,18 +15,14 @@ import subprocess
 import threading
 import time
 
+from .lan import Host, run
+
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _counter = itertools.count()
 
 
 class NotPermitted(Exception):
     """Namespaces or devices can't be made here; the text says which."""
-
-
-def _run(*command):
-    outcome = subprocess.run(["ip", *command], capture_output=True, text=True)
-    if outcome.returncode != 0:
-        raise NotPermitted(f"ip {' '.join(command)}: {outcome.stderr.strip()}")
 
 
 class SlowLink:
@@ -51,9 +47,9 @@ class SlowLink:
         try:
             ends = (self.near, self.near_ip, self.far_ip), (self.far, self.far_ip, self.near_ip)
             self._pipes = [self._end(*end) for end in ends]
-        except (OSError, NotPermitted) as error:
+        except (OSError, subprocess.SubprocessError) as error:
             self._undo.close()
-            raise NotPermitted(str(error)) from error
+            raise NotPermitted(f"{error} {getattr(error, 'stderr', None) or ''}".strip()) from error
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
 
@@ -64,18 +60,17 @@ class SlowLink:
         self.close()
 
     def _end(self, namespace, ip, other):
-        _run("netns", "add", namespace)
-        self._undo.callback(subprocess.run, ["ip", "netns", "delete", namespace], capture_output=True)
+        host = Host(namespace)
+        self._undo.callback(host.remove)
         pipe = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         self._undo.callback(os.close, pipe)
         # The kernel fills in the number.
         request = fcntl.ioctl(pipe, _TUNSETIFF, struct.pack("16sH22x", b"p2pslow%d", _IFF_TUN | _IFF_NO_PI))
         device = request[:16].rstrip(b"\0").decode()
-        _run("link", "set", device, "netns", namespace)
-        _run("-n", namespace, "address", "add", ip, "peer", other, "dev", device)
-        _run("-n", namespace, "link", "set", "lo", "up")
-        _run("-n", namespace, "link", "set", device, "up", "mtu", "1400")
-        self._devices.append((namespace, device))
+        run("ip", "link", "set", device, "netns", namespace)
+        host.run("ip", "address", "add", ip, "peer", other, "dev", device)
+        host.run("ip", "link", "set", device, "up", "mtu", "1400")
+        self._devices.append((host, device))
         return pipe
 
     def _carry(self):
@@ -112,9 +107,9 @@ class SlowLink:
     def renumber_near(self, ip):
         """Takes the address of `near` away and gives it another, as a change of network does."""
         (near, near_device), (far, far_device) = self._devices
-        _run("-n", far, "route", "add", ip, "dev", far_device)
-        _run("-n", near, "address", "delete", self.near_ip, "peer", self.far_ip, "dev", near_device)
-        _run("-n", near, "address", "add", ip, "peer", self.far_ip, "dev", near_device)
+        far.run("ip", "route", "add", ip, "dev", far_device)
+        near.run("ip", "address", "delete", self.near_ip, "peer", self.far_ip, "dev", near_device)
+        near.run("ip", "address", "add", ip, "peer", self.far_ip, "dev", near_device)
 
     def inside(self, namespace):
         """What to put in front of a command so that it runs there."""
