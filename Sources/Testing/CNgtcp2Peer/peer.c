@@ -93,6 +93,8 @@ static bool begin(quic_peer *peer, const ngtcp2_cid *remote, const ngtcp2_cid *o
 #if QUIC_SHIM_IS_1
         parameters.original_dcid_present = 1;
 #endif
+        if (!quic_random(parameters.stateless_reset_token, QUIC_RESET_TOKEN_LENGTH)) return false;
+        parameters.stateless_reset_token_present = 1;
         result = ngtcp2_conn_server_new(
             &peer->connection.conn, remote, &local, &path, NGTCP2_PROTO_VER_V1, &callbacks, &settings, &parameters, NULL, peer);
     } else {
