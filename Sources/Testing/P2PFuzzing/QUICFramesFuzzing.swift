@@ -27,6 +27,8 @@ enum QUICFramesFuzzing {
                 + does(.write, 0, 0x0c) + does(.end, 0, 1) + does(.pass, 3),
             [0] + does(.name, 0, 1, 0, 8) + does(.name, 1, 0) + does(.name, 2, 9) + does(.name, 3, 9) + does(.send, 1) + does(.send, 5)
                 + does(.pass, 0) + does(.pass, 1),
+            // Silence in between, long enough for a connection to rest.
+            [0] + talk + does(.pass, 9) + talk + does(.pass, 13) + ending, [1] + does(.pass, 9) + does(.close, 0, 1, 0) + does(.send),
             [0] + does(.name, 0, 1, 1, 8) + does(.send) + does(.name, 0, 2, 1, 8) + does(.send),
             [0] + (0..<12).flatMap { does(.reset, UInt8($0 % 8), 0, 6) + does(.send) } + does(.pass, 2),
             [1] + does(.raw, 0, 9) + [0x1e, 0x07, 3, 1, 2, 3, 0x01, 0x00, 0x00] + does(.send) + does(.raw, 0, 4) + [0x40, 0x06, 0, 0]
