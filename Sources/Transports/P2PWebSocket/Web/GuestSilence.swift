@@ -23,7 +23,7 @@ struct GuestSilence {
     /// When to look next.
     var deadline: NIODeadline { self.lastSign + self.limit }
 
-    /// What the guest says is waited for again. Unless it is, its silence means nothing.
+    /// What the guest says is waited for again. Unless it is, or something is to be sent, its silence means nothing.
     mutating func listens(at now: NIODeadline) {
         guard !self.isListening else { return }
         self.isListening = true
@@ -39,9 +39,13 @@ struct GuestSilence {
         self.wasAsked = false
     }
 
+    /// It was asked for a sign of life, which is no byte that it took.
+    mutating func asked(unsent: Int) { self.unsent = unsent }
+
     /// - Parameter unsent: bytes that wait to be sent. As long as they change, the guest takes some.
     mutating func look(at now: NIODeadline, unsent: Int) -> Verdict {
-        if !self.isListening || unsent != self.unsent {
+        // Who is not listened to may still be waited for, to take what is sent.
+        if unsent != self.unsent || (!self.isListening && unsent == 0) {
             self.unsent = unsent
             self.heard(at: now)
             return .wait

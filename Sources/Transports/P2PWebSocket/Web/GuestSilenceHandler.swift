@@ -47,6 +47,7 @@ final class GuestSilenceHandler: ChannelDuplexHandler {
         case .wait: break
         case .ask:
             if let frames = try? context.pipeline.syncOperations.context(handler: self.webSocket) { self.webSocket.ping(context: frames) }
+            self.silence.asked(unsent: context.channel.unsentBytes)
         case .giveUp:
             context.fireErrorCaught(
                 WebSocketError(

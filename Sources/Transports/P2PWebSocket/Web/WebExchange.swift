@@ -82,6 +82,7 @@ struct WebExchange {
     /// Returns when the bytes are on their way. Whoever takes none of them any more keeps neither the place nor the listener's end waiting.
     private func send(_ response: ByteBuffer) async throws {
         let channel = self.channel
+        await channel.followSending()
         let patience = TimeAmount(self.limits.patience)
         let progress = NIOLoopBoundBox.makeBoxSendingValue(SendProgress(at: .now()), eventLoop: channel.eventLoop)
         let interval = Self.progressInterval
@@ -132,8 +133,9 @@ struct WebExchange {
 
     /// Sends the 101 and lets the application have the bytes behind the request's head.
     private func run(_ response: ByteBuffer, framed: Bool, _ body: @Sendable (WebByteStream) async throws -> Void) async throws {
-        try await self.channel.writeAndFlush(response)
         let channel = self.channel
+        if framed { await channel.followSending() }
+        try await channel.writeAndFlush(response)
         let idle = self.limits.idle.map { TimeAmount($0) }
         let stream = try await channel.behindTheGate { pipeline, promise in
             // Once the content was read its reader is the gate, and the head is gone.

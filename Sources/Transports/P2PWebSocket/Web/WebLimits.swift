@@ -4,7 +4,7 @@ public struct WebLimits: Sendable, Hashable {
     public var waiting = 256
     /// The same, from one address (an IPv4 address or an IPv6 /64). Loopback is exempt, as for every limit per address.
     public var waitingPerAddress = 64
-    /// Connections that the application serves. WebSockets beyond are offered to libp2p.
+    /// Connections that the application serves, or that are told 404. WebSockets beyond are offered to libp2p.
     public var serving = 256
     /// The same, from one address. Behind a proxy in front of the port, all guests have the proxy's address.
     public var servingPerAddress = 64

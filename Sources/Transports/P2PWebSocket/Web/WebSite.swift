@@ -65,12 +65,12 @@ final class WebSite: Sendable {
         let wantsWebSocket = head.list("upgrade", has: "websocket")
         if self.handler == nil, wantsWebSocket, await orLibp2p() { return }
         let exchange = WebExchange(bytes, head: head, limits: self.limits)
-        guard try await !self.answer(exchange, wantsWebSocket: wantsWebSocket, until: deadline) else { return }
-        if wantsWebSocket, await orLibp2p() { return }
-        try await exchange.respond(404, fields: [], content: ByteBuffer(string: "404 Not Found\n"))
+        if try await self.answer(exchange, wantsWebSocket: wantsWebSocket, until: deadline) { return }
+        // Without a place nobody is answered: answers take time to arrive.
+        guard await orLibp2p() else { throw WebArrivalError(reason: "it wants a WebSocket that nobody here speaks") }
     }
 
-    /// Has the application answer, if there is a place for one more; false where it does not.
+    /// Answers what libp2p is not to be offered, if there is a place for one more; false for a WebSocket that the application leaves.
     private func answer(_ exchange: WebExchange, wantsWebSocket: Bool, until deadline: NIODeadline) async throws -> Bool {
         let place: Reservation
         do throws(LimitError) {
@@ -92,9 +92,12 @@ final class WebSite: Sendable {
             try await exchange.becomeWebSocket(fields: fields, body)
         case .upgrade(let token, let fields, let body):
             try await exchange.upgrade(to: token, fields: fields, body)
-        case nil: break
+        case nil where wantsWebSocket:
+            return false
+        case nil:
+            try await exchange.respond(404, fields: [], content: ByteBuffer(string: "404 Not Found\n"))
         }
         _ = consume place
-        return reply != nil
+        return true
     }
 }
