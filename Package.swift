@@ -31,12 +31,19 @@ let libcares = Target.Dependency.target(name: "CCAres", condition: .when(traits:
 let libcrypto = Target.Dependency.target(name: "CLibcrypto", condition: .when(traits: ["OpenSSL"]))
 let ngtcp2 = Target.Dependency.target(name: "CNgtcp2Shim", condition: .when(traits: ["QUIC"]))
 
-// Debian packages ngtcp2 with GnuTLS, Homebrew with OpenSSL; the shim speaks to either. P2P_QUIC_TLS names the other one of them.
-#if os(macOS)
-    let ngtcp2UsesOpenSSL = Context.environment["P2P_QUIC_TLS"] != "gnutls"
-#else
-    let ngtcp2UsesOpenSSL = Context.environment["P2P_QUIC_TLS"] == "openssl"
-#endif
+// Debian packages ngtcp2 with GnuTLS, Homebrew with OpenSSL; the shim speaks to either, and P2P_QUIC_TLS says to which.
+let ngtcp2UsesOpenSSL: Bool
+switch Context.environment["P2P_QUIC_TLS"] {
+case "openssl": ngtcp2UsesOpenSSL = true
+case "gnutls": ngtcp2UsesOpenSSL = false
+case nil:
+    #if os(macOS)
+        ngtcp2UsesOpenSSL = true
+    #else
+        ngtcp2UsesOpenSSL = false
+    #endif
+case .some(let other): fatalError("P2P_QUIC_TLS is '\(other)'; it has to be openssl or gnutls")
+}
 let ngtcp2Package = ngtcp2UsesOpenSSL ? "libngtcp2_crypto_ossl" : "libngtcp2_crypto_gnutls"
 let ngtcp2Libraries =
     ngtcp2UsesOpenSSL ? ["ngtcp2_crypto_ossl", "ngtcp2", "ssl", "crypto"] : ["ngtcp2_crypto_gnutls", "ngtcp2", "gnutls"]

@@ -26,7 +26,7 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    /// Off the pool that the host works on.
+    /// Holds a thread of the global pool; connections have event loops of their own.
     @concurrent private static func line() async -> String? { readLine() }
 }
 

@@ -3,7 +3,7 @@ import P2PCore
 /// Runs the tasks of a host's connections, of which there may be thousands that live for days.
 ///
 /// The runtime finds a task that has ended by walking the list of its group: with 6,000 connections in one group a quarter of all work was
-/// that walk. So each of several lanes has a group of its own.
+/// that walk. So each of several lanes has a group of its own. Lanes are not counted among the host's tasks.
 struct TaskLanes {
     static let count = 32
     /// So many tasks are few enough for the group itself, which starts them sooner.

@@ -101,7 +101,10 @@ static bool begin(quic_peer *peer, const ngtcp2_cid *remote, const ngtcp2_cid *o
         result = ngtcp2_conn_client_new(
             &peer->connection.conn, remote, &local, &path, NGTCP2_PROTO_VER_V1, &callbacks, &settings, &parameters, NULL, peer);
     }
-    if (result != 0) return false;
+    if (result != 0) {
+        peer->connection.conn = NULL;
+        return false;
+    }
     ngtcp2_conn_set_tls_native_handle(peer->connection.conn, quic_tls_handle(peer->connection.tls));
     return true;
 }

@@ -278,6 +278,8 @@ quic_connection *quic_connection_new(
                            &connection->conn, &remote, &local, &path, options->version, &callbacks, &settings, &parameters, memory, connection);
     }
     if (result != 0) {
+        // The library may have left what it has freed.
+        connection->conn = NULL;
         quic_connection_free(connection);
         return NULL;
     }
@@ -305,15 +307,16 @@ void quic_connection_free(quic_connection *connection) {
     free(connection);
 }
 
-bool quic_connection_rest(quic_connection *connection) {
-    if (connection->has_stirred) {
-        connection->has_stirred = false;
-        return false;
-    }
-    if (connection->is_resting) return true;
+bool quic_connection_has_stirred(quic_connection *connection) {
+    bool has_stirred = connection->has_stirred;
+    connection->has_stirred = false;
+    return has_stirred;
+}
+
+void quic_connection_rest(quic_connection *connection) {
+    if (connection->is_resting) return;
     connection->expiry = ngtcp2_conn_get_expiry(connection->conn);
     connection->is_resting = quic_memory_pack(connection->memory) > 0;
-    return true;
 }
 
 bool quic_connection_is_resting(const quic_connection *connection) { return connection->is_resting; }

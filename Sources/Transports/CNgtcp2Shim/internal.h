@@ -13,7 +13,7 @@
 #define QUIC_SHIM_IS_1 (NGTCP2_VERSION_NUM >= 0x010000)
 
 struct quic_connection {
-    /// Only within the library's own calls to us: everything else goes through awake().
+    /// Whoever does not know that the connection is awake goes through awake().
     ngtcp2_conn *conn;
     quic_memory *memory;
     bool is_resting;

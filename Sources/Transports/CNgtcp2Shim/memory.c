@@ -18,9 +18,11 @@
 #define PAGES 64
 #define ROOM (PAGES * PAGE)
 /// Rooms that are asked of the system at once: address space, not memory.
-#define ROOMS 256
+#define ROOMS 64
 /// Rooms that keep their pages when a connection ends, for the next: to get pages from the system is a tenth of a handshake's time.
+/// Those with more pages than a handshake needs give them back.
 #define WARM 16
+#define WARM_PAGES 40
 /// Smaller things share pages in the ordinary way.
 #define SMALLEST (PAGE / 2)
 #define LINE ((size_t)64)
@@ -47,10 +49,10 @@ static uint64_t mask_of(size_t first, size_t count) {
 }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/// Rooms that nobody lives in; all zeros, without pages.
+/// Rooms that nobody lives in, all zeros.
 static uint8_t **vacant;
 static size_t vacant_count, vacant_capacity;
-/// Rooms that nobody lives in and that have pages, and which of these may hold something else than zeros.
+/// Rooms that nobody lives in and that have kept their pages, and which of these may hold something else than zeros.
 static struct {
     uint8_t *room;
     uint64_t dirty;
@@ -106,6 +108,10 @@ static bool clear_pages(uint8_t *room, uint64_t pages) {
     return is_done;
 }
 
+static void fill_with_zeros(uint8_t *room, uint64_t pages) {
+    for (; pages != 0; pages &= pages - 1) memset(room + (size_t)__builtin_ctzll(pages) * PAGE, 0, PAGE);
+}
+
 /// NULL where the system has no address space left, or pages too large to be worth it.
 static uint8_t *take_room(uint64_t *dirty) {
     *dirty = 0;
@@ -126,15 +132,16 @@ static uint8_t *take_room(uint64_t *dirty) {
 
 static void return_room(uint8_t *room, uint64_t dirty) {
     pthread_mutex_lock(&lock);
-    bool is_kept = dirty != 0 && warm_count < WARM;
+    bool is_kept = dirty != 0 && warm_count < WARM && __builtin_popcountll(dirty) <= WARM_PAGES;
     if (is_kept) {
         warm[warm_count].room = room;
         warm[warm_count].dirty = dirty;
         warm_count++;
     }
     pthread_mutex_unlock(&lock);
-    // One that can't be cleared is never lived in again.
-    if (is_kept || (dirty != 0 && !clear_pages(room, dirty))) return;
+    if (is_kept) return;
+    // An application may have locked its memory.
+    if (!clear_pages(room, dirty)) fill_with_zeros(room, dirty);
     pthread_mutex_lock(&lock);
     vacant[vacant_count++] = room;
     pthread_mutex_unlock(&lock);
@@ -160,9 +167,7 @@ static uint8_t *take_block(quic_memory *memory, size_t size) {
     if (first == PAGES) return NULL;
     uint64_t mask = mask_of(first, count);
     uint8_t *block = memory->room + first * PAGE;
-    for (uint64_t rest = memory->dirty & mask; rest != 0; rest &= rest - 1) {
-        memset(memory->room + (size_t)__builtin_ctzll(rest) * PAGE, 0, PAGE);
-    }
+    fill_with_zeros(memory->room, memory->dirty & mask);
     memory->taken |= mask;
     memory->dirty |= mask;
     memory->counts[first] = (uint8_t)count;

@@ -47,8 +47,8 @@ public struct QUICConfiguration: Sendable {
     public var addressValidation: AddressValidation = .underPressure(handshakes: 64)
     /// Arrivals and handshakes that may be under way at once on one socket; further ones are refused before any cryptography.
     public var maximumHandshakes = 256
-    /// A connection on which nothing has happened for so long has its memory packed until something does: it then takes half as much or
-    /// less, and a few microseconds to come back. Nil leaves it as it is.
+    /// A connection on which nothing has happened for so long has its memory packed until something does: it then takes a third, and some
+    /// tens of microseconds to come back. One that is woken soon waits longer for its next rest. Nil leaves memory as it is.
     public var restAfter: Duration? = .milliseconds(100)
     /// Let the kernel split and join datagrams (GSO, GRO) where it can.
     public var usesOffload = true

@@ -39,7 +39,7 @@ final class EchoExchange: Sendable {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     try await self.send(watch, progress)
-                    try await self.wait(for: progress) { $0.received == $0.sent }
+                    try await self.wait(watch, for: progress) { $0.received == $0.sent }
                     try await self.stream.finish()
                 }
                 group.addTask { try await self.receive(watch, news) }
@@ -60,7 +60,7 @@ final class EchoExchange: Sendable {
             let input = StandardInput()
             while let piece = try await input.next() {
                 let room = Self.maximumUnderWay - min(UInt64(piece.readableBytes), Self.maximumUnderWay)
-                try await self.wait(for: progress) { $0.sent <= $0.received + room }
+                try await self.wait(watch, for: progress) { $0.sent <= $0.received + room }
                 try await self.send(piece, watch)
             }
         }
@@ -77,11 +77,12 @@ final class EchoExchange: Sendable {
     }
 
     /// Until enough has come back.
-    private func wait(for progress: AsyncStream<Void>, until isEnough: (State) -> Bool) async throws {
+    private func wait(_ watch: StallWatch, for progress: AsyncStream<Void>, until isEnough: (State) -> Bool) async throws {
         while !self.state.withLock({ state in
             state.isWaiting = !isEnough(state)
             return !state.isWaiting
         }) {
+            watch.setWaiting(true)
             for await _ in progress { break }
             try Task.checkCancellation()
         }

@@ -194,9 +194,10 @@ typedef enum quic_result : int32_t {
 quic_connection *quic_connection_new(
     const quic_options *options, const quic_credentials *credentials, const quic_handlers *handlers, void *owner);
 void quic_connection_free(quic_connection *connection);
-/// Packs the memory of a connection of which nothing was asked since the last call; false when something was. What is asked of it
-/// next wakes it.
-bool quic_connection_rest(quic_connection *connection);
+/// Whether anything was asked of a connection since this was last asked.
+bool quic_connection_has_stirred(quic_connection *connection);
+/// Packs the connection's memory, where there is something to pack. What is asked of it next wakes it.
+void quic_connection_rest(quic_connection *connection);
 bool quic_connection_is_resting(const quic_connection *connection);
 
 quic_result quic_connection_read(

@@ -40,6 +40,7 @@
         /// Why the connection is to end once the packet has been read.
         var offence: (error: ConnectionError, code: ConnectionErrorCode)?
         var resets: OffenceCounter
+        var pace = QUICRest.Pace()
         /// Addresses of the peer that were proved after it had moved.
         var validatedPaths = 0
 

@@ -237,13 +237,13 @@
 
         /// Something is asked of a connection that is new, or that rested.
         func woke(_ session: QUICSession) {
-            let now = self.eventLoop.now
-            if let delay = self.rest?.delay, self.rest?.woke(session, at: now) == true { self.look(at: now + delay) }
+            if let next = self.rest?.woke(session, at: self.eventLoop.now) { self.look(at: next) }
         }
 
         private func look(at time: NIODeadline) {
             self.eventLoop.scheduleTask(deadline: time) {
-                if let next = self.rest?.look(at: self.eventLoop.now) { self.look(at: next) }
+                guard let next = self.rest?.look(at: self.eventLoop.now) else { return }
+                self.look(at: max(next, self.eventLoop.now + QUICRest.pause))
             }
         }
 
