@@ -14,7 +14,7 @@ struct DaemonRun: Sendable {
     /// Listens, then prints what happens until cancelled, which is how a daemon is meant to end.
     func run(_ addresses: [Multiaddr]) async throws {
         let events = self.host.events()
-        let snapshotRequests = ProcessSignals.snapshotRequests()
+        let snapshotRequests = await ProcessSignals.snapshotRequests()
         var announced: Set<Multiaddr> = []
         for address in addresses {
             for bound in try await self.host.listen(on: address) where announced.insert(bound).inserted {

@@ -29,7 +29,8 @@ struct DiscoverCommand: ToolCommand {
         let discovery = MDNSDiscovery(peer: nil, configuration: MDNSConfiguration(interfaces: Set(self.mdnsInterface)))
         let timeout = self.timeout?.duration
         let seen = SeenPeers()
-        let result = await NodeSession.untilTerminated(ProcessSignals.termination(), shuttingDown: nil) {
+        let signals = await ProcessSignals.termination()
+        let result = await NodeSession.untilTerminated(signals, shuttingDown: nil) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     try await discovery.run(announcing: { [] }) { found in

@@ -41,7 +41,7 @@ struct NodeSession {
         adjust(&configuration)
         let host = try await PeerHost.standard(identity: try options.identity(or: identity), configuration: configuration)
         let session = NodeSession(host: host, options: options)
-        let signals = ProcessSignals.termination()
+        let signals = await ProcessSignals.termination()
 
         async let running: Void = host.run()
         let result = await Self.untilTerminated(signals, shuttingDown: host) { try await body(session) }
