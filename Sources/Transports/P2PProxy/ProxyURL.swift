@@ -1,5 +1,6 @@
 public import P2PCore
 public import P2PMultiaddr
+import P2PPipeline
 
 /// A proxy, as `--proxy` and the environment name it: `http://[user:password@]host[:port]` or `socks5://…`.
 ///
@@ -84,7 +85,9 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
             text.first == "[" || text.firstIndex(of: ":") == colon
         {
             let digits = text[text.index(after: colon)...]
-            guard digits.first != "+", let number = UInt16(digits), number > 0 else { throw Self.invalid("the port is no port") }
+            guard let number = HTTPHead.number(digits).flatMap(UInt16.init(exactly:)), number > 0 else {
+                throw Self.invalid("the port is no port")
+            }
             (host, port) = (text[..<colon], number)
         }
         if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() }

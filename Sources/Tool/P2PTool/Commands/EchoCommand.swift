@@ -9,8 +9,8 @@ struct EchoCommand: ToolCommand {
         abstract: "Send bytes to a peer that returns them.",
         discussion: """
             What comes back goes to standard output. The bytes come from --message or, without it, from standard input; any \
-            number of them, because they are sent as fast as they come back, 1 MiB ahead at most. Ends with 0 only if all came back. With --json, \
-            standard output has the counts and, for --message, the text.
+            number of them, because they are sent as fast as they come back, 1 MiB ahead at most. Ends with 0 only if all came \
+            back. With --json, standard output has the counts and, for --message, the text.
               p2p echo /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... --message hello
               p2p echo /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... <photo.raw | cmp - photo.raw
             """)
