@@ -49,7 +49,7 @@ public final class PeerHost: Sendable {
     package init(
         identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
         gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil,
-        clock: SwarmClock, logger: Logger = Logger(label: "p2p")
+        clock: HostClock, logger: Logger = Logger(label: "p2p")
     ) {
         let changes = IntroductionChanges()
         self.identity = identity

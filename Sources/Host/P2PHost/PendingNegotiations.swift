@@ -15,10 +15,10 @@ final class PendingNegotiations: Sendable {
     static let interval = Duration.seconds(1)
 
     private let pending = Mutex<[ObjectIdentifier: Pending]>([:])
-    private let clock: SwarmClock
+    private let clock: HostClock
     private let timeout: Duration
 
-    init(timeout: Duration, clock: SwarmClock) {
+    init(timeout: Duration, clock: HostClock) {
         self.timeout = timeout
         self.clock = clock
     }

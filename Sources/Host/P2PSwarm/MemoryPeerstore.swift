@@ -36,7 +36,7 @@ public final class MemoryPeerstore: Peerstore {
     /// Addresses of one peer; the one that expires first makes room.
     public let maximumAddressesPerPeer: Int
 
-    private let clock: SwarmClock
+    private let clock: HostClock
     /// Seconds since 1970.
     private let date: @Sendable () -> Int64
     private let metadataLimits = MetadataLimits()
@@ -51,7 +51,7 @@ public final class MemoryPeerstore: Peerstore {
 
     /// - Parameter date: seconds since 1970.
     package init(
-        maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32, clock: SwarmClock,
+        maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32, clock: HostClock,
         date: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
     ) {
         self.maximumPeers = max(1, maximumPeers)

@@ -13,7 +13,7 @@ package final class Swarm: Sendable {
     package let limits: ConnectionLimits
     package let peerstore: WriteBehindPeerstore
     package let events: HostEventBus
-    package let clock: SwarmClock
+    package let clock: HostClock
     package let logger: Logger
     /// What has to run. One consumer. Bounded by the limits on connections and dials, and by the listeners.
     package let jobs: AsyncStream<SwarmJob>
@@ -33,7 +33,7 @@ package final class Swarm: Sendable {
 
     package init(
         localPeer: PeerID, transports: [any Transport], configuration: SwarmConfiguration, gater: any ConnectionGater = OpenGater(),
-        peerstore: any Peerstore, resolver: (any AddressResolver)? = nil, events: HostEventBus, clock: SwarmClock = .system, logger: Logger,
+        peerstore: any Peerstore, resolver: (any AddressResolver)? = nil, events: HostEventBus, clock: HostClock = .system, logger: Logger,
         onAddressChange: @escaping @Sendable () -> Void = {}
     ) {
         self.localPeer = localPeer

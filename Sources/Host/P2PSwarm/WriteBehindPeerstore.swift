@@ -35,11 +35,11 @@ package final class WriteBehindPeerstore: Sendable {
     }
 
     let store: any Peerstore
-    private let clock: SwarmClock
+    private let clock: HostClock
     private let logger: Logger
     private let state = Mutex(State())
 
-    package init(_ store: any Peerstore, clock: SwarmClock, logger: Logger) {
+    package init(_ store: any Peerstore, clock: HostClock, logger: Logger) {
         self.store = store
         self.clock = clock
         self.logger = logger

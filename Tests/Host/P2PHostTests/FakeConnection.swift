@@ -28,9 +28,9 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
     private let loopExecutor: EventLoopTaskExecutor
     private let state = Mutex(State())
     private let peerEnd = Mutex<FakeConnection?>(nil)
-    private let clock: SwarmClock
+    private let clock: HostClock
 
-    private init(info: ConnectionInfo, loop: any EventLoop, clock: SwarmClock) {
+    private init(info: ConnectionInfo, loop: any EventLoop, clock: HostClock) {
         self.info = info
         self.loop = loop
         self.loopExecutor = EventLoopTaskExecutor(loop)
@@ -39,7 +39,7 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
         self.clock = clock
     }
 
-    static func pair(_ first: ConnectionInfo, _ second: ConnectionInfo, clock: SwarmClock) -> (FakeConnection, FakeConnection) {
+    static func pair(_ first: ConnectionInfo, _ second: ConnectionInfo, clock: HostClock) -> (FakeConnection, FakeConnection) {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let pair = (
             FakeConnection(info: first, loop: loop, clock: clock), FakeConnection(info: second, loop: loop, clock: clock)

@@ -12,7 +12,7 @@ final class HangingPeerstore: Peerstore {
     private let freed = Signal()
     private let readsHang: Bool
 
-    init(clock: SwarmClock, readsHang: Bool = true) {
+    init(clock: HostClock, readsHang: Bool = true) {
         self.written = MemoryPeerstore(clock: clock)
         self.readsHang = readsHang
     }

@@ -21,8 +21,8 @@ final class ManualClock: Sendable {
 
     var now: NIODeadline { self.state.withLock { $0.now } }
 
-    var clock: SwarmClock {
-        SwarmClock(now: { self.now }, sleep: { await self.sleep(until: $0) })
+    var clock: HostClock {
+        HostClock(now: { self.now }, sleep: { await self.sleep(until: $0) })
     }
 
     func advance(_ amount: TimeAmount) {

@@ -14,7 +14,7 @@ struct MemoryPeerstoreTests {
     private final class HandClock: Sendable {
         private let time = Mutex(NIODeadline.uptimeNanoseconds(1_000_000_000))
 
-        var clock: SwarmClock { SwarmClock(now: { self.time.withLock { $0 } }, sleep: { _ in }) }
+        var clock: HostClock { HostClock(now: { self.time.withLock { $0 } }, sleep: { _ in }) }
 
         func advance(_ amount: TimeAmount) { self.time.withLock { $0 = $0 + amount } }
     }

@@ -1,4 +1,5 @@
 package import NIOCore
+package import P2PCore
 package import P2PIdentity
 package import P2PMultiaddr
 import Synchronization

@@ -1,6 +1,5 @@
+import P2PCore
 import Testing
-
-@testable import P2PSwarm
 
 @Suite("Signal", .timeLimit(.minutes(1)))
 struct SignalTests {

@@ -1,4 +1,3 @@
-public import P2PCore
 
 /// Why a peer was not reached. The message lists every address with its reason.
 public struct DialError: CodedError {

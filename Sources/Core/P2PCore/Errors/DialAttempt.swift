@@ -1,4 +1,3 @@
-public import P2PCore
 public import P2PMultiaddr
 
 /// One address of a dial, and why it led nowhere.

@@ -1,0 +1,35 @@
+public import Logging
+public import P2PIdentity
+public import P2PMultiaddr
+
+/// What a running module may do with its host: narrow, and it does not keep the host alive.
+///
+/// When the host is gone, dials fail with ``DialError/Code/notRunning``, streams with ``StreamError/Code/connectionLost``, and lists are empty.
+public protocol HostAccess: StreamOpening {
+    /// The name of the node.
+    var peerID: PeerID { get }
+    /// The host's time. Whatever waits or measures asks this clock, so that a simulation can turn it.
+    var clock: HostClock { get }
+    /// Where the host logs.
+    var logger: Logger { get }
+    /// Where the node listens, without `/p2p`.
+    var listenAddresses: [Multiaddr] { get }
+    /// What the node tells others of where it is, without `/p2p`.
+    var announcedAddresses: [Multiaddr] { get }
+    /// Every connection that lives, the oldest first.
+    var connections: [PeerConnection] { get }
+    /// What is known of peers.
+    var peerstore: any Peerstore { get }
+    /// Counts what peers make this node hold.
+    var resources: any ResourceManager { get }
+    /// What the node says of itself, and what peers have said.
+    var introductions: any PeerIntroducing { get }
+    /// What happens from now on. Bounded: a slow subscriber is told how many events it lost.
+    func events() -> HostEvents
+    /// Connects to a peer, or returns the connection that there is.
+    func connect(to peer: PeerID, _ request: DialRequest) async throws(DialError) -> PeerConnection
+    /// Closes a connection; returns when it is gone, handlers included.
+    func disconnect(_ connection: ConnectionID, code: ConnectionErrorCode, grace: Duration) async
+    /// A peer was found: it is remembered and, unless the host is told otherwise, dialled.
+    func discovered(_ found: DiscoveredPeer) async
+}

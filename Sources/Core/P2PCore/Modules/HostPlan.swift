@@ -1,0 +1,75 @@
+public import Logging
+public import NIOCore
+public import P2PIdentity
+
+/// What a host is going to be: made of modules before it exists, and read by tests without one.
+///
+/// It grows by an entry in a list, never by a flag. What only some modules know of each other travels as a ``subscript(_:)`` of theirs.
+public struct HostPlan: Sendable {
+    // MARK: What a module may look at
+
+    /// Signs for the node; its public half names it.
+    public let identity: any IdentityKey
+    /// What modules must not work around.
+    public let surroundings: HostSurroundings
+    /// What the application attaches to every handshake, at most ``ConnectionInfo/maximumAppMetadata`` bytes.
+    public let appMetadata: [UInt8]
+    /// What one connection has for all of its handshakes.
+    public let handshakeTimeout: Duration
+    /// Bytes that the receive windows of all connections together may grow by.
+    public let windowBudget: MemoryBudget
+    /// Where connections live.
+    public let group: any EventLoopGroup
+    /// Where the host logs.
+    public let logger: Logger
+    /// The host that is going to be. Nothing can be asked of it before it runs, and keeping it does not keep the host alive.
+    public let host: any HostAccess
+
+    // MARK: What a module may add
+
+    /// The first that takes an address gets it.
+    public var transports: [any Transport] = []
+    /// Serve protocols.
+    public var handlers: [any ProtocolHandler] = []
+    /// Are told of every connection.
+    public var greetings: [any ConnectionGreeting] = []
+    /// Are asked by a dial where a peer is, once what is known of it leads nowhere.
+    public var finders: [any PeerFinding] = []
+    /// Turn addresses that name lists into those that they list; the first that answers counts.
+    public var resolvers: [any AddressResolver] = []
+    /// Bring peers of their own accord; these are told to the host, and dialled.
+    public var discovery: [any Discovery] = []
+    /// Know further addresses of this node, which it announces.
+    public var addresses: [any AddressContributing] = []
+    /// Decide who may connect: whoever one of them refuses may not.
+    public var gaters: [any ConnectionGater] = []
+    /// Run for as long as the host does.
+    public var services: [HostService] = []
+
+    private var parts: [ObjectIdentifier: any Sendable] = [:]
+
+    /// A plan that nobody has joined yet.
+    package init(
+        identity: any IdentityKey, surroundings: HostSurroundings = HostSurroundings(), appMetadata: [UInt8] = [],
+        handshakeTimeout: Duration = .seconds(10), windowBudget: MemoryBudget, group: any EventLoopGroup, logger: Logger,
+        host: any HostAccess
+    ) {
+        self.identity = identity
+        self.surroundings = surroundings
+        self.appMetadata = appMetadata
+        self.handshakeTimeout = handshakeTimeout
+        self.windowBudget = windowBudget
+        self.group = group
+        self.logger = logger
+        self.host = host
+    }
+
+    /// The name of the node.
+    public var peerID: PeerID { PeerID(self.identity.publicKey) }
+
+    /// Something that one module makes for those behind it, by its type: a byte transport finds the host's upgrader so.
+    public subscript<Part: Sendable>(_ part: Part.Type) -> Part? {
+        get { self.parts[ObjectIdentifier(part)] as? Part }
+        set { self.parts[ObjectIdentifier(part)] = newValue }
+    }
+}

@@ -1,0 +1,14 @@
+/// A task of a module that ``HostPlan/services`` hands to the host: it starts when the host runs, and is cancelled and waited for before
+/// the host says goodbye to its connections.
+public struct HostService: Sendable {
+    /// For the log.
+    public let name: String
+    /// What it does until it is cancelled. It may return or throw before that; what it throws is logged.
+    public let run: @Sendable (_ host: any HostAccess) async throws -> Void
+
+    /// Names a task.
+    public init(_ name: String, run: @escaping @Sendable (_ host: any HostAccess) async throws -> Void) {
+        self.name = name
+        self.run = run
+    }
+}

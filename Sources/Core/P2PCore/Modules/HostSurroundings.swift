@@ -1,0 +1,13 @@
+/// What a node has around it that a module must not work around.
+public struct HostSurroundings: Sendable, Hashable {
+    /// Everything that is dialled goes through a proxy: nothing else may leave, questions to name servers and multicast included.
+    public var isProxied: Bool
+    /// What tells the node's private network from others, and says nothing of its key; nil on the public network.
+    public var privateNetwork: [UInt8]?
+
+    /// By default the public network, without a proxy.
+    public init(isProxied: Bool = false, privateNetwork: [UInt8]? = nil) {
+        self.isProxied = isProxied
+        self.privateNetwork = privateNetwork
+    }
+}

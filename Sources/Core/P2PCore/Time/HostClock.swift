@@ -1,0 +1,57 @@
+public import NIOCore
+
+/// Where a host, and every module of it, has its time from: the system, or a test that turns it by hand.
+public struct HostClock: Sendable {
+    private let read: @Sendable () -> NIODeadline
+    private let wait: @Sendable (_ deadline: NIODeadline) async -> Void
+
+    /// A clock of your own.
+    ///
+    /// - Parameters:
+    ///   - now: the time now.
+    ///   - sleep: returns when the deadline has passed, or the task was cancelled.
+    public init(now: @escaping @Sendable () -> NIODeadline, sleep: @escaping @Sendable (_ deadline: NIODeadline) async -> Void) {
+        self.read = now
+        self.wait = sleep
+    }
+
+    /// The machine's monotonic clock.
+    public static let system = HostClock(
+        now: { .now() },
+        sleep: { await SleepQueue.shared.sleep(until: $0) })
+
+    /// The time now.
+    public func now() -> NIODeadline { self.read() }
+
+    /// Returns when the deadline has passed, or the task was cancelled.
+    public func sleep(_ deadline: NIODeadline) async { await self.wait(deadline) }
+
+    /// Returns when so much time has passed, or the task was cancelled.
+    public func sleep(for duration: Duration) async { await self.wait(self.read().advanced(by: duration)) }
+
+    /// What `body` returns, or nil when that comes after the deadline: then `body` was cancelled. Either way it has returned.
+    package func result<Value: Sendable>(
+        by deadline: NIODeadline, of body: @escaping @Sendable () async -> Value
+    ) async -> Value? {
+        await withTaskGroup(of: Value?.self) { group in
+            group.addTask { await body() }
+            group.addTask {
+                await self.sleep(deadline)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+}
+
+extension NIODeadline {
+    /// The longest span that is added to a time: ten years.
+    private static let longestSpan = Duration.seconds(315_360_000)
+
+    /// This time and `duration`; spans below zero count as none, endless ones as ten years.
+    public func advanced(by duration: Duration) -> NIODeadline {
+        let span = min(max(duration, .zero), Self.longestSpan).components
+        return self + .nanoseconds(span.seconds * 1_000_000_000 + span.attoseconds / 1_000_000_000)
+    }
+}
