@@ -1,5 +1,5 @@
 import NIOCore
-import P2PSwarm
+import P2PCore
 import Synchronization
 
 /// Time that passes only when a test says so.
