@@ -11,18 +11,20 @@ final class Upgrade {
     private let role: ConnectionRole
     private let expected: PeerID?
     private let promise: EventLoopPromise<any MuxedConnection>
+    private let onConnected: (@Sendable () -> Void)?
     private var deadline: Scheduled<Void>?
     private var isOver = false
 
     init(
         _ upgrader: Upgrader, bytes: ByteChannel, role: ConnectionRole, expecting peer: PeerID?,
-        promise: EventLoopPromise<any MuxedConnection>
+        promise: EventLoopPromise<any MuxedConnection>, onConnected: (@Sendable () -> Void)?
     ) {
         self.upgrader = upgrader
         self.bytes = bytes
         self.role = role
         self.expected = peer
         self.promise = promise
+        self.onConnected = onConnected
     }
 
     private var channel: any Channel { self.bytes.channel }
@@ -58,6 +60,7 @@ final class Upgrade {
     }
 
     private func begin() {
+        self.onConnected?()
         do {
             try self.upgrader.protector?.protect(self.channel, role: self.role)
             try self.negotiate(self.upgrader.security.map(\.protocolID), lazily: true) { protocolID in

@@ -40,15 +40,18 @@ public struct Upgrader: Sendable {
     }
 
     /// Runs every handshake; closes the channel when one fails, the deadline passes or the task is cancelled.
+    ///
+    /// - Parameter onConnected: called on the channel's event loop when the channel carries the peer's bytes and the handshakes begin.
     public func upgrade(
-        _ bytes: ByteChannel, role: ConnectionRole, expecting peer: PeerID?, deadline: NIODeadline
+        _ bytes: ByteChannel, role: ConnectionRole, expecting peer: PeerID?, deadline: NIODeadline,
+        onConnected: (@Sendable () -> Void)? = nil
     ) async throws(TransportError) -> any MuxedConnection {
         let channel = bytes.channel
         let promise = channel.eventLoop.makePromise(of: (any MuxedConnection).self)
         let running = NIOLoopBoundBox<Running>.makeBoxSendingValue(.fresh, eventLoop: channel.eventLoop)
         return try await withTaskCancellationHandler {
             channel.eventLoop.execute {
-                let upgrade = Upgrade(self, bytes: bytes, role: role, expecting: peer, promise: promise)
+                let upgrade = Upgrade(self, bytes: bytes, role: role, expecting: peer, promise: promise, onConnected: onConnected)
                 if case .cancelled(let error) = running.value {
                     upgrade.fail(error)
                 } else {

@@ -25,7 +25,8 @@ public struct UpgradingTransport: Transport {
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {
         let bytes = try await self.bytes.connect(to: address, options: options)
-        return try await self.upgrader.upgrade(bytes, role: options.role, expecting: peer, deadline: options.deadline)
+        return try await self.upgrader.upgrade(
+            bytes, role: options.role, expecting: peer, deadline: options.deadline, onConnected: options.onConnected)
     }
 
     /// Binds; arrivals are upgraded when they are accepted.

@@ -119,8 +119,31 @@ extension TransportConformance {
 
     func failsWhereNobodyListens() async throws {
         let node = try await self.makeNode()
-        try await demandError(TransportError.self, [.unreachable], "dialling \(self.deadAddress), where nobody listens") {
-            _ = try await node.transport.dial(self.deadAddress, expecting: nil, options: Self.options)
+        let told = Signal()
+        var options = Self.options
+        options.onConnected = { told.fire() }
+        try await demandError(TransportError.self, [.unreachable], "dialling \(self.deadAddress), where nobody listens") { [options] in
+            _ = try await node.transport.dial(self.deadAddress, expecting: nil, options: options)
+        }
+        try demand(!told.isFired, "nobody was told of a connection to \(self.deadAddress), where nobody listens")
+    }
+
+    func tellsOfItsProgress() async throws {
+        let (one, two) = (try await self.makeNode(), try await self.makeNode())
+        try await Self.withListener(two.transport, on: self.listenAddress) { address, arrivals in
+            let told = Signal()
+            let dialling = Task {
+                var options = Self.options
+                options.onConnected = { told.fire() }
+                return try await one.transport.dial(address, expecting: two.peer, options: options)
+            }
+            guard let arrival = await arrivals.next() else { throw ConformanceFailure("nothing arrived at \(address)") }
+            let accepted = try await arrival.accept()
+            arrival.release()
+            let dialled = try await dialling.value
+            try demand(told.isFired, "the dialer was told when its handshakes began")
+            await dialled.close(.normal, grace: .zero)
+            await accepted.close(.normal, grace: .zero)
         }
     }
 

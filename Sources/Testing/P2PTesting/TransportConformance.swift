@@ -14,6 +14,7 @@ public struct TransportConformance: ConformanceSuite {
         case refusesTheWrongPeer
         case keepsTheDeadline
         case failsWhereNobodyListens
+        case tellsOfItsProgress
         case closesOnCancellation
         case refusesWithoutAccept
         case refusesWhatIsDropped
@@ -85,6 +86,7 @@ public struct TransportConformance: ConformanceSuite {
         case .refusesTheWrongPeer: try await self.refusesTheWrongPeer()
         case .keepsTheDeadline: try await self.keepsTheDeadline()
         case .failsWhereNobodyListens: try await self.failsWhereNobodyListens()
+        case .tellsOfItsProgress: try await self.tellsOfItsProgress()
         case .closesOnCancellation: try await self.closesOnCancellation()
         case .refusesWithoutAccept: try await self.refuses { $0.refuse() }
         case .refusesWhatIsDropped: try await self.refuses { _ in }

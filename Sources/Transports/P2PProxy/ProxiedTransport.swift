@@ -34,6 +34,9 @@ public struct ProxiedTransport: ByteTransport {
             throw TransportError(.unsupportedAddress, "\(address) can't be dialled through the \(self.proxy)")
         }
         guard !self.bypass.contains(target) else { return try await self.carrier.connect(to: address, options: options) }
+        guard options.role == .dialer, options.localAddress == nil else {
+            throw TransportError(.unsupportedOptions, "\(address): the \(self.proxy) chooses where it dials from, and when")
+        }
         let bytes: ByteChannel
         do throws(TransportError) {
             bytes = try await self.carrier.connect(to: self.proxy.address, options: options)

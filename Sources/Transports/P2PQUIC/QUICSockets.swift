@@ -81,9 +81,17 @@
         func dial(
             _ address: QUICAddress, expecting peer: PeerID?, options: DialOptions
         ) async throws(TransportError) -> any MuxedConnection {
-            let remotes = try await address.resolved(by: .shared, deadline: options.deadline)
+            guard options.role == .dialer else {
+                throw TransportError(.unsupportedOptions, "whoever dials over QUIC is the client of the handshake")
+            }
+            let wanted = try self.localAddress(options)
+            let resolved = try await address.resolved(by: .shared, deadline: options.deadline)
+            let remotes = resolved.filter { wanted == nil || wanted?.isIPv6 == $0.isIPv6 }
+            if let wanted, remotes.isEmpty {
+                throw TransportError(.unsupportedOptions, "\(wanted.multiaddr) is of another IP version than what is dialled")
+            }
             let race = AddressRace { (remote: quic_address) async throws(TransportError) in
-                try await self.dial(remote, expecting: peer, options: options)
+                try await self.dial(remote, from: wanted, expecting: peer, options: options)
             } discard: {
                 await $0.close(.normal, grace: .zero)
             }
@@ -92,19 +100,28 @@
             return try result.get()
         }
 
+        private func localAddress(_ options: DialOptions) throws(TransportError) -> quic_address? {
+            guard let address = options.localAddress else { return nil }
+            guard let local = QUICAddress(address), local.isNumeric else {
+                throw TransportError(
+                    .unsupportedOptions, "\(address) is not an address to dial QUIC from; it would be /ip4 or /ip6, /udp and /quic-v1")
+            }
+            return try local.socketAddress()
+        }
+
         private func dial(
-            _ remote: quic_address, expecting peer: PeerID?, options: DialOptions
+            _ remote: quic_address, from wanted: quic_address?, expecting peer: PeerID?, options: DialOptions
         ) async throws(TransportError) -> QUICConnection {
             guard options.deadline > .now() else {
                 throw TransportError(.timedOut, "the deadline passed before \(remote.multiaddr) was dialled")
             }
-            let local = try self.route(to: remote, options)
+            let local = try self.route(to: remote, from: wanted)
             // A socket may go away between choosing it and using it: once more with another.
             for _ in 0..<2 {
-                let endpoint = try await self.socket(for: local, options)
+                let endpoint = try await self.socket(for: local, wanted: wanted)
                 let handshake = QUICHandshake(
                     eventLoop: endpoint.eventLoop, deadline: options.deadline,
-                    answerBy: .now() + TimeAmount(self.configuration.answerTimeout))
+                    answerBy: .now() + TimeAmount(self.configuration.answerTimeout), onAnswer: options.onConnected)
                 do throws(TransportError) {
                     return try await handshake.run { endpoint.dial(remote, from: local, expecting: peer, ready: $0) }
                 } catch  where error.cause is QUICEndpointClosed {
@@ -114,10 +131,8 @@
             throw TransportError(.closed, "the sockets to dial \(remote.multiaddr) from were closed")
         }
 
-        private func route(to remote: quic_address, _ options: DialOptions) throws(TransportError) -> quic_address {
-            if let address = options.localAddress, let local = try QUICAddress(address)?.socketAddress(), !local.ip.isUnspecified {
-                return local
-            }
+        private func route(to remote: quic_address, from wanted: quic_address?) throws(TransportError) -> quic_address {
+            if let wanted, !wanted.ip.isUnspecified { return wanted }
             switch remote.route() {
             case .success(let local) where remote.port != 0: return local
             case .success: throw TransportError(.unreachable, "\(remote.multiaddr): nobody listens on port 0")
@@ -125,14 +140,15 @@
             }
         }
 
-        private func socket(for local: quic_address, _ options: DialOptions) async throws(TransportError) -> QUICEndpoint {
-            let wanted = options.localAddress.flatMap { QUICAddress($0)?.port } ?? 0
+        /// One that listens rather than one that does not: the peer then sees an address at which it can dial back.
+        private func socket(for local: quic_address, wanted: quic_address?) async throws(TransportError) -> QUICEndpoint {
+            let port = wanted?.port ?? 0
             let known = self.state.withLock { state in
-                (state.listening + state.dialing).first { $0.canDial(from: local) && (wanted == 0 || $0.address.port == wanted) }
+                (state.listening + state.dialing).first { $0.canDial(from: local) && (port == 0 || $0.address.port == port) }
             }
             if let known { return known }
-            let wildcard = quic_address(ip: local.isIPv6 ? .unspecifiedV6 : .unspecifiedV4, port: wanted)
-            let endpoint = try await self.bind(wildcard, arrivals: nil)
+            let endpoint = try await self.bind(
+                wanted ?? quic_address(ip: local.isIPv6 ? .unspecifiedV6 : .unspecifiedV4, port: 0), arrivals: nil)
             self.state.withLock { $0.dialing.append(endpoint) }
             self.forgetWhenClosed(endpoint)
             return endpoint

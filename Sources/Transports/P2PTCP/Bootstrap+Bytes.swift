@@ -1,6 +1,14 @@
 import NIOCore
 import NIOPosix
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// The largest read from a socket: several full records, so that few of them are split.
 private let maximumRead = 256 * 1_024
 /// A connection that is idle, or says little, reads into this.
@@ -16,6 +24,25 @@ extension ClientBootstrap {
             .channelOption(.writeBufferWaterMark, value: writeWaterMark)
             .channelOption(
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: initialRead, maximum: maximumRead))
+    }
+}
+
+private let reusesPort = ChannelOptions.Types.SocketOption(level: .socket, name: NIOBSDSocket.Option(rawValue: SO_REUSEPORT))
+
+extension ClientBootstrap {
+    /// Lets the channel be bound to a port that listens, and to one that others dial from.
+    func sharingPort() -> ClientBootstrap {
+        self.channelOption(.socketOption(.so_reuseaddr), value: 1).channelOption(reusesPort, value: 1)
+    }
+}
+
+extension Channel {
+    /// Lets dials go out from the port that this channel listens on.
+    ///
+    /// Only now that it is bound: one that was bound so could be bound to a port that something else listens on, and nobody would notice.
+    func letDialsShareItsPort() async {
+        // Where the system does not let it, such a dial says so.
+        try? await self.setOption(reusesPort, value: 1).get()
     }
 }
 

@@ -45,20 +45,26 @@ public struct TCPTransport: ByteTransport {
             throw TransportError(.unsupportedAddress, "\(address) is no TCP address")
         }
         let local = try options.localAddress.map(Self.bindAddress)
-        let remotes = try await endpoint.resolved(by: self.resolver, deadline: options.deadline).prefix(AddressRaceLimits.maximumAddresses)
+        var remotes = try await endpoint.resolved(by: self.resolver, deadline: options.deadline)
+        if let local {
+            remotes.removeAll { $0.protocol != local.protocol }
+            guard !remotes.isEmpty else {
+                throw TransportError(.unsupportedOptions, "\(address) can't be dialled from \(local), which is of another IP version")
+            }
+        }
         let race = AddressRace { (remote: SocketAddress) async throws(TransportError) in
             try await self.connect(to: remote, from: local, as: address, deadline: options.deadline)
         } discard: {
             $0.channel.close(promise: nil)
         }
-        let result = await race.run(Array(remotes))
+        let result = await race.run(Array(remotes.prefix(AddressRaceLimits.maximumAddresses)))
         if case .failure = result, Task.isCancelled { throw Self.cancelled(address) }
         return try result.get()
     }
 
     private static func bindAddress(_ address: Multiaddr) throws(TransportError) -> SocketAddress {
         guard let local = try TCPEndpoint(address)?.socketAddress() else {
-            throw TransportError(.invalidAddress, "\(address) is no TCP address to dial from; use /ip4 or /ip6 and /tcp")
+            throw TransportError(.unsupportedOptions, "\(address) is not a TCP address to dial from; use /ip4 or /ip6 and /tcp")
         }
         return local
     }
@@ -78,6 +84,7 @@ public struct TCPTransport: ByteTransport {
                 return channel.eventLoop.makeSucceededVoidFuture()
             }
         if let local { bootstrap = bootstrap.bind(to: local) }
+        if let port = local?.port, port != 0 { bootstrap = bootstrap.sharingPort() }
         let connecting = bootstrap.connect(to: remote)
         return try await withTaskCancellationHandler {
             do {
@@ -92,7 +99,7 @@ public struct TCPTransport: ByteTransport {
                         remoteAddress: Multiaddr(tcp: channel.remoteAddress) ?? address))
             } catch {
                 if Task.isCancelled { return .failure(Self.cancelled(address)) }
-                return .failure(Self.dialError(error, address: address, remote: remote))
+                return .failure(Self.dialError(error, from: local, remote: remote))
             }
         } onCancel: {
             eventLoop.execute { opened.value?.close(promise: nil) }
@@ -103,7 +110,12 @@ public struct TCPTransport: ByteTransport {
         TransportError(.cancelled, "the dial of \(address) was cancelled")
     }
 
-    private static func dialError(_ error: any Error, address: Multiaddr, remote: SocketAddress) -> TransportError {
+    private static func dialError(_ error: any Error, from local: SocketAddress?, remote: SocketAddress) -> TransportError {
+        // Of a port, the second says that there is such a connection already, or was a moment ago.
+        if let local, let code = (error as? IOError)?.errnoCode, code == EADDRINUSE || code == EADDRNOTAVAIL {
+            return TransportError(
+                code == EADDRINUSE ? .addressInUse : .unreachable, "\(remote) can't be dialled from \(local)", cause: error)
+        }
         if case ChannelError.connectTimeout(let amount) = error {
             return TransportError(.timedOut, "\(remote) did not answer within \(amount.nanoseconds / 1_000_000) ms", cause: error)
         }
@@ -137,6 +149,7 @@ public struct TCPTransport: ByteTransport {
         }
         do {
             let channel = try await bootstrap.bind(to: local).get()
+            await channel.letDialsShareItsPort()
             return TCPListener(channel: channel, arrivals: arrivals, requested: address)
         } catch {
             let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE

@@ -47,6 +47,9 @@ public struct WebSocketTransport: ByteTransport {
         guard let webSocket = self.dialable(address) else {
             throw TransportError(.unsupportedAddress, "\(address) is no WebSocket address that can be dialled here")
         }
+        guard options.role == .dialer else {
+            throw TransportError(.unsupportedOptions, "\(address): of two WebSockets that dial each other none would answer")
+        }
         let tls: WebSocketDialing.TLS? =
             webSocket.isSecure ? WebSocketDialing.TLS(context: try self.trust.makeContext(), name: webSocket.certificateName) : nil
         var options = options

@@ -176,4 +176,18 @@ struct ProxyDialogueTests {
         }
         #expect(!transport.canDial(try Multiaddr("/ip4/127.0.0.1/udp/1/quic-v1")))
     }
+
+    @Test("Through a proxy there is no local address to dial from, and no simultaneous connect")
+    func unsupportedOptions() async throws {
+        let transport = ProxiedTransport(through: try ProxyURL("socks5://127.0.0.1:1"), over: TCPTransport())
+        let local = try Multiaddr("/ip4/127.0.0.1/tcp/0")
+        for options in [
+            DialOptions(deadline: .now() + .seconds(10), localAddress: local),
+            DialOptions(deadline: .now() + .seconds(10), role: .listener),
+        ] {
+            await #expect(throws: TransportError(.unsupportedOptions, "")) {
+                try await transport.connect(to: try Multiaddr("/ip4/127.0.0.1/tcp/2"), options: options)
+            }
+        }
+    }
 }

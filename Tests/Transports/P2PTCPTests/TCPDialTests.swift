@@ -88,7 +88,7 @@ struct TCPDialTests {
         let server = try await self.server()
         let address = try #require(Multiaddr(tcp: server.localAddress))
         let options = DialOptions(deadline: .now() + .seconds(20), localAddress: try Multiaddr(text))
-        await #expect(throws: TransportError(.invalidAddress, "")) { try await TCPTransport().connect(to: address, options: options) }
+        await #expect(throws: TransportError(.unsupportedOptions, "")) { try await TCPTransport().connect(to: address, options: options) }
         try await server.close()
     }
 
@@ -99,6 +99,48 @@ struct TCPDialTests {
         let options = DialOptions(deadline: .now() + .seconds(20), localAddress: try Multiaddr("/ip4/127.0.0.2/tcp/0"))
         let dialled = try await TCPTransport().connect(to: address, options: options)
         #expect(dialled.localAddress.ipAddress?.description == "127.0.0.2")
+        try await dialled.channel.close()
+        try await server.close()
+    }
+
+    @Test("A port that listens can be dialled from, and goes on listening; nobody else may listen there")
+    func fromListeningPort() async throws {
+        let transport = TCPTransport()
+        let listener = try await transport.bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let local = try #require(listener.addresses.first)
+        let arrivals = Inbox<ByteChannel, Never>(limit: 4)
+        let running = Task { try await listener.run { channel in _ = arrivals.offer(channel) } }
+        let options = DialOptions(deadline: .now() + .seconds(20), localAddress: local)
+        var dialled: [ByteChannel] = []
+        let servers = [try await self.server(), try await self.server()]
+        for server in servers {
+            dialled.append(try await transport.connect(to: try #require(Multiaddr(tcp: server.localAddress)), options: options))
+        }
+        #expect(dialled.map(\.localAddress) == [local, local])
+        let again = await #expect(throws: TransportError.self) {
+            try await transport.connect(to: dialled[0].remoteAddress, options: options)
+        }
+        #expect(again?.code == .addressInUse || again?.code == .unreachable)
+        await #expect(throws: TransportError(.addressInUse, "")) { try await transport.bind(to: local) }
+        let ordinary = try await transport.connect(to: local, options: self.soon)
+        #expect(await arrivals.next()?.remoteAddress == ordinary.localAddress)
+        for channel in (dialled + [ordinary]).map(\.channel) + servers { try? await channel.close() }
+        running.cancel()
+        try await running.value
+    }
+
+    @Test("Only addresses of the local address's IP version are dialled from it")
+    func family() async throws {
+        let server = try await self.server()
+        let address = try #require(server.localAddress)
+        let six = try SocketAddress(ipAddress: "::1", port: address.port ?? 0)
+        let options = DialOptions(deadline: .now() + .seconds(20), localAddress: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let name = try Multiaddr("/dns/two.example/tcp/1")
+        let dialled = try await TCPTransport(resolver: self.resolver([six, address])).connect(to: name, options: options)
+        #expect(dialled.remoteAddress == Multiaddr(tcp: address))
+        await #expect(throws: TransportError(.unsupportedOptions, "")) {
+            try await TCPTransport(resolver: self.resolver([six])).connect(to: name, options: options)
+        }
         try await dialled.channel.close()
         try await server.close()
     }

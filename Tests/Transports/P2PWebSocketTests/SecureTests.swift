@@ -18,6 +18,14 @@ struct SecureTests {
         return WebSocketTransport(over: TCPTransport(), configuration: configuration)
     }
 
+    @Test("Two WebSockets can't connect to each other at once: neither would answer")
+    func noSimultaneousConnect() async throws {
+        let options = DialOptions(deadline: .now() + .seconds(20), role: .listener)
+        await #expect(throws: TransportError(.unsupportedOptions, "")) {
+            try await WebSocketTransport(over: TCPTransport()).connect(to: try Multiaddr("/ip4/127.0.0.1/tcp/1/ws"), options: options)
+        }
+    }
+
     /// Runs the preparations of both ends and sends a few bytes each way.
     private func meet(
         _ dialer: WebSocketTransport, _ listener: WebSocketTransport, on address: String = "/ip4/127.0.0.1/tcp/0/tls/ws",

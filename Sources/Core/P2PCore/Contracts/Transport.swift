@@ -10,6 +10,8 @@ public protocol Transport: Sendable {
     func canListen(on address: Multiaddr) -> Bool
     /// Dials and proves who answers; another peer than the expected one is ``TransportError/Code/peerMismatch``.
     ///
+    /// A role or a local address that this transport can't dial with is ``TransportError/Code/unsupportedOptions``, never ignored.
+    ///
     /// Cancelling the task closes the half-open channel.
     func dial(_ address: Multiaddr, expecting peer: PeerID?, options: DialOptions) async throws(TransportError) -> any MuxedConnection
     /// Binds the address; arrivals wait in the system's backlog until ``TransportListener/run(_:)``.
@@ -22,14 +24,20 @@ public struct DialOptions: Sendable {
     public var deadline: NIODeadline
     /// The role in the handshakes; `.listener` only for a simultaneous connect, where both sides dial.
     public var role: ConnectionRole
-    /// The local address to dial from; nil lets the system choose.
+    /// The local address to dial from; nil lets the transport and the system choose.
     public var localAddress: Multiaddr?
+    /// Called from any thread when there is somebody at the address and the handshakes begin; perhaps more than once, where an address is
+    /// a name. It must not block.
+    public var onConnected: (@Sendable () -> Void)?
 
     /// A dial until `deadline`.
-    public init(deadline: NIODeadline, role: ConnectionRole = .dialer, localAddress: Multiaddr? = nil) {
+    public init(
+        deadline: NIODeadline, role: ConnectionRole = .dialer, localAddress: Multiaddr? = nil, onConnected: (@Sendable () -> Void)? = nil
+    ) {
         self.deadline = deadline
         self.role = role
         self.localAddress = localAddress
+        self.onConnected = onConnected
     }
 }
 

@@ -1,4 +1,3 @@
-
 /// Why a peer was not reached. The message lists every address with its reason.
 public struct DialError: CodedError {
     /// Why it failed: an open set.

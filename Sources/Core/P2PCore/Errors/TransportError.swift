@@ -10,6 +10,8 @@ public struct TransportError: CodedError {
 
         /// No transport here speaks this address.
         public static let unsupportedAddress = Code("unsupportedAddress")
+        /// The transport can't dial in the way that was asked for: with this role, or from this local address.
+        public static let unsupportedOptions = Code("unsupportedOptions")
         /// The address is malformed, or lacks a part that is needed.
         public static let invalidAddress = Code("invalidAddress")
         /// A name did not resolve to an address.

@@ -9,6 +9,8 @@
         var deadline: NIODeadline?
         /// When it has failed if nothing has come from the peer.
         var answerBy: NIODeadline?
+        /// Called on the event loop when something has come.
+        var onAnswer: (@Sendable () -> Void)?
 
         /// Begins on the event loop and waits for the end. Cancelling the task ends the handshake, and tells the peer.
         func run(
@@ -16,11 +18,12 @@
         ) async throws(TransportError) -> QUICConnection {
             let ready = self.eventLoop.makePromise(of: QUICConnection.self)
             let session = NIOLoopBoundBox<QUICSession?>.makeEmptyBox(valueType: QUICSession.self, eventLoop: self.eventLoop)
-            let (deadline, answerBy) = (self.deadline, self.answerBy)
+            let (deadline, answerBy, onAnswer) = (self.deadline, self.answerBy, self.onAnswer)
             let result = await withTaskCancellationHandler {
                 self.eventLoop.execute {
                     guard let begun = begin(ready) else { return }
                     session.value = begun
+                    begun.onAnswer = onAnswer
                     Self.watch(begun, ready, deadline: deadline, answerBy: answerBy)
                 }
                 return await withCheckedContinuation { continuation in

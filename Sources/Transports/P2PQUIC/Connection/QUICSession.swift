@@ -28,6 +28,8 @@
         private var armed: (deadline: NIODeadline, callback: NIOScheduledCallback)?
         /// Something has come from the peer.
         private(set) var isAnswered = false
+        /// Is called when that happens.
+        var onAnswer: (@Sendable () -> Void)?
         private var wasAnnounced = false
         var isTouched = false
 
@@ -129,7 +131,11 @@
 
         func received(_ datagram: QUICDatagram) {
             guard let native = self.native, self.phase != .over else { return }
-            self.isAnswered = true
+            if !self.isAnswered {
+                self.isAnswered = true
+                self.onAnswer?()
+                self.onAnswer = nil
+            }
             self.endpoint.touch(self)
             // A client's own address is what it was when it dialled, whatever the packet says that was sent to a wildcard.
             let local = self.role == .dialer ? self.local : datagram.local
