@@ -34,6 +34,21 @@ struct ObservedAddresses {
 
     var count: Int { self.observations.count }
 
+    /// Whether a peer's word counts: where it sees this node, others may find it only if that leads to a socket that listens.
+    ///
+    /// A peer that dialled has come to one. A peer that was dialled sees a port that lives as long as the connection, unless the dial came
+    /// from the socket, or at least the address, that is listened on: QUIC's do, TCP's when they are told to. Without their word a node
+    /// behind a NAT would never learn where it is. What was seen over another protocol than the connection's, or through a relay, is not
+    /// about that socket.
+    ///
+    /// - Parameter listening: where this node listens, wildcards spelled out.
+    static func counts(_ observed: Multiaddr, on connection: ConnectionInfo, listening: [Multiaddr]) -> Bool {
+        guard !connection.isLimited, !connection.remoteAddress.isRelayed, !observed.isRelayed,
+            let socket = ListeningSocket(connection.localAddress), let seen = ListeningSocket(observed), seen.transport == socket.transport
+        else { return false }
+        return connection.role == .listener || listening.contains { ListeningSocket($0) == socket }
+    }
+
     /// The peer of a connection from `observer` sees this node at `address`; true when that changes what is confirmed.
     mutating func observe(
         _ address: Multiaddr, by observer: Multiaddr, on connection: ConnectionID, at now: NIODeadline

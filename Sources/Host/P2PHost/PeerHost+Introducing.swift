@@ -60,10 +60,9 @@ extension PeerHost: PeerIntroducing {
         }
     }
 
-    /// Counts where a peer sees this node. Only a peer that dialled knows an address that others can dial too: a dialled
-    /// one sees a port that lives as long as the connection.
+    /// Counts where a peer sees this node, if others may find it there as well.
     private func note(_ observed: Multiaddr, by connection: ConnectionInfo) {
-        guard connection.role == .listener, !connection.isLimited else { return }
+        guard ObservedAddresses.counts(observed, on: connection, listening: self.swarm.listenAddresses) else { return }
         self.expireObservations()
         let now = self.swarm.clock.now()
         let isChange = self.observed.withLock { $0.observe(observed, by: connection.remoteAddress, on: connection.id, at: now) }

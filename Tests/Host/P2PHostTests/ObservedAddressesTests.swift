@@ -1,5 +1,6 @@
 import NIOCore
 import P2PCore
+import P2PIdentity
 import P2PMultiaddr
 import Testing
 
@@ -94,5 +95,56 @@ struct ObservedAddressesTests {
         }
         #expect(observed.count == ObservedAddresses.limit)
         #expect(observed.confirmed == [self.address])
+    }
+
+    // MARK: Who may be believed
+
+    private static let listening = [
+        "/ip4/10.0.0.5/tcp/4001", "/ip4/10.0.0.5/tcp/4001/ws", "/ip4/10.0.0.5/udp/4001/quic-v1", "/ip6/fd00::5/tcp/4001",
+    ]
+    private static let relay = "/ip4/9.9.9.9/tcp/1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit"
+
+    @Test(
+        "A dialled peer's word counts if the dial came from where this node listens",
+        arguments: [
+            // role, our end, the peer's end, where it says that it sees us, whether that counts
+            (.listener, "/ip4/10.0.0.5/tcp/4001", "/ip4/9.9.9.9/tcp/50000", "/ip4/1.2.3.4/tcp/4001", true),
+            // Behind an address that has just come, of which no listener knows yet.
+            (.listener, "/ip4/10.0.0.6/tcp/4001", "/ip4/9.9.9.9/tcp/50000", "/ip4/1.2.3.4/tcp/4001", true),
+            // An ephemeral port.
+            (.dialer, "/ip4/10.0.0.5/tcp/51234", "/ip4/9.9.9.9/tcp/4001", "/ip4/1.2.3.4/tcp/51234", false),
+            // TCP with port reuse, a WebSocket over it, QUIC.
+            (.dialer, "/ip4/10.0.0.5/tcp/4001", "/ip4/9.9.9.9/tcp/4001", "/ip4/1.2.3.4/tcp/61000", true),
+            (.dialer, "/ip4/10.0.0.5/tcp/4001/ws", "/ip4/9.9.9.9/tcp/80/ws", "/ip4/1.2.3.4/tcp/61000/ws", true),
+            (.dialer, "/ip4/10.0.0.5/udp/4001/quic-v1", "/ip4/9.9.9.9/udp/4001/quic-v1", "/ip4/1.2.3.4/udp/61000/quic-v1", true),
+            (.dialer, "/ip6/fd00::5/tcp/4001", "/ip6/2001:db8::1/tcp/4001", "/ip6/2001:db8::5/tcp/4001", true),
+            // The port alone says nothing.
+            (.dialer, "/ip4/10.0.0.6/tcp/4001", "/ip4/9.9.9.9/tcp/4001", "/ip4/1.2.3.4/tcp/4001", false),
+            (.dialer, "/ip6/fd00::5/udp/4001/quic-v1", "/ip6/2001:db8::1/udp/4001/quic-v1", "/ip6/2001:db8::5/udp/4001/quic-v1", false),
+            // Another protocol than the connection's.
+            (.dialer, "/ip4/10.0.0.5/udp/4001/quic-v1", "/ip4/9.9.9.9/udp/4001/quic-v1", "/ip4/1.2.3.4/tcp/4001", false),
+            (.listener, "/ip4/10.0.0.5/tcp/4001", "/ip4/9.9.9.9/tcp/50000", "/ip4/1.2.3.4/udp/4001/quic-v1", false),
+            // Through a relay.
+            (.listener, "/ip4/10.0.0.5/tcp/4001", Self.relay, "/ip4/1.2.3.4/tcp/4001", false),
+            (.listener, "/ip4/10.0.0.5/tcp/4001", "/ip4/9.9.9.9/tcp/50000", Self.relay, false),
+            // No socket at all.
+            (.listener, "/memory/a", "/memory/b", "/ip4/1.2.3.4/tcp/4001", false),
+            (.listener, "/ip4/10.0.0.5/tcp/4001", "/ip4/9.9.9.9/tcp/50000", "/dns4/example.org/tcp/4001", false),
+        ] as [(ConnectionRole, String, String, String, Bool)])
+    func believed(role: ConnectionRole, local: String, remote: String, observed: String, counts: Bool) throws {
+        for isLimited in [false, true] {
+            let connection = try Self.connection(role, from: local, to: remote, isLimited: isLimited)
+            let isBelieved = ObservedAddresses.counts(
+                try Multiaddr(observed), on: connection, listening: try Self.listening.map { try Multiaddr($0) })
+            #expect(isBelieved == (counts && !isLimited))
+        }
+    }
+
+    private static func connection(_ role: ConnectionRole, from local: String, to remote: String, isLimited: Bool) throws -> ConnectionInfo
+    {
+        let (own, other) = (try PrivateKey.generate(.ed25519).publicKey, try PrivateKey.generate(.ed25519).publicKey)
+        return ConnectionInfo(
+            role: role, localPeer: PeerID(own), remotePeer: PeerID(other), remoteKey: other, localAddress: try Multiaddr(local),
+            remoteAddress: try Multiaddr(remote), security: "/fake", muxer: "/fake-muxer", isLimited: isLimited)
     }
 }
