@@ -65,10 +65,10 @@ extension PeerHost: Service {
         let grace = self.configuration.shutdownGrace
         let deadline = clock.now().advanced(by: grace).advanced(by: .seconds(1))
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.swarm.drain(.shutdown, grace: grace) }
+            group.addTask { await self.swarm.shutDown(.shutdown, grace: grace) }
             group.addTask {
                 await clock.sleep(deadline)
-                if !Task.isCancelled { await self.swarm.drain(.shutdown, grace: .zero) }
+                if !Task.isCancelled { await self.swarm.shutDown(.shutdown, grace: .zero) }
             }
             await group.next()
             group.cancelAll()

@@ -52,7 +52,7 @@ extension PeerHost: StreamOpening {
         if let entry = self.swarm.connection(to: peer) { return entry }
         do throws(DialError) {
             return try await self.swarm.dial(
-                peer, at: [], deadline: self.swarm.clock.now().advanced(by: self.configuration.dialTimeout))
+                peer, DialRequest(), deadline: self.swarm.clock.now().advanced(by: self.configuration.dialTimeout))
         } catch {
             throw StreamError(
                 error.code == .cancelled ? .cancelled : .connectionLost, "there is no connection to \(peer)", cause: error)

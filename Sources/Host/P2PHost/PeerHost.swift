@@ -4,7 +4,7 @@ public import P2PCore
 public import P2PIdentity
 public import P2PMultiaddr
 import P2PNegotiation
-public import P2PSwarm
+import P2PSwarm
 import Synchronization
 
 /// A node: it has an identity, listens, dials peers, and serves protocols over streams.
@@ -60,11 +60,15 @@ public final class PeerHost: Sendable {
         self.ownRecord = OwnRecord(identity: identity)
         self.observed = Mutex(ObservedAddresses(observersNeeded: configuration.observersNeeded))
         self.negotiations = PendingNegotiations(timeout: configuration.negotiationTimeout, clock: clock)
+        var environment = SwarmEnvironment(transports: transports, peerstore: peerstore ?? MemoryPeerstore(clock: clock), logger: logger)
+        environment.gater = gater
+        environment.resolvers = resolver.map { [$0] } ?? []
+        environment.clock = clock
+        environment.onAddressChange = { changes.post() }
         self.swarm = Swarm(
-            localPeer: PeerID(identity.publicKey), transports: transports,
+            localPeer: PeerID(identity.publicKey),
             configuration: SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout),
-            gater: gater, peerstore: peerstore ?? MemoryPeerstore(clock: clock), resolver: resolver, events: HostEventBus(), clock: clock,
-            logger: logger, onAddressChange: { changes.post() })
+            environment: environment)
     }
 
     /// What this node knows of others: the peerstore that it was given, with what it has just learnt.
@@ -115,7 +119,7 @@ public final class PeerHost: Sendable {
     ///   - timeout: for everything, ``HostConfiguration/dialTimeout`` if nil.
     /// - Throws: what was tried at each address, and why it failed; ``DialError/Code/notRunning`` outside of ``run()``.
     public func dial(_ peer: PeerID, at addresses: [Multiaddr] = [], timeout: Duration? = nil) async throws(DialError) -> ConnectionInfo {
-        try await self.swarm.dial(peer, at: addresses, deadline: self.deadline(timeout)).info
+        try await self.swarm.dial(peer, DialRequest(addresses: addresses), deadline: self.deadline(timeout)).info
     }
 
     /// Connects to the peer that the address names.
@@ -132,7 +136,7 @@ public final class PeerHost: Sendable {
     /// Connects to whoever answers at the address. Nothing protects from a stranger in between; meant for first contacts.
     public func dialAnyPeer(at address: Multiaddr, timeout: Duration? = nil) async throws(DialError) -> ConnectionInfo {
         if let peer = address.peerID { return try await self.dial(peer, at: [address], timeout: timeout) }
-        return try await self.swarm.dialAnyPeer(at: [address], deadline: self.deadline(timeout)).info
+        return try await self.swarm.dialAnyPeer(DialRequest(addresses: [address]), deadline: self.deadline(timeout)).info
     }
 
     private func deadline(_ timeout: Duration?) -> NIODeadline {

@@ -20,7 +20,8 @@ package final class Swarm: Sendable {
 
     let transports: [any Transport]
     let gater: any ConnectionGater
-    let resolver: (any AddressResolver)?
+    let resolvers: [any AddressResolver]
+    let finders: [any PeerFinding]
     let jobQueue: AsyncStream<SwarmJob>.Continuation
     let table = Mutex(ConnectionTable())
     let backOff = Mutex(DialBackOff())
@@ -31,22 +32,19 @@ package final class Swarm: Sendable {
     /// Yields when the addresses change that this node listens on.
     private let onAddressChange: @Sendable () -> Void
 
-    package init(
-        localPeer: PeerID, transports: [any Transport], configuration: SwarmConfiguration, gater: any ConnectionGater = OpenGater(),
-        peerstore: any Peerstore, resolver: (any AddressResolver)? = nil, events: HostEventBus, clock: HostClock = .system, logger: Logger,
-        onAddressChange: @escaping @Sendable () -> Void = {}
-    ) {
+    package init(localPeer: PeerID, configuration: SwarmConfiguration = SwarmConfiguration(), environment: SwarmEnvironment) {
         self.localPeer = localPeer
-        self.transports = transports
         self.configuration = configuration
         self.limits = ConnectionLimits(configuration.limits)
-        self.gater = gater
-        self.resolver = resolver
-        self.peerstore = WriteBehindPeerstore(peerstore, clock: clock, logger: logger)
-        self.events = events
-        self.clock = clock
-        self.logger = logger
-        self.onAddressChange = onAddressChange
+        self.transports = environment.transports
+        self.gater = environment.gater
+        self.resolvers = environment.resolvers
+        self.finders = environment.finders
+        self.peerstore = WriteBehindPeerstore(environment.peerstore, clock: environment.clock, logger: environment.logger)
+        self.events = environment.events
+        self.clock = environment.clock
+        self.logger = environment.logger
+        self.onAddressChange = environment.onAddressChange
         (self.jobs, self.jobQueue) = AsyncStream.makeStream()
     }
 
@@ -63,7 +61,7 @@ package final class Swarm: Sendable {
 
     /// Takes no arrivals and no dials any more and says goodbye on every connection at once; returns when each is
     /// closed, at the latest a moment after `grace`.
-    package func drain(_ code: ConnectionErrorCode, grace: Duration) async {
+    package func shutDown(_ code: ConnectionErrorCode, grace: Duration) async {
         let (dials, entries) = self.table.withLock { table -> ([DialOperation], [ConnectionEntry]) in
             table.phase = .draining
             return (table.allDials, Array(table.connections.values))
@@ -182,7 +180,7 @@ package final class Swarm: Sendable {
         return listener.addresses
     }
 
-    /// Takes arrivals until the listener fails, the host drains, or the task is cancelled.
+    /// Takes arrivals until the listener fails, the host shuts down, or the task is cancelled.
     package func serve(_ listener: ActiveListener) async {
         await self.run(listener)
         self.listeners.withLock { $0.removeAll { $0 === listener } }

@@ -2,6 +2,8 @@
 package struct SwarmConfiguration: Sendable {
     /// Addresses that one dial looks at; those beyond are left out.
     package static let maximumAddressesPerDial = 256
+    /// Addresses that one dial does not try, and names in its error.
+    package static let maximumRefusalsPerDial = 256
     /// Addresses of one dial that are tried at the same time.
     package static let maximumAttempts = 8
 

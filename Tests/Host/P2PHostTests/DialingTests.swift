@@ -242,23 +242,29 @@ struct DialingTests {
         }
     }
 
-    @Test("A caller that joins a dial with addresses of its own tries them when the dial fails")
-    func joiner() async throws {
+    @Test("Once there is a direct connection, new streams use it, and not the limited one")
+    func takesOver() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
-        let live = try await b.listen(on: self.world.address(0))[0]
-        let dead = self.world.address(1)
-        self.world.network.set(.silence, at: dead)
-        let start = self.world.clock.now
+        try b.register(ClosureHandler.echo)
+        let relayed = try await b.listen(on: self.world.address(0))[0]
+        let direct = try await b.listen(on: self.world.address(0))[0]
+        self.world.network.set(.limited, at: relayed.withoutPeerID)
         try await self.world.run(a, b) {
-            let first = Task { try await a.dial(b.peerID, at: [dead], timeout: .seconds(5)) }
-            await self.world.network.dialled(atLeast: 1)
-            let second = Task { try await a.dial(b.peerID, at: [live], timeout: .seconds(20)) }
-            while !a.swarm.isAwaited(b.peerID, by: 2) { await Task.yield() }
-            await self.world.clock.sleeper(until: start + .seconds(5))
-            self.world.clock.advance(.seconds(5))
-            await #expect(throws: DialError(.timedOut, "")) { try await first.value }
-            let connection = try await second.value
-            #expect(connection.remoteAddress == live.withoutPeerID)
+            let limited = try await a.dial(relayed)
+            #expect(limited.isLimited)
+            // Handlers do not serve limited connections unless they say so.
+            await #expect(throws: StreamError.self) {
+                let stream = try await a.openStream(to: b.peerID, protocols: ["/echo"])
+                try await stream.write(text: "refused")
+                _ = try await stream.read()
+            }
+            let connection = try await a.dial(direct)
+            #expect(!connection.isLimited)
+            let stream = try await a.openStream(to: b.peerID, protocols: ["/echo"])
+            try await stream.write(text: "direct")
+            try await stream.finish()
+            #expect(try await stream.readText(upTo: 100) == "direct")
+            #expect(a.connections().map(\.id) == [limited.id, connection.id])
         }
     }
 

@@ -16,12 +16,15 @@ final class FakeNetwork: Sendable {
         case gate(Signal, isStubborn: Bool)
         /// A relayed connection.
         case limited
+        /// Whoever listens there is reached at once, and done with the handshakes once the signal has fired.
+        case handshakes(Signal)
     }
 
     private struct State {
         var behaviours: [Multiaddr: Behaviour] = [:]
         var listeners: [Multiaddr: FakeListener] = [:]
         var dialled: [Multiaddr] = []
+        var options: [DialOptions] = []
         var inFlight = 0
         var mostInFlight = 0
         var dialWatchers: [(count: Int, signal: Signal)] = []
@@ -48,6 +51,8 @@ final class FakeNetwork: Sendable {
 
     /// Addresses in the order in which they were dialled.
     var dialled: [Multiaddr] { self.state.withLock { $0.dialled } }
+    /// What each dial was told, in the same order.
+    var options: [DialOptions] { self.state.withLock { $0.options } }
     var mostInFlight: Int { self.state.withLock { $0.mostInFlight } }
     var inFlight: Int { self.state.withLock { $0.inFlight } }
     /// Both ends of every connection so far, the dialer's first.
@@ -68,9 +73,10 @@ final class FakeNetwork: Sendable {
 
     fileprivate func behaviour(at address: Multiaddr) -> Behaviour? { self.state.withLock { $0.behaviours[address] } }
 
-    fileprivate func beginDial(_ address: Multiaddr) {
+    fileprivate func beginDial(_ address: Multiaddr, _ options: DialOptions) {
         let watchers = self.state.withLock { state -> [Signal] in
             state.dialled.append(address)
+            state.options.append(options)
             state.inFlight += 1
             state.mostInFlight = max(state.mostInFlight, state.inFlight)
             let count = state.dialled.count
@@ -122,7 +128,7 @@ struct FakeTransport: Transport {
     func dial(
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {
-        self.network.beginDial(address)
+        self.network.beginDial(address, options)
         defer { self.network.endDial() }
         var isLimited = false
         switch self.network.behaviour(at: address) {
@@ -137,6 +143,9 @@ struct FakeTransport: Transport {
             }
             await signal.wait()
         case .limited: isLimited = true
+        case .handshakes(let signal):
+            options.onConnected?()
+            await signal.wait()
         case nil: break
         }
         if Task.isCancelled { throw TransportError(.cancelled, "the dial was cancelled") }

@@ -12,72 +12,123 @@ struct DialPlanTests {
         try (0..<count).map { RankedAddress(address: try Multiaddr("/ip4/1.2.3.4/tcp/\($0 + 1)"), delay: step * $0) }
     }
 
+    private func plan(_ addresses: [RankedAddress]) -> DialPlan {
+        var plan = DialPlan(maximumInFlight: 8)
+        plan.add(addresses, at: self.start)
+        return plan
+    }
+
     @Test("Addresses start at their times")
     func stagger() throws {
         let addresses = try self.addresses(2, step: .milliseconds(250))
-        var plan = DialPlan(addresses, startedAt: self.start, deadline: self.start + .seconds(15), maximumInFlight: 8)
+        var plan = self.plan(addresses)
         #expect(plan.next(at: self.start) == .dial(addresses[0].address))
         #expect(plan.next(at: self.start) == .wait(until: self.start + .milliseconds(250)))
         #expect(plan.next(at: self.start + .milliseconds(250)) == .dial(addresses[1].address))
-        #expect(plan.next(at: self.start + .milliseconds(250)) == .wait(until: self.start + .seconds(15)))
+        #expect(plan.next(at: self.start + .milliseconds(250)) == .wait(until: nil))
     }
 
     @Test("A failure lets one more address start before its time")
     func hurry() throws {
-        let addresses = try self.addresses(3, step: .seconds(1))
-        var plan = DialPlan(addresses, startedAt: self.start, deadline: self.start + .seconds(15), maximumInFlight: 8)
+        let addresses = try self.addresses(4, step: .seconds(1))
+        var plan = self.plan(addresses)
         #expect(plan.next(at: self.start) == .dial(addresses[0].address))
-        plan.failed()
+        #expect(plan.next(at: self.start + .seconds(1)) == .dial(addresses[1].address))
+        plan.failed(addresses[0].address)
+        #expect(plan.next(at: self.start + .seconds(1)) == .dial(addresses[2].address))
+        #expect(plan.next(at: self.start + .seconds(1)) == .wait(until: self.start + .seconds(3)))
+    }
+
+    @Test("When nothing is being dialled, the next address starts at once")
+    func idle() throws {
+        let addresses = try self.addresses(2, step: .seconds(1))
+        var plan = self.plan(addresses)
+        #expect(plan.next(at: self.start) == .dial(addresses[0].address))
+        plan.failed(addresses[0].address)
         #expect(plan.next(at: self.start) == .dial(addresses[1].address))
-        #expect(plan.next(at: self.start) == .wait(until: self.start + .seconds(2)))
+        plan.failed(addresses[1].address)
+        #expect(plan.next(at: self.start) == .exhausted)
     }
 
     @Test("No more than the maximum are dialled at once")
     func maximum() throws {
         let addresses = try self.addresses(20, step: .zero)
-        var plan = DialPlan(addresses, startedAt: self.start, deadline: self.start + .seconds(15), maximumInFlight: 8)
+        var plan = self.plan(addresses)
         for index in 0..<8 { #expect(plan.next(at: self.start) == .dial(addresses[index].address)) }
-        #expect(plan.next(at: self.start) == .wait(until: self.start + .seconds(15)))
-        plan.failed()
+        #expect(plan.next(at: self.start) == .wait(until: nil))
+        plan.failed(addresses[3].address)
         #expect(plan.next(at: self.start) == .dial(addresses[8].address))
         #expect(plan.untried == addresses[9...].map(\.address))
     }
 
-    @Test("It ends when all have failed, or at the deadline")
-    func ends() throws {
-        var plan = DialPlan(
-            try self.addresses(1, step: .zero), startedAt: self.start, deadline: self.start + .seconds(1), maximumInFlight: 8)
-        _ = plan.next(at: self.start)
-        #expect(plan.next(at: self.start + .seconds(1)) == .expired)
-        plan.failed()
-        #expect(plan.next(at: self.start) == .exhausted)
-    }
-
-    @Test("It waits for look-ups; the delays of what they find count from then")
+    @Test("It waits for look-ups; the delays of what becomes known count from then")
     func lookups() throws {
         let later = try self.addresses(2, step: .milliseconds(250))
-        var plan = DialPlan([], lookups: 2, startedAt: self.start, deadline: self.start + .seconds(15), maximumInFlight: 8)
-        #expect(plan.next(at: self.start) == .wait(until: self.start + .seconds(15)))
-        plan.found([], at: self.start + .seconds(1))
-        #expect(plan.next(at: self.start + .seconds(1)) == .wait(until: self.start + .seconds(15)))
-        plan.found(later, at: self.start + .seconds(2))
+        var plan = DialPlan(maximumInFlight: 8)
+        plan.lookupsBegan(2)
+        #expect(plan.next(at: self.start) == .wait(until: nil))
+        plan.lookupEnded()
+        #expect(plan.next(at: self.start + .seconds(1)) == .wait(until: nil))
+        plan.add(later, at: self.start + .seconds(2))
+        plan.lookupEnded()
         #expect(plan.untried == later.map(\.address))
         #expect(plan.next(at: self.start + .seconds(2)) == .dial(later[0].address))
         #expect(plan.next(at: self.start + .seconds(2)) == .wait(until: self.start + .milliseconds(2_250)))
-        plan.failed()
+        plan.failed(later[0].address)
         #expect(plan.next(at: self.start + .seconds(2)) == .dial(later[1].address))
-        plan.failed()
+        plan.failed(later[1].address)
         #expect(plan.next(at: self.start + .seconds(2)) == .exhausted)
     }
 
-    @Test("What look-ups find takes its turn among what is known")
+    @Test("What becomes known later takes its turn among what is known")
     func order() throws {
         let known = try self.addresses(3, step: .seconds(2))
         let found = RankedAddress(address: try Multiaddr("/ip4/1.2.3.4/tcp/99"), delay: .zero)
-        var plan = DialPlan(known, lookups: 1, startedAt: self.start, deadline: self.start + .seconds(15), maximumInFlight: 8)
+        var plan = self.plan(known)
         #expect(plan.next(at: self.start) == .dial(known[0].address))
-        plan.found([found], at: self.start + .seconds(1))
+        plan.add([found], at: self.start + .seconds(1))
         #expect(plan.untried == [found.address, known[1].address, known[2].address])
         #expect(plan.next(at: self.start + .seconds(1)) == .dial(found.address))
+    }
+
+    @Test("An address that answers holds the next one back, but not for longer than the hold")
+    func hold() throws {
+        let addresses = try self.addresses(3, step: .milliseconds(250))
+        var plan = self.plan(addresses)
+        #expect(plan.next(at: self.start) == .dial(addresses[0].address))
+        let answered = self.start + .milliseconds(100)
+        plan.progressed(addresses[0].address, at: answered)
+        let due = answered + DialPlan.handshakeHold
+        #expect(plan.next(at: self.start + .milliseconds(250)) == .wait(until: due))
+        // Saying it again prolongs nothing.
+        plan.progressed(addresses[0].address, at: self.start + .milliseconds(300))
+        #expect(plan.next(at: due - .nanoseconds(1)) == .wait(until: due))
+        #expect(plan.next(at: due) == .dial(addresses[1].address))
+        #expect(plan.next(at: due) == .dial(addresses[2].address))
+    }
+
+    @Test("The hold ends with its attempt, and another's failure does not end it")
+    func holdEnds() throws {
+        let addresses = try self.addresses(4, step: .milliseconds(250))
+        var plan = self.plan(addresses)
+        let now = self.start + .milliseconds(250)
+        #expect(plan.next(at: now) == .dial(addresses[0].address))
+        #expect(plan.next(at: now) == .dial(addresses[1].address))
+        plan.progressed(addresses[0].address, at: now)
+        plan.failed(addresses[1].address)
+        #expect(plan.next(at: now) == .wait(until: now + DialPlan.handshakeHold))
+        plan.failed(addresses[0].address)
+        #expect(plan.next(at: now) == .dial(addresses[2].address))
+    }
+
+    @Test("An address that is not being dialled holds nobody back")
+    func strayProgress() throws {
+        let addresses = try self.addresses(3, step: .milliseconds(250))
+        var plan = self.plan(addresses)
+        #expect(plan.next(at: self.start) == .dial(addresses[0].address))
+        plan.progressed(addresses[1].address, at: self.start)
+        plan.failed(addresses[0].address)
+        plan.progressed(addresses[0].address, at: self.start)
+        #expect(plan.next(at: self.start) == .dial(addresses[1].address))
     }
 }

@@ -14,7 +14,8 @@ struct ConnectionTable {
     /// Those that new streams may use, the preferred one first: those that no relay limits, in the order of their age.
     private var usable: [PeerID: [ConnectionEntry]] = [:]
     private var dials: [ObjectIdentifier: DialOperation] = [:]
-    private var dialsByPeer: [PeerID: DialOperation] = [:]
+    /// Those that others may join.
+    private var sharedDials: [PeerID: [DialOperation]] = [:]
     var phase = Phase.idle
 
     /// Whether addresses may be bound.
@@ -48,16 +49,21 @@ struct ConnectionTable {
         self.connections[entry.info.id] = nil
     }
 
-    func dial(to peer: PeerID) -> DialOperation? { self.dialsByPeer[peer] }
+    /// The last dial of this kind that others may join.
+    func dial(to peer: PeerID, on terms: DialTerms = DialTerms()) -> DialOperation? {
+        self.sharedDials[peer]?.last { $0.terms == terms }
+    }
 
-    mutating func insert(_ dial: DialOperation) {
+    mutating func insert(_ dial: DialOperation, isShared: Bool) {
         self.dials[ObjectIdentifier(dial)] = dial
-        if let peer = dial.peer { self.dialsByPeer[peer] = dial }
+        if isShared, let peer = dial.peer { self.sharedDials[peer, default: []].append(dial) }
     }
 
     mutating func remove(_ dial: DialOperation) {
         self.dials[ObjectIdentifier(dial)] = nil
-        if let peer = dial.peer, self.dialsByPeer[peer] === dial { self.dialsByPeer[peer] = nil }
+        guard let peer = dial.peer else { return }
+        self.sharedDials[peer]?.removeAll { $0 === dial }
+        if self.sharedDials[peer]?.isEmpty == true { self.sharedDials[peer] = nil }
     }
 
     var allDials: [DialOperation] { Array(self.dials.values) }

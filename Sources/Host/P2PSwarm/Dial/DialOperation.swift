@@ -1,65 +1,133 @@
-package import NIOCore
-package import P2PCore
-package import P2PIdentity
-package import P2PMultiaddr
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
 import Synchronization
 
-/// A dial that is under way; every task that wants the same peer waits for it.
+/// A dial that is under way; every task that wants the same waits for it, each until its own deadline.
 ///
 /// It belongs to the host, not to the first task that asked: so it goes on while anybody waits, and is cancelled when
 /// nobody does.
 package final class DialOperation: Sendable {
     private struct State {
-        var waiters = 0
-        var isAbandoned = false
-        var result: Result<ConnectionEntry, DialError>?
+        var run: DialRun
+        /// What the run has not been told of yet.
+        var arrived: [DialCandidate] = []
+        var waiters: [ObjectIdentifier: DialWaiter] = [:]
+        /// Somebody knew addresses, so those that have failed lately are tried again.
+        var hasNames = false
+        /// It ends: nobody joins any more.
+        var isClosed = false
+
+        /// Until when anybody waits.
+        var deadline: NIODeadline? { self.waiters.values.lazy.map(\.deadline).max() }
+
+        mutating func takeWaiters(where isTaken: (DialWaiter) -> Bool) -> [DialWaiter] {
+            let taken = self.waiters.values.filter(isTaken)
+            for waiter in taken { self.waiters[ObjectIdentifier(waiter)] = nil }
+            if self.waiters.isEmpty { self.isClosed = true }
+            return taken
+        }
     }
 
     /// Whom to expect; nil when any peer will do.
-    package let peer: PeerID?
-    package let addresses: [Multiaddr]
-    package let deadline: NIODeadline
-    /// The caller named the addresses, so those that have failed lately are tried again.
-    package let isExplicit: Bool
+    let peer: PeerID?
+    let terms: DialTerms
     /// Nobody waits any more, or the host stops.
-    package let abandoned = Signal()
+    let abandoned = Signal()
+    /// Yields when there is more to take into account than the attempts have brought.
+    let news = Inbox<Void, Never>(limit: 1)
 
-    private let done = Signal()
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    package init(peer: PeerID?, addresses: [Multiaddr], deadline: NIODeadline, isExplicit: Bool) {
-        self.peer = peer
-        self.addresses = addresses
-        self.deadline = deadline
-        self.isExplicit = isExplicit
+    init(_ run: DialRun, terms: DialTerms = DialTerms()) {
+        self.peer = run.peer
+        self.terms = terms
+        self.state = Mutex(State(run: run))
     }
 
-    var waiterCount: Int { self.state.withLock { $0.waiters } }
+    // MARK: Those who wait
 
-    /// Announces a waiter; false when the last one has just left.
-    func join() -> Bool {
-        self.state.withLock { state in
-            guard !state.isAbandoned else { return false }
-            state.waiters += 1
-            return true
+    var waiterCount: Int { self.state.withLock { $0.waiters.count } }
+
+    /// Until when anybody waits.
+    var deadline: NIODeadline { self.state.withLock { $0.deadline } ?? .distantFuture }
+
+    /// Whether somebody who waits knew addresses.
+    var hasNames: Bool { self.state.withLock { $0.hasNames } }
+
+    /// Takes in somebody who wants the same; nil when it is ending.
+    ///
+    /// - Parameter areNamed: the candidates are what they knew; otherwise what the peerstore knew, and then finders may be asked as well.
+    func join(_ candidates: [DialCandidate], areNamed: Bool, until deadline: NIODeadline) -> DialWaiter? {
+        let waiter = self.state.withLock { state -> DialWaiter? in
+            guard !state.isClosed else { return nil }
+            let waiter = DialWaiter(until: deadline)
+            state.waiters[ObjectIdentifier(waiter)] = waiter
+            state.arrived += candidates
+            if areNamed { state.hasNames = true } else { state.run.wantSearch() }
+            return waiter
         }
+        if waiter != nil { _ = self.news.offer(()) }
+        return waiter
     }
 
-    /// Waits for the end. Call ``join()`` first.
-    func wait() async -> Result<ConnectionEntry, DialError> {
-        await self.done.wait()
-        let (result, isLast) = self.state.withLock { state in
-            state.waiters -= 1
-            state.isAbandoned = state.waiters == 0
-            return (state.result, state.isAbandoned)
+    /// Waits for the end, or the waiter's deadline.
+    func wait(_ waiter: DialWaiter) async -> Result<ConnectionEntry, DialError> {
+        let result = await waiter.wait()
+        if result == nil {
+            let isAbandoned = self.state.withLock { state in
+                let wasOpen = !state.isClosed
+                _ = state.takeWaiters { $0 === waiter }
+                return wasOpen && state.isClosed
+            }
+            if isAbandoned { self.abandoned.fire() }
         }
-        if isLast { self.abandoned.fire() }
         return result ?? .failure(DialError(.cancelled, "the task that dialled was cancelled"))
     }
 
-    /// Only the first result counts.
-    package func complete(_ result: Result<ConnectionEntry, DialError>) {
-        self.state.withLock { if $0.result == nil { $0.result = result } }
-        self.done.fire()
+    /// Tells everybody who waits; only the first result counts.
+    func complete(_ result: Result<ConnectionEntry, DialError>) {
+        let waiters = self.state.withLock { state in
+            state.isClosed = true
+            return state.takeWaiters { _ in true }
+        }
+        for waiter in waiters { waiter.complete(result) }
     }
+
+    // MARK: The run
+
+    /// What to do now. Those whose deadline has passed are told; with the last of them it is over.
+    func next(at now: NIODeadline) -> DialRun.Step {
+        let (step, late, run) = self.state.withLock { state -> (DialRun.Step, [DialWaiter], DialRun?) in
+            state.run.add(state.arrived, at: now)
+            state.arrived = []
+            let late = state.takeWaiters { $0.deadline <= now }
+            var step = DialRun.Step.over
+            if let alarm = state.waiters.values.lazy.map(\.deadline).min() { step = state.run.next(at: now, alarm: alarm) }
+            if step == .over { state.isClosed = true }
+            return (step, late, late.isEmpty ? nil : state.run)
+        }
+        if let error = run?.error(.expired) {
+            for waiter in late { waiter.complete(.failure(error)) }
+        }
+        return step
+    }
+
+    /// Something has happened that the run is to know of.
+    func update(_ change: (inout DialRun) -> Void) {
+        self.state.withLock { change(&$0.run) }
+    }
+
+    /// A finder has found addresses; those that there is no room for are left out.
+    func found(_ candidates: [DialCandidate]) {
+        self.state.withLock { state in
+            let room = SwarmConfiguration.maximumAddressesPerDial - state.arrived.count
+            if !state.isClosed { state.arrived += candidates.prefix(max(0, room)) }
+        }
+        _ = self.news.offer(())
+    }
+
+    /// Why it led to no connection.
+    func error(_ ending: DialRun.Ending) -> DialError { self.state.withLock { $0.run }.error(ending) }
 }

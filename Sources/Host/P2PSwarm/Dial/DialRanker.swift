@@ -1,15 +1,15 @@
-public import NIOCore
-public import P2PMultiaddr
+package import NIOCore
+package import P2PMultiaddr
 
 /// An address and how long after the start of a dial its turn comes, unless all before it have failed.
-public struct RankedAddress: Sendable, Hashable {
+package struct RankedAddress: Sendable, Hashable {
     /// What to dial.
-    public let address: Multiaddr
+    package let address: Multiaddr
     /// Counted from the start of the dial.
-    public let delay: TimeAmount
+    package let delay: TimeAmount
 
     /// - Parameter delay: counted from the start of the dial.
-    public init(address: Multiaddr, delay: TimeAmount) {
+    package init(address: Multiaddr, delay: TimeAmount) {
         self.address = address
         self.delay = delay
     }
@@ -19,21 +19,21 @@ public struct RankedAddress: Sendable, Hashable {
 ///
 /// QUIC goes first, TCP follows, relays and everything else come last; IPv6 and IPv4 take turns (RFC 8305, "Happy
 /// Eyeballs", with go's delays).
-public struct DialRanker: Sendable {
+package struct DialRanker: Sendable {
     /// The delays of one kind of network.
-    public struct Delays: Sendable, Hashable {
+    package struct Delays: Sendable, Hashable {
         /// Between two addresses of the same transport.
-        public var stagger: TimeAmount
+        package var stagger: TimeAmount
         /// From QUIC's first address to TCP's.
-        public var tcpAfterQUIC: TimeAmount
+        package var tcpAfterQUIC: TimeAmount
         /// From the first direct address to those of unknown transports.
-        public var others: TimeAmount
+        package var others: TimeAmount
 
         /// - Parameters:
         ///   - stagger: between two addresses of the same transport.
         ///   - tcpAfterQUIC: from QUIC's first address to TCP's.
         ///   - others: from the first direct address to those of unknown transports.
-        public init(stagger: TimeAmount, tcpAfterQUIC: TimeAmount, others: TimeAmount) {
+        package init(stagger: TimeAmount, tcpAfterQUIC: TimeAmount, others: TimeAmount) {
             self.stagger = stagger
             self.tcpAfterQUIC = tcpAfterQUIC
             self.others = others
@@ -41,17 +41,17 @@ public struct DialRanker: Sendable {
     }
 
     /// For addresses on the internet, and for names.
-    public var publicDelays = Delays(stagger: .milliseconds(250), tcpAfterQUIC: .milliseconds(250), others: .seconds(1))
+    package var publicDelays = Delays(stagger: .milliseconds(250), tcpAfterQUIC: .milliseconds(250), others: .seconds(1))
     /// For loopback, link-local and private addresses.
-    public var privateDelays = Delays(stagger: .milliseconds(30), tcpAfterQUIC: .milliseconds(30), others: .milliseconds(100))
+    package var privateDelays = Delays(stagger: .milliseconds(30), tcpAfterQUIC: .milliseconds(30), others: .milliseconds(100))
     /// From the first direct address to those that lead through a relay.
-    public var relayDelay = TimeAmount.milliseconds(500)
+    package var relayDelay = TimeAmount.milliseconds(500)
 
     /// go's delays.
-    public init() {}
+    package init() {}
 
     /// The addresses by delay; those with the same delay keep their order.
-    public func rank(_ addresses: [Multiaddr]) -> [RankedAddress] {
+    package func rank(_ addresses: [Multiaddr]) -> [RankedAddress] {
         let direct = addresses.filter { !$0.isRelayed }
         let relayed = addresses.filter(\.isRelayed)
         let local = direct.filter(Self.isLocal)

@@ -1,21 +1,21 @@
-public import P2PCore
-public import P2PIdentity
-public import P2PMultiaddr
+package import P2PCore
+package import P2PIdentity
+package import P2PMultiaddr
 import Synchronization
 
 /// Counts connections and streams exactly, and refuses beyond ``ResourceLimits``.
-public final class ConnectionLimits: ResourceManager {
+package final class ConnectionLimits: ResourceManager {
     /// What is counted now.
-    public struct Counts: Sendable, Hashable {
+    package struct Counts: Sendable, Hashable {
         /// Arrivals whose handshakes are not done.
-        public var pendingInbound = 0
+        package var pendingInbound = 0
         /// Connections, both ways.
-        public var connections = 0
+        package var connections = 0
         /// Streams that peers opened and handlers serve.
-        public var inboundStreams = 0
+        package var inboundStreams = 0
 
         /// Nothing.
-        public init() {}
+        package init() {}
     }
 
     private struct StreamUse {
@@ -46,16 +46,16 @@ public final class ConnectionLimits: ResourceManager {
     }
 
     /// What it was told.
-    public let limits: ResourceLimits
+    package let limits: ResourceLimits
     private let state = Mutex(State())
 
     /// - Parameter limits: never change.
-    public init(_ limits: ResourceLimits = ResourceLimits()) {
+    package init(_ limits: ResourceLimits = ResourceLimits()) {
         self.limits = limits
     }
 
     /// What is counted at this moment.
-    public var counts: Counts { self.state.withLock { $0.counts } }
+    package var counts: Counts { self.state.withLock { $0.counts } }
 
     /// Peers and addresses that something is counted for.
     var trackedKeys: Int { self.state.withLock { $0.peers.count + $0.addresses.count } }
@@ -63,7 +63,7 @@ public final class ConnectionLimits: ResourceManager {
     /// For an arrival, before any handshake.
     ///
     /// - Throws: `pendingInbound`, `pendingInboundPerAddress`.
-    public func reservePending(from address: Multiaddr) throws(LimitError) -> Reservation {
+    package func reservePending(from address: Multiaddr) throws(LimitError) -> Reservation {
         let key = AddressKey(address)
         try self.state.withLock { state throws(LimitError) in
             try Self.check(state.counts.pendingInbound, "pendingInbound", self.limits.pendingInbound)
@@ -84,7 +84,7 @@ public final class ConnectionLimits: ResourceManager {
     /// For a connection whose peer has proved who it is.
     ///
     /// - Throws: `connections`, `connectionsPerPeer`, `connectionsPerAddress`.
-    public func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation {
+    package func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation {
         let key = AddressKey(address)
         try self.state.withLock { state throws(LimitError) in
             try Self.check(state.counts.connections, "connections", self.limits.connections)
@@ -109,7 +109,7 @@ public final class ConnectionLimits: ResourceManager {
     ///
     /// - Parameter limit: of the protocol, for this peer.
     /// - Throws: `inboundPerPeer`, `inboundStreamsPerPeer`.
-    public func reserveStream(of protocolID: ProtocolID, from peer: PeerID, limit: Int) throws(LimitError) -> Reservation {
+    package func reserveStream(of protocolID: ProtocolID, from peer: PeerID, limit: Int) throws(LimitError) -> Reservation {
         // The closure comes out within its struct: returned bare, generic code would wrap it, an allocation each way.
         let use = try self.state.withLock { state throws(LimitError) -> StreamUse in
             guard let index = state.peers.index(forKey: peer), let stream = state.peers.values[index].protocols.index(forKey: protocolID)

@@ -1,0 +1,214 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+
+/// One dial from its first address to its end, as a value: what becomes known goes in, what to do next and the final error come out.
+/// No clock, no sockets.
+struct DialRun: Sendable {
+    enum Step: Equatable, Sendable {
+        /// Dial this one, without `/p2p`; then say ``DialRun/failed(_:)`` unless it led to a connection.
+        case dial(Multiaddr)
+        /// Look up this list of addresses; then say ``DialRun/lookedUp(_:_:at:)``.
+        case lookUp(Multiaddr)
+        /// Ask every finder; then say ``DialRun/searched(by:failure:)`` of each.
+        case search
+        /// Have somebody say ``DialRun/slept(until:)`` then.
+        case sleep(until: NIODeadline)
+        /// Nothing to do before something has happened.
+        case wait
+        /// There is nothing left to try.
+        case over
+    }
+
+    /// Why there is no connection.
+    enum Ending {
+        case exhausted
+        case expired
+        case cancelled
+    }
+
+    private enum Search {
+        case unwanted
+        case wanted
+        case begun
+    }
+
+    /// Whom to expect; nil when any peer will do.
+    let peer: PeerID?
+    /// Addresses that led nowhere, those that were not tried among them.
+    private(set) var attempts: [DialAttempt] = []
+
+    private var plan = DialPlan(maximumInFlight: SwarmConfiguration.maximumAttempts)
+    private let ranker: DialRanker
+    /// Everything that was tried or will be: addresses without `/p2p`, lists with it where the peer is known.
+    private var known: Set<Multiaddr> = []
+    private var addressCount = 0
+    private var listCount = 0
+    /// Lists whose look-up has not begun.
+    private var lists: [Multiaddr] = []
+    private var running: [Multiaddr] = []
+    /// What was told of and is not tried, each as it was told.
+    private var refused: [Multiaddr: Multiaddr] = [:]
+    private var search = Search.unwanted
+    /// Finders that are not done, by name.
+    private var finders: [String]
+    private var searchFailures: [String] = []
+    /// When somebody will say that so much time has passed.
+    private var sleeps: Set<NIODeadline> = []
+
+    /// - Parameter finders: the names of those that can be asked.
+    init(peer: PeerID?, finders: [String] = [], ranker: DialRanker = DialRanker()) {
+        self.peer = peer
+        self.finders = finders
+        self.ranker = ranker
+    }
+
+    // MARK: What to do
+
+    /// What to do now; ask again until it says `.wait` or `.over`.
+    ///
+    /// - Parameter alarm: when to be woken in any case.
+    mutating func next(at now: NIODeadline, alarm: NIODeadline) -> Step {
+        if !self.lists.isEmpty { return .lookUp(self.lists.removeFirst()) }
+        switch self.plan.next(at: now) {
+        case .dial(let address):
+            self.running.append(address)
+            return .dial(address)
+        case .wait(let turn):
+            let until = turn.map { min($0, alarm) } ?? alarm
+            guard !self.sleeps.contains(where: { $0 <= until }) else { return .wait }
+            self.sleeps.insert(until)
+            return .sleep(until: until)
+        case .exhausted:
+            guard self.search == .wanted, !self.finders.isEmpty else { return .over }
+            self.search = .begun
+            self.plan.lookupsBegan(self.finders.count)
+            return .search
+        }
+    }
+
+    // MARK: What has become known
+
+    /// Takes in addresses that are worth a try, and notes why the others are not. Those that it knows are passed over.
+    mutating func add(_ candidates: [DialCandidate], at now: NIODeadline) {
+        var fresh: [Multiaddr] = []
+        for candidate in candidates {
+            let address = candidate.address
+            let target = self.target(of: address)
+            guard !self.known.contains(target) else { continue }
+            if let peer = self.peer, let named = address.peerID, named != peer {
+                self.refuse(address, as: address, TransportError(.peerMismatch, "the address names \(named), not \(peer)"))
+                continue
+            }
+            if let objection = candidate.objection ?? self.limit(beyond: address) {
+                self.refuse(address, as: target, objection)
+                continue
+            }
+            self.known.insert(target)
+            // What spoke against it may be of no account to whoever names it now.
+            if let given = self.refused.removeValue(forKey: target) { self.attempts.removeAll { $0.address == given } }
+            if address.isAddressList {
+                self.listCount += 1
+                self.lists.append(target)
+                self.plan.lookupsBegan(1)
+            } else {
+                self.addressCount += 1
+                fresh.append(target)
+            }
+        }
+        self.plan.add(self.ranker.rank(fresh), at: now)
+    }
+
+    private func target(of address: Multiaddr) -> Multiaddr {
+        let bare = address.withoutPeerID
+        guard address.isAddressList else { return bare }
+        return self.peer.map { bare.withPeerID($0) } ?? address
+    }
+
+    private func limit(beyond address: Multiaddr) -> TransportError? {
+        let (count, limit, name) =
+            address.isAddressList
+            ? (self.listCount, SwarmConfiguration.maximumListsPerDial, "maximumListsPerDial")
+            : (self.addressCount, SwarmConfiguration.maximumAddressesPerDial, "maximumAddressesPerDial")
+        return count < limit ? nil : TransportError(.resourceLimit, "it was left out", cause: LimitError(limit: name, value: limit))
+    }
+
+    private mutating func refuse(_ address: Multiaddr, as target: Multiaddr, _ reason: TransportError) {
+        guard self.refused[target] == nil, self.refused.count < SwarmConfiguration.maximumRefusalsPerDial else { return }
+        self.refused[target] = address
+        self.attempts.append(DialAttempt(address: address, error: reason))
+    }
+
+    /// Nothing was said of where the peer is: once all that is known has failed, the finders are asked.
+    mutating func wantSearch() {
+        if self.search == .unwanted { self.search = .wanted }
+    }
+
+    /// Somebody answers at the address, and the handshakes have begun.
+    mutating func progressed(_ address: Multiaddr, at now: NIODeadline) {
+        self.plan.progressed(address, at: now)
+    }
+
+    /// An address led nowhere.
+    mutating func failed(_ attempt: DialAttempt) {
+        self.running.removeAll { $0 == attempt.address }
+        self.attempts.append(attempt)
+        self.plan.failed(attempt.address)
+    }
+
+    /// A look-up has ended.
+    mutating func lookedUp(_ list: Multiaddr, _ found: Result<[DialCandidate], TransportError>, at now: NIODeadline) {
+        self.plan.lookupEnded()
+        switch found {
+        case .success(let candidates): self.add(candidates.filter { !$0.address.isAddressList }, at: now)
+        case .failure(let error): self.attempts.append(DialAttempt(address: list, error: error))
+        }
+    }
+
+    /// A finder is done.
+    mutating func searched(by finder: String, failure: DialError?) {
+        self.plan.lookupEnded()
+        if let index = self.finders.firstIndex(of: finder) { self.finders.remove(at: index) }
+        if let failure { self.searchFailures.append("\(finder): \(failure)") }
+    }
+
+    /// So much time has passed.
+    mutating func slept(until deadline: NIODeadline) {
+        self.sleeps.remove(deadline)
+    }
+
+    // MARK: The end
+
+    /// What to tell those who wait, with the reason for every address.
+    func error(_ ending: Ending) -> DialError {
+        let target = self.peer?.description ?? "any peer"
+        switch ending {
+        case .cancelled: return DialError(.cancelled, "the dial of \(target) was cancelled", attempts: self.attempts)
+        case .expired:
+            let late = self.running.map { self.late($0, "no connection by the deadline of the dial") }
+            let never = self.plan.untried.map { self.late($0, "its turn had not come by the deadline of the dial") }
+            return DialError(
+                .timedOut, "\(target) was not reached by the deadline\(self.searches)", attempts: self.attempts + late + never)
+        case .exhausted:
+            guard !self.attempts.isEmpty else {
+                return DialError(.noAddresses, "no address is known for \(self.peer?.description ?? "the dial")\(self.searches)")
+            }
+            let isWrongPeer = self.attempts.allSatisfy { $0.error.code == .peerMismatch }
+            let which = self.attempts.count == 1 ? "the only address" : "all \(self.attempts.count) addresses"
+            return DialError(
+                isWrongPeer ? .peerMismatch : .allAddressesFailed, "\(which) of \(target) failed\(self.searches)", attempts: self.attempts)
+        }
+    }
+
+    private func late(_ address: Multiaddr, _ message: String) -> DialAttempt {
+        DialAttempt(address: address, error: TransportError(.timedOut, message))
+    }
+
+    /// What came of asking, for people.
+    private var searches: String {
+        guard self.search == .begun else { return "" }
+        let results = self.searchFailures + self.finders.map { "\($0): not done by then" }
+        return results.isEmpty ? " (nothing else was found)" : " (\(results.joined(separator: "; ")))"
+    }
+}

@@ -1,0 +1,166 @@
+import NIOCore
+package import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import Synchronization
+
+/// Dials as the host runs them: the run says what to do, here it is done.
+extension Swarm {
+    private enum DialEvent: Sendable {
+        /// Counted and allowed, but not listed yet: that is for the winner.
+        case connected(ConnectionEntry, at: Multiaddr)
+        case failed(DialAttempt)
+        case lookedUp(list: Multiaddr, Result<[Multiaddr], TransportError>)
+        case searched(finder: String, failure: DialError?)
+        case slept(until: NIODeadline)
+        case news
+    }
+
+    /// Runs a dial. Its end is told to whoever waits for it.
+    package func perform(_ operation: DialOperation) async {
+        await operation.abandoned.cancelling {
+            await self.run(operation)
+        }
+        self.finish(operation, with: .failure(DialError(.cancelled, "the dial was cancelled")))
+    }
+
+    /// Tells everybody who waits for the dial; only the first result counts.
+    private func finish(_ operation: DialOperation, with result: Result<ConnectionEntry, DialError>) {
+        self.table.withLock { $0.remove(operation) }
+        operation.complete(result)
+    }
+
+    /// Tries the addresses in turns and keeps the first that leads to the peer.
+    private func run(_ operation: DialOperation) async {
+        await withTaskGroup(of: DialEvent.self) { group in
+            self.listen(to: operation, in: &group)
+            var winner: ConnectionEntry?
+            running: while winner == nil, !Task.isCancelled {
+                switch operation.next(at: self.clock.now()) {
+                case .dial(let address):
+                    group.addTask { await self.attempt(address, for: operation) }
+                case .lookUp(let list):
+                    group.addTask { .lookedUp(list: list, await self.lookUp(list, of: operation.peer, by: operation.deadline)) }
+                case .search:
+                    for finder in self.finders {
+                        group.addTask { .searched(finder: finder.name, failure: await self.ask(finder, for: operation)) }
+                    }
+                case .sleep(let until):
+                    group.addTask {
+                        await self.clock.sleep(until)
+                        return .slept(until: until)
+                    }
+                case .wait:
+                    guard let event = await group.next() else { break running }
+                    winner = await self.handle(event, of: operation)
+                    if case .news = event { self.listen(to: operation, in: &group) }
+                case .over: break running
+                }
+            }
+            // Those who wait hear of it before the losers are closed, which may take them a while.
+            let result: Result<ConnectionEntry, DialError> =
+                if let winner { .success(winner) } else { .failure(operation.error(Task.isCancelled ? .cancelled : .exhausted)) }
+            self.finish(operation, with: result)
+            group.cancelAll()
+            for await event in group {
+                if case .connected(let loser, _) = event { await self.discard(loser, .supplanted) }
+            }
+        }
+    }
+
+    private func listen(to operation: DialOperation, in group: inout TaskGroup<DialEvent>) {
+        group.addTask {
+            _ = await operation.news.next()
+            return .news
+        }
+    }
+
+    /// Tells the run what has happened; returns the connection that ends it.
+    private func handle(_ event: DialEvent, of operation: DialOperation) async -> ConnectionEntry? {
+        switch event {
+        case .connected(let entry, let address):
+            do throws(TransportError) {
+                try await self.admit(entry)
+            } catch {
+                operation.update { $0.failed(DialAttempt(address: address, error: error)) }
+                return nil
+            }
+            self.backOff.withLock { $0.succeeded(address) }
+            self.peerstore.later { [info = entry.info] in await Self.remember(info, in: $0) }
+            return entry
+        case .failed(let attempt): operation.update { $0.failed(attempt) }
+        case .lookedUp(let list, let found):
+            let candidates = found.map {
+                self.candidates($0, of: operation.peer, on: operation.terms, areNamed: operation.hasNames)
+            }
+            let now = self.clock.now()
+            operation.update { $0.lookedUp(list, candidates, at: now) }
+        case .searched(let finder, let failure): operation.update { $0.searched(by: finder, failure: failure) }
+        case .slept(let deadline): operation.update { $0.slept(until: deadline) }
+        case .news: break
+        }
+        return nil
+    }
+
+    /// Remembers that the peer is there, and where it was reached.
+    package static func remember(_ connection: ConnectionInfo, in peerstore: any Peerstore) async {
+        await peerstore.saw(connection.remotePeer)
+        guard connection.role == .dialer else { return }
+        await peerstore.add(
+            [connection.remoteAddress], of: connection.remotePeer, source: .connected, timeToLive: peerstore.metPeerTimeToLive)
+    }
+
+    // MARK: One address
+
+    /// Tries one address, which has the time of the handshakes for everything, the gater's decisions included. The end of the dial
+    /// cancels it.
+    private func attempt(_ address: Multiaddr, for operation: DialOperation) async -> DialEvent {
+        let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
+        do throws(TransportError) {
+            try await self.gate(address, of: operation.peer, by: deadline)
+            let connection = try await self.connect(to: address, for: operation, by: deadline)
+            let entry = try await self.vet(try await self.count(connection), by: deadline, whenCancelled: .supplanted)
+            return .connected(entry, at: address)
+        } catch {
+            return .failed(DialAttempt(address: address, error: error))
+        }
+    }
+
+    func gate(_ address: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async throws(TransportError) {
+        guard let mayDial = await self.clock.result(by: deadline, of: { await self.gater.mayDial(address, peer: peer) }) else {
+            throw TransportError(Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the address in time")
+        }
+        guard mayDial else { throw TransportError(.gated, "the gater refused the address") }
+    }
+
+    private func connect(
+        to address: Multiaddr, for operation: DialOperation, by deadline: NIODeadline
+    ) async throws(TransportError) -> any MuxedConnection {
+        let (peer, terms) = (operation.peer, operation.terms)
+        let connection: any MuxedConnection
+        do throws(TransportError) {
+            guard let transport = self.transports.first(where: { $0.canDial(address) }) else {
+                throw TransportError(.unsupportedAddress, "no transport of this host dials it")
+            }
+            var options = DialOptions(deadline: deadline, role: terms.role, localAddress: terms.localAddress)
+            options.onConnected = { [clock = self.clock] in
+                let now = clock.now()
+                operation.update { $0.progressed(address, at: now) }
+            }
+            connection = try await transport.dial(address, expecting: peer, options: options)
+            let remotePeer = connection.info.remotePeer
+            if let peer, peer != remotePeer {
+                await connection.close(.normal, grace: .zero)
+                throw TransportError(.peerMismatch, "\(remotePeer) answered instead of \(peer)")
+            }
+        } catch {
+            if terms.areOrdinary, error.code != .cancelled { self.backOff.withLock { $0.failed(address, at: self.clock.now()) } }
+            throw error
+        }
+        guard terms.allowsLimited || !connection.info.isLimited else {
+            await connection.close(.normal, grace: .zero)
+            throw Self.onlyRelayed
+        }
+        return connection
+    }
+}

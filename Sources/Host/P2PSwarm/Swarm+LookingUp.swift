@@ -1,0 +1,97 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import Synchronization
+
+/// Where a peer may be: what speaks against an address, lists of addresses, finders.
+extension Swarm {
+    /// The addresses with what speaks against them, in the order in which they came.
+    ///
+    /// - Parameter areNamed: the caller knows them, so those that have failed lately are tried again.
+    func candidates(_ addresses: [Multiaddr], of peer: PeerID?, on terms: DialTerms, areNamed: Bool) -> [DialCandidate] {
+        let now = self.clock.now()
+        return addresses.map { address in
+            let bare = address.withoutPeerID
+            guard !address.isAddressList else {
+                let list = peer.map { bare.withPeerID($0) } ?? address
+                return DialCandidate(address, objection: areNamed ? nil : self.recentFailure(of: list, at: now))
+            }
+            guard self.transports.contains(where: { $0.canDial(bare) }) else {
+                return DialCandidate(address, objection: TransportError(.unsupportedAddress, "no transport of this host dials it"))
+            }
+            guard terms.allowsLimited || !address.isRelayed else {
+                return DialCandidate(address, objection: Self.onlyRelayed)
+            }
+            return DialCandidate(address, objection: areNamed ? nil : self.recentFailure(of: bare, at: now))
+        }
+    }
+
+    static let onlyRelayed = TransportError(.unsupportedOptions, "it leads through a relay, and a direct connection was asked for")
+
+    private func recentFailure(of address: Multiaddr, at now: NIODeadline) -> TransportError? {
+        guard let until = self.backOff.withLock({ $0.until(address, at: now) }) else { return nil }
+        return TransportError(.unreachable, "it failed lately and is left alone for \((until - now).nanoseconds / 1_000_000_000 + 1) s")
+    }
+
+    // MARK: Lists
+
+    /// The addresses that a list has, if the gater lets its name be asked for.
+    func lookUp(_ list: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async -> Result<[Multiaddr], TransportError> {
+        guard !self.resolvers.isEmpty else {
+            return .failure(TransportError(.unsupportedAddress, "this host has no resolver for /dnsaddr"))
+        }
+        do throws(TransportError) {
+            let decision = min(deadline, self.clock.now().advanced(by: self.configuration.handshakeTimeout))
+            try await self.gate(list.withoutPeerID, of: peer, by: decision)
+        } catch {
+            return .failure(error)
+        }
+        let found = await self.resolve(list, by: deadline)
+        switch found {
+        case .success: self.backOff.withLock { $0.succeeded(list) }
+        case .failure(let error) where error.code == .notBuiltIn || error.code == .cancelled || Task.isCancelled: break
+        case .failure: self.backOff.withLock { $0.failed(list, at: self.clock.now()) }
+        }
+        return found
+    }
+
+    private func resolve(_ list: Multiaddr, by deadline: NIODeadline) async -> Result<[Multiaddr], TransportError> {
+        let found = await self.clock.result(by: deadline) { () async -> Result<[Multiaddr], TransportError> in
+            var failures: [TransportError] = []
+            for resolver in self.resolvers {
+                do throws(TransportError) {
+                    return .success(try await resolver.resolve(list, deadline: deadline))
+                } catch {
+                    failures.append(error)
+                    if Task.isCancelled { break }
+                }
+            }
+            return .failure(Self.summary(failures))
+        }
+        return found ?? .failure(TransportError(.timedOut, "the look-up was not done by the deadline of the dial"))
+    }
+
+    /// What every resolver said; what one was built without is the reason only if that holds for all.
+    private static func summary(_ failures: [TransportError]) -> TransportError {
+        let telling = failures.first { $0.code != .notBuiltIn } ?? failures.first
+        guard failures.count > 1, let telling else { return telling ?? TransportError(.cancelled, "the look-up was cancelled") }
+        return TransportError(telling.code, failures.map(\.message).joined(separator: "; "), cause: telling.cause)
+    }
+
+    // MARK: Finders
+
+    /// Asks one finder; what it finds joins the dial at once.
+    func ask(_ finder: any PeerFinding, for operation: DialOperation) async -> DialError? {
+        guard let peer = operation.peer else { return nil }
+        do throws(DialError) {
+            try await finder.find(peer, deadline: operation.deadline) { addresses in
+                let some = Array(addresses.prefix(SwarmConfiguration.maximumAddressesPerDial))
+                operation.found(self.candidates(some, of: peer, on: operation.terms, areNamed: false))
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package import Logging
+package import P2PCore
+
+/// What a swarm works with.
+package struct SwarmEnvironment: Sendable {
+    /// The first that takes an address gets it.
+    package var transports: [any Transport]
+    package var gater: any ConnectionGater = OpenGater()
+    package var peerstore: any Peerstore
+    /// Look up lists of addresses (`/dnsaddr`); the first that answers counts.
+    package var resolvers: [any AddressResolver] = []
+    /// Are asked, side by side, where a peer is, once all that is known of it has failed.
+    package var finders: [any PeerFinding] = []
+    package var events = HostEventBus()
+    package var clock = HostClock.system
+    package var logger: Logger
+    /// Is called when the addresses change that this node listens on.
+    package var onAddressChange: @Sendable () -> Void = {}
+
+    package init(transports: [any Transport], peerstore: any Peerstore, logger: Logger) {
+        self.transports = transports
+        self.peerstore = peerstore
+        self.logger = logger
+    }
+}
