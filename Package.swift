@@ -104,9 +104,9 @@ let package = Package(
         room("Primitives", "P2PMultiformats", [nioCore]),
         room(
             "Primitives", "P2PIdentity",
-            ["P2PMultiformats", nioCore, crypto, cryptoExtras, protobuf, libcrypto],
+            ["P2PMultiformats", crypto, cryptoExtras, protobuf, libcrypto],
             exclude: ["Protobuf/keys.proto", "Protobuf/envelope.proto", "Protobuf/peer_record.proto"]),
-        room("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", nioCore]),
+        room("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity"]),
         .systemLibrary(
             name: "CLibcrypto", path: "Sources/Primitives/CLibcrypto", pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
@@ -129,7 +129,7 @@ let package = Package(
         room("Muxers", "P2PMplex", core + ["P2PPipeline"]),
         room("Transports", "P2PNames", core + [nioPosix]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", nioPosix]),
-        room("Transports", "P2PWebSocket", core + ["P2PPipeline", crypto, nioSSL, nioTLS]),
+        room("Transports", "P2PWebSocket", core + ["P2PPipeline", crypto, nioSSL]),
         room("Transports", "P2PProxy", core + ["P2PPipeline"]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
         room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PCertificate", "P2PNames"]),
@@ -180,7 +180,7 @@ let package = Package(
         .target(
             name: "P2P",
             dependencies: core + [
-                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PQUIC", "P2PMemory",
+                "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PQUIC",
                 "P2PSwarm", "P2PHost", "P2PWebSocket", "P2PProxy",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PMDNS", "P2PBootstrap", "P2PResolver", "P2PPeerstoreSQLite",
@@ -188,20 +188,20 @@ let package = Package(
             path: "Sources/P2P", swiftSettings: settings),
         .executableTarget(
             name: "P2PTool",
-            dependencies: core + ["P2P", argumentParser, lifecycle, nioPosix],
+            dependencies: core + ["P2P", argumentParser, nioPosix],
             path: "Sources/Tool/P2PTool", swiftSettings: settings),
 
         // Tests
         tests("Fuzz", "P2PFuzzing", core + ["P2PQUIC", nioEmbedded]),
         tests("Primitives", "P2PMultiformats", ["P2PVectors", nioCore, crypto]),
-        tests("Primitives", "P2PIdentity", ["P2PMultiformats", "P2PVectors", nioCore, crypto, cryptoExtras]),
-        tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", "P2PVectors", nioCore]),
+        tests("Primitives", "P2PIdentity", ["P2PMultiformats", "P2PVectors", crypto, cryptoExtras]),
+        tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", "P2PVectors"]),
         .testTarget(name: "P2PTests", dependencies: ["P2P", "P2PSwarm"], path: "Tests/P2PTests", swiftSettings: settings),
-        tests("Host", "P2PSwarm", core + [nioPosix, "P2PTesting"]),
-        tests("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", nioPosix, lifecycle]),
+        tests("Host", "P2PSwarm", core + ["P2PTesting"]),
+        tests("Host", "P2PHost", core + ["P2PSwarm", nioPosix, lifecycle]),
         tests("Discovery", "P2PMDNS", core + ["P2PTesting", "P2PVectors"]),
         tests("Discovery", "P2PBootstrap", core),
-        tests("Discovery", "P2PResolver", core + [nioPosix]),
+        tests("Discovery", "P2PResolver", core),
         tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PTesting"]),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PEcho", core + ["P2PProtocolTesting"]),
@@ -213,27 +213,27 @@ let package = Package(
         tests("Core", "P2PNegotiation", core + [nioEmbedded]),
         tests(
             "Core", "P2PPipeline",
-            core + ["P2PNegotiation", "P2PMemory", "P2PNoise", "P2PYamux", nioEmbedded, nioPosix, nioHTTP1]),
+            core + ["P2PMemory", "P2PNoise", "P2PYamux", nioEmbedded, nioPosix, nioHTTP1]),
         tests(
             "Testing", "P2PTesting",
             core + [
                 "P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PWebSocket",
             ]),
-        tests("Transports", "P2PQUIC", core + [nioPosix, nioEmbedded, "P2PTesting", "P2PPipeline", "P2PCertificate", "P2PNames", ngtcp2]),
-        tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded]),
+        tests("Transports", "P2PQUIC", core + [nioPosix, "P2PTesting", "P2PCertificate", ngtcp2]),
+        tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioEmbedded]),
         tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
-        tests("Transports", "P2PMemory", core + ["P2PPipeline", "P2PNoise", "P2PYamux", nioPosix]),
+        tests("Transports", "P2PMemory", core),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded, "P2PTesting"]),
         tests("Security", "P2PCertificate", core + ["P2PVectors", crypto, cryptoExtras, asn1, x509]),
         tests(
             "Security", "P2PTLS",
-            core + ["P2PPipeline", "P2PCertificate", "P2PMemory", "P2PYamux", nioEmbedded, nioPosix, nioSSL, crypto, asn1, x509]),
+            core + ["P2PPipeline", "P2PCertificate", nioEmbedded, nioSSL, crypto, asn1, x509]),
         tests(
             "Security", "P2PPrivateNetwork",
             core + ["P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PMemory", crypto, nioEmbedded, nioPosix]),
         tests("Muxers", "P2PMplex", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PPlaintext", core + ["P2PPipeline", nioEmbedded]),
-        tests("Security", "P2PNoise", core + ["P2PPipeline", "P2PVectors", crypto, protobuf, nioEmbedded, libcrypto]),
+        tests("Security", "P2PNoise", core + ["P2PPipeline", "P2PVectors", crypto, protobuf, nioEmbedded]),
     ]
 )

@@ -1,7 +1,11 @@
 """What each target may import (Specs/Architecture.md, "Rooms"), read against the manifest and every import line.
 
-The compiler sees direct dependencies only, so a transitive import would slip through; this doesn't let it.
-Exits 1 and names file, line and reason for every breach.
+The compiler sees direct dependencies only, so a transitive import would slip through; this doesn't let it. Nor does it let a
+dependency stand in the manifest that nobody imports. Exits 1 and names file, line and reason for every breach.
+
+    imports.py                  checks, also that the picture in Specs/Architecture.md is what the import lines say
+    imports.py --draw           prints that picture
+    imports.py --draw --write   puts it there
 """
 
 import json
@@ -10,6 +14,10 @@ import pathlib
 import re
 import subprocess
 import sys
+
+import picture
+
+PAGE = pathlib.Path("Specs/Architecture.md")
 
 PRIMITIVES = {"P2PMultiformats", "P2PIdentity", "P2PMultiaddr"}
 CORE = PRIMITIVES | {"P2PCore", "NIOCore", "Logging"}
@@ -20,8 +28,8 @@ MAY_IMPORT = {
     "Primitives": {
         "CLibcrypto": set(),
         "P2PMultiformats": {"NIOCore"},
-        "P2PIdentity": {"P2PMultiformats", "NIOCore", "Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
-        "P2PMultiaddr": {"P2PMultiformats", "P2PIdentity", "NIOCore"},
+        "P2PIdentity": {"P2PMultiformats", "Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
+        "P2PMultiaddr": {"P2PMultiformats", "P2PIdentity"},
     },
     "Core": {
         "P2PCore": CORE,
@@ -40,7 +48,7 @@ MAY_IMPORT = {
     "Transports": {
         "P2PNames": CORE | {"NIOPosix"},
         "P2PTCP": PIPELINE | {"NIOPosix", "P2PNames"},
-        "P2PWebSocket": PIPELINE | {"NIOSSL", "NIOTLS", "NIOHTTP1", "Crypto"},
+        "P2PWebSocket": PIPELINE | {"NIOSSL", "Crypto"},
         "P2PProxy": PIPELINE,
         "P2PMemory": PIPELINE,
         "P2PQUIC": CORE | {"NIOPosix", "P2PCertificate", "P2PNames", "CNgtcp2Shim"},
@@ -72,11 +80,14 @@ MAY_IMPORT = {
         "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
     "P2P": {"P2P": None},
-    "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "ServiceLifecycle", "NIOPosix"}},
+    "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "NIOPosix"}},
 }
 
 # The umbrella composes everything except these.
 NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
+
+# What the manifest may declare ahead of its use.
+EDGES_AHEAD = {"P2PTesting"}
 
 # What every target may use of the platform.
 PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}
@@ -126,10 +137,14 @@ def check_file(path):
             yield f"{where}: only the umbrella re-exports"
 
 
-def check_manifest():
+def read_manifest():
     swift = os.environ.get("SWIFT", "swift")
     dump = subprocess.run([swift, "package", "dump-package"], check=True, capture_output=True, text=True)
-    for target in json.loads(dump.stdout)["targets"]:
+    return json.loads(dump.stdout)
+
+
+def check_manifest(manifest):
+    for target in manifest["targets"]:
         name, path = target["name"], target.get("path") or ""
         if target["type"] == "test":
             continue
@@ -144,10 +159,52 @@ def check_manifest():
             continue
         if name != folder_target:
             yield f"Package.swift: {name} lies in the folder of {folder_target}"
-        for dependency in target["dependencies"]:
-            (fields,) = dependency.values()
-            if not is_allowed(folder, name, fields[0]):
-                yield f"Package.swift: {name} may not depend on {fields[0]}"
+        for dependency in dependencies(target):
+            if not is_allowed(folder, name, dependency):
+                yield f"Package.swift: {name} may not depend on {dependency}"
+
+
+def dependencies(target):
+    """What the manifest declares for a target: names of targets and products."""
+    return [fields[0] for dependency in target["dependencies"] for fields in dependency.values()]
+
+
+def check_unused(manifest):
+    """What is declared but not imported. The list `core` comes as one: who names P2PCore gets all of it."""
+    for target in manifest["targets"]:
+        if target["name"] in EDGES_AHEAD:
+            continue
+        imported = imported_by(target["path"])
+        declared = dependencies(target)
+        given = CORE if "P2PCore" in declared and "P2PCore" in imported else set()
+        for dependency in declared:
+            if imported and dependency not in imported | given:
+                yield f"Package.swift: {target['name']} depends on {dependency} and imports it nowhere"
+
+
+def imported_by(path):
+    """What the Swift files below a folder import; empty for C."""
+    return {match["module"] for file in pathlib.Path(path).rglob("*.swift") for match in IMPORT.finditer(file.read_text("utf-8"))}
+
+
+def drawing():
+    """The picture of the targets below Sources/ and their import lines."""
+    rooms = {folder: [] for folder in MAY_IMPORT}
+    imports = {}
+    for folder in rooms:
+        homes = [pathlib.Path("Sources", folder)] if folder == "P2P" else sorted(pathlib.Path("Sources", folder).iterdir())
+        for home in homes:
+            imported = imported_by(home)
+            if imported or home.name.startswith("P2P"):
+                rooms[folder].append(home.name)
+                imports[home.name] = imported - {home.name}
+    return picture.draw(rooms, imports)
+
+
+def check_picture():
+    page = PAGE.read_text("utf-8")
+    if page != picture.replaced(page, drawing()):
+        yield f"{PAGE}: the picture is not what the import lines say: python3 .ci/imports.py --draw --write"
 
 
 def check_sources():
@@ -159,7 +216,16 @@ def check_sources():
 
 
 def main():
-    breaches = [*check_manifest(), *check_sources()]
+    if "--draw" in sys.argv:
+        if "--write" not in sys.argv:
+            print(drawing())
+        elif page := picture.replaced(PAGE.read_text("utf-8"), drawing()):
+            PAGE.write_text(page, "utf-8")
+        else:
+            sys.exit(f"{PAGE}: no markers for the picture")
+        return 0
+    manifest = read_manifest()
+    breaches = [*check_manifest(manifest), *check_unused(manifest), *check_sources(), *check_picture()]
     for breach in breaches:
         print(breach)
     if breaches:
