@@ -129,34 +129,14 @@ extension PeerHost {
         }
         for name in configuration.security {
             switch name {
-            case .noise: channels.append(try await self.noise(identity, configuration))
-            case .tls: channels.append(try await self.tls(identity, configuration))
+            case .noise: channels.append(try await NoiseSecurity.make(identity: identity, metadata: configuration.appMetadata))
+            case .tls: channels.append(try await TLSSecurity.make(identity: identity, metadata: configuration.appMetadata))
             case .insecurePlaintext: channels.append(PlaintextSecurity(insecurelyClaiming: identity.publicKey))
             default: throw Self.notBuiltIn("secure channel", name.description)
             }
         }
         guard !channels.isEmpty else { throw TransportError(.notBuiltIn, "a host needs at least one secure channel") }
         return channels
-    }
-
-    private static func noise(
-        _ identity: any IdentityKey, _ configuration: StandardConfiguration
-    ) async throws(TransportError) -> NoiseSecurity {
-        do throws(NoiseError) {
-            return try await NoiseSecurity.make(identity: identity, metadata: configuration.appMetadata)
-        } catch {
-            throw TransportError(.securityFailed, "no Noise handshake can be made with this identity", cause: error)
-        }
-    }
-
-    private static func tls(
-        _ identity: any IdentityKey, _ configuration: StandardConfiguration
-    ) async throws(TransportError) -> TLSSecurity {
-        do throws(TLSError) {
-            return try await TLSSecurity.make(identity: identity, metadata: configuration.appMetadata)
-        } catch {
-            throw TransportError(.securityFailed, "no TLS handshake can be made with this identity", cause: error)
-        }
     }
 
     private static func muxers(_ configuration: StandardConfiguration) throws(TransportError) -> [any StreamMuxer] {

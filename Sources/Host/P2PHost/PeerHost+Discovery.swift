@@ -60,7 +60,7 @@ extension PeerHost {
     /// A change of this machine's network interfaces, ``resume()`` and a new discovery of the peer end a pause. May be called before ``run()``.
     ///
     /// - Parameter addresses: where the peer may be, in addition to what the peerstore knows.
-    /// - Throws: ``HostError/Code/tooManyKept``.
+    /// - Throws: ``HostError`` (`.tooManyKept`).
     public func keepConnected(_ peer: PeerID, at addresses: [Multiaddr] = []) throws(HostError) {
         try self.keeper.keep(
             peer, at: addresses, isConnected: self.swarm.connection(to: peer) != nil, now: self.swarm.clock.now())

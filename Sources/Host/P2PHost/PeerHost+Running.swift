@@ -13,7 +13,7 @@ extension PeerHost: Service {
     /// cancellation, and for connections of other transports whose close does not return; for a peerstore that is still being written,
     /// but no longer than five seconds.
     ///
-    /// - Throws: ``HostError/Code/alreadyRun`` the second time.
+    /// - Throws: ``HostError`` (`.alreadyRun`) the second time.
     public func run() async throws {
         guard self.swarm.start() else { throw HostError(.alreadyRun, "a host runs once; make a new one") }
         self.started.fire()

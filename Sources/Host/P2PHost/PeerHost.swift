@@ -78,8 +78,8 @@ public final class PeerHost: Sendable {
 
     /// Serves a protocol from now on.
     ///
-    /// - Throws: ``HostError/Code/protocolTaken`` when another handler serves one of its names;
-    ///   ``HostError/Code/invalidProtocol`` when it has none.
+    /// - Throws: ``HostError`` (`.protocolTaken`) when another handler serves one of its names;
+    ///   ``HostError`` (`.invalidProtocol`) when it has none.
     public func register(_ handler: any ProtocolHandler) throws(HostError) {
         try self.registry.register(handler)
         self.changes.post()

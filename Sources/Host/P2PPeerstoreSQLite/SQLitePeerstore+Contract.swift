@@ -64,7 +64,7 @@ public import P2PMultiaddr
 
         /// All there is to know, the peer that was touched last first; for people, who are told when it can't be read.
         ///
-        /// - Throws: ``PeerstoreError/Code/damaged``, or ``PeerstoreError/Code/unavailable``, also when the task is cancelled.
+        /// - Throws: ``PeerstoreError`` (`.damaged`), or ``PeerstoreError`` (`.unavailable`), also when the task is cancelled.
         public func contents() async throws(PeerstoreError) -> [StoredPeer] {
             do {
                 return try await self.file.read { try $0.contents() }

@@ -1,13 +1,13 @@
 import P2PCore
 
 /// The sizes that bound a certificate, in bytes unless said otherwise.
-public enum CertificateLimits {
+package enum CertificateLimits {
     /// The largest certificate that is looked at. An RSA host key of 8,192 bits, full metadata and an RSA certificate key need 8,500.
-    public static let maximumSize = 16_384
+    package static let maximumSize = 16_384
     /// The app metadata that a host presents in its certificate.
-    public static let maximumMetadata = ConnectionInfo.maximumAppMetadata
+    package static let maximumMetadata = ConnectionInfo.maximumAppMetadata
     /// What the modulus of an RSA certificate key may measure, in bits: below is breakable, above costs the verifier too much.
-    public static let rsaBits = 2_048...8_192
+    package static let rsaBits = 2_048...8_192
     /// How often a host looks whether it is time for its next certificate.
-    public static let calendarInterval = Duration.seconds(3_600)
+    package static let calendarInterval = Duration.seconds(3_600)
 }

@@ -1,16 +1,17 @@
-public import P2PIdentity
+import P2PCore
+package import P2PIdentity
 import SwiftASN1
 
 /// Who a certificate proves its bearer to be, and what it says besides.
 ///
 /// The proof is complete only together with the TLS handshake, in which the bearer signs with the certificate's key.
-public struct CertifiedPeer: Sendable, Hashable {
+package struct CertifiedPeer: Sendable, Hashable {
     /// The peer.
-    public let peer: PeerID
+    package let peer: PeerID
     /// Its host key.
-    public let key: PublicKey
+    package let key: PublicKey
     /// What its application attached, at most ``CertificateLimits/maximumMetadata`` bytes; nil when nothing, or no OCTET STRING.
-    public let metadata: [UInt8]?
+    package let metadata: [UInt8]?
 
     /// Judges what a peer presented (libp2p TLS spec, "Peer Authentication").
     ///
@@ -21,7 +22,7 @@ public struct CertifiedPeer: Sendable, Hashable {
     ///   - expected: who it must be; nil lets anybody.
     ///   - now: what time it is.
     /// - Throws: a ``CertificateError`` for each reason to refuse.
-    public static func verify(
+    package static func verify(
         chainDER: [[UInt8]], expecting expected: PeerID?, now: WallTime = .now
     ) throws(CertificateError) -> CertifiedPeer {
         guard let der = chainDER.first, chainDER.count == 1 else {

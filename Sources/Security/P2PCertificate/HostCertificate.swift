@@ -1,5 +1,6 @@
 internal import Crypto
-public import P2PIdentity
+import P2PCore
+package import P2PIdentity
 internal import SwiftASN1
 internal import X509
 
@@ -13,27 +14,27 @@ internal import X509
 ///
 /// The key is a fresh P-256 key: every peer can verify it, and it has nothing to do with the host's own
 /// (libp2p TLS spec, "Peer Authentication").
-public struct HostCertificate: Sendable {
+package struct HostCertificate: Sendable {
     /// How long a certificate is valid, in seconds: a year.
-    public static let lifetime: Int64 = 365 * 86_400
+    package static let lifetime: Int64 = 365 * 86_400
     /// How long before its end a certificate should be replaced, in seconds: 30 days.
-    public static let renewalMargin: Int64 = 30 * 86_400
+    package static let renewalMargin: Int64 = 30 * 86_400
     /// How far a peer's clock may lag behind ours, in seconds: a day.
-    public static let clockTolerance: Int64 = 86_400
+    package static let clockTolerance: Int64 = 86_400
 
     /// The certificate in DER.
-    public let certificateDER: [UInt8]
+    package let certificateDER: [UInt8]
     /// The certificate in PEM.
-    public let certificatePEM: String
+    package let certificatePEM: String
     /// The certificate's private key as PKCS#8 in DER: **secret**.
-    public let privateKeyDER: [UInt8]
+    package let privateKeyDER: [UInt8]
     /// The certificate's private key as PKCS#8 in PEM: **secret**.
-    public let privateKeyPEM: String
+    package let privateKeyPEM: String
     /// The last moment at which peers accept it.
-    public let notAfter: WallTime
+    package let notAfter: WallTime
 
     /// When it is time for the next one.
-    public var renewal: WallTime { self.notAfter.advanced(by: -Self.renewalMargin) }
+    package var renewal: WallTime { self.notAfter.advanced(by: -Self.renewalMargin) }
 
     /// Makes a key and a certificate, and has the key signed.
     ///
@@ -43,7 +44,7 @@ public struct HostCertificate: Sendable {
     ///     when empty. A listener's is readable by dialers that have not proved who they are yet.
     ///   - now: what time it is.
     /// - Throws: `.metadataTooLong`, `.signingFailed`, `.libraryFailure`.
-    public static func make(
+    package static func make(
         identity: any IdentityKey, metadata: [UInt8] = [], now: WallTime = .now
     ) async throws(CertificateError) -> HostCertificate {
         guard metadata.count <= CertificateLimits.maximumMetadata else {
@@ -91,13 +92,13 @@ public struct HostCertificate: Sendable {
 
 extension HostCertificate: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The certificate's size and nothing of its key.
-    public var description: String { "HostCertificate(\(self.certificateDER.count) bytes, key redacted)" }
+    package var description: String { "HostCertificate(\(self.certificateDER.count) bytes, key redacted)" }
 
     /// The same as `description`.
-    public var debugDescription: String { self.description }
+    package var debugDescription: String { self.description }
 
     /// A mirror without children, so that `dump` shows nothing either.
-    public var customMirror: Mirror { Mirror(self, children: [:], displayStyle: .struct) }
+    package var customMirror: Mirror { Mirror(self, children: [:], displayStyle: .struct) }
 }
 
 extension WallTime {

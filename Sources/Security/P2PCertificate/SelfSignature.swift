@@ -1,5 +1,6 @@
 import Crypto
 import CryptoExtras
+import P2PCore
 import SwiftASN1
 
 #if canImport(FoundationEssentials)

@@ -1,3 +1,4 @@
+import P2PCore
 import P2PIdentity
 import SwiftASN1
 

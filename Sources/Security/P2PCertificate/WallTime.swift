@@ -7,27 +7,27 @@
 /// A moment of the calendar, to the second: what certificates are dated with.
 ///
 /// It is an argument wherever dates matter, so that tests need no clock.
-public struct WallTime: Hashable, Comparable, Sendable {
+package struct WallTime: Hashable, Comparable, Sendable {
     /// Seconds since 1 January 1970, UTC, without leap seconds.
-    public var secondsSince1970: Int64
+    package var secondsSince1970: Int64
 
     /// The moment so many seconds after 1 January 1970, UTC.
-    public init(secondsSince1970: Int64) {
+    package init(secondsSince1970: Int64) {
         self.secondsSince1970 = secondsSince1970
     }
 
     /// What the system's clock says.
-    public static var now: WallTime {
+    package static var now: WallTime {
         WallTime(secondsSince1970: Int64(Date().timeIntervalSince1970.rounded(.down)))
     }
 
     /// The earlier one first.
-    public static func < (left: WallTime, right: WallTime) -> Bool {
+    package static func < (left: WallTime, right: WallTime) -> Bool {
         left.secondsSince1970 < right.secondsSince1970
     }
 
     /// So many seconds later; at the end of time for more than fit.
-    public func advanced(by seconds: Int64) -> WallTime {
+    package func advanced(by seconds: Int64) -> WallTime {
         let (sum, overflow) = self.secondsSince1970.addingReportingOverflow(seconds)
         return WallTime(secondsSince1970: overflow ? (seconds > 0 ? .max : .min) : sum)
     }
@@ -48,5 +48,5 @@ public struct WallTime: Hashable, Comparable, Sendable {
 
 extension WallTime: CustomStringConvertible {
     /// Seconds since 1970, such as `@1700000000`.
-    public var description: String { "@\(self.secondsSince1970)" }
+    package var description: String { "@\(self.secondsSince1970)" }
 }

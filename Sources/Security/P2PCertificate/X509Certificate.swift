@@ -1,3 +1,4 @@
+import P2PCore
 import SwiftASN1
 
 /// The parts of an X.509 certificate that its verification needs (RFC 5280, section 4.1), as they came.

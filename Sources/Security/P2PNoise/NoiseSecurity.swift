@@ -22,9 +22,14 @@ public struct NoiseSecurity: SecureChannel {
     ///   - identity: signs once.
     ///   - metadata: what the application attaches to every handshake, at most ``NoiseLimits/maximumMetadata`` bytes. A listener's is
     ///     readable by dialers that have not proved who they are yet.
-    /// - Throws: `.metadataTooLong`, `.signingFailed`.
-    public static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(NoiseError) -> NoiseSecurity {
-        NoiseSecurity(identity: try await NoiseIdentity.make(identity: identity, metadata: metadata))
+    /// - Throws: `.metadataTooLong`; `.securityFailed` when the identity does not sign.
+    public static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TransportError) -> NoiseSecurity {
+        do throws(NoiseError) {
+            return NoiseSecurity(identity: try await NoiseIdentity.make(identity: identity, metadata: metadata))
+        } catch {
+            let code: TransportError.Code = error.code == .metadataTooLong ? .metadataTooLong : .securityFailed
+            throw TransportError(code, "no Noise handshake can be made with this identity", cause: error)
+        }
     }
 
     private init(identity: NoiseIdentity) {
@@ -33,7 +38,7 @@ public struct NoiseSecurity: SecureChannel {
 
     /// Adds the handler at the end of the channel's pipeline and runs the handshake; see ``SecureChannel``.
     ///
-    /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause is a ``NoiseError``.
+    /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause says why.
     public func secure(
         _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID],
         promise: EventLoopPromise<SecuredChannel>

@@ -1,4 +1,5 @@
 package import NIOCore
+import P2PCore
 package import P2PIdentity
 import P2PMultiformats
 import SwiftProtobuf

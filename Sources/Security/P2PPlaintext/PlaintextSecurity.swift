@@ -23,7 +23,7 @@ public struct PlaintextSecurity: SecureChannel {
 
     /// Adds the handler at the end of the channel's pipeline and exchanges keys; see ``SecureChannel``.
     ///
-    /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause is a ``PlaintextError``. Muxers are not announced.
+    /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause says why. Muxers are not announced.
     public func secure(
         _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID],
         promise: EventLoopPromise<SecuredChannel>

@@ -1,4 +1,5 @@
 package import NIOCore
+import P2PCore
 import P2PNegotiation
 package import P2PPipeline
 

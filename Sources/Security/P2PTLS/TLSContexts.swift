@@ -1,5 +1,6 @@
 import NIOSSL
 import P2PCertificate
+import P2PCore
 import Synchronization
 
 /// What the library needs for a handshake, made of the host's certificate once for each list of application protocols.

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOSSL
+import P2PCore
 
 extension TLSError {
     /// What an error of the library, or of the channel, means.

@@ -1,4 +1,5 @@
 import P2PCertificate
+import P2PCore
 import P2PIdentity
 
 /// A host's certificate, and the next one when its time has come.

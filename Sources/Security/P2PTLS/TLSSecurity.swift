@@ -23,9 +23,15 @@ public struct TLSSecurity: SecureChannel {
     ///   - identity: signs once, and once for each renewal.
     ///   - metadata: what the application attaches to every handshake, at most `CertificateLimits.maximumMetadata` bytes. A listener's
     ///     is readable by dialers that have not proved who they are yet.
-    /// - Throws: `.certificateNotMade`; the cause is a `CertificateError`.
-    public static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TLSError) -> TLSSecurity {
-        TLSSecurity(identity: try await TLSIdentity.make(identity: identity, metadata: metadata, now: .now))
+    /// - Throws: `.metadataTooLong`; `.securityFailed` when the identity does not sign, or no certificate can be made.
+    public static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TransportError) -> TLSSecurity {
+        do throws(TLSError) {
+            return TLSSecurity(identity: try await TLSIdentity.make(identity: identity, metadata: metadata, now: .now))
+        } catch {
+            let isTooLong = (error.cause as? CertificateError)?.code == .metadataTooLong
+            throw TransportError(
+                isTooLong ? .metadataTooLong : .securityFailed, "no TLS handshake can be made with this identity", cause: error)
+        }
     }
 
     init(identity: TLSIdentity) {
@@ -40,7 +46,7 @@ public struct TLSSecurity: SecureChannel {
 
     /// Adds the handlers at the end of the channel's pipeline and runs the handshake; see ``SecureChannel``.
     ///
-    /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause is a ``TLSError``.
+    /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause says why.
     public func secure(
         _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID],
         promise: EventLoopPromise<SecuredChannel>

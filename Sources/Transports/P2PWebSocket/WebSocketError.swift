@@ -1,48 +1,30 @@
 import NIOCore
-public import P2PCore
+package import P2PCore
 import P2PPipeline
 
 /// What a WebSocket peer did wrong, or why a WebSocket came to nothing.
-public struct WebSocketError: CodedError {
-    /// The reason: an open set.
-    public struct Code: Hashable, Sendable, CustomStringConvertible {
-        /// The reason's name.
-        public let description: String
+package typealias WebSocketError = CodedFailure<WebSocketTransport>
 
-        /// Names a reason of your own.
-        public init(_ description: String) { self.description = description }
+extension WebSocketError.Code {
+    /// The HTTP head breaks the grammar of RFC 9112, or a limit.
+    package static var malformedHead: Self { Self("malformedHead") }
+    /// The head is HTTP, but not a handshake that can be answered or accepted (RFC 6455, section 4).
+    package static var refused: Self { Self("refused") }
+    /// A frame breaks RFC 6455, section 5.
+    package static var protocolError: Self { Self("protocolError") }
+    /// A text frame arrived where only binary ones have a meaning.
+    package static var unsupportedData: Self { Self("unsupportedData") }
+    /// Text is not UTF-8.
+    package static var invalidText: Self { Self("invalidText") }
+    /// The peer sends too much that carries nothing.
+    package static var rateLimited: Self { Self("rateLimited") }
+    /// TLS below failed.
+    package static var insecure: Self { Self("insecure") }
+    /// The connection ended first.
+    package static var closed: Self { Self("closed") }
+}
 
-        /// The HTTP head breaks the grammar of RFC 9112, or a limit.
-        public static let malformedHead = Code("malformedHead")
-        /// The head is HTTP, but not a handshake that can be answered or accepted (RFC 6455, section 4).
-        public static let refused = Code("refused")
-        /// A frame breaks RFC 6455, section 5.
-        public static let protocolError = Code("protocolError")
-        /// A text frame arrived where only binary ones have a meaning.
-        public static let unsupportedData = Code("unsupportedData")
-        /// Text is not UTF-8.
-        public static let invalidText = Code("invalidText")
-        /// The peer sends too much that carries nothing.
-        public static let rateLimited = Code("rateLimited")
-        /// TLS below failed.
-        public static let insecure = Code("insecure")
-        /// The connection ended first.
-        public static let closed = Code("closed")
-    }
-
-    /// Why, for programs.
-    public let code: Code
-    /// What and where, for people.
-    public let message: String
-    /// What lies beneath, if anything.
-    public let cause: (any Error)?
-
-    init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
-        self.code = code
-        self.message = message
-        self.cause = cause
-    }
-
+extension WebSocketError {
     /// What an error of the channel, or of TLS below, means for a handshake.
     static func broken(by error: any Error) -> WebSocketError {
         let isTransport = error is IOError || error is ChannelError

@@ -1,4 +1,5 @@
 import Foundation
+import P2PCore
 import P2PIdentity
 import P2PVectors
 import Testing

@@ -1,6 +1,7 @@
 import Crypto
 import CryptoExtras
 import Foundation
+import P2PCore
 import P2PIdentity
 import SwiftASN1
 import Testing

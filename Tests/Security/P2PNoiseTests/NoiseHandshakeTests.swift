@@ -1,4 +1,5 @@
 import Crypto
+import P2PCore
 import P2PVectors
 import Testing
 

@@ -1,4 +1,5 @@
 import Crypto
+import P2PCore
 import Testing
 
 @testable import P2PPrivateNetwork

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import P2PPipeline
 import Testing
 

@@ -31,7 +31,7 @@ public protocol Peerstore: Sendable {
 
     /// Keeps something of the application's own about a peer until the peer is forgotten or makes room; nil removes it.
     ///
-    /// - Throws: ``PeerstoreError/Code/tooLarge`` beyond the store's limits, ``PeerstoreError/Code/unavailable`` when it can't be written.
+    /// - Throws: ``PeerstoreError`` (`.tooLarge`) beyond the store's limits, ``PeerstoreError`` (`.unavailable`) when it can't be written.
     func setMetadata(_ value: [UInt8]?, named name: String, of peer: PeerID) async throws(PeerstoreError)
     /// What ``setMetadata(_:named:of:)`` kept, or nil.
     func metadata(named name: String, of peer: PeerID) async -> [UInt8]?

@@ -28,20 +28,7 @@ public struct ConnectionError: CodedError {
         public static let cancelled = Code("cancelled")
     }
 
-    /// One reference: what throws it, and every task that might, stays small.
-    private final class Storage: Sendable {
-        let code: Code
-        let message: String
-        let cause: (any Error)?
-
-        init(code: Code, message: String, cause: (any Error)?) {
-            self.code = code
-            self.message = message
-            self.cause = cause
-        }
-    }
-
-    private let storage: Storage
+    private let storage: CodedStorage<Code>
 
     /// Why it failed, for programs.
     public var code: Code { self.storage.code }
@@ -52,6 +39,6 @@ public struct ConnectionError: CodedError {
 
     /// An error with a code, a message for people and perhaps a cause.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
-        self.storage = Storage(code: code, message: message, cause: cause)
+        self.storage = CodedStorage(code, message, cause)
     }
 }

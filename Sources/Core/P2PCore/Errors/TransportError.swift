@@ -48,20 +48,7 @@ public struct TransportError: CodedError {
         public static let notBuiltIn = Code("notBuiltIn")
     }
 
-    /// One reference: what throws it, and every task that might, stays small.
-    private final class Storage: Sendable {
-        let code: Code
-        let message: String
-        let cause: (any Error)?
-
-        init(code: Code, message: String, cause: (any Error)?) {
-            self.code = code
-            self.message = message
-            self.cause = cause
-        }
-    }
-
-    private let storage: Storage
+    private let storage: CodedStorage<Code>
 
     /// Why it failed, for programs.
     public var code: Code { self.storage.code }
@@ -72,6 +59,6 @@ public struct TransportError: CodedError {
 
     /// An error with a code, a message for people and perhaps a cause.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
-        self.storage = Storage(code: code, message: message, cause: cause)
+        self.storage = CodedStorage(code, message, cause)
     }
 }

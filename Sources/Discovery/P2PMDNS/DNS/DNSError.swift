@@ -1,34 +1,19 @@
-import P2PCore
+package import P2PCore
 
 /// Why bytes are no DNS message, or a message can't be written.
-package struct DNSError: CodedError {
-    /// Why: an open set.
-    package struct Code: Hashable, Sendable, CustomStringConvertible {
-        package let description: String
+package typealias DNSError = CodedFailure<DNSMessage>
 
-        package init(_ description: String) { self.description = description }
-
-        /// The bytes end within a field.
-        package static let truncated = Code("truncated")
-        /// More bytes, records or labels than a limit of ``DNSLimits`` allows; the message names it.
-        package static let tooLarge = Code("tooLarge")
-        /// A compression pointer that does not point back, or one of too many.
-        package static let badPointer = Code("badPointer")
-        /// A label of a kind that DNS does not have, an empty one, or one over 63 bytes.
-        package static let badLabel = Code("badLabel")
-        /// The data of a record are not what its type says.
-        package static let badRecord = Code("badRecord")
-    }
-
-    package let code: Code
-    package let message: String
-    package let cause: (any Error)?
-
-    package init(_ code: Code, _ message: String) {
-        self.code = code
-        self.message = message
-        self.cause = nil
-    }
+extension DNSError.Code {
+    /// The bytes end within a field.
+    package static var truncated: Self { Self("truncated") }
+    /// More bytes, records or labels than a limit of ``DNSLimits`` allows; the message names it.
+    package static var tooLarge: Self { Self("tooLarge") }
+    /// A compression pointer that does not point back, or one of too many.
+    package static var badPointer: Self { Self("badPointer") }
+    /// A label of a kind that DNS does not have, an empty one, or one over 63 bytes.
+    package static var badLabel: Self { Self("badLabel") }
+    /// The data of a record are not what its type says.
+    package static var badRecord: Self { Self("badRecord") }
 }
 
 /// Bounds of the codec.

@@ -1,3 +1,5 @@
+import P2PCore
+
 /// A DNS message (RFC 1035, section 4), as local discovery uses it (RFC 6762, section 18).
 package struct DNSMessage: Hashable, Sendable {
     /// Echoed in an answer by unicast to a plain DNS client; else zero.

@@ -1,3 +1,5 @@
+import P2PCore
+
 /// A domain name; two are equal when they differ in nothing but the case of ASCII letters.
 package struct DNSName: Hashable, Sendable, CustomStringConvertible {
     /// As it stands on the wire without compression: each label after its length, then a zero.

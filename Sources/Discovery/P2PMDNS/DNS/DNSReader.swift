@@ -1,3 +1,4 @@
+import P2PCore
 import P2PMultiaddr
 
 /// Reads the parts of a message; every step is checked against the end of the bytes.

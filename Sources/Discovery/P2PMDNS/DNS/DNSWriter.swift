@@ -1,3 +1,4 @@
+import P2PCore
 import P2PMultiaddr
 
 /// Writes the parts of a message; a name that has been written before is a pointer to it.

@@ -1,3 +1,4 @@
+import P2PCore
 package import P2PIdentity
 package import P2PMultiaddr
 

@@ -1,4 +1,5 @@
 import Crypto
+import P2PCore
 
 /// A key and the nonces that have been used with it (Noise spec, section 5.1).
 ///

@@ -1,4 +1,5 @@
 import Crypto
+import P2PCore
 
 /// An X25519 key pair, static or ephemeral (Noise spec, section 12.1).
 package struct DiffieHellmanKey: Sendable {

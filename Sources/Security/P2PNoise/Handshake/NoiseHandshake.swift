@@ -1,4 +1,5 @@
 import Crypto
+import P2PCore
 
 /// The XX handshake, either side of it (Noise spec, sections 5.3 and 7.5).
 ///

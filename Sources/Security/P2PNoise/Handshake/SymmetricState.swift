@@ -1,4 +1,5 @@
 import Crypto
+import P2PCore
 
 /// The running hash, the chaining key and the cipher of a handshake (Noise spec, section 5.2).
 struct SymmetricState: ~Copyable {

@@ -1,3 +1,4 @@
+import P2PCore
 import P2PIdentity
 
 /// What a host presents in every Noise handshake: its static key, signed once by its identity.

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import P2PPipeline
 
 /// Opens the records of one direction, as their bytes arrive.

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 
 /// Seals the records of one direction where they lie.
 struct RecordSealer: ~Copyable {

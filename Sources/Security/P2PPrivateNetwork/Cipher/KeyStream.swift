@@ -1,3 +1,5 @@
+import P2PCore
+
 /// Sizes of XSalsa20, in bytes.
 enum XSalsa20 {
     static let nonce = 24

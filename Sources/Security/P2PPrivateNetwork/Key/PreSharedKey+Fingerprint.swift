@@ -1,3 +1,4 @@
+public import P2PCore
 import P2PMultiformats
 
 extension PreSharedKey {

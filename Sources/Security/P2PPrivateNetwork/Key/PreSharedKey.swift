@@ -1,3 +1,5 @@
+public import P2PCore
+
 /// The secret that every member of a private network holds (pnet spec, "Interface").
 ///
 /// Whoever has it may join and may read who talks to whom; it authenticates nobody. It never shows itself in text.

@@ -1,3 +1,4 @@
+public import P2PCore
 public import P2PIdentity
 import P2PMultiformats
 

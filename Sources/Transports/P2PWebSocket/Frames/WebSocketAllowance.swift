@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 
 /// Counts frames that carry nothing; too many in a window of time are an offence.
 struct WebSocketAllowance {

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 
 /// What stands before a frame's payload (RFC 6455, section 5.2).
 struct WebSocketFrameHeader: Equatable, Sendable {

@@ -1,4 +1,5 @@
 package import NIOCore
+import P2PCore
 package import P2PPipeline
 
 /// Something that a peer's frames brought.

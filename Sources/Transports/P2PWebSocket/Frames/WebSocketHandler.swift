@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import P2PPipeline
 
 /// A stream of bytes over the frames of a WebSocket (RFC 6455): what is read and written beyond it knows nothing of frames.

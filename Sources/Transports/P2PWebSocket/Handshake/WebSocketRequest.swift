@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import P2PPipeline
 
 /// A client's half of the opening handshake (RFC 6455, section 4.1).

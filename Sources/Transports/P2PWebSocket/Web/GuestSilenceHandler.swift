@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 
 /// Cuts the guest of a WebSocket that gives no sign of life, not even when it is asked for one. Stands below the WebSocket's frames.
 final class GuestSilenceHandler: ChannelDuplexHandler {
