@@ -80,7 +80,7 @@ class TestHandshakes:
             (b"GET / HTTP/1.1\nHost: a\n\n", "without a carriage return"),
             (b"GET / HTTP/1.1\r\n" + b"a" * 20_000, "longer than 16384"),
             (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 2_000, "more than 100 fields"),
-            (b"GET / HTTP/1.1\r\n folded: x\r\n\r\n", "is no field"),
+            (b"GET / HTTP/1.1\r\n folded: x\r\n\r\n", "is not a field"),
         ],
         ids=["raw-libp2p", "tls", "bare-lf", "huge", "many-fields", "folded"],
     )

@@ -175,7 +175,7 @@ package struct Negotiation: ~Copyable {
         let name = view.dropLast()
         let isASCII = name.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
         guard isASCII || name.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) && String(validating: name, as: UTF8.self) != nil else {
-            return .failed(NegotiationError(.malformed, "a message is no printable UTF-8"))
+            return .failed(NegotiationError(.malformed, "a message is not printable UTF-8"))
         }
         return .token(token)
     }

@@ -32,7 +32,7 @@ enum OwnersFile {
             throw PeerstoreError(.unavailable, "\(path) can't be opened: \(String(cString: strerror(failure == 0 ? errno : failure)))")
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw PeerstoreError(.unavailable, "\(path) is no regular file")
+            throw PeerstoreError(.unavailable, "\(path) is not a regular file")
         }
         guard status.st_mode & 0o077 == 0 else {
             let mode = String(status.st_mode & 0o777, radix: 8)

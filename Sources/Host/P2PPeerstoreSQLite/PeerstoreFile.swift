@@ -50,7 +50,7 @@
 
         private static func error(_ what: String, _ path: String, _ cause: any Error) -> PeerstoreError {
             if let cause = cause as? DatabaseError, [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(cause.resultCode) {
-                return PeerstoreError(.damaged, "\(path) is no intact peerstore; move it away to start with an empty one", cause: cause)
+                return PeerstoreError(.damaged, "\(path) is not an intact peerstore; move it away to start with an empty one", cause: cause)
             }
             return PeerstoreError(.unavailable, "the peerstore \(path) \(what)", cause: cause)
         }
@@ -80,7 +80,7 @@
         private static func check(_ database: Database, _ path: String) throws {
             let finding = try String.fetchOne(database, sql: "PRAGMA quick_check(1)") ?? "no answer"
             guard finding == "ok" else {
-                throw PeerstoreError(.damaged, "\(path) is no intact peerstore (\(finding)); move it away to start with an empty one")
+                throw PeerstoreError(.damaged, "\(path) is not an intact peerstore (\(finding)); move it away to start with an empty one")
             }
         }
 

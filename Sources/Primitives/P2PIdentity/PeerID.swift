@@ -49,7 +49,7 @@ public struct PeerID: Hashable, Sendable {
         do throws(MultiformatsError) {
             multihash = try Multihash(bytes: bytes)
         } catch {
-            throw PeerIDError(.malformed, "the bytes are no multihash", cause: error)
+            throw PeerIDError(.malformed, "the bytes are not a multihash", cause: error)
         }
         try self.init(multihash: multihash)
     }

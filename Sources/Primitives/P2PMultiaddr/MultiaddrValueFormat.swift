@@ -34,16 +34,16 @@ enum MultiaddrValueFormat: Hashable, Sendable {
         case .none:
             throw InvalidValue("it has no value")
         case .ip4:
-            guard let address = IPAddress.parseIPv4(text) else { throw InvalidValue("\(InvalidValue.quoted(text)) is no IPv4 address") }
+            guard let address = IPAddress.parseIPv4(text) else { throw InvalidValue("\(InvalidValue.quoted(text)) is not an IPv4 address") }
             return address.bytes
         case .ip6:
-            guard let address = IPAddress.parseIPv6(text) else { throw InvalidValue("\(InvalidValue.quoted(text)) is no IPv6 address") }
+            guard let address = IPAddress.parseIPv6(text) else { throw InvalidValue("\(InvalidValue.quoted(text)) is not an IPv6 address") }
             return address.bytes
         case .port:
             return Self.bigEndian(try Self.port(text))
         case .byte:
             guard let number = Self.number(text, limit: 255) else {
-                throw InvalidValue("\(InvalidValue.quoted(text)) is no number from 0 to 255")
+                throw InvalidValue("\(InvalidValue.quoted(text)) is not a number from 0 to 255")
             }
             return [UInt8(truncatingIfNeeded: number)]
         case .name, .path:
@@ -85,7 +85,7 @@ enum MultiaddrValueFormat: Hashable, Sendable {
         case .path:
             try Self.validateText(bytes)
             guard bytes.first == UInt8(ascii: "/"), bytes.count > 1 else {
-                throw InvalidValue("\(InvalidValue.quoted(bytes)) is no absolute path")
+                throw InvalidValue("\(InvalidValue.quoted(bytes)) is not an absolute path")
             }
         case .peerID:
             do throws(PeerIDError) {
@@ -94,7 +94,7 @@ enum MultiaddrValueFormat: Hashable, Sendable {
                 throw InvalidValue(error.description)
             }
         case .onion, .onion3:
-            guard bytes.suffix(2).contains(where: { $0 != 0 }) else { throw InvalidValue("port 0 is no onion port") }
+            guard bytes.suffix(2).contains(where: { $0 != 0 }) else { throw InvalidValue("port 0 is not an onion port") }
         case .garlic64:
             guard bytes.count >= Self.minGarlic64Length else {
                 throw InvalidValue("an I2P destination has at least \(Self.minGarlic64Length) bytes, this has \(bytes.count)")
@@ -155,7 +155,7 @@ extension MultiaddrValueFormat {
 
     private static func port(_ text: ArraySlice<UInt8>) throws(InvalidValue) -> UInt16 {
         guard let number = Self.number(text, limit: 65_535), let port = UInt16(exactly: number) else {
-            throw InvalidValue("\(InvalidValue.quoted(text)) is no port from 0 to 65535")
+            throw InvalidValue("\(InvalidValue.quoted(text)) is not a port from 0 to 65535")
         }
         return port
     }
@@ -197,14 +197,14 @@ extension MultiaddrValueFormat {
 
     private static func onionBytes(_ text: ArraySlice<UInt8>, hostLength: Int) throws(InvalidValue) -> [UInt8] {
         guard let colon = text.firstIndex(of: UInt8(ascii: ":")) else {
-            throw InvalidValue("\(InvalidValue.quoted(text)) is no onion address with a port")
+            throw InvalidValue("\(InvalidValue.quoted(text)) is not an onion address with a port")
         }
         let host = try Self.decode(Array(text[..<colon]), as: .base32)
         guard host.count == hostLength else {
             throw InvalidValue("the onion address has \(host.count) bytes instead of \(hostLength)")
         }
         let port = try Self.port(text[colon...].dropFirst())
-        guard port != 0 else { throw InvalidValue("port 0 is no onion port") }
+        guard port != 0 else { throw InvalidValue("port 0 is not an onion port") }
         return host + Self.bigEndian(port)
     }
 

@@ -37,7 +37,7 @@ package struct IntroductionReader {
         do {
             try self.wire.merge(serializedBytes: Array(message.readableBytesView))
         } catch {
-            throw StreamError(.malformed, "\(message.readableBytes) bytes that are no identify message", cause: error)
+            throw StreamError(.malformed, "\(message.readableBytes) bytes that are not an identify message", cause: error)
         }
     }
 

@@ -32,7 +32,7 @@ enum SelfSignature {
     private static func unsupported(_ certificate: X509Certificate) -> CertificateError {
         CertificateError(
             .unsupportedAlgorithm,
-            "a key of \(certificate.keyAlgorithm.algorithm) that signs with \(certificate.signatureAlgorithm.algorithm) is no scheme of TLS 1.3"
+            "a key of \(certificate.keyAlgorithm.algorithm) that signs with \(certificate.signatureAlgorithm.algorithm) is not a scheme of TLS 1.3"
         )
     }
 

@@ -48,7 +48,7 @@ enum CertificateFuzzing {
     /// The certificate's own key; Ed25519, because its signatures are the same in every run.
     private static let key: Curve25519.Signing.PrivateKey = {
         guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: [UInt8](repeating: 0x42, count: 32)) else {
-            preconditionFailure("32 bytes are no Ed25519 key")
+            preconditionFailure("32 bytes are not an Ed25519 key")
         }
         return key
     }()

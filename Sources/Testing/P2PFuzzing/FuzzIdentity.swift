@@ -50,7 +50,7 @@ enum FuzzIdentity {
     /// An X25519 key that is the same in every run.
     static func noiseKey(_ number: UInt8) -> DiffieHellmanKey {
         guard let key = DiffieHellmanKey(privateKey: [UInt8](repeating: number, count: 32)) else {
-            preconditionFailure("32 bytes are no X25519 key")
+            preconditionFailure("32 bytes are not an X25519 key")
         }
         return key
     }

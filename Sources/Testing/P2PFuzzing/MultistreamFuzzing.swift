@@ -52,7 +52,7 @@ enum MultistreamFuzzing {
             switch progress {
             case .more:
                 precondition(
-                    buffer.readableBytes <= Negotiation.maximumMessageLength + 2, "\(buffer.readableBytes) bytes are no message yet")
+                    buffer.readableBytes <= Negotiation.maximumMessageLength + 2, "\(buffer.readableBytes) bytes are not a message yet")
             case .agreed(let protocolID):
                 precondition(protocols.contains(protocolID), "agreed on \(protocolID), which was not offered")
                 outcome.verdict = "agreed on \(protocolID)"

@@ -46,7 +46,7 @@ enum QUICFuzzing {
         case .deliver(let name): precondition(known.contains(name), "a datagram went to a connection that is not there")
         case .reset: preconditionFailure("nobody gave a reset token")
         case .arrival(let header):
-            precondition(header.isInitial && datagram.count >= QUICRouter<UInt8>.minimumInitial, "an arrival that is no padded Initial")
+            precondition(header.isInitial && datagram.count >= QUICRouter<UInt8>.minimumInitial, "an arrival that is not a padded Initial")
         case .negotiateVersion(let header):
             precondition(header.version != QUICPacketHeader.version1 && header.version != 0, "version 1 was refused")
             precondition(datagram.count >= QUICRouter<UInt8>.minimumInitial, "an answer to a small datagram")

@@ -28,7 +28,7 @@ public struct MemoryByteTransport: ByteTransport {
     /// Connects to the listener of that name in the same network.
     public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let name = MemoryNetwork.name(in: address) else {
-            throw TransportError(.unsupportedAddress, "\(address) is no /memory address")
+            throw TransportError(.unsupportedAddress, "\(address) is not a /memory address")
         }
         if Task.isCancelled { throw TransportError(.cancelled, "the dial of \(address) was cancelled") }
         guard options.deadline > .now() else { throw TransportError(.timedOut, "the deadline passed before \(address) was dialled") }
@@ -68,7 +68,7 @@ public struct MemoryByteTransport: ByteTransport {
     /// Listens under a name of the network.
     public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         guard var name = MemoryNetwork.name(in: address) else {
-            throw TransportError(.unsupportedAddress, "\(address) is no /memory address")
+            throw TransportError(.unsupportedAddress, "\(address) is not a /memory address")
         }
         if name == "0" { name = self.network.unusedName() }
         let bound: Multiaddr

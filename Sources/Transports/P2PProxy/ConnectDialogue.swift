@@ -34,7 +34,7 @@ struct ConnectDialogue {
         case .some(200..<300): return .done
         case .some(407): throw .refused("it wants to know who we are: \(HTTPHead.excerpt(head.startLine))")
         case .some: throw .refused("it answered \(HTTPHead.excerpt(head.startLine))")
-        case nil: throw .broken("its answer is no HTTP: \(HTTPHead.excerpt(head.startLine))")
+        case nil: throw .broken("its answer is not HTTP: \(HTTPHead.excerpt(head.startLine))")
         }
     }
 }

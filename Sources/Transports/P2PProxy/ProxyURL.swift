@@ -36,7 +36,7 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
         switch text[..<separator.lowerBound].lowercased() {
         case "http": self.kind = .http
         case "socks5", "socks5h", "socks": self.kind = .socks5
-        default: throw Self.invalid("the scheme is none of http, socks5 and socks5h")
+        default: throw Self.invalid("the scheme is not one of http, socks5 and socks5h")
         }
         var rest = text[separator.upperBound...]
         if rest.hasSuffix("/") { rest.removeLast() }
@@ -86,7 +86,7 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
         {
             let digits = text[text.index(after: colon)...]
             guard let number = HTTPHead.number(digits).flatMap(UInt16.init(exactly:)), number > 0 else {
-                throw Self.invalid("the port is no port")
+                throw Self.invalid("the port is not a number from 1 to 65535")
             }
             (host, port) = (text[..<colon], number)
         }
@@ -96,7 +96,7 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
         for form in isName ? ["/ip4/", "/dns/"] : ["/ip6/"] {
             if let address = try? Multiaddr("\(form)\(host)/tcp/\(port)") { return address }
         }
-        throw Self.invalid("the host is no host")
+        throw Self.invalid("the host is not a name or an IP address")
     }
 
     private static func unescaped(_ text: Substring) -> String? {

@@ -166,7 +166,7 @@
         /// - Throws: ``TransportError/Code/invalidAddress`` for a name, and for an interface that is not there.
         func socketAddress() throws(TransportError) -> quic_address {
             guard case .ip(let ip, let zone) = self.host else {
-                throw TransportError(.invalidAddress, "a name is no address to bind")
+                throw TransportError(.invalidAddress, "a name is not an address to bind")
             }
             guard let zone, ip.isIPv6 else { return quic_address(ip: ip, port: self.port) }
             let scope = UInt32(zone) ?? if_nametoindex(zone)

@@ -106,6 +106,6 @@ public struct QUICTransport: Transport {
     }
 
     private static func unsupported(_ address: Multiaddr) -> TransportError {
-        TransportError(.unsupportedAddress, "\(address) is no QUIC address; it would be /ip4, /ip6 or a name, /udp and /quic-v1")
+        TransportError(.unsupportedAddress, "\(address) is not a QUIC address; it would be /ip4, /ip6 or a name, /udp and /quic-v1")
     }
 }

@@ -52,7 +52,7 @@ struct TCPEndpoint {
         } catch let error as TransportError {
             throw error
         } catch {
-            throw TransportError(.invalidAddress, "\(self.address) is no socket address", cause: error)
+            throw TransportError(.invalidAddress, "\(self.address) is not a socket address", cause: error)
         }
     }
 }

@@ -42,7 +42,7 @@ public struct TCPTransport: ByteTransport {
     /// Resolves the host and connects to the first of its addresses that answers, trying the next ones meanwhile.
     public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let endpoint = TCPEndpoint(address) else {
-            throw TransportError(.unsupportedAddress, "\(address) is no TCP address")
+            throw TransportError(.unsupportedAddress, "\(address) is not a TCP address")
         }
         let local = try options.localAddress.map(Self.bindAddress)
         var remotes = try await endpoint.resolved(by: self.resolver, deadline: options.deadline)
@@ -127,7 +127,7 @@ public struct TCPTransport: ByteTransport {
     /// Binds an IP address; a wildcard stands for every interface.
     public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         guard let local = try TCPEndpoint(address)?.socketAddress() else {
-            throw TransportError(.unsupportedAddress, "\(address) is no TCP address to listen on; use /ip4 or /ip6 and /tcp")
+            throw TransportError(.unsupportedAddress, "\(address) is not a TCP address to listen on; use /ip4 or /ip6 and /tcp")
         }
         let arrivals = Inbox<any Channel, Never>(limit: TCPListener.arrivalBacklog)
         let logger = self.logger

@@ -45,7 +45,7 @@ public struct WebSocketTransport: ByteTransport {
     /// Connects what lies below; the handshake follows when the channel is upgraded.
     public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let webSocket = self.dialable(address) else {
-            throw TransportError(.unsupportedAddress, "\(address) is no WebSocket address that can be dialled here")
+            throw TransportError(.unsupportedAddress, "\(address) is not a WebSocket address that can be dialled here")
         }
         guard options.role == .dialer else {
             throw TransportError(.unsupportedOptions, "\(address): of two WebSockets that dial each other none would answer")
@@ -64,7 +64,7 @@ public struct WebSocketTransport: ByteTransport {
     public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         guard let webSocket = self.listenable(address) else {
             throw TransportError(
-                .unsupportedAddress, "\(address) is no WebSocket address to listen on here; with /tls it needs a certificate")
+                .unsupportedAddress, "\(address) is not a WebSocket address to listen on here; with /tls it needs a certificate")
         }
         let terms = WebSocketAnswer.Terms(
             path: webSocket.path, origins: self.configuration.allowedOrigins, fields: self.configuration.responseFields)

@@ -118,7 +118,7 @@ struct MultiaddrHostileTests {
         let error = #expect(throws: MultiaddrError.self) {
             try Multiaddr("/ip4/1.2.3.4/tcp/\u{1b}[31m'\n" + String(repeating: "9", count: 500))
         }
-        #expect(error?.message == "'\\x1b[31m\\'\\x0a" + String(repeating: "9", count: 57) + "…' is no port from 0 to 65535")
+        #expect(error?.message == "'\\x1b[31m\\'\\x0a" + String(repeating: "9", count: 57) + "…' is not a port from 0 to 65535")
         #expect(error?.description.hasPrefix("invalidValue: /tcp (component 1) '") == true)
     }
 }

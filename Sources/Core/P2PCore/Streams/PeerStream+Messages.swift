@@ -46,7 +46,7 @@ extension PeerStream {
             do {
                 length = try prefix.readUnsignedVarint()
             } catch {
-                throw StreamError(.malformed, "the length prefix is no unsigned varint", cause: error)
+                throw StreamError(.malformed, "the length prefix is not an unsigned varint", cause: error)
             }
             guard let length else { continue }
             guard length <= UInt64(limit) else {

@@ -118,7 +118,7 @@ package struct HTTPHeadReader {
             guard let colon = text.firstIndex(of: UInt8(ascii: ":")), colon > text.startIndex,
                 text[..<colon].allSatisfy(Self.isTokenCharacter)
             else {
-                throw HTTPHeadError("line \(fields.count + 2) of an HTTP head is no field")
+                throw HTTPHeadError("line \(fields.count + 2) of an HTTP head is not a field")
             }
             fields.append(
                 HTTPHead.Field(

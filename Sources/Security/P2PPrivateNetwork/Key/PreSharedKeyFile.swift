@@ -41,7 +41,7 @@ public enum PreSharedKeyFile {
         do throws(PrivateNetworkError) {
             return try self.decode(content)
         } catch {
-            throw IdentityError(.keyFileDamaged, "\(path) is no private network's key file", cause: error)
+            throw IdentityError(.keyFileDamaged, "\(path) is not a private network's key file", cause: error)
         }
     }
 
@@ -77,7 +77,7 @@ public enum PreSharedKeyFile {
         let second = self.takeLine(&rest)
         guard let encoding = Encoding.allCases.first(where: { $0.line == second }) else {
             let known = Encoding.allCases.map { "/\($0.rawValue)/" }.joined(separator: ", ")
-            throw PrivateNetworkError(.malformedKey, "the second line is none of \(known)")
+            throw PrivateNetworkError(.malformedKey, "the second line is not one of \(known)")
         }
         return try PreSharedKey(bytes: try self.key(in: rest, as: encoding))
     }

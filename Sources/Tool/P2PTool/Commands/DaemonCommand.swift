@@ -35,7 +35,7 @@ struct DaemonCommand: ToolCommand {
 
     @OptionGroup var discovery: DiscoveryOptions
 
-    @Flag(help: "Serve WebSockets, and secure ones with --tls-cert, on the ports of TCP as well; what is no peer gets 404.")
+    @Flag(help: "Serve WebSockets, and secure ones with --tls-cert, on the ports of TCP as well; what is not a peer gets 404.")
     var sharePort = false
 
     @Option(

@@ -27,7 +27,7 @@ struct KeyPSKCommand: ToolCommand {
 
     func validate() throws {
         guard self.show == nil || self.out == nil else { throw ValidationError("--show makes no key, so there is nothing for --out.") }
-        guard self.out != nil || self.encoding != .bin else { throw ValidationError("--encoding bin is no text: it needs --out.") }
+        guard self.out != nil || self.encoding != .bin else { throw ValidationError("--encoding bin is not text: it needs --out.") }
     }
 
     func execute(_ console: Console) async throws {

@@ -61,7 +61,7 @@ struct InteropContract: Equatable {
         self.listenAddress = try Self.listenAddress(transport, ip: value("ip", "LISTENER_IP") ?? "0.0.0.0")
         let address = value("redis_addr", "REDIS_ADDR") ?? "redis:6379"
         guard let redis = RedisAddress(address) else {
-            throw ToolError("environment", "\(PeerText(address)) is no address of a redis server")
+            throw ToolError("environment", "\(PeerText(address)) is not an address of a redis server")
         }
         self.redis = redis
         self.key = generation == .old ? "listenerAddr" : "\(try required("TEST_KEY", "TEST_KEY"))_listener_multiaddr"

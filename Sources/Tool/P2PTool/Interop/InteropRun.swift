@@ -16,7 +16,7 @@ struct InteropRun: Sendable {
             try await redis.value(of: self.contract.key, until: self.deadline)
         }
         guard let address = try? Multiaddr(text), address.peerID != nil else {
-            throw ToolError("invalidAddress", "the listener has published \(PeerText(text)), which is no address with a peer")
+            throw ToolError("invalidAddress", "the listener has published \(PeerText(text)), which is not an address with a peer")
         }
         let started = ContinuousClock.now
         let connection = try await session.connect(to: address)

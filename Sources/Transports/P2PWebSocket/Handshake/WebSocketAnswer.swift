@@ -53,7 +53,7 @@ package enum WebSocketAnswer: Equatable {
 
     private static func check(_ request: HTTPHead, terms: Terms) throws(WebSocketRefusal) -> WebSocketKey {
         let parts = request.startLine.split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[2] == "HTTP/1.1" else { throw .badRequest("the request is no HTTP/1.1") }
+        guard parts.count == 3, parts[2] == "HTTP/1.1" else { throw .badRequest("the request is not HTTP/1.1") }
         guard parts[0] == "GET" else { throw WebSocketRefusal("405 Method Not Allowed", "the method is not GET", field: "Allow: GET\r\n") }
         guard request.single("host") != nil else { throw .badRequest("there is not one Host") }
         guard request.list("upgrade", has: "websocket"), request.list("connection", has: "upgrade") else {

@@ -26,7 +26,7 @@ struct WebSocketRequest: Sendable {
     /// Checks the server's answer: without this nothing more is sent.
     func check(_ response: HTTPHead) throws(WebSocketError) {
         guard let status = response.status, response.startLine.hasPrefix("HTTP/1.1") else {
-            throw WebSocketError(.malformedHead, "the answer is no HTTP/1.1: \(HTTPHead.excerpt(response.startLine))")
+            throw WebSocketError(.malformedHead, "the answer is not HTTP/1.1: \(HTTPHead.excerpt(response.startLine))")
         }
         guard status == 101 else { throw WebSocketError(.refused, "the server answered \(HTTPHead.excerpt(response.startLine))") }
         guard response.list("upgrade", has: "websocket"), response.list("connection", has: "upgrade") else {

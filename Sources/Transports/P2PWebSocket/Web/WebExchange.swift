@@ -24,7 +24,7 @@ struct WebExchange {
     func request(content: ByteBuffer) throws -> WebRequest {
         let parts = self.head.startLine.split(separator: " ", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[2] == "HTTP/1.1" || parts[2] == "HTTP/1.0" else {
-            throw WebArrivalError(reason: "a request is no HTTP/1.x: \(HTTPHead.excerpt(self.head.startLine))")
+            throw WebArrivalError(reason: "a request is not HTTP/1.x: \(HTTPHead.excerpt(self.head.startLine))")
         }
         return WebRequest(
             method: String(parts[0]), target: String(parts[1]), fields: self.head.fields.map { ($0.name, $0.value) }, content: content,
