@@ -18,7 +18,7 @@ public final class RecordPool {
     private var large = CircularBuffer<ByteBuffer>(initialCapacity: 0)
     private let allocator = ByteBufferAllocator()
 
-    /// An empty one.
+    /// A pool without records.
     public init() {}
 
     /// An empty buffer with room for `capacity` bytes, shared with nobody.

@@ -26,7 +26,7 @@ public struct TransportConformance: ConformanceSuite {
 
     /// A transport, and who it speaks for.
     public struct Node: Sendable {
-        /// Who was found.
+        /// Who the transport proves to be.
         public let peer: PeerID
         /// What is tested.
         public let transport: any Transport

@@ -13,7 +13,7 @@ public final class MemoryNetwork: Sendable {
 
     private let state = Mutex(State())
 
-    /// An empty one.
+    /// A network on which nobody listens.
     public init() {}
 
     /// The name in an address such as `/memory/7`; nil for others. A `/p2p` behind it is allowed.

@@ -9,7 +9,7 @@ public struct WebSocketConfiguration: Sendable {
     public var responseFields: [WebSocketHeaderField] = []
     /// Answers what is not libp2p on a listener's port; nil answers it with 404.
     public var handler: (any WebHandler)?
-    /// What the application's guests may take, and those who share a port and have not said yet what they are.
+    /// What the application's clients may take, and those who share a port and have not said yet what they are.
     public var limits = WebLimits()
     /// TLS for `/tls/ws` and `/wss`.
     public var tls = WebSocketTLS()

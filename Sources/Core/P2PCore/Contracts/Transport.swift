@@ -53,9 +53,9 @@ public protocol TransportListener: Sendable {
 
 /// The successive lists of a listener's addresses; only the newest waits.
 public struct AddressChanges: AsyncSequence, Sendable {
-    /// What it yields.
+    /// The listener's addresses after each change.
     public typealias Element = [Multiaddr]
-    /// How it fails.
+    /// It does not fail.
     public typealias Failure = Never
 
     private let stream: AsyncStream<[Multiaddr]>
@@ -66,7 +66,7 @@ public struct AddressChanges: AsyncSequence, Sendable {
         return (AddressChanges(stream: stream), continuation)
     }
 
-    /// Begins to walk; there is to be one walker.
+    /// Starts iterating. One consumer at a time.
     public func makeAsyncIterator() -> AsyncStream<[Multiaddr]>.Iterator {
         self.stream.makeAsyncIterator()
     }

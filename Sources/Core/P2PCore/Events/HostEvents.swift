@@ -2,9 +2,9 @@ import Synchronization
 
 /// A subscription to what happens to a host: bounded, and honest about what it lost.
 public struct HostEvents: AsyncSequence, Sendable {
-    /// What it yields.
+    /// One event.
     public typealias Element = HostEvent
-    /// How it fails.
+    /// It does not fail.
     public typealias Failure = Never
 
     let mailbox: Mailbox
@@ -19,7 +19,7 @@ public struct HostEvents: AsyncSequence, Sendable {
         public mutating func next(isolation actor: isolated (any Actor)?) async -> HostEvent? { await self.mailbox.next() }
     }
 
-    /// Begins to walk; there is to be one walker.
+    /// Starts iterating. One consumer at a time.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(mailbox: self.mailbox) }
 
     /// One subscriber's queue.

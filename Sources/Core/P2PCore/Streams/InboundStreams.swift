@@ -2,9 +2,9 @@
 ///
 /// Ends with nil only after our own close; anything else throws a ``ConnectionError``.
 public struct InboundStreams: AsyncSequence, Sendable {
-    /// What it yields.
+    /// A stream that the peer has opened.
     public typealias Element = PeerStream
-    /// How it fails.
+    /// Why the connection takes no more streams.
     public typealias Failure = ConnectionError
 
     package let backlog: InboundBacklog
@@ -28,7 +28,7 @@ public struct InboundStreams: AsyncSequence, Sendable {
         }
     }
 
-    /// Begins to walk; there is to be one walker.
+    /// Starts iterating. One consumer at a time.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(backlog: self.backlog)
     }

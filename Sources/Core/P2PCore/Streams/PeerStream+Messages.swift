@@ -92,9 +92,9 @@ extension PeerStream {
 
 /// The bytes of a ``PeerStream`` as a sequence of buffers, up to the peer's half-close.
 public struct StreamChunks: AsyncSequence, Sendable {
-    /// What it yields.
+    /// The bytes of one read.
     public typealias Element = ByteBuffer
-    /// How it fails.
+    /// Why the stream can not be read any more.
     public typealias Failure = StreamError
 
     let stream: PeerStream
@@ -114,7 +114,7 @@ public struct StreamChunks: AsyncSequence, Sendable {
         }
     }
 
-    /// Begins to walk; there is to be one walker.
+    /// Starts iterating. One consumer at a time.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(stream: self.stream)
     }

@@ -45,7 +45,7 @@ package final class ConnectionLimits: ResourceManager {
         var addresses: [AddressKey: AddressUse] = [:]
     }
 
-    /// What it was told.
+    /// The limits that it enforces.
     package let limits: ResourceLimits
     private let state = Mutex(State())
 

@@ -2,7 +2,7 @@ import P2PCore
 import P2PMultiaddr
 import Synchronization
 
-/// A number of places, of which one address gets some.
+/// Bounds the users of a resource, in total and per address.
 final class Places: Sendable {
     private struct State {
         var taken = 0

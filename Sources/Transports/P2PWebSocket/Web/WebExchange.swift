@@ -5,7 +5,7 @@ import P2PPipeline
 
 /// One request of a connection, and what becomes of it. The gate at the pipeline's end holds the request's bytes.
 struct WebExchange {
-    /// How often it is looked whether the guest takes any of an answer.
+    /// How often it is looked whether the client takes any of an answer.
     private static let progressInterval = TimeAmount.milliseconds(500)
 
     private let bytes: ByteChannel
@@ -144,7 +144,7 @@ struct WebExchange {
                 let webSocket = WebSocketHandler(side: .server, pool: RecordPool.of(channel.eventLoop))
                 if let idle, idle > .zero {
                     // Below the gate: what it lets through is no sign of life.
-                    let silence = GuestSilenceHandler(limit: idle, webSocket: webSocket, at: channel.eventLoop.now)
+                    let silence = ClientSilenceHandler(limit: idle, webSocket: webSocket, at: channel.eventLoop.now)
                     try pipeline.addHandler(silence, position: pipeline.gate.map { .before($0) } ?? .last)
                 }
                 try pipeline.addHandler(webSocket)

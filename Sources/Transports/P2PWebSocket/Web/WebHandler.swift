@@ -44,7 +44,7 @@ public struct WebByteStream: Sendable {
 public enum WebReply: Sendable {
     /// A response with its content; the connection ends behind it.
     case response(status: Int, fields: [WebSocketHeaderField] = [], content: ByteBuffer = ByteBuffer())
-    /// A WebSocket whose binary frames carry a stream of bytes. The connection ends when `body` returns, and when the guest gives no sign of
+    /// A WebSocket whose binary frames carry a stream of bytes. The connection ends when `body` returns, and when the client gives no sign of
     /// life (``WebLimits/idle``).
     case webSocket(fields: [WebSocketHeaderField] = [], body: @Sendable (WebByteStream) async throws -> Void)
     /// `101 Switching Protocols` to another protocol, and then bytes without frames. The connection ends when `body` returns;

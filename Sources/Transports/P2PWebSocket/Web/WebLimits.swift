@@ -6,13 +6,13 @@ public struct WebLimits: Sendable, Hashable {
     public var waitingPerAddress = 64
     /// Connections that the application serves, or that are told 404. WebSockets beyond are offered to libp2p.
     public var serving = 256
-    /// The same, from one address. Behind a proxy in front of the port, all guests have the proxy's address.
+    /// The same, from one address. Behind a proxy in front of the port, all clients have the proxy's address.
     public var servingPerAddress = 64
     /// How long a connection has to say what it is and to send its request; and how long it may take nothing of the answer.
     public var patience = Duration.seconds(10)
     /// Content of a request, in bytes.
     public var content = 1_024 * 1_024
-    /// How long the guest of an application's WebSocket may be silent before it is asked for a sign of life (a ping), and then again before
+    /// How long the client of an application's WebSocket may be silent before it is asked for a sign of life (a ping), and then again before
     /// it is cut. Nil neither asks nor cuts.
     public var idle: Duration? = .seconds(60)
     /// How long a connection may go on sending behind the last answer, for it to arrive.

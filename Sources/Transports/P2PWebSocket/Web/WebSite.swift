@@ -76,7 +76,7 @@ final class WebSite: Sendable {
         do throws(LimitError) {
             place = try self.serving.take(for: exchange.remoteAddress)
         } catch {
-            // The application's guests keep nobody from libp2p.
+            // The application's clients keep nobody from libp2p.
             if wantsWebSocket { return false }
             throw WebArrivalError(reason: "\(error): others are served")
         }

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Tells when a guest that neither says nor takes anything is to be asked for a sign of life, and when it is given up: a value without I/O.
-struct GuestSilence {
+/// Decides when a client that neither sends nor reads is pinged, and when it is given up: a value without I/O.
+struct ClientSilence {
     enum Verdict: Equatable {
         case wait
         case ask
@@ -14,7 +14,7 @@ struct GuestSilence {
     private var isListening = true
     private var wasAsked = false
 
-    /// What the guest says is waited for from the beginning.
+    /// The client is listened to from the beginning.
     init(limit: TimeAmount, at now: NIODeadline) {
         self.limit = limit
         self.lastSign = now
@@ -23,14 +23,14 @@ struct GuestSilence {
     /// When to look next.
     var deadline: NIODeadline { self.lastSign + self.limit }
 
-    /// What the guest says is waited for again. Unless it is, or something is to be sent, its silence means nothing.
+    /// The client is listened to again. While it is not, and nothing waits to be sent, its silence means nothing.
     mutating func listens(at now: NIODeadline) {
         guard !self.isListening else { return }
         self.isListening = true
         self.heard(at: now)
     }
 
-    /// Something came, and nothing more is waited for until the next ``listens(at:)``.
+    /// Something came, and the client is not listened to until the next ``listens(at:)``.
     mutating func heardEnough() { self.isListening = false }
 
     /// Something came.
@@ -39,10 +39,10 @@ struct GuestSilence {
         self.wasAsked = false
     }
 
-    /// It was asked for a sign of life, which is no byte that it took.
+    /// A ping was queued: its bytes don't count as read by the client.
     mutating func asked(unsent: Int) { self.unsent = unsent }
 
-    /// - Parameter unsent: bytes that wait to be sent. As long as they change, the guest takes some.
+    /// - Parameter unsent: bytes that wait to be sent. As long as they change, the client takes some.
     mutating func look(at now: NIODeadline, unsent: Int) -> Verdict {
         // Who is not listened to may still be waited for, to take what is sent.
         if unsent != self.unsent || (!self.isListening && unsent == 0) {

@@ -17,7 +17,7 @@ import Testing
 #endif
 
 @Suite("Those who are no peers", .timeLimit(.minutes(1)))
-struct WebGuestTests {
+struct WebClientTests {
     private static let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     private static let webSocket = """
         GET /echo HTTP/1.1\r
@@ -32,13 +32,13 @@ struct WebGuestTests {
 
     /// Answers everything, and remembers who asked.
     private final class App: WebHandler {
-        let guests = Inbox<Multiaddr, Never>(limit: 64)
+        let clients = Inbox<Multiaddr, Never>(limit: 64)
         let size: Int
 
         init(size: Int = 2) { self.size = size }
 
         func reply(to request: WebRequest) async -> WebReply? {
-            _ = self.guests.offer(request.remoteAddress)
+            _ = self.clients.offer(request.remoteAddress)
             guard request.wantsWebSocket else { return .response(status: 200, content: ByteBuffer(repeating: 0x61, count: self.size)) }
             return .webSocket { stream in
                 for try await bytes in stream.inbound { try await stream.outbound.write(bytes) }
@@ -101,7 +101,7 @@ struct WebGuestTests {
         }
     }
 
-    @Test("However many guests of one address are served, others are, too")
+    @Test("However many clients of one address are served, others are, too")
     func serving() async throws {
         var limits = WebLimits()
         (limits.serving, limits.servingPerAddress) = (4, 1)
@@ -150,7 +150,7 @@ struct WebGuestTests {
         return channel
     }
 
-    @Test("Who is told 404 has a place until it hangs up, as any guest")
+    @Test("Who is told 404 has a place until it hangs up, as any client")
     func notFound() async throws {
         var limits = WebLimits()
         (limits.serving, limits.servingPerAddress, limits.lingering) = (4, 1, .seconds(30))
@@ -181,7 +181,7 @@ struct WebGuestTests {
         }
     }
 
-    @Test("The gater is asked on the address before the application gets a guest, or anybody a handshake", arguments: [false, true])
+    @Test("The gater is asked on the address before the application gets a client, or anybody a handshake", arguments: [false, true])
     func gater(isSecure: Bool) async throws {
         let address = try self.addresses("/ip4/192.0.2.1", "/ip4/192.0.2.2", "/ip4/192.0.2.3")
         let gater = Choosy(welcome: address[0], undecided: address[2])
@@ -199,7 +199,7 @@ struct WebGuestTests {
             }
         }
         #expect(gater.asked.withLock { $0 } == address)
-        #expect(Array(app.guests.drain()) == (isSecure ? [] : [address[0]]))
+        #expect(Array(app.clients.drain()) == (isSecure ? [] : [address[0]]))
     }
 
     // MARK: Last answers
@@ -314,11 +314,11 @@ struct WebGuestTests {
 
     // MARK: Silence
 
-    @Test("A guest is asked after so long, and given up after as long again; whatever it does puts that off")
+    @Test("A client is asked after so long, and given up after as long again; whatever it does puts that off")
     func silenceMachine() {
         let start = NIODeadline.uptimeNanoseconds(0)
-        var silence = GuestSilence(limit: .seconds(60), at: start)
-        func look(_ second: Int64, unsent: Int = 0) -> GuestSilence.Verdict {
+        var silence = ClientSilence(limit: .seconds(60), at: start)
+        func look(_ second: Int64, unsent: Int = 0) -> ClientSilence.Verdict {
             silence.look(at: start + .seconds(second), unsent: unsent)
         }
         silence.heardEnough()
@@ -347,7 +347,7 @@ struct WebGuestTests {
     @Test("Who takes nothing of what is to be sent is given up though nobody listens to it, and though the question waits to be sent, too")
     func stuckMachine() {
         let start = NIODeadline.uptimeNanoseconds(0)
-        var silence = GuestSilence(limit: .seconds(60), at: start)
+        var silence = ClientSilence(limit: .seconds(60), at: start)
         silence.heardEnough()
         #expect(silence.look(at: start + .seconds(60), unsent: 100) == .wait)
         #expect(silence.look(at: start + .seconds(120), unsent: 90) == .wait)
@@ -364,10 +364,10 @@ struct WebGuestTests {
         func flush(context: ChannelHandlerContext) {}
     }
 
-    @Test("A guest that keeps its window shut is cut, though nobody listens to it")
+    @Test("A client that keeps its window shut is cut, though nobody listens to it")
     func stuck() throws {
         let collector = Collector()
-        let channel = try self.guest(collector)
+        let channel = try self.client(collector)
         try channel.pipeline.syncOperations.addHandler(ShutWindow(), position: .first)
         try channel.writeInbound(rawFrame(0x82, [1]))
         channel.writeAndFlush(ByteBuffer(repeating: 0, count: 100), promise: nil)
@@ -378,19 +378,19 @@ struct WebGuestTests {
         #expect((collector.errors.first as? WebSocketError)?.code == .closed)
     }
 
-    private func guest(_ collector: Collector) throws -> EmbeddedChannel {
+    private func client(_ collector: Collector) throws -> EmbeddedChannel {
         let (channel, webSocket) = (EmbeddedChannel(), WebSocketHandler(side: .server))
         try channel.pipeline.syncOperations.addHandlers([
-            GuestSilenceHandler(limit: .seconds(60), webSocket: webSocket, at: channel.embeddedEventLoop.now), webSocket, collector,
+            ClientSilenceHandler(limit: .seconds(60), webSocket: webSocket, at: channel.embeddedEventLoop.now), webSocket, collector,
         ])
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         return channel
     }
 
-    @Test("A guest who answers pings stays for ever; one who stops is cut, with a reason")
+    @Test("A client who answers pings stays for ever; one who stops is cut, with a reason")
     func pings() throws {
         let collector = Collector()
-        let channel = try self.guest(collector)
+        let channel = try self.client(collector)
         let ping = ByteBuffer(bytes: [0x89, 0])
         for _ in 0..<100 {
             channel.embeddedEventLoop.advanceTime(by: .seconds(60))
@@ -409,14 +409,14 @@ struct WebGuestTests {
     @Test("Who is not listened to is not cut, and neither asked")
     func unread() throws {
         let collector = Collector()
-        let channel = try self.guest(collector)
+        let channel = try self.client(collector)
         try channel.writeInbound(rawFrame(0x82, [1]))
         channel.embeddedEventLoop.advanceTime(by: .hours(1))
         #expect(try channel.sent().readableBytes == 0)
         #expect(channel.isActive)
     }
 
-    @Test("The guest of a WebSocket who does not even answer a ping is cut, whether or not it spoke behind its request", arguments: [0, 3])
+    @Test("The client of a WebSocket who does not even answer a ping is cut, whether or not it spoke behind its request", arguments: [0, 3])
     func silence(count: Int) async throws {
         var limits = WebLimits()
         limits.idle = .milliseconds(100)
@@ -429,7 +429,7 @@ struct WebGuestTests {
         }
     }
 
-    @Test("The guest of a WebSocket who is silent but alive is not cut")
+    @Test("The client of a WebSocket who is silent but alive is not cut")
     func alive() async throws {
         var limits = WebLimits()
         limits.idle = .seconds(2)

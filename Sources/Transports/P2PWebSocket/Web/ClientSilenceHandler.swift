@@ -1,8 +1,8 @@
 import NIOCore
 import P2PCore
 
-/// Cuts the guest of a WebSocket that gives no sign of life, not even when it is asked for one. Stands below the WebSocket's frames.
-final class GuestSilenceHandler: ChannelDuplexHandler {
+/// Cuts the client of a WebSocket that gives no sign of life, not even when it is asked for one. Stands below the WebSocket's frames.
+final class ClientSilenceHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -10,13 +10,13 @@ final class GuestSilenceHandler: ChannelDuplexHandler {
 
     private let limit: TimeAmount
     private let webSocket: WebSocketHandler
-    private var silence: GuestSilence
+    private var silence: ClientSilence
     private var timer: Scheduled<Void>?
 
     init(limit: TimeAmount, webSocket: WebSocketHandler, at now: NIODeadline) {
         self.limit = limit
         self.webSocket = webSocket
-        self.silence = GuestSilence(limit: limit, at: now)
+        self.silence = ClientSilence(limit: limit, at: now)
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.setTimer(context) }
@@ -52,7 +52,7 @@ final class GuestSilenceHandler: ChannelDuplexHandler {
         case .giveUp:
             context.fireErrorCaught(
                 WebSocketError(
-                    .closed, "the guest has given no sign of life, nor an answer to a ping, for \(self.limit.nanoseconds / 1_000_000) ms"))
+                    .closed, "the client has given no sign of life, nor an answer to a ping, for \(self.limit.nanoseconds / 1_000_000) ms"))
             context.close(promise: nil)
             return
         }
