@@ -17,10 +17,39 @@ struct SignalTests {
     @Test("A cancelled waiter goes on alone")
     func cancelled() async {
         let signal = Signal()
+        let begun = Signal()
+        let other = Task {
+            begun.fire()
+            await signal.wait()
+            return signal.isFired
+        }
         let task = Task { await signal.wait() }
+        await begun.wait()
+        // Time for both to lie down, and then for the other to go on, were it woken as well.
+        await self.others()
+        task.cancel()
+        await task.value
+        await self.others()
+        #expect(!signal.isFired)
+        signal.fire()
+        #expect(await other.value, "the other waiter went on before the signal fired")
+    }
+
+    @Test("A task that is cancelled before it waits does not wait")
+    func cancelledBefore() async {
+        let signal = Signal()
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            await signal.wait()
+        }
         task.cancel()
         await task.value
         #expect(!signal.isFired)
+    }
+
+    /// Lets the other tasks run.
+    private func others() async {
+        for _ in 0..<1_000 { await Task.yield() }
     }
 
     @Test("It cancels the body that it guards, and does not when the body is done first")
@@ -40,8 +69,12 @@ struct SignalTests {
             signal.fire()
         }
         #expect(isCancelled.isFired)
-        let other = Signal()
-        await other.cancelling {}
+        let (other, isUndisturbed) = (Signal(), Signal())
+        await other.cancelling {
+            await self.others()
+            if !Task.isCancelled { isUndisturbed.fire() }
+        }
+        #expect(isUndisturbed.isFired)
         #expect(!other.isFired)
     }
 }

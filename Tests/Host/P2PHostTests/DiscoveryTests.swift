@@ -19,6 +19,19 @@ struct DiscoveryTests {
         }
     }
 
+    /// Lets time pass until whoever means to dial has done so: a peer who is not there is dialled again and again.
+    ///
+    /// - Returns: what else was dialled meanwhile.
+    private func dialled(besideThoseOf host: PeerHost) async throws -> [Multiaddr] {
+        let (nobody, nowhere) = (PeerID(try PrivateKey.generate(.ed25519).publicKey), self.world.address(9))
+        self.world.network.set(.refuse(TransportError(.unreachable, "nobody is there")), at: nowhere)
+        let before = self.world.network.dialled.count
+        try host.keepConnected(nobody, at: [nowhere])
+        await self.world.clock.passing { await self.world.network.dialled(atLeast: before + 6) }
+        host.stopKeepingConnected(nobody)
+        return self.world.network.dialled.dropFirst(before).filter { $0 != nowhere }
+    }
+
     @Test("A discovered peer is announced to the application, remembered and dialled")
     func discovered() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
@@ -45,8 +58,9 @@ struct DiscoveryTests {
         let found = a.events()
         try await self.world.run(a, b) {
             await self.wait(found) { if case .discovered = $0 { true } else { false } }
-            self.world.clock.advance(.seconds(10))
-            #expect(self.world.network.dialled == [])
+            let dialled = try await self.dialled(besideThoseOf: a)
+            #expect(dialled == [])
+            #expect(a.connections().isEmpty)
         }
     }
 
@@ -74,9 +88,8 @@ struct DiscoveryTests {
             a.stopKeepingConnected(b.peerID)
             await a.disconnect(b.peerID)
             await self.wait(events) { if case .disconnected = $0 { true } else { false } }
-            let count = self.world.network.dialled.count
-            self.world.clock.advance(.minutes(10))
-            #expect(self.world.network.dialled.count == count)
+            let dialled = try await self.dialled(besideThoseOf: a)
+            #expect(dialled == [])
         }
     }
 
@@ -97,19 +110,19 @@ struct DiscoveryTests {
 
     @Test("Suspended, a host closes its connections and its discovery; resumed, it has both again")
     func suspension() async throws {
-        let (a, b) = (try self.world.host(), try self.world.host())
+        let (a, b, other) = (try self.world.host(), try self.world.host(), try self.world.host())
         let address = try await b.listen(on: self.world.address(0))[0]
         let source = FakeDiscovery(finding: [])
         a.register(discovery: source)
         try a.keepConnected(b.peerID, at: [address])
         let events = a.events()
-        try await self.world.run(a, b) {
+        try await self.world.run(a, b, other) {
             await self.wait(events) { if case .connected = $0 { true } else { false } }
             await a.suspend()
             #expect(a.connections().isEmpty)
-            let count = self.world.network.dialled.count
-            self.world.clock.advance(.minutes(10))
-            #expect(self.world.network.dialled.count == count)
+            let dialled = try await self.dialled(besideThoseOf: other)
+            #expect(dialled == [])
+            #expect(source.runs.load(ordering: .relaxed) == 1)
             a.resume()
             await self.wait(events) { if case .connected = $0 { true } else { false } }
         }

@@ -67,9 +67,10 @@ struct LifecycleTests {
     @Test("Streams that do not end within the grace are cancelled")
     func graceEnds() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
-        let cancelled = Signal()
+        let (started, cancelled) = (Signal(), Signal())
         try b.register(
             ClosureHandler("/hang") { _, _ in
+                started.fire()
                 await Signal().wait()
                 if Task.isCancelled { cancelled.fire() }
             })
@@ -81,7 +82,7 @@ struct LifecycleTests {
             await b.waitUntilRunning()
             let stream = try await a.openStream(on: try await a.dial(address).id, protocols: ["/hang"])
             try await stream.write(text: "x")
-            while b.swarm.limits.counts.inboundStreams == 0 { await Task.yield() }
+            await started.wait()
             let start = self.world.clock.now
             b.shutDown()
             await self.world.clock.sleeper(until: start + .seconds(5))
@@ -97,7 +98,12 @@ struct LifecycleTests {
     @Test("Cancelling run leaves out the grace")
     func cancelled() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
-        try b.register(ClosureHandler("/hang") { _, _ in await Signal().wait() })
+        let started = Signal()
+        try b.register(
+            ClosureHandler("/hang") { _, _ in
+                started.fire()
+                await Signal().wait()
+            })
         let address = try await b.listen(on: self.world.address(0))[0]
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await a.run() }
@@ -106,7 +112,7 @@ struct LifecycleTests {
             await b.waitUntilRunning()
             let stream = try await a.openStream(on: try await a.dial(address).id, protocols: ["/hang"])
             try await stream.write(text: "x")
-            while b.swarm.limits.counts.inboundStreams == 0 { await Task.yield() }
+            await started.wait()
             group.cancelAll()
             try await group.waitForAll()
         }
@@ -159,18 +165,20 @@ struct LifecycleTests {
 
     @Test("A greeting runs once for each connection, on both sides, and is cancelled with it")
     func greetings() async throws {
-        struct Greeting: ConnectionGreeting {
-            let started: Signal
-            let cancelled: Signal
+        final class Greeting: ConnectionGreeting {
+            let runs = Atomic(0)
+            let started = Signal()
+            let cancelled = Signal()
 
             func greet(_ connection: ConnectionInfo, opening streams: any StreamOpening) async {
+                self.runs.wrappingAdd(1, ordering: .relaxed)
                 self.started.fire()
                 await Signal().wait()
                 if Task.isCancelled { self.cancelled.fire() }
             }
         }
         let (a, b) = (try self.world.host(), try self.world.host())
-        let greetings = [Greeting(started: Signal(), cancelled: Signal()), Greeting(started: Signal(), cancelled: Signal())]
+        let greetings = [Greeting(), Greeting()]
         a.register(greeting: greetings[0])
         b.register(greeting: greetings[1])
         let address = try await b.listen(on: self.world.address(0))[0]
@@ -180,6 +188,7 @@ struct LifecycleTests {
             await a.disconnect(b.peerID)
             for greeting in greetings { await greeting.cancelled.wait() }
         }
+        #expect(greetings.map { $0.runs.load(ordering: .relaxed) } == [1, 1])
     }
 
     @Test("What runs alongside is cancelled at the end")

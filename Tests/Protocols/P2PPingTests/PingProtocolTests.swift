@@ -49,10 +49,8 @@ struct PingProtocolTests {
         #expect(await failure?.code == .unexpectedEnd)
     }
 
-    @Test("A peer may keep two streams open, and they run on the connection's loop")
-    func limits() {
-        #expect(PingProtocol().limits == StreamLimits(inboundPerPeer: 2, lifetime: nil))
-        #expect(PingProtocol().placement == .connectionLoop)
+    @Test("It answers to the name that the ping spec gives it")
+    func name() {
         #expect(PingProtocol().protocolIDs == ["/ipfs/ping/1.0.0"])
     }
 }

@@ -416,7 +416,7 @@ struct WebClientTests {
         #expect(channel.isActive)
     }
 
-    @Test("The client of a WebSocket who does not even answer a ping is cut, whether or not it spoke behind its request", arguments: [0, 3])
+    @Test("A WebSocket's client who does not even answer a ping is cut, whether or not it spoke behind its request", arguments: [0, 3])
     func silence(count: Int) async throws {
         var limits = WebLimits()
         limits.idle = .milliseconds(100)
