@@ -107,6 +107,7 @@ let package = Package(
             ["P2PMultiformats", crypto, cryptoExtras, protobuf, libcrypto],
             exclude: ["Protobuf/keys.proto", "Protobuf/envelope.proto", "Protobuf/peer_record.proto"]),
         room("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity"]),
+        room("Primitives", "P2PHTTPHead", [nioCore]),
         .systemLibrary(
             name: "CLibcrypto", path: "Sources/Primitives/CLibcrypto", pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
@@ -129,8 +130,8 @@ let package = Package(
         room("Muxers", "P2PMplex", core + ["P2PPipeline"]),
         room("Transports", "P2PNames", core + [nioPosix]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", nioPosix]),
-        room("Transports", "P2PWebSocket", core + ["P2PPipeline", crypto, nioSSL]),
-        room("Transports", "P2PProxy", core + ["P2PPipeline"]),
+        room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", crypto, nioSSL]),
+        room("Transports", "P2PProxy", core + ["P2PPipeline", "P2PHTTPHead"]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
         room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PCertificate", "P2PNames"]),
         .target(
@@ -167,7 +168,7 @@ let package = Package(
             core + [
                 "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
                 crypto, cryptoExtras, nioEmbedded,
-                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy",
+                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy", "P2PHTTPHead",
                 .target(name: "CNgtcp2Peer", condition: .when(traits: ["QUIC"])),
             ]),
         .target(
@@ -195,6 +196,7 @@ let package = Package(
         tests("Fuzz", "P2PFuzzing", core + ["P2PQUIC", nioEmbedded]),
         tests("Primitives", "P2PMultiformats", ["P2PVectors", nioCore, crypto]),
         tests("Primitives", "P2PIdentity", ["P2PMultiformats", "P2PVectors", crypto, cryptoExtras]),
+        tests("Primitives", "P2PHTTPHead", [nioCore]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", "P2PVectors"]),
         .testTarget(name: "P2PTests", dependencies: ["P2P", "P2PSwarm"], path: "Tests/P2PTests", swiftSettings: settings),
         tests("Host", "P2PSwarm", core + ["P2PTesting"]),
@@ -222,7 +224,7 @@ let package = Package(
             ]),
         tests("Transports", "P2PQUIC", core + [nioPosix, "P2PTesting", "P2PCertificate", ngtcp2]),
         tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioEmbedded]),
-        tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
+        tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
         tests("Transports", "P2PMemory", core),
         tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded, "P2PTesting"]),
         tests("Security", "P2PCertificate", core + ["P2PVectors", crypto, cryptoExtras, asn1, x509]),

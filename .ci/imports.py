@@ -30,6 +30,7 @@ MAY_IMPORT = {
         "P2PMultiformats": {"NIOCore"},
         "P2PIdentity": {"P2PMultiformats", "Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
         "P2PMultiaddr": {"P2PMultiformats", "P2PIdentity"},
+        "P2PHTTPHead": {"NIOCore"},
     },
     "Core": {
         "P2PCore": CORE,
@@ -48,8 +49,8 @@ MAY_IMPORT = {
     "Transports": {
         "P2PNames": CORE | {"NIOPosix"},
         "P2PTCP": PIPELINE | {"NIOPosix", "P2PNames"},
-        "P2PWebSocket": PIPELINE | {"NIOSSL", "Crypto"},
-        "P2PProxy": PIPELINE,
+        "P2PWebSocket": PIPELINE | {"P2PHTTPHead", "NIOSSL", "Crypto"},
+        "P2PProxy": PIPELINE | {"P2PHTTPHead"},
         "P2PMemory": PIPELINE,
         "P2PQUIC": CORE | {"NIOPosix", "P2PCertificate", "P2PNames", "CNgtcp2Shim"},
         "CNgtcp2Shim": {"CNgtcp2"},
@@ -76,7 +77,7 @@ MAY_IMPORT = {
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"P2PQUIC", "P2PWebSocket", "P2PProxy", "P2PMDNS", "P2PResolver", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
+        | {"P2PQUIC", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PMDNS", "P2PResolver", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
         "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
     "P2P": {"P2P": None},

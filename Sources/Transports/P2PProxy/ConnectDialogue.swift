@@ -1,4 +1,5 @@
 import NIOCore
+import P2PHTTPHead
 import P2PMultiformats
 import P2PPipeline
 

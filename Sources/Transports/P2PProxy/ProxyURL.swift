@@ -1,6 +1,6 @@
 public import P2PCore
+import P2PHTTPHead
 public import P2PMultiaddr
-import P2PPipeline
 
 /// A proxy, as `--proxy` and the environment name it: `http://[user:password@]host[:port]` or `socks5://…`.
 ///

@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import P2PCore
+import P2PHTTPHead
 import P2PMultiaddr
 import P2PPipeline
 import P2PTCP

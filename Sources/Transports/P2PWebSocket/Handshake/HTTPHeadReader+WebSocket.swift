@@ -1,6 +1,6 @@
 import NIOCore
 import P2PCore
-import P2PPipeline
+import P2PHTTPHead
 
 extension HTTPHeadReader {
     /// The head once it is complete, with a WebSocket's errors.

@@ -1,7 +1,7 @@
 package import NIOCore
 import P2PCore
+package import P2PHTTPHead
 import P2PMultiaddr
-package import P2PPipeline
 
 /// A server's half of the opening handshake (RFC 6455, section 4.2): what it asks for, and what it says.
 package enum WebSocketAnswer: Equatable {

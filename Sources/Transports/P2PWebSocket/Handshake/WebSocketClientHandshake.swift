@@ -1,5 +1,6 @@
 import NIOCore
 import P2PCore
+import P2PHTTPHead
 import P2PPipeline
 
 /// Asks for a WebSocket and checks the answer.

@@ -1,6 +1,6 @@
 import NIOCore
 import P2PCore
-import P2PPipeline
+import P2PHTTPHead
 
 /// A client's half of the opening handshake (RFC 6455, section 4.1).
 struct WebSocketRequest: Sendable {

@@ -1,6 +1,6 @@
 import NIOCore
 import P2PCore
-import P2PPipeline
+import P2PHTTPHead
 
 /// What the first bytes of a connection say it is.
 enum PortKind: Equatable {

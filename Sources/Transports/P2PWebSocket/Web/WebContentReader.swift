@@ -1,5 +1,5 @@
 import NIOCore
-import P2PPipeline
+import P2PHTTPHead
 
 /// Reads a request's head and content, and keeps what stands behind them.
 final class WebContentReader: Gate {

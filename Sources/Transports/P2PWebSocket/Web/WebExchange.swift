@@ -1,5 +1,6 @@
 import NIOCore
 import P2PCore
+import P2PHTTPHead
 import P2PMultiaddr
 import P2PPipeline
 

@@ -1,6 +1,6 @@
 public import NIOCore
+import P2PHTTPHead
 public import P2PMultiaddr
-import P2PPipeline
 
 /// An application's part of a port: answers requests, talks over WebSockets with pages, takes over connections.
 public protocol WebHandler: Sendable {

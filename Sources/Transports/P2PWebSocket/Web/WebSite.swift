@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import P2PCore
+import P2PHTTPHead
 import P2PMultiaddr
 import P2PPipeline
 import Synchronization
