@@ -1,6 +1,6 @@
 /// The shape of an error that says no more than why: a code, a message and a cause.
 ///
-/// One type for each `Subject`, the type whose work failed; it is never made. An error is given its name and its codes beside its subject:
+/// `Subject` is the type whose work failed; it does nothing but tell errors apart. Name and codes are given beside it:
 /// ```swift
 /// public typealias RendezvousError = CodedFailure<Rendezvous>
 ///
