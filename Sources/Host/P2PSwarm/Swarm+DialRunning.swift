@@ -78,16 +78,7 @@ extension Swarm {
     /// Tells the run what has happened; returns the connection that ends it.
     private func handle(_ event: DialEvent, of operation: DialOperation) async -> ConnectionEntry? {
         switch event {
-        case .connected(let entry, let address):
-            do throws(TransportError) {
-                try await self.admit(entry)
-            } catch {
-                operation.update { $0.failed(DialAttempt(address: address, error: error)) }
-                return nil
-            }
-            self.backOff.withLock { $0.succeeded(address) }
-            self.peerstore.later { [info = entry.info] in await Self.remember(info, in: $0) }
-            return entry
+        case .connected(let entry, let address): return await self.take(entry, at: address, for: operation)
         case .failed(let attempt): operation.update { $0.failed(attempt) }
         case .lookedUp(let list, let found):
             let candidates = found.map {
@@ -100,6 +91,26 @@ extension Swarm {
         case .news: break
         }
         return nil
+    }
+
+    /// Lists a connection; returns it unless the run goes on for a better one.
+    private func take(_ entry: ConnectionEntry, at address: Multiaddr, for operation: DialOperation) async -> ConnectionEntry? {
+        if entry.info.isLimited, operation.isSettled {
+            await self.discard(entry, .supplanted)
+            operation.update { _ = $0.settled(for: address) }
+            return nil
+        }
+        do throws(TransportError) {
+            try await self.admit(entry)
+        } catch {
+            operation.update { $0.failed(DialAttempt(address: address, error: error)) }
+            return nil
+        }
+        self.backOff.withLock { $0.succeeded(address) }
+        self.peerstore.later { [info = entry.info] in await Self.remember(info, in: $0) }
+        // Whoever waits has what they wanted. But streams fare better over a direct connection, and it may be a moment away.
+        let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
+        return entry.info.isLimited && operation.settle(for: entry, at: address, until: deadline) ? nil : entry
     }
 
     /// Remembers that the peer is there, and where it was reached.

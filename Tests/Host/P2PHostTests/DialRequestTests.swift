@@ -75,6 +75,48 @@ struct DialRequestTests {
         }
     }
 
+    @Test("A limited connection is enough for who waits; a direct one that comes a moment later takes over")
+    func takesOver() async throws {
+        let (a, b) = (try self.world.swarm(), try self.world.swarm())
+        let (far, near) = (try await b.listen(on: self.world.address(0))[0], try await b.listen(on: self.world.address(0))[0])
+        let (gate, start) = (Signal(), self.world.clock.now)
+        self.world.network.set(.limited, at: far)
+        self.world.network.set(.gate(gate, isStubborn: false), at: near)
+        try await self.world.run(a, b) {
+            async let dial = a.dial(b.localPeer, DialRequest(addresses: [near, far]), deadline: self.deadline)
+            await self.world.clock.sleeper(until: start + .milliseconds(30))
+            self.world.clock.advance(.milliseconds(30))
+            let limited = try await dial
+            #expect(limited.info.isLimited)
+            #expect(a.connection(to: b.localPeer) === limited)
+            #expect(a.dialCount == 1)
+            gate.fire()
+            while a.dialCount > 0 { await Task.yield() }
+            #expect(a.connection(to: b.localPeer)?.info.remoteAddress == near)
+            #expect(a.connections.count == 2)
+        }
+    }
+
+    @Test("Nobody waits for a better connection for longer than one address has time")
+    func noBetter() async throws {
+        let (a, b) = (try self.world.swarm(), try self.world.swarm())
+        let far = try await b.listen(on: self.world.address(0))[0]
+        let (dead, start) = (self.world.address(1), self.world.clock.now)
+        self.world.network.set(.limited, at: far)
+        self.world.network.set(.silence, at: dead)
+        try await self.world.run(a, b) {
+            async let dial = a.dial(b.localPeer, DialRequest(addresses: [dead, far]), deadline: self.deadline)
+            await self.world.clock.sleeper(until: start + .milliseconds(30))
+            self.world.clock.advance(.milliseconds(30))
+            let limited = try await dial
+            await self.world.clock.sleeper(until: start + .milliseconds(10_030))
+            #expect(a.dialCount == 1)
+            self.world.clock.advance(.seconds(10))
+            while a.dialCount > 0 { await Task.yield() }
+            #expect(a.connection(to: b.localPeer) === limited)
+        }
+    }
+
     // MARK: Dials of their own
 
     @Test("A forced dial makes a connection beside the one that there is, and joins no other dial")

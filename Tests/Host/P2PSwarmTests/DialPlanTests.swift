@@ -121,6 +121,19 @@ struct DialPlanTests {
         #expect(plan.next(at: now) == .dial(addresses[2].address))
     }
 
+    @Test("After a success the plan goes on with those that may be better, at their times")
+    func better() throws {
+        let addresses = try self.addresses(4, step: .milliseconds(250))
+        var plan = self.plan(addresses)
+        #expect(plan.next(at: self.start) == .dial(addresses[0].address))
+        plan.progressed(addresses[0].address, at: self.start)
+        plan.succeeded(addresses[0].address) { $0 == addresses[2].address }
+        #expect(plan.untried == [addresses[2].address])
+        #expect(plan.next(at: self.start) == .dial(addresses[2].address))
+        plan.failed(addresses[2].address)
+        #expect(plan.next(at: self.start) == .exhausted)
+    }
+
     @Test("An address that is not being dialled holds nobody back")
     func strayProgress() throws {
         let addresses = try self.addresses(3, step: .milliseconds(250))

@@ -187,6 +187,31 @@ struct DialRunTests {
         #expect(run.error(.cancelled).code == .cancelled)
     }
 
+    @Test("When a relay lends a connection, only direct addresses go on, and nothing goes on without any")
+    func settled() throws {
+        let relayed = try (1...3).map { port in
+            try self.address(port).withPeerID(self.stranger).appending(MultiaddrComponent(.p2pCircuit))
+        }
+        var run = self.run([self.address(9), relayed[0], relayed[1]], finders: ["dht"])
+        run.wantSearch()
+        let turn = self.now + .milliseconds(500)
+        #expect(self.steps(&run) == [.dial(self.address(9)), .sleep(until: turn), .wait])
+        run.slept(until: turn)
+        #expect(self.steps(&run, at: turn).first == .dial(relayed[0]))
+        let goesOn = run.settled(for: relayed[0])
+        #expect(goesOn)
+        run.add([DialCandidate(relayed[2]), DialCandidate(self.address(10))], at: turn)
+        #expect(self.steps(&run, at: turn) == [.dial(self.address(10)), .wait])
+        run.failed(self.failure(self.address(9)))
+        run.failed(self.failure(self.address(10)))
+        #expect(self.steps(&run, at: turn) == [.over])
+
+        var alone = self.run([relayed[0], relayed[1]])
+        _ = self.steps(&alone)
+        let goesOnAlone = alone.settled(for: relayed[0])
+        #expect(!goesOnAlone)
+    }
+
     @Test("An address that answers holds the next one back")
     func hold() {
         var run = self.run([self.address(1), self.address(2)])

@@ -18,9 +18,8 @@ package final class DialOperation: Sendable {
         var hasNames = false
         /// It ends: nobody joins any more.
         var isClosed = false
-
-        /// Until when anybody waits.
-        var deadline: NIODeadline? { self.waiters.values.lazy.map(\.deadline).max() }
+        /// Until when it goes on for nobody, since there is a connection and may be a better one.
+        var improvesUntil: NIODeadline?
 
         mutating func takeWaiters(where isTaken: (DialWaiter) -> Bool) -> [DialWaiter] {
             let taken = self.waiters.values.filter(isTaken)
@@ -50,8 +49,10 @@ package final class DialOperation: Sendable {
 
     var waiterCount: Int { self.state.withLock { $0.waiters.count } }
 
-    /// Until when anybody waits.
-    var deadline: NIODeadline { self.state.withLock { $0.deadline } ?? .distantFuture }
+    /// Until when it goes on, as it stands now.
+    var deadline: NIODeadline {
+        self.state.withLock { $0.waiters.values.lazy.map(\.deadline).max() ?? $0.improvesUntil } ?? .distantFuture
+    }
 
     /// Whether somebody who waits knew addresses.
     var hasNames: Bool { self.state.withLock { $0.hasNames } }
@@ -95,6 +96,24 @@ package final class DialOperation: Sendable {
         for waiter in waiters { waiter.complete(result) }
     }
 
+    /// Tells everybody who waits of a connection that a relay lends.
+    ///
+    /// - Parameter deadline: until when it goes on, for nobody, if there are addresses that may lead to a direct connection.
+    /// - Returns: whether there are.
+    func settle(for entry: ConnectionEntry, at address: Multiaddr, until deadline: NIODeadline) -> Bool {
+        let (waiters, goesOn) = self.state.withLock { state in
+            let goesOn = state.run.settled(for: address)
+            state.improvesUntil = deadline
+            state.isClosed = true
+            return (state.takeWaiters { _ in true }, goesOn)
+        }
+        for waiter in waiters { waiter.complete(.success(entry)) }
+        return goesOn
+    }
+
+    /// Whether there is a connection, and only a direct one matters.
+    var isSettled: Bool { self.state.withLock { $0.improvesUntil != nil } }
+
     // MARK: The run
 
     /// What to do now. Those whose deadline has passed are told; with the last of them it is over.
@@ -104,7 +123,8 @@ package final class DialOperation: Sendable {
             state.arrived = []
             let late = state.takeWaiters { $0.deadline <= now }
             var step = DialRun.Step.over
-            if let alarm = state.waiters.values.lazy.map(\.deadline).min() { step = state.run.next(at: now, alarm: alarm) }
+            let alarm = state.waiters.values.lazy.map(\.deadline).min() ?? state.improvesUntil
+            if let alarm, alarm > now { step = state.run.next(at: now, alarm: alarm) }
             if step == .over { state.isClosed = true }
             return (step, late, late.isEmpty ? nil : state.run)
         }

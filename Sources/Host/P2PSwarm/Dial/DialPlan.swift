@@ -86,4 +86,11 @@ struct DialPlan: Sendable {
         self.held[address] = nil
         self.isHurried = true
     }
+
+    /// An attempt ended with a connection, and the plan goes on for a better one: those for which that does not hold lose their turns.
+    mutating func succeeded(_ address: Multiaddr, goingOnWith isBetter: (Multiaddr) -> Bool) {
+        self.inFlight.remove(address)
+        self.held[address] = nil
+        self.waiting.removeAll { !isBetter($0.address) }
+    }
 }

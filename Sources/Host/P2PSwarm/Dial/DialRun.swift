@@ -28,6 +28,13 @@ struct DialRun: Sendable {
         case cancelled
     }
 
+    private enum Aim {
+        /// Any connection that the terms allow.
+        case connection
+        /// A direct one, since one that a relay lends stands already.
+        case directConnection
+    }
+
     private enum Search {
         case unwanted
         case wanted
@@ -41,6 +48,7 @@ struct DialRun: Sendable {
 
     private var plan = DialPlan(maximumInFlight: SwarmConfiguration.maximumAttempts)
     private let ranker: DialRanker
+    private var aim = Aim.connection
     /// Everything that was tried or will be: addresses without `/p2p`, lists with it where the peer is known.
     private var known: Set<Multiaddr> = []
     private var addressCount = 0
@@ -96,7 +104,7 @@ struct DialRun: Sendable {
         for candidate in candidates {
             let address = candidate.address
             let target = self.target(of: address)
-            guard !self.known.contains(target) else { continue }
+            guard !self.known.contains(target), self.aim == .connection || !address.isRelayed else { continue }
             if let peer = self.peer, let named = address.peerID, named != peer {
                 self.refuse(address, as: address, TransportError(.peerMismatch, "the address names \(named), not \(peer)"))
                 continue
@@ -155,6 +163,15 @@ struct DialRun: Sendable {
         self.running.removeAll { $0 == attempt.address }
         self.attempts.append(attempt)
         self.plan.failed(attempt.address)
+    }
+
+    /// An address led to a connection that a relay lends. True when others may lead to a better one: then the run goes on with those.
+    mutating func settled(for address: Multiaddr) -> Bool {
+        self.running.removeAll { $0 == address }
+        self.plan.succeeded(address) { !$0.isRelayed }
+        self.aim = .directConnection
+        if self.search == .wanted { self.search = .unwanted }
+        return (self.running + self.plan.untried).contains { !$0.isRelayed }
     }
 
     /// A look-up has ended.
