@@ -7,10 +7,10 @@ func withHosts(
     listener listenerConfiguration: StandardConfiguration = StandardConfiguration(),
     _ body: @escaping @Sendable (_ dialer: PeerHost, _ listener: PeerHost, _ address: Multiaddr) async throws -> Void
 ) async throws {
-    let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: listenerConfiguration)
+    let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: listenerConfiguration,
+        modules: .standard.adding(EchoProtocol(), Greeter()))
     let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: dialerConfiguration)
-    try listener.register(Greeter())
-    let address = try #require(try await listener.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
+    let address = try #require(try await listener.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await listener.run() }
         group.addTask { try await dialer.run() }

@@ -20,7 +20,7 @@ struct NotesOnly: ConnectionGater {
 struct Welcome: ProtocolHandler {
     let protocolIDs: [ProtocolID] = ["/notes/welcome/2"]
 
-    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+    func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
         let said = connection.appMetadata.map { String(decoding: $0, as: UTF8.self) }
         try await stream.write(text: "Welcome, \(said ?? "stranger")")
     }

@@ -1,12 +1,14 @@
 import Testing
 
+import P2PPipeline
+
 @testable import P2P
 
 @Suite("Hosts of private networks", .timeLimit(.minutes(1)))
 struct PrivateNetworkHostTests {
     private static func configuration(_ key: PreSharedKey?) -> StandardConfiguration {
         var configuration = StandardConfiguration()
-        configuration.privateNetworkKey = key
+        configuration.surroundings.privateNetworkKey = key
         return configuration
     }
 
@@ -23,7 +25,7 @@ struct PrivateNetworkHostTests {
         @Test("A dial to another network fails at once, and its error says why")
         func strangers() async throws {
             try await withHosts(dialer: Self.configuration(.generate()), listener: Self.configuration(.generate())) { dialer, _, address in
-                let error = await #expect(throws: DialError.self) { try await dialer.dial(address) }
+                let error = await #expect(throws: DialError.self) { try await dialer.connect(to: address) }
                 #expect(error?.attempts.map(\.error.code) == [.closed])
                 #expect(error?.message.contains("private network") == true)
             }
@@ -32,7 +34,7 @@ struct PrivateNetworkHostTests {
         @Test("It shares no port: to whoever has no key its first bytes tell nothing apart")
         func sharedPort() async throws {
             var configuration = Self.configuration(.generate())
-            configuration.sharesPorts = true
+            configuration.transports = [TCP(), WebSockets(sharesPorts: true)]
             let error = await #expect(throws: TransportError.self) {
                 _ = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
             }
@@ -53,9 +55,9 @@ struct PrivateNetworkHostTests {
 
     @Test("Where the environment demands a private network, a host without a key is refused and told what to do")
     func forced() throws {
-        let error = #expect(throws: TransportError.self) { _ = try StandardConfiguration().protector(isForced: true) }
+        let error = #expect(throws: TransportError.self) { _ = try Surroundings().protector(isForced: true) }
         #expect(error?.code == .privateNetworkRequired)
         for word in ["LIBP2P_FORCE_PNET", "--psk", "privateNetworkKey"] { #expect(error?.message.contains(word) == true) }
-        #expect(try StandardConfiguration().protector(isForced: false) == nil)
+        #expect(try Surroundings().protector(isForced: false) == nil)
     }
 }

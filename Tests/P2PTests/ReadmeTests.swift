@@ -13,8 +13,8 @@ struct ReadmeTests {
     func example() async throws {
         let server = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519))
         let client = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519))
-        try server.register(Greeter())
-        let address = try #require(try await server.listen(on: try Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
+        try server.serve(Greeter())
+        let address = try #require(try await server.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
         let text = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             group.addTask { try await client.run() }

@@ -1,4 +1,4 @@
 import P2P
 
 /// The secure channels that carry what hosts agree on within handshakes.
-let securities: [SecurityName] = [.noise, .tls]
+let securities: [any SecureChannelModule] = [Noise(), TLS()]

@@ -14,7 +14,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let listener = try await Pair.host(self.stack)
-        try listener.register(Sink())
+        try listener.serve(Sink())
         for _ in 0..<self.ports {
             for address in try await listener.listen(on: try Multiaddr(self.stack.listenAddress)) { print(address) }
         }
@@ -67,7 +67,7 @@ struct Load: AsyncParsableCommand {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await host.run() }
             await host.waitUntilRunning()
-            let connection = try await host.dial(target)
+            let connection = try await host.connect(to: target)
             try await Sink.fill(try await host.openStream(on: connection.id, protocols: [Sink.id]), count)
             group.cancelAll()
         }

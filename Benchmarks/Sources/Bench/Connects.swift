@@ -41,7 +41,7 @@ struct Connects: AsyncParsableCommand {
             var times: [Double] = []
             for _ in 0..<count {
                 let begun = ContinuousClock.now
-                let connection = try await dialer.dial(address)
+                let connection = try await dialer.connect(to: address)
                 while let event = await events.next() {
                     if case .identified(let info, _) = event, info.id == connection.id { break }
                 }

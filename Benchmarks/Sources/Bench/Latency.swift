@@ -15,7 +15,7 @@ struct Latency: AsyncParsableCommand {
         let stack = self.stack
         let rounds = self.rounds
         try await Pair.run(stack) { pair in
-            let connection = try await pair.dialer.dial(pair.address)
+            let connection = try await pair.dialer.connect(to: pair.address)
             let stream = try await pair.dialer.openStream(on: connection.id, protocols: ["/ipfs/ping/1.0.0"])
             let ping = ByteBuffer(repeating: 7, count: 32)
             let executor = pair.dialer.executor(of: connection.id)

@@ -14,8 +14,8 @@ struct Memory: AsyncParsableCommand {
         let stack = self.stack
         let count = self.count
         try await Pair.run(stack) { pair in
-            try pair.listener.register(Sink())
-            var connections: [ConnectionInfo] = []
+            try pair.listener.serve(Sink())
+            var connections: [PeerConnection] = []
             for _ in 0..<50 { connections.append(try await pair.connect()) }
             let before = try await Settled()
             for _ in 0..<count { connections.append(try await pair.connect()) }

@@ -24,19 +24,20 @@ struct Pair {
     }
 
     /// A connection of its own, even if there is one.
-    func connect() async throws -> ConnectionInfo {
-        try await self.dialer.dialAnyPeer(at: self.address.withoutPeerID)
+    func connect() async throws -> PeerConnection {
+        try await self.dialer.connect(toAnyPeerAt: self.address.withoutPeerID)
     }
 
     /// A host with a key of its own and limits that don't get in the way.
     static func host(_ stack: Stack) async throws -> PeerHost {
         var configuration = StandardConfiguration()
-        configuration.security = [SecurityName(stack.security)]
+        configuration.security = [stack.security == "tls" ? TLS() : Noise()]
         configuration.host.limits.connections = 20_000
         configuration.host.limits.connectionsPerPeer = 20_000
         configuration.host.limits.connectionsPerAddress = 20_000
         configuration.host.limits.inboundStreamsPerPeer = 100_000
         configuration.host.limits.pendingInboundPerAddress = 256
-        return try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration)
+        return try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: configuration,
+            modules: .standard.adding(EchoProtocol(), PerfProtocol()))
     }
 }

@@ -5,6 +5,10 @@ import P2P
 struct Stack: ParsableArguments, Sendable {
     @Option(help: "The secure channel: noise or tls.") var security = "noise"
 
+    func validate() throws {
+        guard ["noise", "tls"].contains(self.security) else { throw ValidationError("--security is noise or tls.") }
+    }
+
     @Flag(help: "QUIC, in the place of TCP, secure channel and muxer.") var quic = false
     @Flag(help: "WebSocket over TCP.") var ws = false
 

@@ -17,7 +17,7 @@ struct Streams: AsyncParsableCommand {
         let stack = self.stack
         let (count, concurrency) = (self.count, self.concurrency)
         try await Pair.run(stack) { pair in
-            let connection = try await pair.dialer.dial(pair.address)
+            let connection = try await pair.dialer.connect(to: pair.address)
             try await Self.echo(pair, connection: connection, count: 2_000, concurrency: concurrency)
             let allocations = allocation_count()
             let start = ContinuousClock.now
@@ -29,7 +29,7 @@ struct Streams: AsyncParsableCommand {
         }
     }
 
-    private static func echo(_ pair: Pair, connection: ConnectionInfo, count: Int, concurrency: Int) async throws {
+    private static func echo(_ pair: Pair, connection: PeerConnection, count: Int, concurrency: Int) async throws {
         let executor = pair.dialer.executor(of: connection.id)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<concurrency {

@@ -22,8 +22,8 @@ struct Throughput: AsyncParsableCommand {
     func rate() async throws -> Double {
         let (streams, mebibytes) = (self.streams, self.mebibytes)
         return try await Pair.run(self.stack) { pair in
-            try pair.listener.register(Sink())
-            let connection = try await pair.dialer.dial(pair.address)
+            try pair.listener.serve(Sink())
+            let connection = try await pair.dialer.connect(to: pair.address)
             let perStream = mebibytes * 1_048_576 / streams
             let start = ContinuousClock.now
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -45,7 +45,7 @@ struct Sink: ProtocolHandler {
     var protocolIDs: [ProtocolID] { [Self.id] }
     var placement: HandlerPlacement { .connectionLoop }
 
-    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+    func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
         while try await stream.read() != nil {}
         try await stream.write(ByteBuffer(bytes: [1]))
     }

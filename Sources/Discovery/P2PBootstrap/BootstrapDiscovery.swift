@@ -37,12 +37,10 @@ public struct BootstrapDiscovery: Discovery {
     }
 
     /// Reports the peers until cancelled; announces nothing.
-    public func run(
-        announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
-    ) async throws {
+    public func run(on host: any HostAccess) async throws {
         while !Task.isCancelled {
-            for peer in self.peers { await onPeer(peer) }
-            try await Task.sleep(for: self.interval)
+            for peer in self.peers { await host.discovered(peer) }
+            await host.clock.sleep(for: self.interval)
         }
     }
 }

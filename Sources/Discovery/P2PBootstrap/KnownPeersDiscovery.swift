@@ -1,6 +1,5 @@
 public import P2PCore
 import P2PIdentity
-public import P2PMultiaddr
 
 /// Peers that a node has been connected to before, as its peerstore remembers them: after a restart they are found again without any help.
 public struct KnownPeersDiscovery: Discovery {
@@ -17,9 +16,7 @@ public struct KnownPeersDiscovery: Discovery {
     }
 
     /// Reports whom the peerstore remembers, the one that was connected last first, then waits to be cancelled; announces nothing.
-    public func run(
-        announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
-    ) async throws {
+    public func run(on host: any HostAccess) async throws {
         var met: [(peer: PeerID, seen: Int64)] = []
         for peer in await self.peerstore.peers() {
             // Whoever was merely heard of may never have existed.
@@ -27,9 +24,9 @@ public struct KnownPeersDiscovery: Discovery {
         }
         // Sorting is stable: of those that were seen in the same second, the one that was touched last comes first.
         for (peer, _) in met.sorted(by: { $0.seen > $1.seen }).prefix(Self.limit) {
-            await onPeer(
+            await host.discovered(
                 DiscoveredPeer(peer: peer, addresses: await self.peerstore.addresses(of: peer), timeToLive: Self.timeToLive))
         }
-        while !Task.isCancelled { try await Task.sleep(for: .seconds(3_600)) }
+        while !Task.isCancelled { await host.clock.sleep(for: .seconds(3_600)) }
     }
 }

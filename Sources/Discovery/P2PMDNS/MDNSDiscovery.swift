@@ -33,7 +33,12 @@ public struct MDNSDiscovery: Discovery {
         self.logger = logger
     }
 
-    /// Announces this node and reports others until cancelled, then says goodbye.
+    /// Announces the host and tells it of others until cancelled, then says goodbye.
+    public func run(on host: any HostAccess) async throws {
+        try await self.run(announcing: { host.announcedAddresses }, onPeer: { await host.discovered($0) })
+    }
+
+    /// Announces a node and reports others until cancelled, then says goodbye; without a host.
     ///
     /// A peer is reported when it is found, when its addresses change, and while it stays, about once a minute.
     ///

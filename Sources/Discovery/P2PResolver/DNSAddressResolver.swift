@@ -3,7 +3,7 @@ public import P2PCore
 public import P2PMultiaddr
 
 /// Resolves `/dnsaddr/…` with TXT records (multiaddr specs, "dnsaddr"), by c-ares. Needs the package trait `CAres`.
-public struct DNSAddressResolver: AddressResolver {
+public struct DNSAddressResolver: AddressResolver, HostModule {
     typealias LookUp = @Sendable (_ domain: String, _ deadline: NIODeadline) async -> Result<[[UInt8]], TransportError>
 
     /// Whether it was built in; without, every look-up fails and names the package trait.
@@ -41,6 +41,11 @@ public struct DNSAddressResolver: AddressResolver {
     init(limits: AddressListLimits, lookUp: @escaping LookUp) {
         self.limits = limits
         self.lookUp = lookUp
+    }
+
+    /// Adds itself. Beside a proxy it refuses every look-up: name servers would be told what the proxy is to hide.
+    public func join(_ plan: inout HostPlan) async throws {
+        plan.resolvers.append(plan.surroundings.isProxied ? .refusing(because: "/dnsaddr is not looked up beside a proxy") : self)
     }
 
     /// The addresses that the list has, and the lists in it, within ``limits``; those that were told before the time was over count.

@@ -168,7 +168,7 @@ final class ConnectionKeeper: Sendable {
         do throws(DialError) {
             // Named addresses are tried even if they have failed lately; the schedule has its own pauses.
             let addresses = isKept ? given + (await Self.known(peer, to: host)) : []
-            _ = try await host.dial(peer, at: addresses, timeout: isKept ? Self.dialTimeout : nil)
+            _ = try await host.connect(to: peer, at: addresses, timeout: isKept ? Self.dialTimeout : nil)
             // It may be over again by now, and the event for that may have come before.
             let isConnected = host.swarm.connection(to: peer) != nil
             self.state.withLock { state in

@@ -12,20 +12,11 @@ extension PeerHost {
 
     // MARK: Discovery
 
-    /// Announces this node through `discovery` and dials whom it finds, while the host runs. Call before ``run()``.
-    ///
-    /// What is found goes to the peerstore and to ``events()``; it is dialled, under the limits and the gater as any dial, unless
-    /// ``HostConfiguration/dialsDiscovered`` says otherwise.
-    public func register(discovery: any Discovery) {
-        self.runAlongside { [keeper = self.keeper] _ in
-            await keeper.whileNotSuspended { await self.discover(with: discovery) }
-        }
-    }
-
-    private func discover(with discovery: any Discovery) async {
+    /// Runs a source until the task is cancelled, and anew after a failure.
+    func discover(with discovery: any Discovery) async {
         while !Task.isCancelled {
             do {
-                try await discovery.run(announcing: { self.announcedAddresses }, onPeer: { await self.discovered($0) })
+                try await discovery.run(on: self.link)
                 if !Task.isCancelled { return }
             } catch is CancellationError {
                 return
@@ -37,6 +28,9 @@ extension PeerHost {
     }
 
     /// A source of discovery, or the application by other means, has found a peer.
+    ///
+    /// It goes to the peerstore and to ``events()``; it is dialled, under the limits and the gater as any dial, unless
+    /// ``HostConfiguration/dialsDiscovered`` says otherwise.
     public func discovered(_ found: DiscoveredPeer) async {
         guard found.peer != self.peerID, !found.addresses.isEmpty else { return }
         let addresses = Array(found.addresses.prefix(Self.discoveredAddressLimit))

@@ -15,8 +15,17 @@ extension PeerHost: Service {
     ///
     /// - Throws: ``HostError`` (`.alreadyRun`) the second time.
     public func run() async throws {
+        try self.start()
+        await self.serveUntilShutDown()
+    }
+
+    /// From now on dials are taken.
+    func start() throws(HostError) {
         guard self.swarm.start() else { throw HostError(.alreadyRun, "a host runs once; make a new one") }
         self.started.fire()
+    }
+
+    func serveUntilShutDown() async {
         await withGracefulShutdownHandler {
             await self.runUntilShutDown()
         } onGracefulShutdown: {
@@ -31,12 +40,16 @@ extension PeerHost: Service {
             group.addTask {
                 await self.counted {
                     await self.shutdownRequested.wait()
-                    if !Task.isCancelled { await self.drain() }
+                    if !Task.isCancelled {
+                        await self.awaitModules()
+                        await self.drain()
+                    }
                     self.swarm.finishJobs()
                 }
             }
-            for companion in self.registry.companions {
-                group.addTask { await self.counted { await companion(self) } }
+            group.addTask {
+                await self.shutdownRequested.cancelling { await self.runModules() }
+                self.modulesEnded.fire()
             }
             var lanes = TaskLanes()
             for await job in self.swarm.jobs {
@@ -58,6 +71,42 @@ extension PeerHost: Service {
         self.swarm.events.finish()
         await self.swarm.peerstore.finish()
     }
+
+    // MARK: Modules
+
+    /// Runs what modules have for as long as the host runs, until the task is cancelled.
+    private func runModules() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.counted { await self.introductions.followContributors() } }
+            for source in self.discovery {
+                group.addTask {
+                    await self.counted { await self.keeper.whileNotSuspended { await self.discover(with: source) } }
+                }
+            }
+            for service in self.services {
+                group.addTask { await self.counted { await self.run(service) } }
+            }
+        }
+    }
+
+    /// Lets the modules end before their connections do; those that take longer than streams may are not waited for.
+    private func awaitModules() async {
+        let clock = self.swarm.clock
+        let deadline = clock.now().advanced(by: self.configuration.shutdownGrace)
+        _ = await clock.result(by: deadline) { await self.modulesEnded.wait() }
+    }
+
+    private func run(_ service: HostService) async {
+        do {
+            try await service.run(self.link)
+        } catch is CancellationError {
+        } catch {
+            guard !Task.isCancelled else { return }
+            self.logger.error("a service of this host failed", metadata: ["service": "\(service.name)", "reason": "\(error)"])
+        }
+    }
+
+    // MARK: Ending
 
     /// Says goodbye everywhere; a connection that takes longer than it may is closed without grace.
     private func drain() async {
@@ -86,13 +135,14 @@ extension PeerHost: Service {
 
     /// Serves a connection until it ends.
     private func serve(_ entry: ConnectionEntry) async {
+        let connection = PeerConnection(entry.info, of: self.link)
         let reason = await withDiscardingTaskGroup { group in
             for greeting in self.registry.greetings {
                 group.addTask(executorPreference: globalConcurrentExecutor) {
-                    await self.counted { await greeting.greet(entry.info, opening: self) }
+                    await self.counted { await greeting.greet(connection) }
                 }
             }
-            let reason = await self.serveStreams(of: entry, in: &group)
+            let reason = await self.serveStreams(of: entry, as: connection, in: &group)
             self.swarm.retire(entry)
             group.cancelAll()
             return reason
@@ -101,18 +151,20 @@ extension PeerHost: Service {
         if Task.isCancelled || entry.closingCode == nil { await entry.close(Task.isCancelled ? .shutdown : .normal, grace: .zero) }
         self.logger.debug("a connection ended", metadata: ["connection": "\(entry.info)", "reason": "\(reason)"])
         // Not waited for, but asked for first: whoever hears of the end may rely on the peerstore.
-        self.renewMemory(of: entry)
+        self.introductions.renewMemory(of: entry)
         self.swarm.ended(entry, reason: reason)
     }
 
     /// Starts a task for each stream that the peer opens; returns why there will be no more, and only once those that
     /// live may be cancelled.
-    private func serveStreams(of entry: ConnectionEntry, in group: inout DiscardingTaskGroup) async -> ConnectionError {
+    private func serveStreams(
+        of entry: ConnectionEntry, as connection: PeerConnection, in group: inout DiscardingTaskGroup
+    ) async -> ConnectionError {
         let executor = entry.connection.executor
         var streams = entry.connection.inboundStreams.makeAsyncIterator()
         do throws(ConnectionError) {
             while let stream = try await streams.next() {
-                group.addTask(executorPreference: executor) { await self.serve(stream, on: entry) }
+                group.addTask(executorPreference: executor) { await self.serve(stream, on: entry, as: connection) }
             }
         } catch {
             if error.code != .cancelled { return error }

@@ -32,16 +32,6 @@ extension PeerHost: StreamOpening {
         return try await self.openStream(on: entry, protocols: protocols)
     }
 
-    /// Opens a stream that speaks one protocol, without a round trip for its negotiation.
-    public func openStream(to peer: PeerID, protocol protocolID: ProtocolID) async throws(StreamError) -> PeerStream {
-        try Self.check([protocolID])
-        if let entry = self.swarm.connection(to: peer), let connectionStream = try? await entry.connection.openStream() {
-            connectionStream.proposeLazily(self.registry.proposal(of: protocolID))
-            return connectionStream
-        }
-        return try await self.openStream(to: peer, protocols: [protocolID])
-    }
-
     /// Refuses names that can't be proposed, before anything is sent or dialled.
     private static func check(_ protocols: [ProtocolID]) throws(StreamError) {
         guard let objection = NegotiationTable.objection(to: protocols) else { return }

@@ -6,7 +6,7 @@ import Synchronization
 
 extension PeerHost {
     /// Serves one stream that a peer opened, from its negotiation to its end.
-    func serve(_ stream: PeerStream, on entry: ConnectionEntry) async {
+    func serve(_ stream: PeerStream, on entry: ConnectionEntry, as connection: PeerConnection) async {
         self.tasks.wrappingAdd(1, ordering: .relaxed)
         defer { self.tasks.wrappingSubtract(1, ordering: .relaxed) }
         let served = self.registry.served
@@ -17,7 +17,7 @@ extension PeerHost {
         do {
             let reservation = try self.swarm.limits.reserveStream(
                 of: protocolID, from: entry.info.remotePeer, limit: handler.limits.inboundPerPeer)
-            try await self.run(handler, stream, on: entry)
+            try await self.run(handler, stream, on: connection, executor: entry.connection.executor)
             try await stream.finish()
             _ = consume reservation
         } catch {
@@ -50,27 +50,32 @@ extension PeerHost {
             ])
     }
 
-    private func run(_ served: ServedProtocol, _ stream: PeerStream, on entry: ConnectionEntry) async throws {
+    private func run(
+        _ served: ServedProtocol, _ stream: PeerStream, on connection: PeerConnection, executor: (any TaskExecutor)?
+    ) async throws {
         if let lifetime = served.limits.lifetime {
-            try await self.run(served, stream, on: entry, for: lifetime)
+            try await self.run(served, stream, on: connection, executor: executor, for: lifetime)
         } else if served.placement == .connectionLoop {
-            try await served.handler.handle(stream, on: entry.info)
+            try await served.handler.handle(stream, on: connection)
         } else {
             try await withTaskExecutorPreference(globalConcurrentExecutor) {
-                try await served.handler.handle(stream, on: entry.info)
+                try await served.handler.handle(stream, on: connection)
             }
         }
     }
 
     /// Runs a handler and cancels it when its time is over. Never inlined, for the frame of those without a lifetime.
     @inline(never)
-    private func run(_ served: ServedProtocol, _ stream: PeerStream, on entry: ConnectionEntry, for lifetime: Duration) async throws {
+    private func run(
+        _ served: ServedProtocol, _ stream: PeerStream, on connection: PeerConnection, executor: (any TaskExecutor)?,
+        for lifetime: Duration
+    ) async throws {
         let clock = self.swarm.clock
         let deadline = clock.now().advanced(by: lifetime)
-        let executor = served.placement == .connectionLoop ? entry.connection.executor : globalConcurrentExecutor
+        let executor = served.placement == .connectionLoop ? executor : globalConcurrentExecutor
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask(executorPreference: executor) {
-                try await served.handler.handle(stream, on: entry.info)
+                try await served.handler.handle(stream, on: connection)
                 return true
             }
             group.addTask {

@@ -16,63 +16,65 @@ public final class PeerHost: Sendable {
     /// What it was told.
     public let configuration: HostConfiguration
 
-    let identity: any IdentityKey
     let swarm: Swarm
-    let registry = ProtocolRegistry()
+    let registry: ProtocolRegistry
+    let introductions: HostIntroductions
     let negotiations: PendingNegotiations
     let tasks = Atomic<Int>(0)
-    let observed: Mutex<ObservedAddresses>
-    let ownRecord: OwnRecord
     let changes: IntroductionChanges
     let started = Signal()
     let shutdownRequested = Signal()
+    let modulesEnded = Signal()
     let keeper = ConnectionKeeper()
+    let discovery: [any Discovery]
+    let services: [HostService]
+    /// What modules and connections hold of this host.
+    let link: HostLink
     let logger: Logger
 
-    /// - Parameters:
-    ///   - identity: signs for the node; its public half names it.
-    ///   - transports: the first that takes an address gets it.
-    ///   - gater: decides who may connect. What it has not decided when the time for the handshakes is over is refused; it is
-    ///     cancelled then, and has to return.
-    ///   - peerstore: remembers peers; nil keeps them in memory. It is written behind: neither dials nor connections wait for it.
-    ///   - resolver: looks up `/dnsaddr/…`; nil fails such dials.
-    public convenience init(
-        identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
-        gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil,
-        logger: Logger = Logger(label: "p2p")
-    ) {
-        self.init(
-            identity: identity, transports: transports, configuration: configuration, gater: gater, peerstore: peerstore,
-            resolver: resolver, clock: .system, logger: logger)
-    }
-
-    package init(
-        identity: any IdentityKey, transports: [any Transport], configuration: HostConfiguration = HostConfiguration(),
-        gater: any ConnectionGater = OpenGater(), peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil,
-        clock: HostClock, logger: Logger = Logger(label: "p2p")
-    ) {
+    /// A host of a plan that every module has joined.
+    ///
+    /// - Throws: ``HostError/Code/protocolTaken``, ``HostError/Code/invalidProtocol``.
+    init(
+        _ plan: HostPlan, link: HostLink, gater: EveryGater, configuration: HostConfiguration, peerstore: (any Peerstore)?
+    ) throws(HostError) {
         let changes = IntroductionChanges()
-        self.identity = identity
-        self.peerID = PeerID(identity.publicKey)
-        self.configuration = configuration
-        self.logger = logger
-        self.changes = changes
-        self.ownRecord = OwnRecord(identity: identity)
-        self.observed = Mutex(ObservedAddresses(observersNeeded: configuration.observersNeeded))
-        self.negotiations = PendingNegotiations(timeout: configuration.negotiationTimeout, clock: clock)
-        var environment = SwarmEnvironment(transports: transports, peerstore: peerstore ?? MemoryPeerstore(clock: clock), logger: logger)
+        let registry = ProtocolRegistry()
+        gater.add(plan.gaters)
+        var environment = SwarmEnvironment(
+            transports: plan.transports, peerstore: peerstore ?? MemoryPeerstore(clock: link.clock), logger: plan.logger)
         environment.gater = gater
-        environment.resolvers = resolver.map { [$0] } ?? []
-        environment.clock = clock
+        environment.resolvers = plan.resolvers
+        environment.finders = plan.finders
+        environment.clock = link.clock
         environment.onAddressChange = { changes.post() }
-        self.swarm = Swarm(
-            localPeer: PeerID(identity.publicKey),
+        let swarm = Swarm(
+            localPeer: plan.peerID,
             configuration: SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout),
             environment: environment)
+        self.peerID = plan.peerID
+        self.configuration = configuration
+        self.logger = plan.logger
+        self.changes = changes
+        self.registry = registry
+        self.swarm = swarm
+        self.introductions = HostIntroductions(
+            identity: plan.identity, configuration: configuration, swarm: swarm, registry: registry, contributors: plan.addresses,
+            changes: changes)
+        self.negotiations = PendingNegotiations(timeout: configuration.negotiationTimeout, clock: link.clock)
+        self.discovery = plan.discovery
+        self.services = plan.services
+        self.link = link
+        for handler in plan.handlers { try registry.register(handler) }
+        for greeting in plan.greetings { registry.register(greeting: greeting) }
+        link.bind(self)
     }
 
     /// What this node knows of others: the peerstore that it was given, with what it has just learnt.
     public var peerstore: any Peerstore { self.swarm.peerstore }
+
+    /// Where its time comes from.
+    public var clock: HostClock { self.link.clock }
 
     // MARK: Protocols
 
@@ -80,19 +82,27 @@ public final class PeerHost: Sendable {
     ///
     /// - Throws: ``HostError`` (`.protocolTaken`) when another handler serves one of its names;
     ///   ``HostError`` (`.invalidProtocol`) when it has none.
-    public func register(_ handler: any ProtocolHandler) throws(HostError) {
+    public func serve(_ handler: any ProtocolHandler) throws(HostError) {
         try self.registry.register(handler)
         self.changes.post()
     }
 
-    /// Tells `greeting` of every connection from now on.
-    public func register(greeting: any ConnectionGreeting) {
-        self.registry.register(greeting: greeting)
-    }
-
-    /// Runs `body` for as long as the host runs, in a task of its own that is cancelled at the end. Call before ``run()``.
-    public func runAlongside(_ body: @escaping @Sendable (any StreamOpening) async -> Void) {
-        self.registry.register(companion: body)
+    /// Serves a protocol with a closure from now on: a task for each stream. When the closure returns, the stream is finished; when it
+    /// throws, the stream is reset.
+    ///
+    /// ```swift
+    /// try host.serve("/shout/1.0.0") { stream, connection in
+    ///     try await stream.write(text: try await stream.readText(upTo: 1_024).uppercased())
+    /// }
+    /// ```
+    ///
+    /// - Throws: ``HostError/Code/protocolTaken`` when another handler serves it; ``HostError/Code/invalidProtocol`` for a name that can't
+    ///   be negotiated.
+    public func serve(
+        _ protocolIDs: ProtocolID..., limits: StreamLimits = StreamLimits(),
+        with body: @escaping @Sendable (_ stream: PeerStream, _ connection: PeerConnection) async throws -> Void
+    ) throws(HostError) {
+        try self.serve(ClosureHandler(protocolIDs, limits: limits, body: body))
     }
 
     // MARK: Addresses
@@ -115,29 +125,41 @@ public final class PeerHost: Sendable {
     /// Connects to a peer, or returns the connection that there is. Dials to the same peer share one connection.
     ///
     /// - Parameters:
-    ///   - addresses: where it may be, with or without `/p2p`; when empty, where it is known to be.
+    ///   - addresses: where it may be, with or without `/p2p`; when empty, where it is known or found to be.
     ///   - timeout: for everything, ``HostConfiguration/dialTimeout`` if nil.
     /// - Throws: what was tried at each address, and why it failed; ``DialError/Code/notRunning`` outside of ``run()``.
-    public func dial(_ peer: PeerID, at addresses: [Multiaddr] = [], timeout: Duration? = nil) async throws(DialError) -> ConnectionInfo {
-        try await self.swarm.dial(peer, DialRequest(addresses: addresses), deadline: self.deadline(timeout)).info
+    public func connect(
+        to peer: PeerID, at addresses: [Multiaddr] = [], timeout: Duration? = nil
+    ) async throws(DialError) -> PeerConnection {
+        try await self.connect(to: peer, DialRequest(addresses: addresses, timeout: timeout))
+    }
+
+    /// Connects to a peer as the request says.
+    public func connect(to peer: PeerID, _ request: DialRequest) async throws(DialError) -> PeerConnection {
+        self.handle(try await self.swarm.dial(peer, request, deadline: self.deadline(request.timeout)))
     }
 
     /// Connects to the peer that the address names.
     ///
     /// - Parameter address: with `/p2p`.
     /// - Throws: ``DialError/Code/peerRequired`` without.
-    public func dial(_ address: Multiaddr, timeout: Duration? = nil) async throws(DialError) -> ConnectionInfo {
+    public func connect(to address: Multiaddr, timeout: Duration? = nil) async throws(DialError) -> PeerConnection {
         guard let peer = address.peerID else {
-            throw DialError(.peerRequired, "\(address) does not say which peer to expect: add /p2p/ and its id")
+            throw DialError(
+                .peerRequired,
+                "\(address) does not say which peer to expect: add /p2p/ and its id, or use connect(toAnyPeerAt:) for whoever answers")
         }
-        return try await self.dial(peer, at: [address], timeout: timeout)
+        return try await self.connect(to: peer, at: [address], timeout: timeout)
     }
 
-    /// Connects to whoever answers at the address. Nothing protects from a stranger in between; meant for first contacts.
-    public func dialAnyPeer(at address: Multiaddr, timeout: Duration? = nil) async throws(DialError) -> ConnectionInfo {
-        if let peer = address.peerID { return try await self.dial(peer, at: [address], timeout: timeout) }
-        return try await self.swarm.dialAnyPeer(DialRequest(addresses: [address]), deadline: self.deadline(timeout)).info
+    /// Connects to whoever answers at the address, or to the peer that it names, if it does. Nothing protects from a stranger in between;
+    /// meant for first contacts.
+    public func connect(toAnyPeerAt address: Multiaddr, timeout: Duration? = nil) async throws(DialError) -> PeerConnection {
+        if address.peerID != nil { return try await self.connect(to: address, timeout: timeout) }
+        return self.handle(try await self.swarm.dialAnyPeer(DialRequest(addresses: [address]), deadline: self.deadline(timeout)))
     }
+
+    private func handle(_ entry: ConnectionEntry) -> PeerConnection { PeerConnection(entry.info, of: self.link) }
 
     private func deadline(_ timeout: Duration?) -> NIODeadline {
         self.swarm.clock.now().advanced(by: timeout ?? self.configuration.dialTimeout)
@@ -173,7 +195,7 @@ public final class PeerHost: Sendable {
     }
 
     /// Every connection that lives, the oldest first.
-    public func connections() -> [ConnectionInfo] { self.swarm.connections.map(\.info) }
+    public func connections() -> [PeerConnection] { self.swarm.connections.map(self.handle) }
 
     /// What happens from now on. Bounded: a slow subscriber is told how many events it lost.
     public func events() -> HostEvents { self.swarm.events.subscribe() }

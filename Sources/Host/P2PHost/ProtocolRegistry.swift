@@ -43,13 +43,10 @@ final class ServedProtocols: Sendable {
 
 /// Who serves what, and how proposals look on the wire.
 final class ProtocolRegistry: Sendable {
-    typealias Companion = @Sendable (any StreamOpening) async -> Void
-
     private struct State {
         var handlers: [ServedProtocol] = []
         var served = ServedProtocols([])
         var greetings: [any ConnectionGreeting] = []
-        var companions: [Companion] = []
         var proposals: [ProtocolID: NegotiationTable.Entry] = [:]
     }
 
@@ -79,12 +76,6 @@ final class ProtocolRegistry: Sendable {
     func register(greeting: any ConnectionGreeting) {
         self.state.withLock { $0.greetings.append(greeting) }
     }
-
-    func register(companion: @escaping Companion) {
-        self.state.withLock { $0.companions.append(companion) }
-    }
-
-    var companions: [Companion] { self.state.withLock { $0.companions } }
 
     /// Lets go of everybody, since handlers and greetings often hold the host.
     func clear() {

@@ -16,8 +16,8 @@ public struct EchoProtocol: ProtocolHandler {
     /// On the connection's loop: it only passes bytes on.
     public var placement: HandlerPlacement { .connectionLoop }
 
-    /// Serves one stream; see ``ProtocolHandler``.
-    public func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+    /// Serves one stream until the peer has finished.
+    public func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
         while let bytes = try await stream.read() { try await stream.write(bytes) }
     }
 }

@@ -2,9 +2,9 @@ import P2PCore
 
 /// The answering side of identify: one message, then the half-close (identify spec, "identify").
 struct IdentifyProtocol: ProtocolHandler {
-    private let identify: Identify
+    private let exchange: IdentifyExchange
 
-    init(_ identify: Identify) { self.identify = identify }
+    init(_ exchange: IdentifyExchange) { self.exchange = exchange }
 
     var protocolIDs: [ProtocolID] { [Identify.id] }
     var placement: HandlerPlacement { .connectionLoop }
@@ -13,7 +13,7 @@ struct IdentifyProtocol: ProtocolHandler {
     }
     var servesLimitedConnections: Bool { true }
 
-    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
-        try await self.identify.introduce(to: connection, over: stream)
+    func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
+        try await self.exchange.introduce(to: connection.info, over: stream)
     }
 }

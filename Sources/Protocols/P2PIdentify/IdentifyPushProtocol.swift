@@ -2,9 +2,9 @@ import P2PCore
 
 /// The receiving side of identify push: what has changed about the peer (identify spec, "identify/push").
 struct IdentifyPushProtocol: ProtocolHandler {
-    private let identify: Identify
+    private let exchange: IdentifyExchange
 
-    init(_ identify: Identify) { self.identify = identify }
+    init(_ exchange: IdentifyExchange) { self.exchange = exchange }
 
     var protocolIDs: [ProtocolID] { [Identify.pushID] }
     var limits: StreamLimits {
@@ -12,7 +12,7 @@ struct IdentifyPushProtocol: ProtocolHandler {
     }
     var servesLimitedConnections: Bool { true }
 
-    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
-        try await self.identify.acceptPush(stream, on: connection)
+    func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
+        try await self.exchange.acceptPush(stream, on: connection.info)
     }
 }

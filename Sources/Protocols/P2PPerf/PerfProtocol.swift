@@ -21,8 +21,8 @@ public struct PerfProtocol: ProtocolHandler {
     /// How many streams a peer may keep open.
     public var limits: StreamLimits { StreamLimits(inboundPerPeer: Self.inboundStreamsPerPeer) }
 
-    /// Serves one stream; see ``ProtocolHandler``.
-    public func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+    /// Serves one stream until the peer has finished.
+    public func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
         guard var header = try await stream.readExactly(8), let size = header.readInteger(as: UInt64.self) else {
             throw StreamError(.unexpectedEnd, "the peer finished before it said how much to send")
         }

@@ -23,8 +23,8 @@ public struct PingProtocol: ProtocolHandler {
     /// Also over a relay: it is cheap.
     public var servesLimitedConnections: Bool { true }
 
-    /// Serves one stream; see ``ProtocolHandler``.
-    public func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+    /// Serves one stream until the peer has finished.
+    public func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
         while let ping = try await stream.readExactly(Self.size) { try await stream.write(ping) }
     }
 }

@@ -29,9 +29,9 @@ public final class Pinger: Sendable {
     }
 
     /// Pings over one connection, and never dials.
-    public init(on connection: ConnectionID, opening streams: any StreamOpening) {
-        self.target = .connection(connection)
-        self.streams = streams
+    public init(on connection: PeerConnection) {
+        self.target = .connection(connection.info.id)
+        self.streams = connection.host
     }
 
     /// Sends 32 random bytes and waits until they return.
@@ -96,7 +96,7 @@ public final class Pinger: Sendable {
         var random = SystemRandomNumberGenerator()
         var ping = ByteBuffer()
         for _ in 0..<(PingProtocol.size / 8) { ping.writeInteger(random.next()) }
-        let sent = ContinuousClock.now
+        let sent = self.streams.clock.now()
         try await stream.write(ping)
         guard let pong = try await stream.readExactly(PingProtocol.size) else {
             throw StreamError(.unexpectedEnd, "the peer finished instead of answering a ping")
@@ -105,7 +105,7 @@ public final class Pinger: Sendable {
             stream.reset(.protocolViolation)
             throw StreamError(.malformed, "the peer answered a ping with other bytes than it was sent")
         }
-        return (stream, .now - sent)
+        return (stream, .nanoseconds((self.streams.clock.now() - sent).nanoseconds))
     }
 
     private func open() async throws(StreamError) -> PeerStream {

@@ -1,26 +1,63 @@
+package import Logging
 package import P2PCore
 package import P2PIdentity
-import P2PMultiaddr
+package import P2PMultiaddr
 import Synchronization
 
-/// A peer in memory: every stream that is opened to it is served by the handler, as a host would.
-package final class LoopbackPeer: StreamOpening {
+/// A peer in memory, and the host that reaches it: every stream that is opened is served by the handler, as a host would.
+package final class LoopbackPeer: HostAccess {
     private let handler: any ProtocolHandler
     private let connection: ConnectionInfo
     private let count = Atomic<Int>(0)
+    private let finding: AsyncStream<DiscoveredPeer>.Continuation
 
-    package init(_ handler: any ProtocolHandler, on connection: ConnectionInfo) {
+    package let clock: HostClock
+    package let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    package let peerstore: any Peerstore = ForgetfulPeerstore()
+    package let resources: any ResourceManager = BoundlessResources()
+    package let introductions: any PeerIntroducing
+    /// What was passed to ``discovered(_:)``.
+    package let found: AsyncStream<DiscoveredPeer>
+
+    package init(
+        _ handler: any ProtocolHandler, on connection: ConnectionInfo, introductions: any PeerIntroducing = SilentIntroductions(),
+        clock: HostClock = .system
+    ) {
         self.handler = handler
         self.connection = connection
+        self.introductions = introductions
+        self.clock = clock
+        (self.found, self.finding) = AsyncStream.makeStream()
     }
 
     /// A peer that does with each stream what the closure says.
-    package convenience init(_ body: @escaping @Sendable (PeerStream) async throws -> Void) throws {
-        self.init(ClosureHandler(body: body), on: try .sample())
+    package convenience init(
+        on connection: ConnectionInfo? = nil, introductions: any PeerIntroducing = SilentIntroductions(),
+        _ body: @escaping @Sendable (PeerStream) async throws -> Void
+    ) throws {
+        self.init(
+            ClosureHandler(["/test/1.0.0"]) { stream, _ in try await body(stream) }, on: try connection ?? .sample(),
+            introductions: introductions)
     }
 
     /// Streams that were opened so far.
     package var opened: Int { self.count.load(ordering: .sequentiallyConsistent) }
+
+    /// The connection to the peer.
+    package var peerConnection: PeerConnection { PeerConnection(self.connection, of: self) }
+
+    package var peerID: PeerID { self.connection.localPeer }
+    package var listenAddresses: [Multiaddr] { [self.connection.localAddress] }
+    package var announcedAddresses: [Multiaddr] { [self.connection.localAddress] }
+    package var connections: [PeerConnection] { [self.peerConnection] }
+
+    package func events() -> HostEvents { HostEventBus().subscribe() }
+
+    package func connect(to peer: PeerID, _ request: DialRequest) async throws(DialError) -> PeerConnection { self.peerConnection }
+
+    package func disconnect(_ connection: ConnectionID, code: ConnectionErrorCode, grace: Duration) async {}
+
+    package func discovered(_ found: DiscoveredPeer) async { self.finding.yield(found) }
 
     package func openStream(to peer: PeerID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
         self.open()
@@ -33,22 +70,15 @@ package final class LoopbackPeer: StreamOpening {
     private func open() -> PeerStream {
         self.count.wrappingAdd(1, ordering: .sequentiallyConsistent)
         let pair = StreamPair()
-        Task { await self.handler.serve(pair.listener, on: self.connection) }
+        Task { await self.handler.serve(pair.listener, on: self.peerConnection) }
         return pair.dialer
     }
-}
-
-private struct ClosureHandler: ProtocolHandler {
-    let protocolIDs: [ProtocolID] = ["/test/1.0.0"]
-    let body: @Sendable (PeerStream) async throws -> Void
-
-    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws { try await self.body(stream) }
 }
 
 extension ProtocolHandler {
     /// Serves a stream as a host does: finishes it, or resets it with the error that it returns.
     @discardableResult
-    package func serve(_ stream: PeerStream, on connection: ConnectionInfo) async -> StreamError? {
+    package func serve(_ stream: PeerStream, on connection: PeerConnection) async -> StreamError? {
         do {
             try await self.handle(stream, on: connection)
             try await stream.finish()
@@ -57,6 +87,13 @@ extension ProtocolHandler {
             stream.reset(.protocolViolation)
             return error as? StreamError
         }
+    }
+}
+
+extension PeerConnection {
+    /// A connection between two fresh identities, to a peer that serves nothing.
+    package static func sample() throws -> PeerConnection {
+        try LoopbackPeer { $0.reset() }.peerConnection
     }
 }
 
@@ -69,7 +106,7 @@ extension ConnectionInfo {
         let remote = try remote ?? PrivateKey.generate(.ed25519)
         return ConnectionInfo(
             role: role, localPeer: PeerID(local.publicKey), remotePeer: PeerID(remote.publicKey), remoteKey: remote.publicKey,
-            localAddress: try Multiaddr("/ip4/127.0.0.1/tcp/1"), remoteAddress: try Multiaddr("/ip4/127.0.0.1/tcp/2"),
+            localAddress: Multiaddr("/ip4/127.0.0.1/tcp/1"), remoteAddress: Multiaddr("/ip4/127.0.0.1/tcp/2"),
             security: "/test-security", muxer: "/test-muxer")
     }
 }

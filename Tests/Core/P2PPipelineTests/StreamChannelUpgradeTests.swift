@@ -28,7 +28,7 @@ struct StreamChannelUpgradeTests {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let channel = StreamChannel(stream, on: loop, autoRead: false)
         try await loop.submit { channel.activate() }.get()
-        return ByteChannel(channel: channel, localAddress: try Multiaddr("/memory/1"), remoteAddress: try Multiaddr("/memory/2"))
+        return ByteChannel(channel: channel, localAddress: Multiaddr("/memory/1"), remoteAddress: Multiaddr("/memory/2"))
     }
 
     @Test("Noise and yamux run over a stream as over a socket, and carry streams of their own", .timeLimit(.minutes(1)))

@@ -1,6 +1,7 @@
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
+import P2PProtocolTesting
 import Synchronization
 import Testing
 
@@ -30,15 +31,15 @@ struct BootstrapTests {
     @Test("Peers are reported again and again until it is cancelled")
     func reporting() async throws {
         let source = try BootstrapDiscovery([Multiaddr(ip: .loopbackV4, tcp: 1).withPeerID(self.peer())], interval: .milliseconds(1))
-        let (reports, continuation) = AsyncStream.makeStream(of: DiscoveredPeer.self)
-        let running = Task { try await source.run(announcing: { [] }, onPeer: { continuation.yield($0) }) }
+        let host = try LoopbackPeer { $0.reset() }
+        let running = Task { try await source.run(on: host) }
         var count = 0
-        for await report in reports {
+        for await report in host.found {
             #expect(report == source.peers[0])
             count += 1
             if count == 3 { break }
         }
         running.cancel()
-        await #expect(throws: CancellationError.self) { try await running.value }
+        try await running.value
     }
 }

@@ -43,7 +43,7 @@ struct ArrivalTests {
         let (a, b) = (try self.world.host(gater: Refusing(moment: .dial)), try self.world.host())
         let address = try await b.listen(on: self.world.address(0))[0]
         try await self.world.run(a, b) {
-            let error = await #expect(throws: DialError.self) { try await a.dial(address) }
+            let error = await #expect(throws: DialError.self) { try await a.connect(to: address) }
             #expect(error?.attempts.map(\.error.code) == [.gated])
             #expect(self.world.network.dialled.isEmpty)
         }
@@ -55,7 +55,7 @@ struct ArrivalTests {
         let address = try await b.listen(on: self.world.address(0))[0]
         let events = b.events()
         try await self.world.run(a, b) {
-            let error = await #expect(throws: DialError.self) { try await a.dial(address) }
+            let error = await #expect(throws: DialError.self) { try await a.connect(to: address) }
             #expect(error?.attempts.map(\.error.code) == [.closed])
             #expect(await self.failure(events)?.code == .gated)
             #expect(self.world.network.listener(at: address.withoutPeerID)?.accepted.withLock { $0 } == 0)
@@ -68,7 +68,7 @@ struct ArrivalTests {
         let address = try await b.listen(on: self.world.address(0))[0]
         let events = b.events()
         try await self.world.run(a, b) {
-            _ = try? await a.dial(address)
+            _ = try? await a.connect(to: address)
             #expect(await self.failure(events)?.code == .gated)
             let listenersEnd = try #require(self.world.network.connections.last)
             await listenersEnd.ended.wait()
@@ -89,10 +89,10 @@ struct ArrivalTests {
         listener.handshakes.withLock { $0 = gate }
         let events = b.events()
         try await self.world.run(b, dialers[0], dialers[1], dialers[2], dialers[3]) {
-            let dials = dialers[..<3].map { dialer in Task { try await dialer.dial(address) } }
+            let dials = dialers[..<3].map { dialer in Task { try await dialer.connect(to: address) } }
             while listener.accepted.withLock({ $0 }) < 3 { await Task.yield() }
             #expect(b.statistics().pending == 3)
-            let error = await #expect(throws: DialError.self) { try await dialers[3].dial(address) }
+            let error = await #expect(throws: DialError.self) { try await dialers[3].connect(to: address) }
             #expect(error?.attempts.map(\.error.code) == [.closed])
             let refusal = await self.failure(events)
             #expect(refusal?.code == .resourceLimit)
@@ -115,7 +115,7 @@ struct ArrivalTests {
         let events = b.events()
         let start = self.world.clock.now
         try await self.world.run(a, b) {
-            async let dial = #expect(throws: DialError.self) { try await a.dial(address) }
+            async let dial = #expect(throws: DialError.self) { try await a.connect(to: address) }
             while listener.accepted.withLock({ $0 }) < 1 { await Task.yield() }
             await self.world.clock.sleeper(until: start + .seconds(10))
             #expect(b.statistics().pending == 1)
@@ -134,8 +134,8 @@ struct ArrivalTests {
         let address = try await b.listen(on: self.world.address(0))[0].withoutPeerID
         let events = b.events()
         try await self.world.run(a, b) {
-            _ = try await a.dialAnyPeer(at: address)
-            _ = try await a.dialAnyPeer(at: address)
+            _ = try await a.connect(toAnyPeerAt: address)
+            _ = try await a.connect(toAnyPeerAt: address)
             let refusal = await self.failure(events)
             #expect(refusal?.cause as? LimitError == LimitError(limit: "connectionsPerPeer", value: 1))
             // Either of the two may have been the first to get there.
@@ -154,10 +154,10 @@ struct ArrivalTests {
         let events = b.events()
         let start = self.world.clock.now
         try await self.world.run(a, b, c) {
-            _ = try await a.dial(address)
+            _ = try await a.connect(to: address)
             while b.statistics().connections == 0 { await Task.yield() }
             #expect(b.connections().isEmpty)
-            _ = try? await c.dial(address)
+            _ = try? await c.connect(to: address)
             #expect(await self.failure(events)?.cause as? LimitError == LimitError(limit: "connections", value: 1))
             await self.world.clock.sleeper(until: start + .seconds(10))
             self.world.clock.advance(.seconds(10))
@@ -172,7 +172,7 @@ struct ArrivalTests {
         let (a, b) = (try self.world.host(gater: Undecided()), try self.world.host())
         let address = try await b.listen(on: self.world.address(0))[0]
         try await self.world.run(a, b) {
-            async let failure = #expect(throws: DialError.self) { try await a.dial(address, timeout: .seconds(5)) }
+            async let failure = #expect(throws: DialError.self) { try await a.connect(to: address, timeout: .seconds(5)) }
             while a.statistics().connections == 0 { await Task.yield() }
             self.world.clock.advance(.seconds(5))
             #expect(await failure?.code == .timedOut)
@@ -190,7 +190,7 @@ struct ArrivalTests {
         try await self.world.run(host) {
             var iterator = events.makeAsyncIterator()
             guard case .listening(first)? = await iterator.next() else { return #expect(Bool(false)) }
-            var changes = host.introductionChanges.makeAsyncIterator()
+            var changes = host.introductions.introductionChanges.makeAsyncIterator()
             self.world.network.listener(at: first.withoutPeerID)?.newAddresses.yield([second.withoutPeerID])
             guard case .stoppedListening(first)? = await iterator.next() else { return #expect(Bool(false)) }
             guard case .listening(second)? = await iterator.next() else { return #expect(Bool(false)) }

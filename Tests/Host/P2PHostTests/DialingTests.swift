@@ -17,8 +17,8 @@ struct DialingTests {
         let (a, b) = (try self.world.host(), try self.world.host())
         let address = try await b.listen(on: self.world.address(0))[0]
         try await self.world.run(a, b) {
-            let first = try await a.dial(address)
-            let second = try await a.dial(b.peerID)
+            let first = try await a.connect(to: address)
+            let second = try await a.connect(to: b.peerID)
             #expect(first.id == second.id)
             #expect(first.remotePeer == b.peerID)
             #expect(self.world.network.dialled == [address.withoutPeerID])
@@ -33,7 +33,7 @@ struct DialingTests {
         self.world.network.set(.gate(gate, isStubborn: false), at: address.withoutPeerID)
         try await self.world.run(a, b) {
             let ids = try await withThrowingTaskGroup(of: ConnectionID.self) { group in
-                for _ in 0..<20 { group.addTask { try await a.dial(address).id } }
+                for _ in 0..<20 { group.addTask { try await a.connect(to: address).id } }
                 await self.world.network.dialled(atLeast: 1)
                 gate.fire()
                 var ids: Set<ConnectionID> = []
@@ -52,14 +52,14 @@ struct DialingTests {
         let gate = Signal()
         var addresses: [Multiaddr] = []
         for host in [a, b] {
-            try host.register(ClosureHandler.echo)
+            try host.serve(ClosureHandler.echo)
             addresses.append(try await host.listen(on: self.world.address(0))[0])
             self.world.network.set(.gate(gate, isStubborn: false), at: addresses[addresses.count - 1].withoutPeerID)
         }
         let (toA, toB) = (addresses[0], addresses[1])
         try await self.world.run(a, b) {
-            async let fromA = a.dial(toB)
-            async let fromB = b.dial(toA)
+            async let fromA = a.connect(to: toB)
+            async let fromB = b.connect(to: toA)
             await self.world.network.dialled(atLeast: 2)
             gate.fire()
             let dialled = (try await fromA, try await fromB)
@@ -85,9 +85,9 @@ struct DialingTests {
     func notRunning() async throws {
         let host = try self.world.host()
         let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
-        await #expect(throws: DialError(.notRunning, "")) { try await host.dial(peer, at: [self.world.address(1)]) }
+        await #expect(throws: DialError(.notRunning, "")) { try await host.connect(to: peer, at: [self.world.address(1)]) }
         try await self.world.run(host) {}
-        await #expect(throws: DialError(.notRunning, "")) { try await host.dial(peer, at: [self.world.address(1)]) }
+        await #expect(throws: DialError(.notRunning, "")) { try await host.connect(to: peer, at: [self.world.address(1)]) }
         await #expect(throws: HostError(.alreadyRun, "")) { try await host.run() }
     }
 
@@ -96,9 +96,9 @@ struct DialingTests {
         let (a, b) = (try self.world.host(), try self.world.host())
         let address = try await b.listen(on: self.world.address(0))[0].withoutPeerID
         try await self.world.run(a, b) {
-            await #expect(throws: DialError(.peerRequired, "")) { try await a.dial(address) }
+            await #expect(throws: DialError(.peerRequired, "")) { try await a.connect(to: address) }
             #expect(self.world.network.dialled.isEmpty)
-            let connection = try await a.dialAnyPeer(at: address)
+            let connection = try await a.connect(toAnyPeerAt: address)
             #expect(connection.remotePeer == b.peerID)
         }
     }
@@ -108,9 +108,9 @@ struct DialingTests {
         let host = try self.world.host()
         let address = try await host.listen(on: self.world.address(0))[0]
         try await self.world.run(host) {
-            await #expect(throws: DialError(.selfDial, "")) { try await host.dial(address) }
+            await #expect(throws: DialError(.selfDial, "")) { try await host.connect(to: address) }
             #expect(self.world.network.dialled.isEmpty)
-            await #expect(throws: DialError(.peerMismatch, "")) { try await host.dialAnyPeer(at: address.withoutPeerID) }
+            await #expect(throws: DialError(.peerMismatch, "")) { try await host.connect(toAnyPeerAt: address.withoutPeerID) }
             #expect(host.connections().isEmpty)
             for connection in self.world.network.connections { await connection.ended.wait() }
         }
@@ -122,7 +122,7 @@ struct DialingTests {
         let address = try await b.listen(on: self.world.address(0))[0]
         let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
         try await self.world.run(a, b) {
-            let error = await #expect(throws: DialError.self) { try await a.dial(address.withPeerID(other)) }
+            let error = await #expect(throws: DialError.self) { try await a.connect(to: address.withPeerID(other)) }
             #expect(error?.code == .peerMismatch)
             #expect(error?.attempts.map(\.address) == [address.withoutPeerID])
             for connection in self.world.network.connections { await connection.ended.wait() }
@@ -137,11 +137,11 @@ struct DialingTests {
         let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
         let refused = self.world.address(1)
         let nobody = self.world.address(2)
-        let foreign = try Multiaddr("/memory/elsewhere")
+        let foreign = Multiaddr("/memory/elsewhere")
         let misnamed = self.world.address(3).withPeerID(other)
         self.world.network.set(.refuse(TransportError(.unreachable, "connection refused")), at: refused)
         try await self.world.run(host) {
-            let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: [refused, nobody, foreign, misnamed]) }
+            let error = await #expect(throws: DialError.self) { try await host.connect(to: peer, at: [refused, nobody, foreign, misnamed]) }
             #expect(error?.code == .allAddressesFailed)
             let codes = Dictionary(uniqueKeysWithValues: error?.attempts.map { ($0.address, $0.error.code) } ?? [])
             #expect(codes == [refused: .unreachable, nobody: .unreachable, foreign: .unsupportedAddress, misnamed: .peerMismatch])
@@ -157,7 +157,7 @@ struct DialingTests {
         for address in addresses { self.world.network.set(.silence, at: address) }
         let start = self.world.clock.now
         try await self.world.run(host) {
-            async let failure = #expect(throws: DialError.self) { try await host.dial(peer, at: addresses, timeout: .seconds(15)) }
+            async let failure = #expect(throws: DialError.self) { try await host.connect(to: peer, at: addresses, timeout: .seconds(15)) }
             for step in 1...7 {
                 await self.world.network.dialled(atLeast: step)
                 await self.world.clock.sleeper(until: start + .milliseconds(30 * Int64(step)))
@@ -184,7 +184,7 @@ struct DialingTests {
         let addresses = (1...100).map { self.world.address($0) }
         for address in addresses { self.world.network.set(.refuse(TransportError(.unreachable, "refused")), at: address) }
         try await self.world.run(host) {
-            let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: addresses) }
+            let error = await #expect(throws: DialError.self) { try await host.connect(to: peer, at: addresses) }
             #expect(error?.code == .allAddressesFailed)
             #expect(error?.attempts.count == 100)
             #expect(self.world.network.dialled == addresses)
@@ -200,7 +200,7 @@ struct DialingTests {
         self.world.network.set(.gate(gate, isStubborn: true), at: slow.withoutPeerID)
         let start = self.world.clock.now
         try await self.world.run(a, b) {
-            async let dial = a.dial(b.peerID, at: [slow, fast])
+            async let dial = a.connect(to: b.peerID, at: [slow, fast])
             await self.world.clock.sleeper(until: start + .milliseconds(30))
             self.world.clock.advance(.milliseconds(30))
             let winner = try await dial
@@ -222,16 +222,16 @@ struct DialingTests {
         let gate = Signal()
         self.world.network.set(.gate(gate, isStubborn: false), at: address.withoutPeerID)
         try await self.world.run(a, b) {
-            let only = Task { try await a.dial(address) }
+            let only = Task { try await a.connect(to: address) }
             await self.world.network.dialled(atLeast: 1)
             only.cancel()
             await #expect(throws: DialError(.cancelled, "")) { try await only.value }
             while a.statistics().dials > 0 { await Task.yield() }
             #expect(self.world.network.inFlight == 0)
 
-            let first = Task { try await a.dial(address) }
+            let first = Task { try await a.connect(to: address) }
             await self.world.network.dialled(atLeast: 2)
-            let second = Task { try await a.dial(address) }
+            let second = Task { try await a.connect(to: address) }
             while !a.swarm.isAwaited(b.peerID, by: 2) { await Task.yield() }
             first.cancel()
             await #expect(throws: DialError(.cancelled, "")) { try await first.value }
@@ -245,12 +245,12 @@ struct DialingTests {
     @Test("Once there is a direct connection, new streams use it, and not the limited one")
     func takesOver() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
-        try b.register(ClosureHandler.echo)
+        try b.serve(ClosureHandler.echo)
         let relayed = try await b.listen(on: self.world.address(0))[0]
         let direct = try await b.listen(on: self.world.address(0))[0]
         self.world.network.set(.limited, at: relayed.withoutPeerID)
         try await self.world.run(a, b) {
-            let limited = try await a.dial(relayed)
+            let limited = try await a.connect(to: relayed)
             #expect(limited.isLimited)
             // Handlers do not serve limited connections unless they say so.
             await #expect(throws: StreamError.self) {
@@ -258,7 +258,7 @@ struct DialingTests {
                 try await stream.write(text: "refused")
                 _ = try await stream.read()
             }
-            let connection = try await a.dial(direct)
+            let connection = try await a.connect(to: direct)
             #expect(!connection.isLimited)
             let stream = try await a.openStream(to: b.peerID, protocols: ["/echo"])
             try await stream.write(text: "direct")
@@ -276,14 +276,14 @@ struct DialingTests {
         self.world.network.set(.refuse(TransportError(.unreachable, "refused")), at: address)
         await host.peerstore.add([address], of: peer, source: .given, timeToLive: .seconds(600))
         try await self.world.run(host) {
-            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.dial(peer) }
-            let error = await #expect(throws: DialError.self) { try await host.dial(peer) }
+            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.connect(to: peer) }
+            let error = await #expect(throws: DialError.self) { try await host.connect(to: peer) }
             #expect(error?.attempts.first?.error.message.contains("left alone") == true)
             #expect(self.world.network.dialled.count == 1)
-            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.dial(peer, at: [address]) }
+            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.connect(to: peer, at: [address]) }
             #expect(self.world.network.dialled.count == 2)
             self.world.clock.advance(.seconds(6))
-            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.dial(peer) }
+            await #expect(throws: DialError(.allAddressesFailed, "")) { try await host.connect(to: peer) }
             #expect(self.world.network.dialled.count == 3)
         }
     }
@@ -296,14 +296,14 @@ struct DialingTests {
         let address = self.world.address(1)
         self.world.network.set(.silence, at: address)
         try await self.world.run(host) {
-            var running: [Task<ConnectionInfo, any Error>] = []
+            var running: [Task<PeerConnection, any Error>] = []
             for count in 1...2 {
                 let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
-                running.append(Task { try await host.dial(peer, at: [address]) })
+                running.append(Task { try await host.connect(to: peer, at: [address]) })
                 await self.world.network.dialled(atLeast: count)
             }
             let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
-            let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: [address]) }
+            let error = await #expect(throws: DialError.self) { try await host.connect(to: peer, at: [address]) }
             #expect(error?.code == .resourceLimit)
             #expect(error?.cause as? LimitError == LimitError(limit: "dials", value: 2))
             for task in running { task.cancel() }
@@ -317,9 +317,9 @@ struct DialingTests {
         let address = self.world.address(1)
         self.world.network.set(.silence, at: address)
         let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
-        let dial = Mutex<Task<ConnectionInfo, any Error>?>(nil)
+        let dial = Mutex<Task<PeerConnection, any Error>?>(nil)
         try await self.world.run(host) {
-            dial.withLock { $0 = Task { try await host.dial(peer, at: [address]) } }
+            dial.withLock { $0 = Task { try await host.connect(to: peer, at: [address]) } }
             await self.world.network.dialled(atLeast: 1)
         }
         await #expect(throws: DialError(.notRunning, "")) { try await dial.withLock { $0 }?.value }

@@ -34,10 +34,10 @@ struct DiscoveryTests {
 
     @Test("A discovered peer is announced to the application, remembered and dialled")
     func discovered() async throws {
-        let (a, b) = (try self.world.host(), try self.world.host())
+        let b = try self.world.host()
         let address = try await b.listen(on: self.world.address(0))[0]
         let source = FakeDiscovery(finding: [DiscoveredPeer(peer: b.peerID, addresses: [address.withoutPeerID], timeToLive: .seconds(60))])
-        a.register(discovery: source)
+        let a = try self.world.host { $0.discovery = [source] }
         let (found, connected) = (a.events(), a.events())
         try await self.world.run(a, b) {
             await self.wait(found) { if case .discovered(let found) = $0 { found.peer == b.peerID } else { false } }
@@ -50,11 +50,10 @@ struct DiscoveryTests {
 
     @Test("Unless it is told not to dial")
     func notDialled() async throws {
-        let (a, b) = (try self.world.host(HostConfiguration(dialsDiscovered: false)), try self.world.host())
+        let b = try self.world.host()
         let address = try await b.listen(on: self.world.address(0))[0]
-        a.register(
-            discovery: FakeDiscovery(finding: [DiscoveredPeer(peer: b.peerID, addresses: [address.withoutPeerID], timeToLive: .seconds(60))]
-            ))
+        let source = FakeDiscovery(finding: [DiscoveredPeer(peer: b.peerID, addresses: [address.withoutPeerID], timeToLive: .seconds(60))])
+        let a = try self.world.host(HostConfiguration(dialsDiscovered: false)) { $0.discovery = [source] }
         let found = a.events()
         try await self.world.run(a, b) {
             await self.wait(found) { if case .discovered = $0 { true } else { false } }
@@ -110,10 +109,10 @@ struct DiscoveryTests {
 
     @Test("Suspended, a host closes its connections and its discovery; resumed, it has both again")
     func suspension() async throws {
-        let (a, b, other) = (try self.world.host(), try self.world.host(), try self.world.host())
-        let address = try await b.listen(on: self.world.address(0))[0]
+        let other = try self.world.host()
         let source = FakeDiscovery(finding: [])
-        a.register(discovery: source)
+        let (a, b) = (try self.world.host { $0.discovery = [source] }, try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
         try a.keepConnected(b.peerID, at: [address])
         let events = a.events()
         try await self.world.run(a, b, other) {
@@ -137,11 +136,9 @@ private final class FakeDiscovery: Discovery {
 
     init(finding found: [DiscoveredPeer]) { self.found = found }
 
-    func run(
-        announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
-    ) async throws {
+    func run(on host: any HostAccess) async throws {
         self.runs.wrappingAdd(1, ordering: .relaxed)
-        for peer in self.found { await onPeer(peer) }
+        for peer in self.found { await host.discovered(peer) }
         await Signal().wait()
     }
 }

@@ -22,17 +22,17 @@ struct EndingTests {
 
     private func pair() async throws -> Pair {
         let (a, b) = (try self.world.host(), try self.world.host())
-        try b.register(ClosureHandler("/hang") { _, _ in await Signal().wait() })
+        try b.serve(ClosureHandler("/hang") { _, _ in await Signal().wait() })
         let address = try await b.listen(on: self.world.address(0))[0]
         let (aRuns, bRuns) = (Task { try await a.run() }, Task { try await b.run() })
         await a.waitUntilRunning()
         await b.waitUntilRunning()
-        let connection = try await a.dial(address)
+        let connection = try await a.connect(to: address)
         let stream = try await a.openStream(on: connection.id, protocols: ["/hang"])
         try await stream.write(text: "x")
         while b.swarm.limits.counts.inboundStreams == 0 { await Task.yield() }
         return Pair(
-            a: a, b: b, aRuns: aRuns, bRuns: bRuns, connection: connection, stream: stream, listenersEnd: self.world.network.connections[1])
+            a: a, b: b, aRuns: aRuns, bRuns: bRuns, connection: connection.info, stream: stream, listenersEnd: self.world.network.connections[1])
     }
 
     private func end(_ pair: Pair) async throws {
@@ -143,7 +143,7 @@ struct EndingTests {
         await #expect(throws: StreamError(.connectionLost, "")) {
             try await pair.a.openStream(on: pair.connection.id, protocols: ["/hang"])
         }
-        let next = try await pair.a.dial(pair.b.peerID)
+        let next = try await pair.a.connect(to: pair.b.peerID)
         #expect(next.id != pair.connection.id)
         #expect(pair.a.connections().count == 2)
         pair.b.shutDown()

@@ -12,14 +12,14 @@ struct IntroductionTests {
     @Test("A host says where it listens, what it serves and how it sees the peer, signed once for each change")
     func introduces() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
-        try b.register(ClosureHandler.echo)
+        try b.serve(ClosureHandler.echo)
         let address = try await b.listen(on: self.world.address(0))[0]
         try await self.world.run(a, b) {
-            _ = try await a.dial(address)
+            _ = try await a.connect(to: address)
             while b.connections().isEmpty { await Task.yield() }
             let connection = b.connections()[0]
-            let introduction = await b.introduction(to: connection)
-            #expect(introduction.publicKey == b.identity.publicKey)
+            let introduction = await b.introductions.introduction(to: connection.info)
+            #expect(introduction.publicKey.map { PeerID($0) } == b.peerID)
             #expect(introduction.listenAddresses == [address.withoutPeerID])
             #expect(introduction.protocols == ["/echo"])
             #expect(introduction.observedAddress == connection.remoteAddress)
@@ -27,9 +27,9 @@ struct IntroductionTests {
             let envelope = try #require(introduction.signedRecord)
             let record = try PeerRecord.open(envelope, from: b.peerID)
             #expect(record.addresses == [address.withoutPeerID.bytes])
-            #expect(await b.introduction(to: connection).signedRecord == envelope)
+            #expect(await b.introductions.introduction(to: connection.info).signedRecord == envelope)
             _ = try await b.listen(on: self.world.address(0))
-            let next = try PeerRecord.open(try #require(await b.introduction(to: connection).signedRecord))
+            let next = try PeerRecord.open(try #require(await b.introductions.introduction(to: connection.info).signedRecord))
             #expect(next.addresses.count == 2)
             #expect(next.sequence > record.sequence)
         }
@@ -41,9 +41,9 @@ struct IntroductionTests {
         let address = try await b.listen(on: self.world.address(0))[0]
         let events = a.events()
         try await self.world.run(a, b) {
-            let connection = try await a.dial(address)
+            let connection = try await a.connect(to: address)
             let told = self.world.address(4_001)
-            await a.introduced(Introduction(listenAddresses: [told], protocols: ["/echo"], agentVersion: "test/1"), on: connection)
+            await a.introductions.introduced(Introduction(listenAddresses: [told], protocols: ["/echo"], agentVersion: "test/1"), on: connection.info)
             #expect(await a.peerstore.addresses(of: b.peerID) == [address.withoutPeerID, told])
             #expect(await a.peerstore.introduction(of: b.peerID)?.agentVersion == "test/1")
             for await event in events {

@@ -17,7 +17,7 @@ struct LifecycleTests {
         let (a, b) = (try self.world.host(), try self.world.host())
         let release = Signal()
         let started = Signal()
-        try b.register(
+        try b.serve(
             ClosureHandler("/slow") { stream, _ in
                 started.fire()
                 await release.wait()
@@ -31,7 +31,7 @@ struct LifecycleTests {
             group.addTask { try await b.run() }
             await a.waitUntilRunning()
             await b.waitUntilRunning()
-            let stream = try await a.openStream(on: try await a.dial(address).id, protocols: ["/slow"])
+            let stream = try await a.openStream(on: try await a.connect(to: address).id, protocols: ["/slow"])
             try await stream.write(text: "x")
             try await stream.finish()
             await started.wait()
@@ -68,7 +68,7 @@ struct LifecycleTests {
     func graceEnds() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
         let (started, cancelled) = (Signal(), Signal())
-        try b.register(
+        try b.serve(
             ClosureHandler("/hang") { _, _ in
                 started.fire()
                 await Signal().wait()
@@ -80,7 +80,7 @@ struct LifecycleTests {
             group.addTask { try await b.run() }
             await a.waitUntilRunning()
             await b.waitUntilRunning()
-            let stream = try await a.openStream(on: try await a.dial(address).id, protocols: ["/hang"])
+            let stream = try await a.openStream(on: try await a.connect(to: address).id, protocols: ["/hang"])
             try await stream.write(text: "x")
             await started.wait()
             let start = self.world.clock.now
@@ -99,7 +99,7 @@ struct LifecycleTests {
     func cancelled() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
         let started = Signal()
-        try b.register(
+        try b.serve(
             ClosureHandler("/hang") { _, _ in
                 started.fire()
                 await Signal().wait()
@@ -110,7 +110,7 @@ struct LifecycleTests {
             group.addTask { try await b.run() }
             await a.waitUntilRunning()
             await b.waitUntilRunning()
-            let stream = try await a.openStream(on: try await a.dial(address).id, protocols: ["/hang"])
+            let stream = try await a.openStream(on: try await a.connect(to: address).id, protocols: ["/hang"])
             try await stream.write(text: "x")
             await started.wait()
             group.cancelAll()
@@ -130,8 +130,8 @@ struct LifecycleTests {
         let address = try await b.listen(on: self.world.address(0))[0]
         let events = a.events()
         try await self.world.run(a, b) {
-            _ = try await a.dialAnyPeer(at: address.withoutPeerID)
-            _ = try await a.dialAnyPeer(at: address.withoutPeerID)
+            _ = try await a.connect(toAnyPeerAt: address.withoutPeerID)
+            _ = try await a.connect(toAnyPeerAt: address.withoutPeerID)
             #expect(a.connections().count == 2)
             await a.disconnect(b.peerID)
             #expect(a.connections().isEmpty)
@@ -170,20 +170,19 @@ struct LifecycleTests {
             let started = Signal()
             let cancelled = Signal()
 
-            func greet(_ connection: ConnectionInfo, opening streams: any StreamOpening) async {
+            func greet(_ connection: PeerConnection) async {
                 self.runs.wrappingAdd(1, ordering: .relaxed)
                 self.started.fire()
                 await Signal().wait()
                 if Task.isCancelled { self.cancelled.fire() }
             }
         }
-        let (a, b) = (try self.world.host(), try self.world.host())
         let greetings = [Greeting(), Greeting()]
-        a.register(greeting: greetings[0])
-        b.register(greeting: greetings[1])
+        let a = try self.world.host { $0.greetings = [greetings[0]] }
+        let b = try self.world.host { $0.greetings = [greetings[1]] }
         let address = try await b.listen(on: self.world.address(0))[0]
         try await self.world.run(a, b) {
-            _ = try await a.dial(address)
+            _ = try await a.connect(to: address)
             for greeting in greetings { await greeting.started.wait() }
             await a.disconnect(b.peerID)
             for greeting in greetings { await greeting.cancelled.wait() }
@@ -191,14 +190,14 @@ struct LifecycleTests {
         #expect(greetings.map { $0.runs.load(ordering: .relaxed) } == [1, 1])
     }
 
-    @Test("What runs alongside is cancelled at the end")
-    func companions() async throws {
-        let host = try self.world.host()
+    @Test("A module's service is cancelled at the end")
+    func services() async throws {
         let cancelled = Signal()
-        host.runAlongside { _ in
+        let service = HostService("test") { _ in
             await Signal().wait()
             if Task.isCancelled { cancelled.fire() }
         }
+        let host = try self.world.host { $0.services = [service] }
         try await self.world.run(host) {}
         #expect(cancelled.isFired)
     }
@@ -206,15 +205,15 @@ struct LifecycleTests {
     @Test("A protocol has one handler, and a sound name")
     func registration() throws {
         let host = try self.world.host()
-        try host.register(ClosureHandler.echo)
-        #expect(throws: HostError(.protocolTaken, "")) { try host.register(ClosureHandler("/new", "/echo") { _, _ in }) }
-        #expect(throws: HostError(.invalidProtocol, "")) { try host.register(ClosureHandler("") { _, _ in }) }
-        #expect(throws: HostError(.invalidProtocol, "")) { try host.register(ClosureHandler("/line\nbreak") { _, _ in }) }
+        try host.serve(ClosureHandler.echo)
+        #expect(throws: HostError(.protocolTaken, "")) { try host.serve(ClosureHandler("/new", "/echo") { _, _ in }) }
+        #expect(throws: HostError(.invalidProtocol, "")) { try host.serve(ClosureHandler("") { _, _ in }) }
+        #expect(throws: HostError(.invalidProtocol, "")) { try host.serve(ClosureHandler("/line\nbreak") { _, _ in }) }
         for word in ["na", "ls"] {
-            let error = #expect(throws: HostError.self) { try host.register(ClosureHandler(ProtocolID(word)) { _, _ in }) }
+            let error = #expect(throws: HostError.self) { try host.serve(ClosureHandler(ProtocolID(word)) { _, _ in }) }
             #expect(error?.code == .invalidProtocol)
             #expect(error?.message.contains("multistream-select's own") == true)
         }
-        try host.register(ClosureHandler("/new") { _, _ in })
+        try host.serve(ClosureHandler("/new") { _, _ in })
     }
 }

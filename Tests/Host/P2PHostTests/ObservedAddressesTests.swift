@@ -74,7 +74,7 @@ struct ObservedAddressesTests {
     @Test("Of each IP family a handful is confirmed, the strongest")
     func strongest() throws {
         var observed = ObservedAddresses(observersNeeded: 2)
-        let six = try Multiaddr("/ip6/2001:db8::1/tcp/4001")
+        let six = Multiaddr("/ip6/2001:db8::1/tcp/4001")
         for host in 1...2 { _ = try self.observe(&observed, six, by: "/ip4/1.1.1.\(host)/tcp/1") }
         for host in 1...5 { _ = try self.observe(&observed, self.address, by: "/ip4/1.1.1.\(host)/tcp/1") }
         for port in 1...40 {

@@ -17,11 +17,11 @@ struct RememberingTests {
         let address = try await b.listen(on: self.world.address(0))[0]
         let told = self.world.address(4_001)
         try await self.world.run(a, b) {
-            let connection = try await a.dial(address)
+            let connection = try await a.connect(to: address)
             while b.connections().isEmpty { await Task.yield() }
             let back = b.connections()[0]
-            await a.introduced(Introduction(listenAddresses: [told]), on: connection)
-            await b.introduced(Introduction(listenAddresses: [told]), on: back)
+            await a.introductions.introduced(Introduction(listenAddresses: [told]), on: connection.info)
+            await b.introductions.introduced(Introduction(listenAddresses: [told]), on: back.info)
             self.world.clock.advance(.hours(5))
             #expect(await a.peerstore.addresses(of: b.peerID) == [])
             await a.disconnect(connection.id)
@@ -44,7 +44,7 @@ struct RememberingTests {
             await a.discovered(DiscoveredPeer(peer: b.peerID, addresses: [address], timeToLive: .seconds(60)))
             #expect(await a.peerstore.peers() == [b.peerID])
             #expect(await a.peerstore.lastSeen(of: b.peerID) == nil)
-            _ = try await a.dial(b.peerID)
+            _ = try await a.connect(to: b.peerID)
             #expect(await a.peerstore.lastSeen(of: b.peerID) != nil)
         }
     }

@@ -38,15 +38,15 @@ struct ResolvingTests {
         self.set([self.world.address(9).withPeerID(b.peerID), address], as: named)
         try await self.world.run(a, b) {
             let list = try self.list("example.org")
-            #expect(try await a.dial(b.peerID, at: [list]).remotePeer == b.peerID)
+            #expect(try await a.connect(to: b.peerID, at: [list]).remotePeer == b.peerID)
             #expect(self.resolver.asked.withLock { $0 } == [named])
             #expect(self.world.network.dialled.contains(address.withoutPeerID))
             #expect(await a.peerstore.addresses(of: b.peerID) == [address.withoutPeerID])
             await a.disconnect(b.peerID)
-            #expect(try await a.dial(named).remotePeer == b.peerID)
+            #expect(try await a.connect(to: named).remotePeer == b.peerID)
             await a.disconnect(b.peerID)
             self.set([address.withoutPeerID], as: list)
-            #expect(try await a.dialAnyPeer(at: list).remotePeer == b.peerID)
+            #expect(try await a.connect(toAnyPeerAt: list).remotePeer == b.peerID)
         }
     }
 
@@ -57,7 +57,7 @@ struct ResolvingTests {
         self.resolver.gate.withLock { $0 = Signal() }
         try await self.world.run(a, b) {
             let slow = try self.list("slow.example")
-            #expect(try await a.dial(b.peerID, at: [slow, address]).remoteAddress == address.withoutPeerID)
+            #expect(try await a.connect(to: b.peerID, at: [slow, address]).remoteAddress == address.withoutPeerID)
         }
     }
 
@@ -68,10 +68,10 @@ struct ResolvingTests {
         let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
         let (missing, found) = (try self.list("missing").withPeerID(peer), try self.list("found").withPeerID(peer))
         let nested = try self.list("nested").withPeerID(peer)
-        let foreign = try Multiaddr("/memory/elsewhere")
+        let foreign = Multiaddr("/memory/elsewhere")
         self.set([self.world.address(1), self.world.address(2).withPeerID(other), foreign, nested], as: found)
         try await self.world.run(host) {
-            let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: [missing, found]) }
+            let error = await #expect(throws: DialError.self) { try await host.connect(to: peer, at: [missing, found]) }
             let codes = Dictionary(uniqueKeysWithValues: error?.attempts.map { ($0.address, $0.error.code) } ?? [])
             #expect(
                 codes == [
@@ -88,11 +88,11 @@ struct ResolvingTests {
         let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
         let list = try self.list("example.org").withPeerID(peer)
         try await self.world.run(without, with) {
-            var error = await #expect(throws: DialError.self) { try await without.dial(list) }
+            var error = await #expect(throws: DialError.self) { try await without.connect(to: list) }
             #expect(error?.attempts.map(\.error.code) == [.unsupportedAddress])
             #expect(error?.message.contains("/dnsaddr") == true)
             let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
-            error = await #expect(throws: DialError.self) { try await with.dial(other, at: [list]) }
+            error = await #expect(throws: DialError.self) { try await with.connect(to: other, at: [list]) }
             #expect(error?.attempts.map(\.error.code) == [.peerMismatch])
             #expect(self.resolver.asked.withLock { $0 } == [])
         }
@@ -106,20 +106,20 @@ struct ResolvingTests {
         let named = list.withPeerID(b.peerID)
         try await self.world.run(a, b) {
             await a.peerstore.add([list], of: b.peerID, source: .given, timeToLive: .seconds(3_600))
-            var error = await #expect(throws: DialError.self) { try await a.dial(b.peerID) }
+            var error = await #expect(throws: DialError.self) { try await a.connect(to: b.peerID) }
             #expect(error?.attempts.map(\.error.code) == [.unresolvable])
-            error = await #expect(throws: DialError.self) { try await a.dial(b.peerID) }
+            error = await #expect(throws: DialError.self) { try await a.connect(to: b.peerID) }
             #expect(error?.attempts.map(\.error.code) == [.unreachable])
             #expect(error?.attempts.map(\.address) == [list])
             #expect(self.resolver.asked.withLock { $0 } == [named])
-            error = await #expect(throws: DialError.self) { try await a.dial(b.peerID, at: [list]) }
+            error = await #expect(throws: DialError.self) { try await a.connect(to: b.peerID, at: [list]) }
             #expect(error?.attempts.map(\.error.code) == [.unresolvable])
             self.set([address], as: named)
-            _ = try await a.dial(b.peerID, at: [list])
+            _ = try await a.connect(to: b.peerID, at: [list])
             await a.disconnect(b.peerID)
             await a.peerstore.forget(b.peerID)
             await a.peerstore.add([list], of: b.peerID, source: .given, timeToLive: .seconds(60))
-            _ = try await a.dial(b.peerID)
+            _ = try await a.connect(to: b.peerID)
             #expect(self.resolver.asked.withLock { $0 } == [named, named, named, named])
         }
     }
@@ -143,16 +143,16 @@ struct ResolvingTests {
         let (refused, allowed) = (try self.list("refused"), try self.list("allowed"))
         for list in [refused, allowed] { self.set([address], as: list.withPeerID(b.peerID)) }
         try await self.world.run(a, b) {
-            let error = await #expect(throws: DialError.self) { try await a.dial(b.peerID, at: [refused]) }
+            let error = await #expect(throws: DialError.self) { try await a.connect(to: b.peerID, at: [refused]) }
             #expect(error?.attempts.map(\.error.code) == [.gated])
             #expect(self.resolver.asked.withLock { $0 } == [])
-            _ = try await a.dial(b.peerID, at: [allowed])
+            _ = try await a.connect(to: b.peerID, at: [allowed])
             #expect(gater.asked.withLock { $0 } == [refused, allowed, address.withoutPeerID])
             // What the gater refused has not failed.
             await a.disconnect(b.peerID)
             await a.peerstore.forget(b.peerID)
             await a.peerstore.add([refused], of: b.peerID, source: .given, timeToLive: .seconds(60))
-            let again = await #expect(throws: DialError.self) { try await a.dial(b.peerID) }
+            let again = await #expect(throws: DialError.self) { try await a.connect(to: b.peerID) }
             #expect(again?.attempts.map(\.error.code) == [.gated])
         }
     }
@@ -163,7 +163,7 @@ struct ResolvingTests {
         let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
         let lists = try (0..<20).map { try self.list("\($0).example") }
         try await self.world.run(host) {
-            let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: lists) }
+            let error = await #expect(throws: DialError.self) { try await host.connect(to: peer, at: lists) }
             #expect(error?.attempts.count { $0.error.code == .unresolvable } == SwarmConfiguration.maximumListsPerDial)
             let left = error?.attempts.filter { $0.error.code == .resourceLimit } ?? []
             #expect(left.count == 20 - SwarmConfiguration.maximumListsPerDial)
@@ -179,7 +179,7 @@ struct ResolvingTests {
         self.resolver.gate.withLock { $0 = Signal() }
         try await self.world.run(host) {
             await self.world.clock.passing {
-                let error = await #expect(throws: DialError.self) { try await host.dial(peer, at: [list], timeout: .seconds(5)) }
+                let error = await #expect(throws: DialError.self) { try await host.connect(to: peer, at: [list], timeout: .seconds(5)) }
                 #expect(error?.code == .timedOut || error?.attempts.first?.error.code == .timedOut)
             }
         }

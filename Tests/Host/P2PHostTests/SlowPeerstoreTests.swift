@@ -26,9 +26,9 @@ struct SlowPeerstoreTests {
         let events = a.events()
         try await self.world.run(a, b) {
             for _ in 0..<3 {
-                let connection = try await a.dial(address)
+                let connection = try await a.connect(to: address)
                 await self.world.clock.passing {
-                    await a.introduced(Introduction(listenAddresses: [self.world.address(4_001)]), on: connection)
+                    await a.introductions.introduced(Introduction(listenAddresses: [self.world.address(4_001)]), on: connection.info)
                     await a.discovered(DiscoveredPeer(peer: b.peerID, addresses: [address], timeToLive: .seconds(60)))
                 }
                 await a.disconnect(connection.id)
@@ -52,10 +52,10 @@ struct SlowPeerstoreTests {
         let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
         try await self.world.run(host) {
             await self.world.clock.passing {
-                let error = await #expect(throws: DialError(.timedOut, "")) { try await host.dial(peer, timeout: .seconds(3)) }
+                let error = await #expect(throws: DialError(.timedOut, "")) { try await host.connect(to: peer, timeout: .seconds(3)) }
                 #expect(error?.message.contains("peerstore") == true)
             }
-            let dialling = Task { try await host.dial(peer) }
+            let dialling = Task { try await host.connect(to: peer) }
             dialling.cancel()
             await #expect(throws: DialError(.cancelled, "")) { try await dialling.value }
         }
@@ -70,9 +70,9 @@ struct SlowPeerstoreTests {
         await a.waitUntilRunning()
         await b.waitUntilRunning()
         let events = a.events()
-        let connection = try await a.dial(address)
+        let connection = try await a.connect(to: address)
         let told = self.world.address(4_001)
-        let introducing = Task { await a.introduced(Introduction(listenAddresses: [told]), on: connection) }
+        let introducing = Task { await a.introductions.introduced(Introduction(listenAddresses: [told]), on: connection.info) }
         for await event in events {
             if case .identified = event { aRuns.cancel() }
         }

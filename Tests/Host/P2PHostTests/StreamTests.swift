@@ -17,13 +17,13 @@ struct StreamTests {
     /// Runs two connected hosts, of which the second serves the handlers.
     private func connected(
         _ handlers: [ClosureHandler], _ configuration: HostConfiguration = HostConfiguration(),
-        body: @escaping @Sendable (_ a: PeerHost, _ b: PeerHost, _ connection: ConnectionInfo) async throws -> Void
+        body: @escaping @Sendable (_ a: PeerHost, _ b: PeerHost, _ connection: PeerConnection) async throws -> Void
     ) async throws {
         let (a, b) = (try self.world.host(configuration), try self.world.host(configuration))
-        for handler in handlers { try b.register(handler) }
+        for handler in handlers { try b.serve(handler) }
         let address = try await b.listen(on: self.world.address(0))[0]
         try await self.world.run(a, b) {
-            try await body(a, b, try await a.dial(address))
+            try await body(a, b, try await a.connect(to: address))
         }
     }
 
@@ -49,7 +49,7 @@ struct StreamTests {
             }
             #expect(error?.code == .invalidProtocol)
             await #expect(throws: StreamError(.invalidProtocol, "")) {
-                _ = try await a.openStream(to: b.peerID, protocol: ProtocolID(name))
+                _ = try await a.openStream(to: b.peerID, protocols: [ProtocolID(name)])
             }
             await #expect(throws: StreamError(.invalidProtocol, "")) {
                 _ = try await a.openStream(to: b.peerID, protocols: [ProtocolID(name)])
@@ -154,12 +154,12 @@ struct StreamTests {
             _ = try await stream.readToEnd(upTo: 100)
         }
         try await self.connected([waiting]) { a, b, connection in
-            await a.introduced(Introduction(protocols: ["/other", "/waiting"]), on: connection)
+            await a.introductions.introduced(Introduction(protocols: ["/other", "/waiting"]), on: connection.info)
             // Were this to wait for an answer, a dead connection would never give one.
             let stream = try await a.openStream(on: connection.id, protocols: ["/unknown", "/waiting"])
             #expect(stream.protocolID == "/waiting")
-            #expect(await a.connections(serving: "/waiting").map(\.id) == [connection.id])
-            #expect(await a.connections(serving: "/unknown").isEmpty)
+            #expect(await a.introductions.connections(serving: "/waiting").map(\.id) == [connection.id])
+            #expect(await a.introductions.connections(serving: "/unknown").isEmpty)
             served.fire()
             try await stream.finish()
             #expect(try await stream.readToEnd(upTo: 1).isEmpty)
@@ -211,12 +211,12 @@ struct StreamTests {
     @Test("A relayed connection is offered only the protocols that opt in")
     func limited() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
-        try b.register(ClosureHandler.echo)
-        try b.register(ClosureHandler("/modest", servesLimitedConnections: true) { stream, _ in try await stream.write(text: "here") })
+        try b.serve(ClosureHandler.echo)
+        try b.serve(ClosureHandler("/modest", servesLimitedConnections: true) { stream, _ in try await stream.write(text: "here") })
         let address = try await b.listen(on: self.world.address(0))[0]
         self.world.network.set(.limited, at: address.withoutPeerID)
         try await self.world.run(a, b) {
-            let connection = try await a.dial(address)
+            let connection = try await a.connect(to: address)
             #expect(connection.isLimited)
             let modest = try await a.openStream(on: connection.id, protocols: ["/modest"])
             #expect(try await modest.readText(upTo: 10) == "here")
@@ -228,14 +228,14 @@ struct StreamTests {
     @Test("A stream to a peer that is not connected dials it where it is known to be")
     func dials() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())
-        try b.register(ClosureHandler.echo)
+        try b.serve(ClosureHandler.echo)
         let address = try await b.listen(on: self.world.address(0))[0]
         try await self.world.run(a, b) {
             let error = await #expect(throws: StreamError.self) { _ = try await a.openStream(to: b.peerID, protocols: ["/echo"]) }
             #expect(error?.code == .connectionLost)
             #expect((error?.cause as? DialError)?.code == .noAddresses)
             await a.peerstore.add([address], of: b.peerID, source: .given, timeToLive: .seconds(60))
-            let stream = try await a.openStream(to: b.peerID, protocol: "/echo")
+            let stream = try await a.openStream(to: b.peerID, protocols: ["/echo"])
             try await stream.write(text: "again")
             try await stream.finish()
             #expect(try await stream.readText(upTo: 10) == "again")

@@ -1,4 +1,5 @@
 import Logging
+import NIOPosix
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
@@ -16,15 +17,19 @@ struct World: Sendable {
 
     func host(
         _ configuration: HostConfiguration = HostConfiguration(), gater: any ConnectionGater = OpenGater(), from local: Multiaddr? = nil,
-        peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil
+        peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil, complete: (inout HostPlan) -> Void = { _ in }
     ) throws -> PeerHost {
         let key = try PrivateKey.generate(.ed25519)
         var transport = self.network.transport(for: key)
         if let local { transport.localAddress = local }
-        return PeerHost(
+        return try PeerHost(
             identity: key, transports: [transport], configuration: configuration, gater: gater, peerstore: peerstore,
-            resolver: resolver, clock: self.clock.clock,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            group: MultiThreadedEventLoopGroup.singleton, clock: self.clock.clock,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        ) { plan in
+            plan.resolvers = resolver.map { [$0] } ?? []
+            complete(&plan)
+        }
     }
 
     func address(_ port: UInt16) -> Multiaddr { Multiaddr(ip: .loopbackV4, tcp: port) }
@@ -67,11 +72,11 @@ struct ClosureHandler: ProtocolHandler {
     var placement = HandlerPlacement.global
     var limits = StreamLimits()
     var servesLimitedConnections = false
-    let body: @Sendable (PeerStream, ConnectionInfo) async throws -> Void
+    let body: @Sendable (PeerStream, PeerConnection) async throws -> Void
 
     init(
         _ protocolIDs: ProtocolID..., placement: HandlerPlacement = .global, limits: StreamLimits = StreamLimits(),
-        servesLimitedConnections: Bool = false, body: @escaping @Sendable (PeerStream, ConnectionInfo) async throws -> Void
+        servesLimitedConnections: Bool = false, body: @escaping @Sendable (PeerStream, PeerConnection) async throws -> Void
     ) {
         self.protocolIDs = protocolIDs
         self.placement = placement
@@ -80,7 +85,7 @@ struct ClosureHandler: ProtocolHandler {
         self.body = body
     }
 
-    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+    func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
         try await self.body(stream, connection)
     }
 

@@ -28,7 +28,7 @@ struct ConnectionLimitsTests {
         var configuration = ResourceLimits()
         configuration.pendingInbound = 3
         let limits = ConnectionLimits(configuration)
-        let address = try Multiaddr("/ip4/127.0.0.1/tcp/1")
+        let address = Multiaddr("/ip4/127.0.0.1/tcp/1")
         let held = try (0..<3).map { _ in Held(try limits.reservePending(from: address)) }
         let error = #expect(throws: LimitError.self) { _ = try limits.reservePending(from: address) }
         #expect(error == LimitError(limit: "pendingInbound", value: 3))
@@ -49,8 +49,8 @@ struct ConnectionLimitsTests {
         configuration.connectionsPerAddress = 1
         let limits = ConnectionLimits(configuration)
         let peer = try self.peer()
-        let near = try Multiaddr("/ip4/127.0.0.1/tcp/1")
-        let far = try Multiaddr("/ip4/1.2.3.4/tcp/1")
+        let near = Multiaddr("/ip4/127.0.0.1/tcp/1")
+        let far = Multiaddr("/ip4/1.2.3.4/tcp/1")
         var held = [Held(try limits.reserveConnection(to: peer, at: near, role: .dialer))]
         held.append(Held(try limits.reserveConnection(to: peer, at: far, role: .listener)))
         #expect(throws: LimitError(limit: "connectionsPerPeer", value: 2)) {
@@ -58,7 +58,7 @@ struct ConnectionLimitsTests {
         }
         let other = try self.peer()
         #expect(throws: LimitError(limit: "connectionsPerAddress", value: 1)) {
-            _ = try limits.reserveConnection(to: other, at: try Multiaddr("/ip4/1.2.3.4/tcp/2"), role: .dialer)
+            _ = try limits.reserveConnection(to: other, at: Multiaddr("/ip4/1.2.3.4/tcp/2"), role: .dialer)
         }
         for _ in 0..<2 { held.append(Held(try limits.reserveConnection(to: try self.peer(), at: near, role: .dialer))) }
         #expect(throws: LimitError(limit: "connections", value: 4)) {
@@ -75,11 +75,11 @@ struct ConnectionLimitsTests {
         var configuration = ResourceLimits()
         configuration.pendingInboundPerAddress = 1
         let limits = ConnectionLimits(configuration)
-        let held = Held(try limits.reservePending(from: try Multiaddr("/ip6/2a00:1:2:3::1/tcp/1")))
+        let held = Held(try limits.reservePending(from: Multiaddr("/ip6/2a00:1:2:3::1/tcp/1")))
         #expect(throws: LimitError(limit: "pendingInboundPerAddress", value: 1)) {
-            _ = try limits.reservePending(from: try Multiaddr("/ip6/2a00:1:2:3:ffff::2/tcp/1"))
+            _ = try limits.reservePending(from: Multiaddr("/ip6/2a00:1:2:3:ffff::2/tcp/1"))
         }
-        _ = try limits.reservePending(from: try Multiaddr("/ip6/2a00:1:2:4::1/tcp/1"))
+        _ = try limits.reservePending(from: Multiaddr("/ip6/2a00:1:2:4::1/tcp/1"))
         held.release()
         #expect(limits.trackedKeys == 0)
     }
@@ -90,7 +90,7 @@ struct ConnectionLimitsTests {
         configuration.inboundStreamsPerPeer = 3
         let limits = ConnectionLimits(configuration)
         let peer = try self.peer()
-        let connection = Held(try limits.reserveConnection(to: peer, at: try Multiaddr("/ip4/127.0.0.1/tcp/1"), role: .listener))
+        let connection = Held(try limits.reserveConnection(to: peer, at: Multiaddr("/ip4/127.0.0.1/tcp/1"), role: .listener))
         var held = try (0..<2).map { _ in Held(try limits.reserveStream(of: "/ping", from: peer, limit: 2)) }
         #expect(throws: LimitError(limit: "inboundPerPeer of /ping", value: 2)) {
             _ = try limits.reserveStream(of: "/ping", from: peer, limit: 2)
@@ -110,7 +110,7 @@ struct ConnectionLimitsTests {
     func concurrency() async throws {
         let limits = ConnectionLimits()
         let peers = try (0..<4).map { _ in try self.peer() }
-        let address = try Multiaddr("/ip4/1.2.3.4/tcp/1")
+        let address = Multiaddr("/ip4/1.2.3.4/tcp/1")
         await withTaskGroup(of: Void.self) { group in
             for index in 0..<64 {
                 group.addTask {

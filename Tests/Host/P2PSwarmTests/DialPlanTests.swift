@@ -83,7 +83,7 @@ struct DialPlanTests {
     @Test("What becomes known later takes its turn among what is known")
     func order() throws {
         let known = try self.addresses(3, step: .seconds(2))
-        let found = RankedAddress(address: try Multiaddr("/ip4/1.2.3.4/tcp/99"), delay: .zero)
+        let found = RankedAddress(address: Multiaddr("/ip4/1.2.3.4/tcp/99"), delay: .zero)
         var plan = self.plan(known)
         #expect(plan.next(at: self.start) == .dial(known[0].address))
         plan.add([found], at: self.start + .seconds(1))

@@ -56,7 +56,7 @@ struct MemoryPeerstoreTests {
     func boundedPeers() async throws {
         let store = MemoryPeerstore(maximumPeers: 2, clock: self.clock.clock)
         let peers = try (0..<3).map { _ in try self.peer() }
-        let address = try Multiaddr("/ip4/1.2.3.4/tcp/1")
+        let address = Multiaddr("/ip4/1.2.3.4/tcp/1")
         await store.add([address], of: peers[0], source: .given, timeToLive: .seconds(60))
         await store.add([address], of: peers[1], source: .given, timeToLive: .seconds(60))
         await store.remember(Introduction(agentVersion: "one"), of: peers[0])
@@ -70,7 +70,7 @@ struct MemoryPeerstoreTests {
     @Test("A flood of peers that were never connected pushes none out that was")
     func flood() async throws {
         let store = MemoryPeerstore(maximumPeers: 10, clock: self.clock.clock)
-        let address = try Multiaddr("/ip4/1.2.3.4/tcp/1")
+        let address = Multiaddr("/ip4/1.2.3.4/tcp/1")
         let met = try (0..<3).map { _ in try self.peer() }
         for peer in met {
             await store.add([address], of: peer, source: .connected, timeToLive: .seconds(60))

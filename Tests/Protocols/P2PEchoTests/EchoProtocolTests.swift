@@ -9,7 +9,7 @@ struct EchoProtocolTests {
     @Test("Everything comes back, then the half-close", arguments: [0, 1, 4_096, 3_000_000])
     func echoes(size: Int) async throws {
         let pair = StreamPair()
-        let connection = try ConnectionInfo.sample()
+        let connection = try PeerConnection.sample()
         let sent = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         async let failure = EchoProtocol().serve(pair.listener, on: connection)
         async let received = pair.dialer.readToEnd(upTo: size)
@@ -22,7 +22,7 @@ struct EchoProtocolTests {
     @Test("A dialer that never reads is not read from without end")
     func backPressure() async throws {
         let pair = StreamPair()
-        let connection = try ConnectionInfo.sample()
+        let connection = try PeerConnection.sample()
         let server = Task { await EchoProtocol().serve(pair.listener, on: connection) }
         // Two windows and two outbound buffers are all that fit between the two, so a write must be left waiting.
         let limit = 2 * StreamPair.window + 2 * StreamBuffer.highWaterMark + 4 * 65_536

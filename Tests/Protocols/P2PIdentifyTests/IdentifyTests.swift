@@ -26,7 +26,14 @@ struct IdentifyTests {
         self.connection = try .sample(remote: self.sample.key)
     }
 
-    private var identify: Identify { Identify(introducing: self.host) }
+    /// The exchange of a host whose peer does with each stream what the closure says.
+    private func exchange(_ body: @escaping @Sendable (PeerStream) async throws -> Void) throws -> IdentifyExchange {
+        IdentifyExchange(try LoopbackPeer(on: self.connection, introductions: self.host, body))
+    }
+
+    private func exchange() throws -> IdentifyExchange { try self.exchange { $0.reset() } }
+
+    private var peerConnection: PeerConnection { get throws { try LoopbackPeer(on: self.connection) { $0.reset() }.peerConnection } }
 
     @Test("Two hosts introduce themselves: what one says is what the other is told")
     func bothSides() async throws {
@@ -36,60 +43,62 @@ struct IdentifyTests {
             publicKey: self.sample.key.publicKey, listenAddresses: try Sample.addresses(2), protocols: ["/a", "/b"],
             observedAddress: try Sample.address(3), protocolVersion: "ipfs/0.1.0", agentVersion: "sample/1", signedRecord: record)
         far.state.withLock { $0.own = said }
-        let peer = LoopbackPeer(IdentifyProtocol(Identify(introducing: far)), on: self.connection)
-        await self.identify.greet(self.connection, opening: peer)
+        let peer = LoopbackPeer(
+            IdentifyProtocol(IdentifyExchange(try LoopbackPeer(introductions: far) { $0.reset() })), on: self.connection,
+            introductions: self.host)
+        await IdentifyExchange(peer).greet(peer.peerConnection)
         #expect(self.host.told == [said])
         #expect(peer.opened == 1)
     }
 
     @Test("A message of more than 8 KiB is an error, before any of it is read")
     func oversize() async throws {
-        let peer = try LoopbackPeer { stream in
+        let exchange = try self.exchange { stream in
             try await stream.write(ByteBuffer(bytes: [0x81, 0x40]))
             while try await stream.read() != nil {}
         }
-        #expect(await errorCode { _ = try await self.identify.identify(self.connection, opening: peer) } == .messageTooLarge)
+        #expect(await errorCode { _ = try await exchange.identify(self.connection) } == .messageTooLarge)
     }
 
     @Test("More than ten messages are an error")
     func endless() async throws {
         let message = try self.sample.message()
-        let peer = try LoopbackPeer { stream in
+        let exchange = try self.exchange { stream in
             for _ in 0..<1_000 { try await stream.writeMessage(message) }
         }
-        #expect(await errorCode { _ = try await self.identify.identify(self.connection, opening: peer) } == .messageTooLarge)
+        #expect(await errorCode { _ = try await exchange.identify(self.connection) } == .messageTooLarge)
     }
 
     @Test("A peer that says nothing, or does not finish, is given up", arguments: [0, 1])
     func hanging(messages: Int) async throws {
         let message = try self.sample.message()
-        let peer = try LoopbackPeer { stream in
+        let exchange = try self.exchange { stream in
             for _ in 0..<messages { try await stream.writeMessage(message) }
             while try await stream.read() != nil {}
         }
-        let identify = Identify(introducing: self.host, logger: Logger(label: "test"), timeout: .milliseconds(50))
-        #expect(await errorCode { _ = try await identify.identify(self.connection, opening: peer) } == .timedOut)
-        await identify.greet(self.connection, opening: peer)
+        #expect(await errorCode { _ = try await exchange.identify(self.connection) } == .timedOut)
+        await exchange.greet(try self.peerConnection)
         #expect(self.host.told == [])
     }
 
     @Test("A peer that claims another key has not introduced itself")
     func wrongKey() async throws {
         let message = try Sample().message()
-        let peer = try LoopbackPeer { try await $0.writeMessage(message) }
-        #expect(await errorCode { _ = try await self.identify.identify(self.connection, opening: peer) } == .wrongKey)
-        await self.identify.greet(self.connection, opening: peer)
+        let exchange = try self.exchange { try await $0.writeMessage(message) }
+        #expect(await errorCode { _ = try await exchange.identify(self.connection) } == .wrongKey)
+        await exchange.greet(try self.peerConnection)
         #expect(self.host.told == [])
     }
 
     @Test("A record with an old sequence number is ignored: the unsigned addresses are left")
     func oldRecord() async throws {
-        let identify = self.identify
+        let peer = SaysInTurn()
+        let exchange = try self.exchange { try await $0.writeMessage(peer.next()) }
         for (sequence, isTaken) in [(5, true), (4, false), (5, true), (6, true), (0, false)] {
             let record = try await self.sample.record(sequence: UInt64(sequence), addresses: [Sample.address(sequence + 10)])
             let message = try self.sample.message { $0.signedPeerRecord = Data(record) }
-            let peer = try LoopbackPeer { try await $0.writeMessage(message) }
-            let introduction = try await identify.identify(self.connection, opening: peer)
+            peer.say(message)
+            let introduction = try await exchange.identify(self.connection)
             #expect((introduction.signedRecord != nil) == isTaken, "sequence \(sequence)")
             #expect(introduction.listenAddresses == [try Sample.address(isTaken ? sequence + 10 : 1)], "sequence \(sequence)")
         }
@@ -107,7 +116,7 @@ struct IdentifyTests {
             wire.clearAgentVersion()
         }
         let pair = StreamPair()
-        async let failure = IdentifyPushProtocol(self.identify).serve(pair.listener, on: self.connection)
+        async let failure = IdentifyPushProtocol(try self.exchange()).serve(pair.listener, on: try self.peerConnection)
         try await pair.dialer.writeMessage(message)
         try await pair.dialer.finish()
         #expect(await failure == nil)
@@ -118,12 +127,13 @@ struct IdentifyTests {
 
     @Test("Pushes beyond the rate are reset")
     func pushFlood() async throws {
-        let identify = self.identify
+        let exchange = try self.exchange()
+        let connection = try self.peerConnection
         let message = try self.sample.message()
         var refused = 0
         for _ in 0..<(IdentifyLimits.pushBurst + 3) {
             let pair = StreamPair()
-            async let failure = IdentifyPushProtocol(identify).serve(pair.listener, on: self.connection)
+            async let failure = IdentifyPushProtocol(exchange).serve(pair.listener, on: connection)
             _ = await errorCode {
                 try await pair.dialer.writeMessage(message)
                 try await pair.dialer.finish()
@@ -143,14 +153,16 @@ struct IdentifyTests {
         }
         self.host.change.yield()
         self.host.change.finish()
-        let peer = LoopbackPeer(IdentifyPushProtocol(Identify(introducing: far)), on: self.connection)
-        await self.identify.pushChanges(opening: peer)
+        let peer = LoopbackPeer(
+            IdentifyPushProtocol(IdentifyExchange(try LoopbackPeer(introductions: far) { $0.reset() })), on: self.connection,
+            introductions: self.host)
+        await IdentifyExchange(peer).pushChanges()
         #expect(peer.opened == 3)
     }
 
     @Test("Streams are bounded in number and time")
-    func limits() {
-        let handlers = self.identify.handlers
+    func limits() throws {
+        let handlers = try self.exchange().handlers
         #expect(handlers.map(\.protocolIDs) == [["/ipfs/id/1.0.0"], ["/ipfs/id/push/1.0.0"]])
         #expect(handlers.map(\.limits.inboundPerPeer) == [4, 2])
         #expect(handlers.map(\.limits.lifetime) == [.seconds(5), .seconds(5)])

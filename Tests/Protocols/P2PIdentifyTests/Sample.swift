@@ -79,3 +79,12 @@ final class IntroducingHost: PeerIntroducing {
     func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo] { self.state.withLock { $0.serving } }
     func knownIntroduction(of peer: PeerID) async -> Introduction? { self.state.withLock { $0.known } }
 }
+
+/// Says one message for each stream, as it was told to.
+final class SaysInTurn: Sendable {
+    private let messages = Mutex<[ByteBuffer]>([])
+
+    func say(_ message: ByteBuffer) { self.messages.withLock { $0.append(message) } }
+
+    func next() -> ByteBuffer { self.messages.withLock { $0.isEmpty ? ByteBuffer() : $0.removeFirst() } }
+}

@@ -24,7 +24,7 @@ struct PerfTests {
     @Test("A request for 2^64 - 1 bytes is served at the reader's speed, and ends with its reset")
     func endlessDownload() async throws {
         let pair = StreamPair()
-        let connection = try ConnectionInfo.sample()
+        let connection = try PeerConnection.sample()
         async let failure = PerfProtocol().serve(pair.listener, on: connection)
         try await pair.dialer.write(ByteBuffer(integer: UInt64.max))
         try await pair.dialer.finish()
@@ -38,7 +38,7 @@ struct PerfTests {
     @Test("A peer that finishes inside the header has its stream reset", arguments: [0, 7])
     func shortHeader(size: Int) async throws {
         let pair = StreamPair()
-        let connection = try ConnectionInfo.sample()
+        let connection = try PeerConnection.sample()
         async let failure = PerfProtocol().serve(pair.listener, on: connection)
         try await pair.dialer.write(ByteBuffer(repeating: 0, count: size))
         try await pair.dialer.finish()

@@ -12,7 +12,7 @@ struct PingProtocolTests {
     @Test("Every 32 bytes come back, until the dialer finishes")
     func echoes() async throws {
         let pair = StreamPair()
-        let connection = try ConnectionInfo.sample()
+        let connection = try PeerConnection.sample()
         async let failure = PingProtocol().serve(pair.listener, on: connection)
         for ping in [Self.ping, Self.other, Self.ping] {
             try await pair.dialer.write(ping)
@@ -26,7 +26,7 @@ struct PingProtocolTests {
     @Test("Of 33 bytes the last one waits for the rest of its ping")
     func oneByteTooMany() async throws {
         let pair = StreamPair()
-        let connection = try ConnectionInfo.sample()
+        let connection = try PeerConnection.sample()
         async let failure = PingProtocol().serve(pair.listener, on: connection)
         var bytes = Self.ping
         bytes.writeImmutableBuffer(Self.other.getSlice(at: 0, length: 1) ?? ByteBuffer())
@@ -41,7 +41,7 @@ struct PingProtocolTests {
     @Test("A dialer that finishes after 31 bytes has its stream reset")
     func oneByteTooFew() async throws {
         let pair = StreamPair()
-        let connection = try ConnectionInfo.sample()
+        let connection = try PeerConnection.sample()
         async let failure = PingProtocol().serve(pair.listener, on: connection)
         try await pair.dialer.write(Self.ping.getSlice(at: 0, length: 31) ?? ByteBuffer())
         try await pair.dialer.finish()

@@ -23,7 +23,7 @@ struct PingerTests {
         let peer = try LoopbackPeer { stream in
             while try await stream.readExactly(32) != nil { try await stream.write(ByteBuffer(repeating: 7, count: 32)) }
         }
-        let pinger = Pinger(on: ConnectionID(), opening: peer)
+        let pinger = Pinger(on: peer.peerConnection)
         #expect(await errorCode { _ = try await pinger.ping() } == .malformed)
         #expect(await errorCode { _ = try await pinger.ping() } == .malformed)
         #expect(peer.opened == 2)
@@ -31,20 +31,20 @@ struct PingerTests {
 
     @Test("A peer that finishes instead of answering is an error")
     func finish() async throws {
-        let pinger = Pinger(on: ConnectionID(), opening: try LoopbackPeer { _ = try await $0.readExactly(32) })
+        let pinger = Pinger(on: try LoopbackPeer { _ = try await $0.readExactly(32) }.peerConnection)
         #expect(await errorCode { _ = try await pinger.ping() } == .unexpectedEnd)
     }
 
     @Test("A peer that resets is an error")
     func reset() async throws {
-        let pinger = Pinger(on: ConnectionID(), opening: try LoopbackPeer { $0.reset() })
+        let pinger = Pinger(on: try LoopbackPeer { $0.reset() }.peerConnection)
         #expect(await errorCode { _ = try await pinger.ping() } == .reset)
     }
 
     @Test("Silence ends with the time-out, and the next ping takes another stream")
     func silence() async throws {
         let peer = try LoopbackPeer { stream in while try await stream.read() != nil {} }
-        let pinger = Pinger(on: ConnectionID(), opening: peer)
+        let pinger = Pinger(on: peer.peerConnection)
         #expect(await errorCode { _ = try await pinger.ping(timeout: .milliseconds(20)) } == .timedOut)
         #expect(await errorCode { _ = try await pinger.ping(timeout: .milliseconds(20)) } == .timedOut)
         #expect(peer.opened == 2)
@@ -54,10 +54,9 @@ struct PingerTests {
     func busy() async throws {
         let (arrived, arrival) = AsyncStream.makeStream(of: Void.self)
         let pinger = Pinger(
-            on: ConnectionID(),
-            opening: try LoopbackPeer { stream in
+            on: try LoopbackPeer { stream in
                 while try await stream.read() != nil { arrival.yield() }
-            })
+            }.peerConnection)
         let first = Task { try await pinger.ping(timeout: nil) }
         for await _ in arrived { break }
         #expect(await errorCode { _ = try await pinger.ping() } == .busy)

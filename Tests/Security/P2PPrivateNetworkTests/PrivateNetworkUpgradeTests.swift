@@ -33,7 +33,7 @@ import Testing
             let network = MemoryNetwork()
             let (_, dialer) = try await Self.transport(network, dialerKey)
             let (peer, listening) = try await Self.transport(network, listenerKey)
-            let listener = try await listening.listen(on: try Multiaddr("/memory/0"))
+            let listener = try await listening.listen(on: Multiaddr("/memory/0"))
             let (outcomes, continuation) = AsyncStream.makeStream(of: Outcome.self)
             let running = Task {
                 try await listener.run { pending in

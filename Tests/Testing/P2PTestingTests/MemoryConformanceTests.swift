@@ -10,8 +10,8 @@ extension ConformanceTests {
     struct MemoryConformanceTests {
         private static func pair() throws -> MuxerConformance.Pair {
             let (dialer, listener) = MemoryConnection.pair(
-                dialer: MemoryPeer(key: try PrivateKey.generate(.ed25519).publicKey, address: try Multiaddr("/memory/1")),
-                listener: MemoryPeer(key: try PrivateKey.generate(.ed25519).publicKey, address: try Multiaddr("/memory/2")))
+                dialer: MemoryPeer(key: try PrivateKey.generate(.ed25519).publicKey, address: Multiaddr("/memory/1")),
+                listener: MemoryPeer(key: try PrivateKey.generate(.ed25519).publicKey, address: Multiaddr("/memory/2")))
             return (dialer, listener)
         }
 

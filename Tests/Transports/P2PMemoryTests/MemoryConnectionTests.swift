@@ -11,8 +11,8 @@ struct MemoryConnectionTests {
         _ configuration: MemoryConfiguration = MemoryConfiguration()
     ) throws -> (dialer: MemoryConnection, listener: MemoryConnection) {
         MemoryConnection.pair(
-            dialer: MemoryPeer(key: try PrivateKey.generate(.ed25519).publicKey, address: try Multiaddr("/memory/1"), appMetadata: [1]),
-            listener: MemoryPeer(key: try PrivateKey.generate(.ed25519).publicKey, address: try Multiaddr("/memory/2")),
+            dialer: MemoryPeer(key: try PrivateKey.generate(.ed25519).publicKey, address: Multiaddr("/memory/1"), appMetadata: [1]),
+            listener: MemoryPeer(key: try PrivateKey.generate(.ed25519).publicKey, address: Multiaddr("/memory/2")),
             configuration: configuration)
     }
 

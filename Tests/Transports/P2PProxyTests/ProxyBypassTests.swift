@@ -47,7 +47,7 @@ struct ProxyBypassTests {
 
     @Test("What is named is dialled directly, and the rest is not")
     func dialling() async throws {
-        let listener = try await TCPTransport().bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let listener = try await TCPTransport().bind(to: Multiaddr("/ip4/127.0.0.1/tcp/0"))
         let address = try #require(listener.addresses.first)
         let nowhere = try ProxyURL("socks5://127.0.0.1:1")
         let options = DialOptions(deadline: .now() + .seconds(10))

@@ -144,7 +144,7 @@ struct ProxyDialogueTests {
     @Test("The handler hands over what stands behind the proxy's answer, and reports a proxy that hangs up")
     func handler() throws {
         let proxy = try ProxyURL("http://127.0.0.1")
-        let target = try #require(ProxyTarget(try Multiaddr("/ip4/1.2.3.4/tcp/1")))
+        let target = try #require(ProxyTarget(Multiaddr("/ip4/1.2.3.4/tcp/1")))
         let channel = EmbeddedChannel()
         let promise = channel.eventLoop.makePromise(of: Void.self)
         ProxyDialing(proxy: proxy, target: target).prepare(channel, promise: promise)
@@ -174,7 +174,7 @@ struct ProxyDialogueTests {
             }
             #expect(error?.message.contains("socks5 proxy at /ip4/127.0.0.1/tcp/1") == true)
         }
-        #expect(!transport.canDial(try Multiaddr("/ip4/127.0.0.1/udp/1/quic-v1")))
+        #expect(!transport.canDial(Multiaddr("/ip4/127.0.0.1/udp/1/quic-v1")))
     }
 
     @Test("Through a proxy there is no local address to dial from, and no simultaneous connect")

@@ -30,7 +30,7 @@
         func connect(
             to listener: QUICNode, path: @escaping @Sendable (Multiaddr) async throws -> Multiaddr = { $0 }
         ) async throws -> (dialer: QUICConnection, listener: QUICConnection) {
-            let listening = try await listener.transport.listen(on: try Multiaddr("/ip4/127.0.0.1/udp/0/quic-v1"))
+            let listening = try await listener.transport.listen(on: Multiaddr("/ip4/127.0.0.1/udp/0/quic-v1"))
             let accepted = Inbox<QUICConnection, Never>(limit: 8)
             let accepting = Task {
                 try await listening.run { arrival in

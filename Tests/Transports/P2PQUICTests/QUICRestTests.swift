@@ -142,7 +142,7 @@
         @Test("Many that fall quiet at once come to rest, each of them")
         func many() async throws {
             let (dialer, listener) = (try await self.node(restingAfter: .milliseconds(300)), try await self.node(restingAfter: nil))
-            let listening = try await listener.transport.listen(on: try Multiaddr("/ip4/127.0.0.1/udp/0/quic-v1"))
+            let listening = try await listener.transport.listen(on: Multiaddr("/ip4/127.0.0.1/udp/0/quic-v1"))
             let accepting = Task { try await listening.run { arrival in _ = try? await arrival.accept() } }
             defer { accepting.cancel() }
             let address = try #require(listening.addresses.first)

@@ -41,7 +41,7 @@ struct QUICTransportTests {
     @Test("One that was told to refuse gives its reason")
     func refusing() async throws {
         let transport = QUICTransport.refusing(because: "the moon is full")
-        let address = try Multiaddr("/ip4/127.0.0.1/udp/4001/quic-v1")
+        let address = Multiaddr("/ip4/127.0.0.1/udp/4001/quic-v1")
         #expect(transport.canDial(address))
         do {
             _ = try await transport.listen(on: address)
@@ -81,7 +81,7 @@ struct QUICTransportTests {
         @Test("Without the library, dialing and listening say which trait is missing")
         func notBuiltIn() async throws {
             let transport = try await QUICTransport.make(identity: try PrivateKey.generate(.ed25519))
-            let address = try Multiaddr("/ip4/127.0.0.1/udp/4001/quic-v1")
+            let address = Multiaddr("/ip4/127.0.0.1/udp/4001/quic-v1")
             await #expect(throws: TransportError(.notBuiltIn, "")) {
                 try await transport.dial(address, expecting: nil, options: DialOptions(deadline: .now() + .seconds(1)))
             }

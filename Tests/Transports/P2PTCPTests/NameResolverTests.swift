@@ -34,7 +34,7 @@ struct NameResolverTests {
         let transport = TCPTransport(resolver: self.server.resolver(limit: 1))
         let options = DialOptions(deadline: .now() + .milliseconds(50))
         await #expect(throws: TransportError(.timedOut, "")) {
-            try await transport.connect(to: try Multiaddr("/dns/dead.example/tcp/1"), options: options)
+            try await transport.connect(to: Multiaddr("/dns/dead.example/tcp/1"), options: options)
         }
         self.server.answer()
     }
@@ -43,7 +43,7 @@ struct NameResolverTests {
     func cancelled() async throws {
         let transport = TCPTransport(resolver: self.server.resolver(limit: 1))
         let options = DialOptions(deadline: self.later)
-        let dial = Task { try await transport.connect(to: try Multiaddr("/dns/dead.example/tcp/1"), options: options) }
+        let dial = Task { try await transport.connect(to: Multiaddr("/dns/dead.example/tcp/1"), options: options) }
         #expect(await self.server.asked.next() == "dead.example")
         dial.cancel()
         await #expect(throws: TransportError(.cancelled, "")) { try await dial.value }

@@ -41,7 +41,7 @@ struct TCPDialTests {
             let server = try await self.server()
             let address = try #require(server.localAddress)
             let transport = TCPTransport(resolver: self.resolver([holeAddress, address]))
-            let dialled = try await transport.connect(to: try Multiaddr("/dns/two.example/tcp/1"), options: self.soon)
+            let dialled = try await transport.connect(to: Multiaddr("/dns/two.example/tcp/1"), options: self.soon)
             #expect(dialled.remoteAddress == Multiaddr(tcp: address))
             for channel in [dialled.channel, server, hole] { try await channel.close() }
         }
@@ -57,7 +57,7 @@ struct TCPDialTests {
         }
         let transport = TCPTransport(resolver: self.resolver(addresses))
         let error = await #expect(throws: TransportError.self) {
-            try await transport.connect(to: try Multiaddr("/dns/none.example/tcp/1"), options: self.soon)
+            try await transport.connect(to: Multiaddr("/dns/none.example/tcp/1"), options: self.soon)
         }
         #expect(error?.code == .unreachable)
         for address in addresses { #expect(error?.message.contains("\(address.port ?? 0)") == true) }
@@ -96,7 +96,7 @@ struct TCPDialTests {
     func fromLocalAddress() async throws {
         let server = try await self.server()
         let address = try #require(Multiaddr(tcp: server.localAddress))
-        let options = DialOptions(deadline: .now() + .seconds(20), localAddress: try Multiaddr("/ip4/127.0.0.2/tcp/0"))
+        let options = DialOptions(deadline: .now() + .seconds(20), localAddress: Multiaddr("/ip4/127.0.0.2/tcp/0"))
         let dialled = try await TCPTransport().connect(to: address, options: options)
         #expect(dialled.localAddress.ipAddress?.description == "127.0.0.2")
         try await dialled.channel.close()
@@ -164,7 +164,7 @@ struct TCPDialTests {
     @Test("A listener that is dropped without having run gives its port back")
     func dropped() async throws {
         let transport = TCPTransport()
-        let address = try #require(try await transport.bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0")).addresses.first)
+        let address = try #require(try await transport.bind(to: Multiaddr("/ip4/127.0.0.1/tcp/0")).addresses.first)
         var again: (any ByteListener)?
         while again == nil {
             await Task.yield()

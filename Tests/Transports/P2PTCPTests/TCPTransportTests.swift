@@ -64,7 +64,7 @@ struct TCPTransportTests {
 
     @Test("A wildcard listens on one address per interface, all with the port it was given by the system")
     func wildcard() async throws {
-        let listener = try await self.transport.bind(to: try Multiaddr("/ip4/0.0.0.0/tcp/0"))
+        let listener = try await self.transport.bind(to: Multiaddr("/ip4/0.0.0.0/tcp/0"))
         let addresses = listener.addresses
         #expect(addresses.contains { $0.isLoopback })
         #expect(addresses.allSatisfy { !$0.isUnspecified && $0.tcpEndpoint?.port != 0 })
@@ -75,7 +75,7 @@ struct TCPTransportTests {
 
     @Test("A second listener on the same address is told that it is taken")
     func taken() async throws {
-        let listener = try await self.transport.bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let listener = try await self.transport.bind(to: Multiaddr("/ip4/127.0.0.1/tcp/0"))
         let address = try #require(listener.addresses.first)
         await #expect(throws: TransportError(.addressInUse, "")) { try await self.transport.bind(to: address) }
         try await self.stop(listener)
@@ -83,7 +83,7 @@ struct TCPTransportTests {
 
     @Test("IPv4 and IPv6 wildcards share a port")
     func bothFamilies() async throws {
-        let six = try await self.transport.bind(to: try Multiaddr("/ip6/::/tcp/0"))
+        let six = try await self.transport.bind(to: Multiaddr("/ip6/::/tcp/0"))
         let port = try #require(six.addresses.first?.tcpEndpoint?.port)
         let four = try await self.transport.bind(to: try Multiaddr("/ip4/0.0.0.0/tcp/\(port)"))
         #expect(four.addresses.allSatisfy { $0.tcpEndpoint?.port == port })
@@ -93,7 +93,7 @@ struct TCPTransportTests {
 
     @Test("A port where nobody listens is unreachable, and the error names it")
     func refused() async throws {
-        let listener = try await self.transport.bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let listener = try await self.transport.bind(to: Multiaddr("/ip4/127.0.0.1/tcp/0"))
         let address = try #require(listener.addresses.first)
         try await self.stop(listener)
         do {
@@ -107,19 +107,19 @@ struct TCPTransportTests {
 
     @Test("A name that does not exist is unresolvable")
     func unresolvable() async throws {
-        let address = try Multiaddr("/dns4/does-not-exist.invalid/tcp/1")
+        let address = Multiaddr("/dns4/does-not-exist.invalid/tcp/1")
         await #expect(throws: TransportError(.unresolvable, "")) { try await self.transport.connect(to: address, options: self.soon) }
     }
 
     @Test("An interface that does not exist makes the address invalid")
     func unknownZone() async throws {
-        let address = try Multiaddr("/ip6zone/nonesuch0/ip6/fe80::1/tcp/1")
+        let address = Multiaddr("/ip6zone/nonesuch0/ip6/fe80::1/tcp/1")
         await #expect(throws: TransportError(.invalidAddress, "")) { try await self.transport.connect(to: address, options: self.soon) }
     }
 
     @Test("A deadline in the past is not tried")
     func pastDeadline() async throws {
-        let address = try Multiaddr("/ip4/127.0.0.1/tcp/1")
+        let address = Multiaddr("/ip4/127.0.0.1/tcp/1")
         await #expect(throws: TransportError(.timedOut, "")) {
             try await self.transport.connect(to: address, options: DialOptions(deadline: .now() - .seconds(1)))
         }
@@ -127,7 +127,7 @@ struct TCPTransportTests {
 
     @Test("Cancelling the run closes the socket")
     func cancelling() async throws {
-        let listener = try await self.transport.bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        let listener = try await self.transport.bind(to: Multiaddr("/ip4/127.0.0.1/tcp/0"))
         let address = try #require(listener.addresses.first)
         try await self.stop(listener)
         await #expect(throws: TransportError(.unreachable, "")) { try await self.transport.connect(to: address, options: self.soon) }

@@ -141,7 +141,7 @@ struct SecureTests {
 
     @Test("Without a certificate there is no listening with TLS, and a missing file is named")
     func noCertificate() async throws {
-        let address = try Multiaddr("/ip4/127.0.0.1/tcp/0/tls/ws")
+        let address = Multiaddr("/ip4/127.0.0.1/tcp/0/tls/ws")
         #expect(!self.transport(.systemRoots).canListen(on: address))
         #expect(self.transport(.systemRoots).canDial(address))
         var configuration = WebSocketConfiguration()

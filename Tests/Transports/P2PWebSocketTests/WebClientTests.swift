@@ -86,7 +86,7 @@ struct WebClientTests {
     func waiting() async throws {
         var limits = WebLimits()
         (limits.waiting, limits.waitingPerAddress) = (4, 2)
-        let elsewhere = Elsewhere(try Multiaddr("/ip4/192.0.2.1/tcp/1"))
+        let elsewhere = Elsewhere(Multiaddr("/ip4/192.0.2.1/tcp/1"))
         try await withPort(App(), limits: limits, over: elsewhere) { addresses, _ in
             var channels: [any Channel] = []
             for _ in 0..<6 { channels.append(try await self.silent(addresses[0], elsewhere)) }
@@ -94,7 +94,7 @@ struct WebClientTests {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for channel in channels { group.addTask { try await channel.closeFuture.get() } }
                 for _ in 0..<4 { try await group.next() }
-                elsewhere.move(to: try Multiaddr("/ip4/192.0.2.2/tcp/1"))
+                elsewhere.move(to: Multiaddr("/ip4/192.0.2.2/tcp/1"))
                 #expect(try await ask(addresses[0], Self.get).hasPrefix("HTTP/1.1 200 "))
                 for channel in channels { channel.close(promise: nil) }
             }
@@ -105,7 +105,7 @@ struct WebClientTests {
     func serving() async throws {
         var limits = WebLimits()
         (limits.serving, limits.servingPerAddress) = (4, 1)
-        let elsewhere = Elsewhere(try Multiaddr("/ip4/192.0.2.1/tcp/1"))
+        let elsewhere = Elsewhere(Multiaddr("/ip4/192.0.2.1/tcp/1"))
         try await withPort(App(), limits: limits, over: elsewhere) { addresses, _ in
             try await connect(addresses[0]).executeThenClose { inbound, outbound in
                 try await outbound.write(ByteBuffer(string: Self.webSocket))
@@ -116,7 +116,7 @@ struct WebClientTests {
                 }
                 #expect(isSwitched)
                 #expect((try? await ask(addresses[0], Self.get)) ?? "" == "")
-                elsewhere.move(to: try Multiaddr("/ip4/192.0.2.2/tcp/1"))
+                elsewhere.move(to: Multiaddr("/ip4/192.0.2.2/tcp/1"))
                 #expect(try await ask(addresses[0], Self.get).hasPrefix("HTTP/1.1 200 "))
             }
         }
@@ -154,11 +154,11 @@ struct WebClientTests {
     func notFound() async throws {
         var limits = WebLimits()
         (limits.serving, limits.servingPerAddress, limits.lingering) = (4, 1, .seconds(30))
-        let elsewhere = Elsewhere(try Multiaddr("/ip4/192.0.2.1/tcp/1"))
+        let elsewhere = Elsewhere(Multiaddr("/ip4/192.0.2.1/tcp/1"))
         try await withPort(nil, limits: limits, over: elsewhere) { addresses, _ in
             let first = try await self.lingerer(addresses[0])
             #expect((try? await ask(addresses[0], Self.get)) ?? "" == "")
-            elsewhere.move(to: try Multiaddr("/ip4/192.0.2.2/tcp/1"))
+            elsewhere.move(to: Multiaddr("/ip4/192.0.2.2/tcp/1"))
             #expect(try await ask(addresses[0], Self.get).hasPrefix("HTTP/1.1 404 "))
             try await first.close()
         }
@@ -247,7 +247,7 @@ struct WebClientTests {
         var limits = WebLimits()
         limits.patience = .seconds(2)
         let size = 32 * 1_024 * 1_024
-        let elsewhere = Elsewhere(try Multiaddr("/ip4/192.0.2.1/tcp/1"))
+        let elsewhere = Elsewhere(Multiaddr("/ip4/192.0.2.1/tcp/1"))
         try await withPort(App(size: size), limits: limits, over: elsewhere) { addresses, _ in
             let slow = ByteCounter()
             let channel = try await self.reader(addresses[0], slow)

@@ -21,7 +21,7 @@ func withPort(
     configuration.limits = limits
     configuration.tls.certificate = certificate.map { .init(chainFile: $0.chain, keyFile: $0.key) }
     let listener = try await SharedPortTransport(over: carrier, configuration: configuration, gater: gater)
-        .bind(to: try Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        .bind(to: Multiaddr("/ip4/127.0.0.1/tcp/0"))
     let arrivals = Inbox<ByteChannel, Never>(limit: 8)
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {

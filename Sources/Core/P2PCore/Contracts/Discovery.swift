@@ -1,12 +1,16 @@
 public import P2PIdentity
 public import P2PMultiaddr
 
-/// A source of peers, such as mDNS or a list of known addresses.
-public protocol Discovery: Sendable {
-    /// Announces `addresses()` where the source can, and calls `onPeer` for each peer found. Runs until cancelled.
-    func run(
-        announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
-    ) async throws
+/// A source of peers, such as mDNS or a list of known addresses. It is a module, too, that brings nothing but itself.
+public protocol Discovery: HostModule {
+    /// Announces the host's addresses where the source can, and tells it of each peer found (``HostAccess/discovered(_:)``). Runs until
+    /// cancelled; while the host is suspended it is, and is started anew afterwards. When it throws, it is tried again after a pause.
+    func run(on host: any HostAccess) async throws
+}
+
+extension Discovery {
+    /// A source of peers is all that it brings.
+    public func join(_ plan: inout HostPlan) async throws { plan.discovery.append(self) }
 }
 
 /// A peer that a source of discovery found; unverified until it is dialled.

@@ -1,7 +1,7 @@
 /// Serves one protocol: a task per stream.
 ///
-/// A handler that returns finishes its stream; one that throws resets it.
-public protocol ProtocolHandler: Sendable {
+/// A handler that returns finishes its stream; one that throws resets it. It is a module, too, that brings nothing but itself.
+public protocol ProtocolHandler: HostModule {
     /// The names it answers to, the preferred one first.
     var protocolIDs: [ProtocolID] { get }
     /// Where its tasks run.
@@ -11,10 +11,14 @@ public protocol ProtocolHandler: Sendable {
     /// Whether it also serves connections that a relay lends, with limits on time and bytes.
     var servesLimitedConnections: Bool { get }
     /// Serves one stream until it returns, throws or is cancelled.
-    func handle(_ stream: PeerStream, on connection: ConnectionInfo) async throws
+    ///
+    /// - Parameter connection: whose stream it is; further streams may be opened back on it.
+    func handle(_ stream: PeerStream, on connection: PeerConnection) async throws
 }
 
 extension ProtocolHandler {
+    /// Serving streams is all that it brings.
+    public func join(_ plan: inout HostPlan) async throws { plan.handlers.append(self) }
     /// The global executor.
     public var placement: HandlerPlacement { .global }
     /// The default bounds.

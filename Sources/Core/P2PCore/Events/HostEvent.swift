@@ -1,6 +1,11 @@
 public import P2PMultiaddr
 
-/// Something that happened to a host.
+/// Something that happened to a host. What happens to a module is a sequence of that module's own.
+///
+/// There will be more of them: a `switch` outside of this package has an `@unknown default`.
+#if compiler(>=6.3)
+    @nonexhaustive
+#endif
 public enum HostEvent: Sendable {
     /// An address is bound; with `/p2p`.
     case listening(Multiaddr)

@@ -24,6 +24,8 @@ public struct HostPlan: Sendable {
     public let logger: Logger
     /// The host that is going to be. Nothing can be asked of it before it runs, and keeping it does not keep the host alive.
     public let host: any HostAccess
+    /// Asks everybody who has a say: the application's gater, and those of every module, also of those that join later.
+    public let gater: any ConnectionGater
 
     // MARK: What a module may add
 
@@ -52,7 +54,7 @@ public struct HostPlan: Sendable {
     package init(
         identity: any IdentityKey, surroundings: HostSurroundings = HostSurroundings(), appMetadata: [UInt8] = [],
         handshakeTimeout: Duration = .seconds(10), windowBudget: MemoryBudget, group: any EventLoopGroup, logger: Logger,
-        host: any HostAccess
+        host: any HostAccess, gater: any ConnectionGater
     ) {
         self.identity = identity
         self.surroundings = surroundings
@@ -62,6 +64,7 @@ public struct HostPlan: Sendable {
         self.group = group
         self.logger = logger
         self.host = host
+        self.gater = gater
     }
 
     /// The name of the node.

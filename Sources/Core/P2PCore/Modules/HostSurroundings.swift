@@ -2,11 +2,11 @@
 public struct HostSurroundings: Sendable, Hashable {
     /// Everything that is dialled goes through a proxy: nothing else may leave, questions to name servers and multicast included.
     public var isProxied: Bool
-    /// What tells the node's private network from others, and says nothing of its key; nil on the public network.
-    public var privateNetwork: [UInt8]?
+    /// The fingerprint of the node's private network, which says nothing of its key; nil on the public network.
+    public var privateNetwork: String?
 
     /// By default the public network, without a proxy.
-    public init(isProxied: Bool = false, privateNetwork: [UInt8]? = nil) {
+    public init(isProxied: Bool = false, privateNetwork: String? = nil) {
         self.isProxied = isProxied
         self.privateNetwork = privateNetwork
     }

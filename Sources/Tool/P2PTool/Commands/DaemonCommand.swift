@@ -54,9 +54,9 @@ struct DaemonCommand: ToolCommand {
 
     /// Every IPv4 interface, over what is built in and allowed.
     private func everywhere() throws -> [Multiaddr] {
-        let tcp = try Multiaddr("/ip4/0.0.0.0/tcp/0")
+        let tcp = Multiaddr("/ip4/0.0.0.0/tcp/0")
         let hasQUIC = try QUICTransport.isBuiltIn && self.node.psk == nil && self.node.proxyURL() == nil
-        return hasQUIC ? [tcp, try Multiaddr("/ip4/0.0.0.0/udp/0/quic-v1")] : [tcp]
+        return hasQUIC ? [tcp, Multiaddr("/ip4/0.0.0.0/udp/0/quic-v1")] : [tcp]
     }
 
     func execute(_ console: Console) async throws {
@@ -77,14 +77,14 @@ struct DaemonCommand: ToolCommand {
         }
     }
 
-    /// Says in `configuration` what only a daemon does.
-    private func apply(to configuration: inout StandardConfiguration, _ peerstore: SQLitePeerstore?) {
+    /// Adds what only a daemon does.
+    private func apply(to setup: inout NodeSetup, _ peerstore: SQLitePeerstore?) {
         if let peerstore {
-            configuration.peerstore = peerstore
-            configuration.discovery.append(KnownPeersDiscovery(peerstore))
+            setup.configuration.peerstore = peerstore
+            setup.modules.append(KnownPeersDiscovery(peerstore))
         }
-        self.discovery.apply(to: &configuration)
-        configuration.sharesPorts = self.sharePort
-        configuration.webSocket.handler = self.webEcho.map { WebEcho(path: $0) }
+        setup.modules += self.discovery.modules
+        setup.webSockets.sharesPorts = self.sharePort
+        setup.webSockets.configuration.handler = self.webEcho.map { WebEcho(path: $0) }
     }
 }

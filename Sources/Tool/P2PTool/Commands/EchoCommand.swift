@@ -27,7 +27,7 @@ struct EchoCommand: ToolCommand {
         let (target, message) = (self.target, self.message)
         try await NodeSession.run(self.node) { session in
             let connection = try await session.connect(target)
-            let stream = try await session.host.openStream(on: connection.id, protocols: [EchoProtocol.id])
+            let stream = try await connection.openStream(EchoProtocol.id)
             let exchange = EchoExchange(stream: stream, message: message, console: console)
             let started = ContinuousClock.now
             let count = try await StallWatch.guarding(timeout: session.options.timeout.duration) { watch in

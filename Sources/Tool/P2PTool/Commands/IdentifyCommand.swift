@@ -20,7 +20,7 @@ struct IdentifyCommand: ToolCommand {
         let target = self.target
         let (connection, introduction) = try await NodeSession.run(self.node) { session in
             let connection = try await session.connect(target)
-            return (connection, try await Identify(introducing: session.host).identify(connection, opening: session.host))
+            return (connection, try await Identify.ask(connection))
         }
         try await console.emit(
             [
@@ -34,7 +34,7 @@ struct IdentifyCommand: ToolCommand {
             Self.text(introduction, connection))
     }
 
-    private static func text(_ introduction: Introduction, _ connection: ConnectionInfo) -> String {
+    private static func text(_ introduction: Introduction, _ connection: PeerConnection) -> String {
         func list(_ title: String, _ items: [some CustomStringConvertible]) -> [String] {
             [title] + items.map { "  \(PeerText($0))" }
         }

@@ -47,7 +47,7 @@ struct PerfCommand: ToolCommand {
             let connection = try await session.connect(target)
             let connectTime = ContinuousClock.now - started
             let results = try await StallWatch.guarding(timeout: session.options.timeout.duration) { watch in
-                try await Self.measure(parts, over: connection, session.host, watch, progress)
+                try await Self.measure(parts, over: connection, watch, progress)
             }
             return (connectTime, results)
         }
@@ -56,13 +56,13 @@ struct PerfCommand: ToolCommand {
     }
 
     private static func measure(
-        _ parts: [(UInt64, UInt64)], over connection: ConnectionInfo, _ streams: any StreamOpening, _ watch: StallWatch,
+        _ parts: [(UInt64, UInt64)], over connection: PeerConnection, _ watch: StallWatch,
         _ progress: PerfProgressBar
     ) async throws -> [PerfMeasurement] {
         try await withThrowingTaskGroup(of: PerfMeasurement.self) { group in
             for (index, (upload, download)) in parts.enumerated() {
                 group.addTask {
-                    let stream = try await streams.openStream(on: connection.id, protocols: [PerfProtocol.id])
+                    let stream = try await connection.openStream(PerfProtocol.id)
                     return try await PerfClient.measure(over: stream, upload: upload, download: download) { report in
                         watch.note()
                         progress.note(report, of: index)

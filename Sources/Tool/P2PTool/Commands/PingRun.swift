@@ -15,7 +15,7 @@ struct PingRun: Sendable {
         let started = clock.now
         let connection = try await session.connect(self.target)
         let connectTime = clock.now - started
-        let pinger = Pinger(on: connection.id, opening: session.host)
+        let pinger = Pinger(on: connection)
         var statistics = PingStatistics()
         var failure: ToolError?
         var next = clock.now
@@ -46,7 +46,7 @@ struct PingRun: Sendable {
         }
     }
 
-    private func report(_ outcome: Result<Duration, StreamError>, sequence: UInt, from connection: ConnectionInfo) async throws {
+    private func report(_ outcome: Result<Duration, StreamError>, sequence: UInt, from connection: PeerConnection) async throws {
         switch outcome {
         case .success(let roundTrip):
             try await self.console.emit(
@@ -63,7 +63,7 @@ struct PingRun: Sendable {
         }
     }
 
-    private func summarize(_ statistics: PingStatistics, over connection: ConnectionInfo, connectTime: Duration) async throws {
+    private func summarize(_ statistics: PingStatistics, over connection: PeerConnection, connectTime: Duration) async throws {
         let times = statistics.times
         try await self.console.emit(
             [

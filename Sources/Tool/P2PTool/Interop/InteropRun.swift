@@ -20,7 +20,7 @@ struct InteropRun: Sendable {
         }
         let started = ContinuousClock.now
         let connection = try await session.connect(to: address)
-        let pinger = Pinger(on: connection.id, opening: session.host)
+        let pinger = Pinger(on: connection)
         let ping = try await pinger.ping(timeout: session.options.timeout.duration)
         let all = ContinuousClock.now - started
         await pinger.close()

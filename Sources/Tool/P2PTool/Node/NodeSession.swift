@@ -18,28 +18,17 @@ struct NodeSession {
     ///   - adjust: says what else the host is to do.
     static func run<Success: Sendable>(
         _ options: NodeOptions, identity: PrivateKey? = nil, grace: Duration = .zero,
-        adjust: (inout StandardConfiguration) -> Void = { _ in },
+        adjust: (inout NodeSetup) -> Void = { _ in },
         _ body: @escaping @Sendable (NodeSession) async throws -> Success
     ) async throws -> Success {
-        var configuration = StandardConfiguration()
-        configuration.host.agentVersion = "swift-p2p/\(ToolVersion.current)"
-        configuration.host.dialTimeout = options.timeout.duration
-        configuration.host.shutdownGrace = grace
-        if options.quicRetry { configuration.quic?.addressValidation = .always }
-        if let security = options.securityNames { configuration.security = security }
-        configuration.proxy = try options.proxyURL()
-        configuration.proxyBypass = options.proxyBypass
-        configuration.webSocket.tls = options.webSocketTLS
         if options.insecurePlaintext {
             StandardError.write(
                 "WARNING: --insecure-plaintext encrypts nothing and proves nothing: anybody on the way reads, changes and forges.\n")
         }
-        if !options.muxer.isEmpty { configuration.muxers = options.muxer.map(\.name) }
-        configuration.negotiatesMuxersEarly = !options.noEarlyMuxer
-        configuration.privateNetworkKey = try options.privateNetworkKey()
-        if !options.dns.isEmpty { configuration.resolver = DNSAddressResolver(servers: options.dns) }
-        adjust(&configuration)
-        let host = try await PeerHost.standard(identity: try options.identity(or: identity), configuration: configuration)
+        var setup = try NodeSetup(options)
+        setup.configuration.host.shutdownGrace = grace
+        adjust(&setup)
+        let host = try await setup.makeHost(identity: try options.identity(or: identity))
         let session = NodeSession(host: host, options: options)
         let signals = await ProcessSignals.termination()
 
@@ -75,7 +64,7 @@ struct NodeSession {
     }
 
     /// Connects to whom the command line names.
-    func connect(_ target: TargetOptions) async throws -> ConnectionInfo {
+    func connect(_ target: TargetOptions) async throws -> PeerConnection {
         guard target.address.peerID != nil || target.anyPeer else {
             throw ToolError(
                 "peerRequired", "\(target.address) does not say which peer to expect: add /p2p/ and its id, or say --any-peer")
@@ -84,8 +73,8 @@ struct NodeSession {
     }
 
     /// Connects to the address, to the peer that it names or, if it names none, to any.
-    func connect(to address: Multiaddr) async throws -> ConnectionInfo {
+    func connect(to address: Multiaddr) async throws -> PeerConnection {
         await self.host.waitUntilRunning()
-        return try await self.host.dialAnyPeer(at: address, timeout: self.options.timeout.duration)
+        return try await self.host.connect(toAnyPeerAt: address, timeout: self.options.timeout.duration)
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import P2P
+import P2PCore
 import P2PMultiaddr
 
 /// How a daemon finds others.
@@ -30,7 +31,8 @@ struct DiscoveryOptions: ParsableArguments {
         for known in try BootstrapDiscovery(self.bootstrap).peers { try host.keepConnected(known.peer, at: known.addresses) }
     }
 
-    func apply(to configuration: inout StandardConfiguration) {
-        if self.mdns == true { configuration.mdns = MDNSConfiguration(interfaces: Set(self.mdnsInterface)) }
+    /// What the options add to a node.
+    var modules: [any HostModule] {
+        self.mdns == true ? [MDNS(MDNSConfiguration(interfaces: Set(self.mdnsInterface)))] : []
     }
 }

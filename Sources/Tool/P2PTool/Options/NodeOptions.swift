@@ -89,9 +89,9 @@ struct NodeOptions: ParsableArguments {
     }
 
     /// The secure channels to offer, in order of preference; nil for the default.
-    var securityNames: [SecurityName]? {
-        if self.insecurePlaintext { return [.insecurePlaintext] }
-        return self.security.isEmpty ? nil : self.security.map(\.name)
+    var securityChannels: [any SecureChannelModule]? {
+        if self.insecurePlaintext { return [InsecurePlaintext()] }
+        return self.security.isEmpty ? nil : self.security.map(\.channel)
     }
 
     /// The proxy that the options or the environment ask for.
@@ -142,12 +142,22 @@ extension NodeOptions {
 enum SecurityChoice: String, ExpressibleByArgument, CaseIterable {
     case noise, tls
 
-    var name: SecurityName { SecurityName(self.rawValue) }
+    var channel: any SecureChannelModule {
+        switch self {
+        case .noise: Noise()
+        case .tls: TLS()
+        }
+    }
 }
 
 /// The stream muxers that the command line names.
 enum MuxerChoice: String, ExpressibleByArgument, CaseIterable {
     case yamux, mplex
 
-    var name: MuxerName { MuxerName(self.rawValue) }
+    var muxer: any StreamMuxer {
+        switch self {
+        case .yamux: Yamux()
+        case .mplex: Mplex()
+        }
+    }
 }

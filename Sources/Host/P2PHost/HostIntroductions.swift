@@ -1,18 +1,54 @@
-public import P2PCore
-public import P2PIdentity
+import NIOCore
+import P2PCore
+import P2PIdentity
 import P2PMultiaddr
 import P2PSwarm
 import Synchronization
 
-extension PeerHost: PeerIntroducing {
+/// What a host says of itself, and what peers have said: identify's side of it.
+final class HostIntroductions: PeerIntroducing {
     /// Addresses of one introduction that are looked at.
     private static let toldAddressLimit = 64
     /// Protocols of one introduction that are remembered.
     private static let toldProtocolLimit = 1_024
 
-    /// What this node says about itself to the peer of `connection`; the peer record in it is signed once for each change of
-    /// the addresses.
-    public func introduction(to connection: ConnectionInfo) async -> Introduction {
+    private let identity: any IdentityKey
+    private let configuration: HostConfiguration
+    private let swarm: Swarm
+    private let registry: ProtocolRegistry
+    private let contributors: [any AddressContributing]
+    private let observed: Mutex<ObservedAddresses>
+    private let ownRecord: OwnRecord
+    private let changes: IntroductionChanges
+
+    init(
+        identity: any IdentityKey, configuration: HostConfiguration, swarm: Swarm, registry: ProtocolRegistry,
+        contributors: [any AddressContributing], changes: IntroductionChanges
+    ) {
+        self.identity = identity
+        self.configuration = configuration
+        self.swarm = swarm
+        self.registry = registry
+        self.contributors = contributors
+        self.observed = Mutex(ObservedAddresses(observersNeeded: configuration.observersNeeded))
+        self.ownRecord = OwnRecord(identity: identity)
+        self.changes = changes
+    }
+
+    // MARK: What this node says
+
+    /// Where this node listens, what its modules know beyond that, and where enough peers see it; without `/p2p`.
+    var announcedAddresses: [Multiaddr] {
+        var addresses = self.swarm.listenAddresses
+        var known = Set(addresses)
+        for more in self.contributors.map(\.addresses) + [self.observed.withLock { $0.confirmed }] {
+            for address in more.lazy.map(\.withoutPeerID) where known.insert(address).inserted { addresses.append(address) }
+        }
+        return addresses
+    }
+
+    /// What this node says about itself to the peer of `connection`; the peer record in it is signed once for each change of the addresses.
+    func introduction(to connection: ConnectionInfo) async -> Introduction {
         self.expireObservations()
         let addresses = self.announcedAddresses
         return Introduction(
@@ -21,15 +57,24 @@ extension PeerHost: PeerIntroducing {
             agentVersion: self.configuration.agentVersion, signedRecord: await self.ownRecord.envelope(for: addresses))
     }
 
-    /// Where this node listens, and where enough peers see it; without `/p2p`.
-    var announcedAddresses: [Multiaddr] {
-        var addresses = self.swarm.listenAddresses
-        for address in self.observed.withLock({ $0.confirmed }) where !addresses.contains(address) { addresses.append(address) }
-        return addresses
+    /// Yields whenever this node has something new to say about itself.
+    var introductionChanges: AsyncStream<Void> { self.changes.subscribe() }
+
+    /// Follows the addresses that modules contribute, until the task is cancelled.
+    func followContributors() async {
+        await withDiscardingTaskGroup { group in
+            for contributor in self.contributors {
+                group.addTask {
+                    for await _ in contributor.addressChanges { self.changes.post() }
+                }
+            }
+        }
     }
 
+    // MARK: What peers say
+
     /// Remembers what a peer says about itself, for later dials and streams.
-    public func introduced(_ introduction: Introduction, on connection: ConnectionInfo) async {
+    func introduced(_ introduction: Introduction, on connection: ConnectionInfo) async {
         guard let entry = self.swarm.connection(connection.id) else { return }
         entry.protocols = Set(introduction.protocols.prefix(Self.toldProtocolLimit))
         self.swarm.peerstore.later { [peer = connection.remotePeer] peerstore in
@@ -43,12 +88,6 @@ extension PeerHost: PeerIntroducing {
         await self.swarm.peerstore.settled()
     }
 
-    private static func rememberAddresses(of introduction: Introduction, by peer: PeerID, in peerstore: any Peerstore) async {
-        await peerstore.add(
-            Array(introduction.listenAddresses.prefix(Self.toldAddressLimit)), of: peer,
-            source: introduction.signedRecord == nil ? .identify : .certified, timeToLive: peerstore.metPeerTimeToLive)
-    }
-
     /// A connection is over: from now on counts for how long its peer's addresses are kept.
     func renewMemory(of entry: ConnectionEntry) {
         // A peer that was not identified on this connection has told nothing that would be true now.
@@ -58,6 +97,12 @@ extension PeerHost: PeerIntroducing {
             guard isIntroduced, let introduction = await peerstore.introduction(of: info.remotePeer) else { return }
             await Self.rememberAddresses(of: introduction, by: info.remotePeer, in: peerstore)
         }
+    }
+
+    private static func rememberAddresses(of introduction: Introduction, by peer: PeerID, in peerstore: any Peerstore) async {
+        await peerstore.add(
+            Array(introduction.listenAddresses.prefix(Self.toldAddressLimit)), of: peer,
+            source: introduction.signedRecord == nil ? .identify : .certified, timeToLive: peerstore.metPeerTimeToLive)
     }
 
     /// Counts where a peer sees this node, if others may find it there as well.
@@ -76,16 +121,16 @@ extension PeerHost: PeerIntroducing {
         if isChange { self.changes.post() }
     }
 
-    /// Yields whenever this node has something new to say about itself.
-    public var introductionChanges: AsyncStream<Void> { self.changes.subscribe() }
+    /// Where this node is seen, as far as enough peers agree.
+    var observedAddresses: [Multiaddr] { self.observed.withLock { $0.confirmed } }
 
     /// The connections to peers that serve `protocolID`.
-    public func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo] {
+    func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo] {
         self.swarm.connections.filter { $0.protocols?.contains(protocolID) == true }.map(\.info)
     }
 
     /// What the peer said when it was last connected.
-    public func knownIntroduction(of peer: PeerID) async -> Introduction? {
+    func knownIntroduction(of peer: PeerID) async -> Introduction? {
         await self.swarm.peerstore.introduction(of: peer)
     }
 }

@@ -1,0 +1,72 @@
+import Logging
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PSwarm
+import Synchronization
+
+/// A host as its modules and connections hold it: without keeping it alive, and before there is one.
+final class HostLink: HostAccess {
+    private struct Target {
+        weak var host: PeerHost?
+    }
+
+    let peerID: PeerID
+    let clock: HostClock
+    let logger: Logger
+    private let target = Mutex(Target())
+
+    init(peerID: PeerID, clock: HostClock, logger: Logger) {
+        self.peerID = peerID
+        self.clock = clock
+        self.logger = logger
+    }
+
+    func bind(_ host: PeerHost) {
+        self.target.withLock { $0.host = host }
+    }
+
+    private var host: PeerHost? { self.target.withLock { $0.host } }
+
+    var listenAddresses: [Multiaddr] { self.host?.swarm.listenAddresses ?? [] }
+    var announcedAddresses: [Multiaddr] { self.host?.introductions.announcedAddresses ?? [] }
+    var connections: [PeerConnection] { self.host?.connections() ?? [] }
+    var peerstore: any Peerstore { self.host?.peerstore ?? MemoryPeerstore(clock: self.clock) }
+    var resources: any ResourceManager { self.host?.swarm.limits ?? ConnectionLimits(ResourceLimits()) }
+    var introductions: any PeerIntroducing { self.host?.introductions ?? AbsentIntroductions() }
+
+    func events() -> HostEvents {
+        guard let host = self.host else {
+            let bus = HostEventBus()
+            bus.finish()
+            return bus.subscribe()
+        }
+        return host.events()
+    }
+
+    func connect(to peer: PeerID, _ request: DialRequest) async throws(DialError) -> PeerConnection {
+        guard let host = self.host else { throw DialError(.notRunning, "the host is gone") }
+        return try await host.connect(to: peer, request)
+    }
+
+    func disconnect(_ connection: ConnectionID, code: ConnectionErrorCode, grace: Duration) async {
+        await self.host?.disconnect(connection, code: code, grace: grace)
+    }
+
+    func discovered(_ found: DiscoveredPeer) async {
+        await self.host?.discovered(found)
+    }
+
+    func openStream(to peer: PeerID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
+        try await self.living().openStream(to: peer, protocols: protocols)
+    }
+
+    func openStream(on connection: ConnectionID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
+        try await self.living().openStream(on: connection, protocols: protocols)
+    }
+
+    private func living() throws(StreamError) -> PeerHost {
+        guard let host = self.host else { throw StreamError(.connectionLost, "the host is gone") }
+        return host
+    }
+}

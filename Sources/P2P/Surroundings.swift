@@ -1,0 +1,47 @@
+import P2PCore
+import P2PPipeline
+public import P2PPrivateNetwork
+public import P2PProxy
+
+/// What a node has around it; modules see it as ``P2PCore/HostSurroundings`` and refuse what it forbids.
+public struct Surroundings: Sendable {
+    /// What every dial goes through, names unresolved; nil dials directly. Listening does not change.
+    public var proxy: ProxyURL?
+    /// What is dialled around the proxy: nothing, unless somebody says so.
+    public var proxyBypass: ProxyBypass
+    /// Makes the node a member of the private network of this key; it then reaches no other peers, and no others reach it. Nil for the
+    /// public network. Needs the package trait `Sodium`.
+    public var privateNetworkKey: PreSharedKey?
+
+    /// By default the public network, without a proxy.
+    public init(proxy: ProxyURL? = nil, proxyBypass: ProxyBypass = .none, privateNetworkKey: PreSharedKey? = nil) {
+        self.proxy = proxy
+        self.proxyBypass = proxyBypass
+        self.privateNetworkKey = privateNetworkKey
+    }
+
+    /// As modules see it.
+    func facts() throws -> HostSurroundings {
+        HostSurroundings(isProxied: self.proxy != nil, privateNetwork: try self.privateNetworkKey?.fingerprint())
+    }
+
+    /// What lies below negotiation: nothing on the public network, unless the environment forbids that.
+    func protector(isForced: Bool = PrivateNetwork.isForced) throws(TransportError) -> (any ConnectionProtector)? {
+        guard let key = self.privateNetworkKey else {
+            guard !isForced else {
+                throw TransportError(
+                    .privateNetworkRequired,
+                    """
+                    \(PrivateNetwork.variable)=1 forbids a node without a private network's key: give it one (--psk FILE, or \
+                    Surroundings.privateNetworkKey), or unset the variable
+                    """)
+            }
+            return nil
+        }
+        do throws(PrivateNetworkError) {
+            return try PrivateNetwork(key: key)
+        } catch {
+            throw TransportError(error.code == .notBuiltIn ? .notBuiltIn : .protectionFailed, error.message, cause: error)
+        }
+    }
+}

@@ -1,0 +1,20 @@
+public import P2PCore
+public import P2PPipeline
+
+/// The secure channel `/noise` for a host's list: see ``NoiseSecurity``.
+public struct Noise: SecureChannelModule {
+    /// It has nothing to configure.
+    public init() {}
+
+    /// What multistream-select calls it.
+    public var protocolID: ProtocolID { NoiseSecurity.protocolID }
+
+    /// Makes the static key of the host and has it signed.
+    public func makeChannel(_ plan: inout HostPlan) async throws(TransportError) -> any SecureChannel {
+        do throws(NoiseError) {
+            return try await NoiseSecurity.make(identity: plan.identity, metadata: plan.appMetadata)
+        } catch {
+            throw TransportError(.securityFailed, "no Noise handshake can be made with this identity", cause: error)
+        }
+    }
+}

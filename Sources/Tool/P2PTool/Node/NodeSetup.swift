@@ -1,0 +1,31 @@
+import P2P
+import P2PCore
+
+/// What a node of the tool is made of: its stack, and the modules on it. A subsystem is one entry more.
+struct NodeSetup {
+    var configuration = StandardConfiguration()
+    var webSockets = WebSockets()
+    var quic = QUIC()
+    var modules: [any HostModule]
+
+    /// What the command line says, whatever the command.
+    init(_ options: NodeOptions) throws {
+        self.configuration.host.agentVersion = "swift-p2p/\(ToolVersion.current)"
+        self.configuration.host.dialTimeout = options.timeout.duration
+        self.configuration.host.negotiatesMuxersEarly = !options.noEarlyMuxer
+        if let security = options.securityChannels { self.configuration.security = security }
+        if !options.muxer.isEmpty { self.configuration.muxers = options.muxer.map(\.muxer) }
+        self.configuration.surroundings = Surroundings(
+            proxy: try options.proxyURL(), proxyBypass: options.proxyBypass, privateNetworkKey: try options.privateNetworkKey())
+        if options.quicRetry { self.quic.configuration.addressValidation = .always }
+        self.webSockets.configuration.tls = options.webSocketTLS
+        self.modules = [Identify(), PingProtocol(), EchoProtocol(), PerfProtocol(), DNSAddressResolver(servers: options.dns)]
+    }
+
+    /// The host, which does not run yet.
+    func makeHost(identity: PrivateKey) async throws -> PeerHost {
+        var configuration = self.configuration
+        configuration.transports = [TCP(), self.webSockets, self.quic]
+        return try await PeerHost.standard(identity: identity, configuration: configuration, modules: self.modules)
+    }
+}

@@ -1,0 +1,41 @@
+public import P2PCore
+
+/// QUIC for a host's list: see ``QUICTransport``. Its certificate is renewed while the host runs.
+///
+/// Beside a proxy, and in a private network, its addresses fail and say so, as they do where QUIC is not built in.
+public struct QUIC: HostModule {
+    /// Limits and times.
+    public var configuration: QUICConfiguration
+
+    /// By default as ``QUICConfiguration`` says.
+    public init(_ configuration: QUICConfiguration = QUICConfiguration()) {
+        self.configuration = configuration
+    }
+
+    /// Adds the transport.
+    ///
+    /// - Throws: ``P2PCore/TransportError/Code/securityFailed`` when the identity does not sign.
+    public func join(_ plan: inout HostPlan) async throws {
+        if let reason = Self.reasonAgainst(plan.surroundings) {
+            plan.transports.append(QUICTransport.refusing(because: reason))
+            return
+        }
+        var configuration = self.configuration
+        configuration.handshakeTimeout = min(configuration.handshakeTimeout, plan.handshakeTimeout)
+        let transport = try await QUICTransport.make(
+            identity: plan.identity, metadata: plan.appMetadata, configuration: configuration, windowBudget: plan.windowBudget,
+            group: plan.group, logger: plan.logger)
+        plan.transports.append(transport)
+        plan.services.append(HostService("QUIC certificate") { _ in await transport.keepFresh() })
+    }
+
+    private static func reasonAgainst(_ surroundings: HostSurroundings) -> String? {
+        if surroundings.privateNetwork != nil {
+            "QUIC has no room for a private network's key; use TCP, or leave the key out"
+        } else if surroundings.isProxied {
+            "QUIC can't go through the proxy, and nothing is to go around it; use TCP or WebSocket"
+        } else {
+            nil
+        }
+    }
+}
