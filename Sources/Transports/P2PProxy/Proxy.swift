@@ -1,5 +1,5 @@
 public import P2PCore
-public import P2PPipeline
+import P2PPipeline
 
 /// Has every byte transport behind it in a host's list dial through a proxy, and in no other way.
 public struct Proxy: HostModule {

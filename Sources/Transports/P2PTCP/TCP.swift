@@ -1,5 +1,5 @@
 public import P2PCore
-public import P2PPipeline
+import P2PPipeline
 
 /// TCP for a host's list: see ``TCPTransport``. Transports that stand on bytes, such as WebSocket, come behind it.
 public struct TCP: HostModule {

@@ -1,5 +1,5 @@
 public import P2PCore
-public import P2PPipeline
+import P2PPipeline
 
 /// WebSockets for a host's list: see ``WebSocketTransport``. They stand on the byte transport before them, TCP for instance.
 public struct WebSockets: HostModule {

@@ -36,7 +36,7 @@ final class ManualClock: Sendable {
     }
 
     /// Runs `body` while time passes by itself, so that whoever waits for a grace period need not wait for the test.
-    func passing(_ body: () async throws -> Void) async rethrows {
+    func passing<Value>(_ body: () async throws -> Value) async rethrows -> Value {
         let passing = Task {
             while !Task.isCancelled {
                 try? await Task.sleep(for: .milliseconds(20))
@@ -44,7 +44,7 @@ final class ManualClock: Sendable {
             }
         }
         defer { passing.cancel() }
-        try await body()
+        return try await body()
     }
 
     /// Returns once somebody sleeps until exactly then.
