@@ -74,6 +74,13 @@ let package = Package(
             name: "P2PPrimitives", targets: ["P2PMultiformats", "P2PIdentity", "P2PMultiaddr"]),
         .library(
             name: "P2PContracts", targets: ["P2PCore", "P2PNegotiation", "P2PPipeline"]),
+        // What a host of one's own choice of modules is made of: PeerHost.make(identity:modules:).
+        .library(
+            name: "P2PStack",
+            targets: [
+                "P2PHost", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PYamux", "P2PMplex", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PQUIC",
+                "P2PIdentify", "P2PPing",
+            ]),
         .library(name: "P2PTesting", targets: ["P2PTesting"]),
         // What Fuzz/ runs: of no use to anybody else.
         .library(name: "P2PFuzzing", targets: ["P2PFuzzing"]),

@@ -82,8 +82,15 @@ final class Lighthouse: HostModule {
 }
 
 extension Lighthouse: PeerFinding {
-    func find(_ peer: PeerID, deadline: NIODeadline, onAddresses: @escaping @Sendable ([Multiaddr]) async -> Void) async {
-        if let addresses = self.state.withLock({ $0.harbours[peer] }) { await onAddresses(addresses) }
+    var name: String { "lighthouse" }
+
+    func find(
+        _ peer: PeerID, deadline: NIODeadline, onAddresses: @escaping @Sendable ([Multiaddr]) -> Void
+    ) async throws(DialError) {
+        guard let addresses = self.state.withLock({ $0.harbours[peer] }) else {
+            throw DialError(.noAddresses, "\(peer) is not in sight")
+        }
+        onAddresses(addresses)
     }
 }
 

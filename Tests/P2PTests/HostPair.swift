@@ -7,7 +7,8 @@ func withHosts(
     listener listenerConfiguration: StandardConfiguration = StandardConfiguration(),
     _ body: @escaping @Sendable (_ dialer: PeerHost, _ listener: PeerHost, _ address: Multiaddr) async throws -> Void
 ) async throws {
-    let listener = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: listenerConfiguration,
+    let listener = try await PeerHost.standard(
+        identity: try PrivateKey.generate(.ed25519), configuration: listenerConfiguration,
         modules: .standard.adding(EchoProtocol(), Greeter()))
     let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: dialerConfiguration)
     let address = try #require(try await listener.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")).first)

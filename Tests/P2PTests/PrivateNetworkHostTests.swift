@@ -1,6 +1,5 @@
-import Testing
-
 import P2PPipeline
+import Testing
 
 @testable import P2P
 

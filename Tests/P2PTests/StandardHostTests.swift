@@ -30,7 +30,9 @@ struct StandardHostTests {
         }
     }
 
-    private static func configuration(security: [any SecureChannelModule] = [Noise()], muxers: [any StreamMuxer] = [Yamux()]) -> StandardConfiguration {
+    private static func configuration(security: [any SecureChannelModule] = [Noise()], muxers: [any StreamMuxer] = [Yamux()])
+        -> StandardConfiguration
+    {
         var configuration = StandardConfiguration()
         configuration.security = security
         configuration.muxers = muxers
@@ -91,7 +93,8 @@ struct StandardHostTests {
             (Self.configuration(security: [Noise(), Noise()]), "/noise is named twice"),
             (Self.configuration(muxers: [Yamux(), Mplex(), Yamux()]), "/yamux/1.0.0 is named twice"),
             (Self.configuration(security: [Noise(), InsecurePlaintext()]), "must be the only secure channel"),
-            (Self.configuration(security: []), "at least one secure channel"), (Self.configuration(muxers: []), "at least one stream muxer"),
+            (Self.configuration(security: []), "at least one secure channel"),
+            (Self.configuration(muxers: []), "at least one stream muxer"),
         ] {
             let error = await #expect(throws: TransportError.self) {
                 _ = try await PeerHost.standard(identity: identity, configuration: configuration)

@@ -11,10 +11,6 @@ public struct Noise: SecureChannelModule {
 
     /// Makes the static key of the host and has it signed.
     public func makeChannel(_ plan: inout HostPlan) async throws(TransportError) -> any SecureChannel {
-        do throws(NoiseError) {
-            return try await NoiseSecurity.make(identity: plan.identity, metadata: plan.appMetadata)
-        } catch {
-            throw TransportError(.securityFailed, "no Noise handshake can be made with this identity", cause: error)
-        }
+        try await NoiseSecurity.make(identity: plan.identity, metadata: plan.appMetadata)
     }
 }

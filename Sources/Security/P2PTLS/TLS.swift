@@ -11,12 +11,8 @@ public struct TLS: SecureChannelModule {
 
     /// Makes the certificate of the host and has it signed.
     public func makeChannel(_ plan: inout HostPlan) async throws(TransportError) -> any SecureChannel {
-        do throws(TLSError) {
-            let channel = try await TLSSecurity.make(identity: plan.identity, metadata: plan.appMetadata)
-            plan.services.append(HostService("TLS certificate") { _ in await channel.keepFresh() })
-            return channel
-        } catch {
-            throw TransportError(.securityFailed, "no TLS handshake can be made with this identity", cause: error)
-        }
+        let channel = try await TLSSecurity.make(identity: plan.identity, metadata: plan.appMetadata)
+        plan.services.append(HostService("TLS certificate") { _ in await channel.keepFresh() })
+        return channel
     }
 }

@@ -141,7 +141,9 @@ struct DialingTests {
         let misnamed = self.world.address(3).withPeerID(other)
         self.world.network.set(.refuse(TransportError(.unreachable, "connection refused")), at: refused)
         try await self.world.run(host) {
-            let error = await #expect(throws: DialError.self) { try await host.connect(to: peer, at: [refused, nobody, foreign, misnamed]) }
+            let error = await #expect(throws: DialError.self) {
+                try await host.connect(to: peer, at: [refused, nobody, foreign, misnamed])
+            }
             #expect(error?.code == .allAddressesFailed)
             let codes = Dictionary(uniqueKeysWithValues: error?.attempts.map { ($0.address, $0.error.code) } ?? [])
             #expect(codes == [refused: .unreachable, nobody: .unreachable, foreign: .unsupportedAddress, misnamed: .peerMismatch])

@@ -32,7 +32,8 @@ struct EndingTests {
         try await stream.write(text: "x")
         while b.swarm.limits.counts.inboundStreams == 0 { await Task.yield() }
         return Pair(
-            a: a, b: b, aRuns: aRuns, bRuns: bRuns, connection: connection.info, stream: stream, listenersEnd: self.world.network.connections[1])
+            a: a, b: b, aRuns: aRuns, bRuns: bRuns, connection: connection.info, stream: stream,
+            listenersEnd: self.world.network.connections[1])
     }
 
     private func end(_ pair: Pair) async throws {

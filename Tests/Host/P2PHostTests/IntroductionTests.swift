@@ -43,7 +43,8 @@ struct IntroductionTests {
         try await self.world.run(a, b) {
             let connection = try await a.connect(to: address)
             let told = self.world.address(4_001)
-            await a.introductions.introduced(Introduction(listenAddresses: [told], protocols: ["/echo"], agentVersion: "test/1"), on: connection.info)
+            await a.introductions.introduced(
+                Introduction(listenAddresses: [told], protocols: ["/echo"], agentVersion: "test/1"), on: connection.info)
             #expect(await a.peerstore.addresses(of: b.peerID) == [address.withoutPeerID, told])
             #expect(await a.peerstore.introduction(of: b.peerID)?.agentVersion == "test/1")
             for await event in events {

@@ -54,25 +54,6 @@ struct ModuleTests {
         #expect(order.withLock { $0 } == ["service, with 1 connection", "disconnected"])
     }
 
-    @Test("The first resolver that answers counts; when none does, every reason is told")
-    func resolvers() async throws {
-        struct Resolver: AddressResolver {
-            let answer: Result<[Multiaddr], TransportError>
-            func resolve(_ address: Multiaddr, deadline: NIODeadline) async throws(TransportError) -> [Multiaddr] { try self.answer.get() }
-        }
-        let fails = Resolver(answer: .failure(TransportError(.unresolvable, "first")))
-        let late = Resolver(answer: .failure(TransportError(.timedOut, "second")))
-        let knows = Resolver(answer: .success([self.world.address(1)]))
-        let list: Multiaddr = "/dnsaddr/example.invalid"
-        let found = try await FirstAnswer(resolvers: [fails, knows, late]).resolve(list, deadline: .now())
-        #expect(found == [self.world.address(1)])
-        let error = await #expect(throws: TransportError.self) {
-            _ = try await FirstAnswer(resolvers: [fails, late]).resolve(list, deadline: .now())
-        }
-        #expect(error?.code == .timedOut)
-        #expect((error?.cause as? TransportError)?.code == .unresolvable)
-    }
-
     @Test("Two modules that serve the same protocol make no host, and the error names it")
     func taken() async throws {
         let identity = try PrivateKey.generate(.ed25519)
