@@ -196,7 +196,7 @@ let package = Package(
             path: "Sources/P2P", swiftSettings: settings),
         .executableTarget(
             name: "P2PTool",
-            dependencies: core + ["P2P", argumentParser, nioPosix],
+            dependencies: core + ["P2P", "P2PPipeline", argumentParser, nioPosix],
             path: "Sources/Tool/P2PTool", swiftSettings: settings),
 
         // Tests

@@ -81,7 +81,7 @@ MAY_IMPORT = {
         "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
     "P2P": {"P2P": None},
-    "Tool": {"P2PTool": CORE | {"P2P", "ArgumentParser", "NIOPosix"}},
+    "Tool": {"P2PTool": CORE | {"P2P", "P2PPipeline", "ArgumentParser", "NIOPosix"}},
 }
 
 # The umbrella composes everything except these.

@@ -12,7 +12,6 @@
 @_exported public import P2PPeerstoreSQLite
 @_exported public import P2PPerf
 @_exported public import P2PPing
-@_exported public import P2PPipeline
 @_exported public import P2PPlaintext
 @_exported public import P2PPrivateNetwork
 @_exported public import P2PProxy

@@ -1,14 +1,14 @@
-public import NIOCore
-public import P2PCore
-public import P2PIdentity
+package import NIOCore
+package import P2PCore
+package import P2PIdentity
 import P2PMultiaddr
 import P2PNegotiation
 
 /// Makes an authenticated, encrypted, multiplexed connection of a channel of bytes:
 /// protect, negotiate, secure, negotiate, multiplex. One for all byte transports of a host.
-public struct Upgrader: Sendable {
+package struct Upgrader: Sendable {
     /// How long an arrival has for all of its handshakes.
-    public static let defaultTimeout = TimeAmount.seconds(10)
+    package static let defaultTimeout = TimeAmount.seconds(10)
 
     let localPeer: PeerID
     let protector: (any ConnectionProtector)?
@@ -26,7 +26,7 @@ public struct Upgrader: Sendable {
     ///   - windowBudget: what receive windows may grow by, over all connections.
     ///   - negotiatesMuxersEarly: whether secure handshakes announce the muxers, which saves the round trip of negotiating one afterwards
     ///     wherever the peer does so, too.
-    public init(
+    package init(
         localPeer: PeerID, protector: (any ConnectionProtector)? = nil, security: [any SecureChannel], muxers: [any StreamMuxer],
         windowBudget: MemoryBudget, inboundTimeout: TimeAmount = Self.defaultTimeout, negotiatesMuxersEarly: Bool = true
     ) {
@@ -42,7 +42,7 @@ public struct Upgrader: Sendable {
     /// Runs every handshake; closes the channel when one fails, the deadline passes or the task is cancelled.
     ///
     /// - Parameter onConnected: called on the channel's event loop when the channel carries the peer's bytes and the handshakes begin.
-    public func upgrade(
+    package func upgrade(
         _ bytes: ByteChannel, role: ConnectionRole, expecting peer: PeerID?, deadline: NIODeadline,
         onConnected: (@Sendable () -> Void)? = nil
     ) async throws(TransportError) -> any MuxedConnection {

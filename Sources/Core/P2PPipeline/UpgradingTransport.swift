@@ -1,27 +1,27 @@
 import NIOCore
-public import P2PCore
-public import P2PIdentity
-public import P2PMultiaddr
+package import P2PCore
+package import P2PIdentity
+package import P2PMultiaddr
 import Synchronization
 
 /// Makes a ``Transport`` of a ``ByteTransport`` and the ``Upgrader`` that all of a host's byte transports share.
-public struct UpgradingTransport: Transport {
+package struct UpgradingTransport: Transport {
     private let bytes: any ByteTransport
     private let upgrader: Upgrader
 
     /// A transport of bytes and what upgrades them.
-    public init(_ bytes: any ByteTransport, upgrader: Upgrader) {
+    package init(_ bytes: any ByteTransport, upgrader: Upgrader) {
         self.bytes = bytes
         self.upgrader = upgrader
     }
 
     /// Looks at the form of the address only.
-    public func canDial(_ address: Multiaddr) -> Bool { self.bytes.canDial(address) }
+    package func canDial(_ address: Multiaddr) -> Bool { self.bytes.canDial(address) }
     /// Looks at the form of the address only.
-    public func canListen(on address: Multiaddr) -> Bool { self.bytes.canListen(on: address) }
+    package func canListen(on address: Multiaddr) -> Bool { self.bytes.canListen(on: address) }
 
     /// Connects and upgrades.
-    public func dial(
+    package func dial(
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {
         let bytes = try await self.bytes.connect(to: address, options: options)
@@ -30,7 +30,7 @@ public struct UpgradingTransport: Transport {
     }
 
     /// Binds; arrivals are upgraded when they are accepted.
-    public func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
+    package func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
         UpgradingListener(bytes: try await self.bytes.bind(to: address), upgrader: self.upgrader)
     }
 }

@@ -23,7 +23,7 @@ public struct Identify: HostModule {
 
     /// Asks the peer of a connection who it is, and verifies the answer.
     ///
-    /// - Throws: ``StreamError/Code/timedOut`` after ``IdentifyLimits/timeout``; ``StreamError/Code/wrongKey``; ``StreamError/Code/messageTooLarge``;
+    /// - Throws: ``StreamError/Code/timedOut`` after five seconds; ``StreamError/Code/wrongKey``; ``StreamError/Code/messageTooLarge``;
     ///   ``StreamError/Code/malformed``; or what opening or reading the stream throws.
     public static func ask(_ connection: PeerConnection) async throws(StreamError) -> Introduction {
         try await IdentifyExchange(connection.host).identify(connection.info)

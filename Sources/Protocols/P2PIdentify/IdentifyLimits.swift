@@ -1,29 +1,29 @@
 /// What identify accepts and sends at most (identify spec; the figures are those of the network's large implementations).
-public enum IdentifyLimits {
+package enum IdentifyLimits {
     /// The longest message that is accepted, in bytes.
-    public static let receivedMessageSize = 8 * 1_024
+    package static let receivedMessageSize = 8 * 1_024
     /// Messages that are accepted and merged before the peer's half-close.
-    public static let receivedMessages = 10
+    package static let receivedMessages = 10
     /// The longest message that is sent, length prefix included, in bytes: others accept no more.
-    public static let sentMessageSize = 4 * 1_024
+    package static let sentMessageSize = 4 * 1_024
     /// Addresses of a peer that are kept; those beyond are ignored.
-    public static let addresses = 128
+    package static let addresses = 128
     /// Protocols of a peer that are kept; those beyond are ignored.
-    public static let protocols = 256
+    package static let protocols = 256
     /// The longest agent or protocol version that is kept or sent, in bytes; the rest is cut off.
-    public static let versionLength = 128
+    package static let versionLength = 128
     /// How long an exchange may take.
-    public static let timeout = Duration.seconds(5)
+    package static let timeout = Duration.seconds(5)
     /// Identify streams that one peer may keep open to be answered on.
-    public static let inboundStreamsPerPeer = 4
+    package static let inboundStreamsPerPeer = 4
     /// Push streams that one peer may keep open.
-    public static let inboundPushesPerPeer = 2
+    package static let inboundPushesPerPeer = 2
     /// Pushes that a peer may make in a row.
-    public static let pushBurst = 8
+    package static let pushBurst = 8
     /// How long it takes until a peer may make one more.
-    public static let pushInterval = Duration.seconds(5)
+    package static let pushInterval = Duration.seconds(5)
     /// Pushes that are sent at a time.
-    public static let concurrentPushes = 32
+    package static let concurrentPushes = 32
     /// Peers whose newest record and whose pushes are remembered; the oldest is forgotten first.
-    public static let rememberedPeers = 4_096
+    package static let rememberedPeers = 4_096
 }

@@ -1,7 +1,7 @@
 public import P2PCore
 public import P2PPipeline
 
-/// The secure channel `/noise` for a host's list: see ``NoiseSecurity``.
+/// The secure channel `/noise` for a host's list.
 public struct Noise: SecureChannelModule {
     /// It has nothing to configure.
     public init() {}

@@ -1,19 +1,19 @@
 import P2PCore
 
 /// The sizes that bound a Noise channel, in bytes unless said otherwise.
-public enum NoiseLimits {
+package enum NoiseLimits {
     /// The length prefix of a handshake message or record (libp2p noise spec, "Wire Format").
-    public static let prefix = 2
+    package static let prefix = 2
     /// A handshake message or record without its prefix (Noise spec, section 3).
-    public static let maximumMessage = 65_535
+    package static let maximumMessage = 65_535
     /// The authentication tag at the end of a record.
-    public static let tag = 16
+    package static let tag = 16
     /// The plaintext of one record.
-    public static let maximumPlaintext = maximumMessage - tag
+    package static let maximumPlaintext = maximumMessage - tag
     /// The app metadata that a side presents in its handshake payload.
-    public static let maximumMetadata = ConnectionInfo.maximumAppMetadata
+    package static let maximumMetadata = ConnectionInfo.maximumAppMetadata
     /// Entries in a peer's list of muxers; a longer list is ignored whole, as if it were empty.
-    public static let maximumMuxers = 100
+    package static let maximumMuxers = 100
     /// The last nonce that may be used; 2^64 - 1 is reserved (Noise spec, section 5.1).
     static let lastNonce = UInt64.max - 1
 }

@@ -1,20 +1,20 @@
-public import NIOCore
-public import P2PCore
-public import P2PIdentity
-public import P2PPipeline
+package import NIOCore
+package import P2PCore
+package import P2PIdentity
+package import P2PPipeline
 
 /// The secure channel `/noise`: Noise_XX_25519_ChaChaPoly_SHA256 with libp2p's payloads (libp2p noise spec).
 ///
 /// One value serves all connections of a host. Its static key is made and signed once, by ``make(identity:metadata:)``,
 /// so that no handshake waits for the identity key.
-public struct NoiseSecurity: SecureChannel {
+package struct NoiseSecurity: SecureChannel {
     /// What multistream-select calls it.
-    public static let protocolID: ProtocolID = "/noise"
+    package static let protocolID: ProtocolID = "/noise"
 
     private let identity: NoiseIdentity
 
     /// What multistream-select calls it.
-    public var protocolID: ProtocolID { Self.protocolID }
+    package var protocolID: ProtocolID { Self.protocolID }
 
     /// Makes a static key and has it signed.
     ///
@@ -23,7 +23,7 @@ public struct NoiseSecurity: SecureChannel {
     ///   - metadata: what the application attaches to every handshake, at most ``NoiseLimits/maximumMetadata`` bytes. A listener's is
     ///     readable by dialers that have not proved who they are yet.
     /// - Throws: `.metadataTooLong`; `.securityFailed` when the identity does not sign.
-    public static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TransportError) -> NoiseSecurity {
+    package static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TransportError) -> NoiseSecurity {
         do throws(NoiseError) {
             return NoiseSecurity(identity: try await NoiseIdentity.make(identity: identity, metadata: metadata))
         } catch {
@@ -39,7 +39,7 @@ public struct NoiseSecurity: SecureChannel {
     /// Adds the handler at the end of the channel's pipeline and runs the handshake; see ``SecureChannel``.
     ///
     /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause says why.
-    public func secure(
+    package func secure(
         _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID],
         promise: EventLoopPromise<SecuredChannel>
     ) {

@@ -2,7 +2,7 @@ public import P2PCore
 import P2PIdentity
 public import P2PPipeline
 
-/// No security at all, `/plaintext/2.0.0`, for tests and debugging: see ``PlaintextSecurity``. It must be a host's only secure channel.
+/// No security at all, `/plaintext/2.0.0`, for tests and debugging. It must be a host's only secure channel.
 public struct InsecurePlaintext: SecureChannelModule {
     /// It has nothing to configure.
     public init() {}

@@ -1,7 +1,7 @@
 /// The sizes that bound a plaintext connection's exchange, in bytes.
-public enum PlaintextLimits {
+package enum PlaintextLimits {
     /// A peer's message: room for the largest key there is, twice.
-    public static let maximumMessage = 4_096
+    package static let maximumMessage = 4_096
     /// What a muxer puts into one record, which is nothing more than one write.
     static let maximumPayload = 65_535
 }

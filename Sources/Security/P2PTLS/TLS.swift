@@ -1,7 +1,7 @@
 public import P2PCore
 public import P2PPipeline
 
-/// The secure channel `/tls/1.0.0` for a host's list: see ``TLSSecurity``. Its certificate is renewed while the host runs.
+/// The secure channel `/tls/1.0.0` for a host's list. Its certificate is renewed while the host runs.
 public struct TLS: SecureChannelModule {
     /// It has nothing to configure.
     public init() {}

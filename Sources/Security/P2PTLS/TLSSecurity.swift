@@ -1,21 +1,21 @@
-public import NIOCore
+package import NIOCore
 import P2PCertificate
-public import P2PCore
-public import P2PIdentity
-public import P2PPipeline
+package import P2PCore
+package import P2PIdentity
+package import P2PPipeline
 
 /// The secure channel `/tls/1.0.0`: TLS 1.3 with libp2p's certificates on both sides (libp2p TLS spec).
 ///
 /// One value serves all connections of a host. Its certificate is made and signed once, by ``make(identity:metadata:)``,
 /// so that no handshake waits for the identity key; ``keepFresh()`` replaces it before it expires.
-public struct TLSSecurity: SecureChannel {
+package struct TLSSecurity: SecureChannel {
     /// What multistream-select calls it.
-    public static let protocolID: ProtocolID = "/tls/1.0.0"
+    package static let protocolID: ProtocolID = "/tls/1.0.0"
 
     let identity: TLSIdentity
 
     /// What multistream-select calls it.
-    public var protocolID: ProtocolID { Self.protocolID }
+    package var protocolID: ProtocolID { Self.protocolID }
 
     /// Makes a certificate and has it signed.
     ///
@@ -24,7 +24,7 @@ public struct TLSSecurity: SecureChannel {
     ///   - metadata: what the application attaches to every handshake, at most `CertificateLimits.maximumMetadata` bytes. A listener's
     ///     is readable by dialers that have not proved who they are yet.
     /// - Throws: `.metadataTooLong`; `.securityFailed` when the identity does not sign, or no certificate can be made.
-    public static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TransportError) -> TLSSecurity {
+    package static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TransportError) -> TLSSecurity {
         do throws(TLSError) {
             return TLSSecurity(identity: try await TLSIdentity.make(identity: identity, metadata: metadata, now: .now))
         } catch {
@@ -42,12 +42,12 @@ public struct TLSSecurity: SecureChannel {
     ///
     /// It looks at the calendar every hour rather than sleep for months, since machines sleep too and clocks are set. An identity
     /// that refuses to sign is asked again an hour later.
-    public func keepFresh() async { await self.identity.keepFresh() }
+    package func keepFresh() async { await self.identity.keepFresh() }
 
     /// Adds the handlers at the end of the channel's pipeline and runs the handshake; see ``SecureChannel``.
     ///
     /// The promise fails with `.peerMismatch`, `.closed` or `.securityFailed`; the cause says why.
-    public func secure(
+    package func secure(
         _ channel: any Channel, role: ConnectionRole, expecting peer: PeerID?, muxers: [ProtocolID],
         promise: EventLoopPromise<SecuredChannel>
     ) {

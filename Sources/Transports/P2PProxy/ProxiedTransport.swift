@@ -1,12 +1,12 @@
-public import P2PCore
-public import P2PMultiaddr
-public import P2PPipeline
+package import P2PCore
+package import P2PMultiaddr
+package import P2PPipeline
 
 /// Dials TCP through a proxy and, but for a ``ProxyBypass``, in no other way: names are the proxy's to resolve, and nothing else leaves
 /// this machine.
 ///
 /// `/onion3` addresses can be dialled, too, through a proxy that knows them (Tor). It listens as its carrier does.
-public struct ProxiedTransport: ByteTransport {
+package struct ProxiedTransport: ByteTransport {
     private let proxy: ProxyURL
     private let bypass: ProxyBypass
     private let carrier: any ByteTransport
@@ -14,22 +14,22 @@ public struct ProxiedTransport: ByteTransport {
     /// - Parameters:
     ///   - carrier: connects to the proxy itself, such as TCP.
     ///   - bypass: what the carrier dials directly.
-    public init(through proxy: ProxyURL, over carrier: any ByteTransport, except bypass: ProxyBypass = .none) {
+    package init(through proxy: ProxyURL, over carrier: any ByteTransport, except bypass: ProxyBypass = .none) {
         self.proxy = proxy
         self.bypass = bypass
         self.carrier = carrier
     }
 
     /// Looks at the form of the address only.
-    public func canDial(_ address: Multiaddr) -> Bool {
+    package func canDial(_ address: Multiaddr) -> Bool {
         ProxyTarget(address).map { !self.bypass.contains($0) || self.carrier.canDial(address) } ?? false
     }
 
     /// Looks at the form of the address only.
-    public func canListen(on address: Multiaddr) -> Bool { self.carrier.canListen(on: address) }
+    package func canListen(on address: Multiaddr) -> Bool { self.carrier.canListen(on: address) }
 
     /// Connects to the proxy; what it is to be told follows when the channel is upgraded.
-    public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
+    package func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let target = ProxyTarget(address) else {
             throw TransportError(.unsupportedAddress, "\(address) can't be dialled through the \(self.proxy)")
         }
@@ -49,7 +49,7 @@ public struct ProxiedTransport: ByteTransport {
     }
 
     /// Binds as the carrier does.
-    public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
+    package func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         try await self.carrier.bind(to: address)
     }
 }

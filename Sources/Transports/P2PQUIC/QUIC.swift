@@ -1,6 +1,6 @@
 public import P2PCore
 
-/// QUIC for a host's list: see ``QUICTransport``. Its certificate is renewed while the host runs.
+/// QUIC for a host's list. Its certificate is renewed while the host runs.
 ///
 /// Beside a proxy, and in a private network, its addresses fail and say so, as they do where QUIC is not built in.
 public struct QUIC: HostModule {

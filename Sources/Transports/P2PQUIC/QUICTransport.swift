@@ -1,21 +1,21 @@
-public import Logging
-public import NIOCore
-public import NIOPosix
+package import Logging
+package import NIOCore
+package import NIOPosix
 import P2PCertificate
-public import P2PCore
-public import P2PIdentity
-public import P2PMultiaddr
+package import P2PCore
+package import P2PIdentity
+package import P2PMultiaddr
 
 /// QUIC version 1 over UDP: `/ip4|ip6/…/udp/…/quic-v1`.
 ///
 /// Authenticated, encrypted and multiplexed in itself. It has no room for a private network's key: see ``refusing(because:)``.
-public struct QUICTransport: Transport {
+package struct QUICTransport: Transport {
     /// What ``ConnectionInfo/security`` says: the handshake is that of TLS 1.3, with libp2p's certificates.
-    public static let security = ProtocolID("/tls/1.0.0")
+    package static let security = ProtocolID("/tls/1.0.0")
     /// What ``ConnectionInfo/muxer`` says.
-    public static let muxer = ProtocolID("/quic-v1")
+    package static let muxer = ProtocolID("/quic-v1")
     /// Whether QUIC was built in; without it every dial and listen fails and names the package trait.
-    public static var isBuiltIn: Bool {
+    package static var isBuiltIn: Bool {
         #if QUIC
             true
         #else
@@ -37,7 +37,7 @@ public struct QUICTransport: Transport {
     }
 
     /// A transport that knows its addresses and refuses them, with a reason for people: for a node whose other settings rule QUIC out.
-    public static func refusing(because reason: String) -> QUICTransport {
+    package static func refusing(because reason: String) -> QUICTransport {
         QUICTransport(refusal: TransportError(.unsupportedAddress, reason))
     }
 
@@ -55,7 +55,7 @@ public struct QUICTransport: Transport {
     ///   - windowBudget: what the receive windows of all connections may grow by; nil bounds only each connection.
     ///   - group: where the sockets live; each socket's connections stay on one of its loops.
     /// - Throws: ``TransportError/Code/securityFailed`` when the identity does not sign, or the metadata is too long.
-    public static func make(
+    package static func make(
         identity: any IdentityKey, metadata: [UInt8] = [], configuration: QUICConfiguration = QUICConfiguration(),
         windowBudget: MemoryBudget? = nil, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger = Logger(label: "p2p.quic")
@@ -73,20 +73,20 @@ public struct QUICTransport: Transport {
     }
 
     /// Looks at the form of the address only.
-    public func canDial(_ address: Multiaddr) -> Bool { QUICAddress(address) != nil }
+    package func canDial(_ address: Multiaddr) -> Bool { QUICAddress(address) != nil }
 
     /// Looks at the form of the address only; names are for dialing.
-    public func canListen(on address: Multiaddr) -> Bool { QUICAddress(address)?.isNumeric ?? false }
+    package func canListen(on address: Multiaddr) -> Bool { QUICAddress(address)?.isNumeric ?? false }
 
     /// Replaces the certificate in time, 30 days before it expires; runs until cancelled. Connections that stand keep theirs.
-    public func keepFresh() async {
+    package func keepFresh() async {
         #if QUIC
             await self.sockets?.credentials.certificate.keepFresh()
         #endif
     }
 
     /// Resolves a name, and dials its addresses each a little later than the one before. Dials from a socket that listens, where one can; the peer then sees an address at which it can dial back.
-    public func dial(
+    package func dial(
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {
         guard let endpoint = QUICAddress(address) else { throw Self.unsupported(address) }
@@ -97,7 +97,7 @@ public struct QUICTransport: Transport {
     }
 
     /// Binds an IP address; a wildcard stands for every interface.
-    public func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
+    package func listen(on address: Multiaddr) async throws(TransportError) -> any TransportListener {
         guard let endpoint = QUICAddress(address), endpoint.isNumeric else { throw Self.unsupported(address) }
         #if QUIC
             if let sockets = self.sockets { return try await sockets.listen(on: endpoint) }

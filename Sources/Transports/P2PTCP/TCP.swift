@@ -1,7 +1,7 @@
 public import P2PCore
 import P2PPipeline
 
-/// TCP for a host's list: see ``TCPTransport``. Transports that stand on bytes, such as WebSocket, come behind it.
+/// TCP for a host's list. Transports that stand on bytes, such as WebSocket, come behind it.
 public struct TCP: HostModule {
     /// It has nothing to configure.
     public init() {}

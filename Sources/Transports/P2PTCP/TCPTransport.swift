@@ -1,22 +1,22 @@
-public import Logging
-public import NIOCore
-public import NIOPosix
-public import P2PCore
-public import P2PMultiaddr
+package import Logging
+package import NIOCore
+package import NIOPosix
+package import P2PCore
+package import P2PMultiaddr
 import P2PNames
-public import P2PPipeline
+package import P2PPipeline
 
 /// Plain TCP: `/ip4`, `/ip6`, `/dns`, `/dns4` and `/dns6`, each followed by `/tcp` and nothing more than `/p2p`.
-public struct TCPTransport: ByteTransport {
+package struct TCPTransport: ByteTransport {
     /// How long one address may take to connect, whatever the dial's own deadline; as in go-libp2p.
-    public static let connectTimeout = TimeAmount.seconds(5)
+    package static let connectTimeout = TimeAmount.seconds(5)
 
     private let group: any EventLoopGroup
     private let logger: Logger
     private let resolver: NameResolver
 
     /// - Parameter group: where the sockets live; each connection stays on one of its loops for life.
-    public init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.tcp")) {
+    package init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.tcp")) {
         self.init(group: group, logger: logger, resolver: .shared)
     }
 
@@ -29,10 +29,10 @@ public struct TCPTransport: ByteTransport {
     }
 
     /// Looks at the form of the address only.
-    public func canDial(_ address: Multiaddr) -> Bool { TCPEndpoint(address) != nil }
+    package func canDial(_ address: Multiaddr) -> Bool { TCPEndpoint(address) != nil }
 
     /// Looks at the form of the address only.
-    public func canListen(on address: Multiaddr) -> Bool {
+    package func canListen(on address: Multiaddr) -> Bool {
         guard case .ip? = TCPEndpoint(address)?.host else { return false }
         return true
     }
@@ -40,7 +40,7 @@ public struct TCPTransport: ByteTransport {
     // MARK: Dialing
 
     /// Resolves the host and connects to the first of its addresses that answers, trying the next ones meanwhile.
-    public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
+    package func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let endpoint = TCPEndpoint(address) else {
             throw TransportError(.unsupportedAddress, "\(address) is not a TCP address")
         }
@@ -125,7 +125,7 @@ public struct TCPTransport: ByteTransport {
     // MARK: Listening
 
     /// Binds an IP address; a wildcard stands for every interface.
-    public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
+    package func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         guard let local = try TCPEndpoint(address)?.socketAddress() else {
             throw TransportError(.unsupportedAddress, "\(address) is not a TCP address to listen on; use /ip4 or /ip6 and /tcp")
         }

@@ -1,10 +1,10 @@
-public import Logging
-public import P2PCore
-public import P2PMultiaddr
-public import P2PPipeline
+package import Logging
+package import P2PCore
+package import P2PMultiaddr
+package import P2PPipeline
 
 /// WebSockets (RFC 6455) over another byte transport: binary frames carry the bytes, their bounds mean nothing.
-public struct WebSocketTransport: ByteTransport {
+package struct WebSocketTransport: ByteTransport {
     private let carrier: any ByteTransport
     private let configuration: WebSocketConfiguration
     private let gater: any ConnectionGater
@@ -14,7 +14,7 @@ public struct WebSocketTransport: ByteTransport {
     /// - Parameters:
     ///   - carrier: opens and binds what lies below, such as TCP, or TCP through a proxy.
     ///   - gater: is asked about each arrival where an application is served; the host asks again about those of libp2p.
-    public init(
+    package init(
         over carrier: any ByteTransport, configuration: WebSocketConfiguration = WebSocketConfiguration(),
         gater: any ConnectionGater = OpenGater(), logger: Logger = Logger(label: "p2p.websocket")
     ) {
@@ -26,10 +26,10 @@ public struct WebSocketTransport: ByteTransport {
     }
 
     /// Looks at the form of the address only.
-    public func canDial(_ address: Multiaddr) -> Bool { self.dialable(address) != nil }
+    package func canDial(_ address: Multiaddr) -> Bool { self.dialable(address) != nil }
 
     /// Looks at the form of the address, and whether there is a certificate if it needs one.
-    public func canListen(on address: Multiaddr) -> Bool { self.listenable(address) != nil }
+    package func canListen(on address: Multiaddr) -> Bool { self.listenable(address) != nil }
 
     private func dialable(_ address: Multiaddr) -> WebSocketAddress? {
         WebSocketAddress(address).flatMap { self.carrier.canDial($0.base) ? $0 : nil }
@@ -43,7 +43,7 @@ public struct WebSocketTransport: ByteTransport {
     }
 
     /// Connects what lies below; the handshake follows when the channel is upgraded.
-    public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
+    package func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let webSocket = self.dialable(address) else {
             throw TransportError(.unsupportedAddress, "\(address) is not a WebSocket address that can be dialled here")
         }
@@ -61,7 +61,7 @@ public struct WebSocketTransport: ByteTransport {
     }
 
     /// Binds what lies below.
-    public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
+    package func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         guard let webSocket = self.listenable(address) else {
             throw TransportError(
                 .unsupportedAddress, "\(address) is not a WebSocket address to listen on here; with /tls it needs a certificate")

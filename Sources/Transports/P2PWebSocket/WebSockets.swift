@@ -1,7 +1,7 @@
 public import P2PCore
 import P2PPipeline
 
-/// WebSockets for a host's list: see ``WebSocketTransport``. They stand on the byte transport before them, TCP for instance.
+/// WebSockets for a host's list. They stand on the byte transport before them, TCP for instance.
 public struct WebSockets: HostModule {
     /// Whose pages may connect, what else the ports serve, and TLS below it.
     public var configuration: WebSocketConfiguration

@@ -22,7 +22,7 @@ public struct ByteCarrier: Sendable {
 
 extension HostPlan {
     /// Makes connections of bytes; nil until ``Upgrading`` has joined.
-    public var upgrader: Upgrader? {
+    package var upgrader: Upgrader? {
         get { self[Upgrader.self] }
         set { self[Upgrader.self] = newValue }
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import P2P
 import P2PIdentity
+import P2PPipeline
 
 #if canImport(Darwin)
     import Darwin

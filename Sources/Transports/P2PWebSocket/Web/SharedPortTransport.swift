@@ -1,13 +1,13 @@
-public import Logging
-public import P2PCore
-public import P2PMultiaddr
-public import P2PPipeline
+package import Logging
+package import P2PCore
+package import P2PMultiaddr
+package import P2PPipeline
 
 /// One port for raw libp2p, WebSockets, secure WebSockets (with a certificate) and an application's HTTP, told apart by
 /// the first bytes. It dials raw libp2p and WebSockets.
 ///
 /// Not under a private network: there, the first bytes are noise to everybody.
-public struct SharedPortTransport: ByteTransport {
+package struct SharedPortTransport: ByteTransport {
     private let carrier: any ByteTransport
     private let webSocket: WebSocketTransport
     private let configuration: WebSocketConfiguration
@@ -17,7 +17,7 @@ public struct SharedPortTransport: ByteTransport {
     /// - Parameters:
     ///   - carrier: opens and binds what lies below, such as TCP.
     ///   - gater: is asked about each arrival, before it is known what it is; the host asks again about those of libp2p.
-    public init(
+    package init(
         over carrier: any ByteTransport, configuration: WebSocketConfiguration, gater: any ConnectionGater = OpenGater(),
         logger: Logger = Logger(label: "p2p.websocket")
     ) {
@@ -29,18 +29,18 @@ public struct SharedPortTransport: ByteTransport {
     }
 
     /// Looks at the form of the address only.
-    public func canDial(_ address: Multiaddr) -> Bool { self.carrier.canDial(address) || self.webSocket.canDial(address) }
+    package func canDial(_ address: Multiaddr) -> Bool { self.carrier.canDial(address) || self.webSocket.canDial(address) }
     /// As the carrier: the port's other addresses follow from it.
-    public func canListen(on address: Multiaddr) -> Bool { self.carrier.canListen(on: address) }
+    package func canListen(on address: Multiaddr) -> Bool { self.carrier.canListen(on: address) }
 
     /// Connects to either kind of address.
-    public func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
+    package func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard !self.webSocket.canDial(address) else { return try await self.webSocket.connect(to: address, options: options) }
         return try await self.carrier.connect(to: address, options: options)
     }
 
     /// Binds the carrier's address; the listener's addresses are those of everything that is spoken there.
-    public func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
+    package func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         let certificate = try self.configuration.tls.certificate.map { files throws(TransportError) in
             try ServerCertificate(files, logger: self.logger)
         }
