@@ -122,7 +122,8 @@ let package = Package(
         // Core
         room("Core", "P2PCore", ["P2PMultiaddr", "P2PIdentity", "P2PMultiformats", nioCore, logging]),
         room("Core", "P2PNegotiation", core),
-        room("Core", "P2PPipeline", core + ["P2PNegotiation"]),
+        room("Core", "P2PMuxing", core),
+        room("Core", "P2PPipeline", core + ["P2PNegotiation", "P2PMuxing"]),
 
         // Below the waterline
         room("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, libcrypto], exclude: ["Protobuf/noise.proto"]),
@@ -133,14 +134,14 @@ let package = Package(
             name: "CLibsodium", path: "Sources/Security/CLibsodium", pkgConfig: "libsodium",
             providers: [.apt(["libsodium-dev"]), .brew(["libsodium"])]),
         room("Security", "P2PPlaintext", core + ["P2PPipeline", protobuf], exclude: ["Protobuf/exchange.proto"]),
-        room("Muxers", "P2PYamux", core + ["P2PPipeline"]),
-        room("Muxers", "P2PMplex", core + ["P2PPipeline"]),
+        room("Muxers", "P2PYamux", core + ["P2PMuxing", "P2PPipeline"]),
+        room("Muxers", "P2PMplex", core + ["P2PMuxing", "P2PPipeline"]),
         room("Transports", "P2PNames", core + [nioPosix]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", nioPosix]),
         room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", crypto, nioSSL]),
         room("Transports", "P2PProxy", core + ["P2PPipeline", "P2PHTTPHead"]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
-        room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PCertificate", "P2PNames"]),
+        room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PMuxing", "P2PCertificate", "P2PNames"]),
         .target(
             name: "CNgtcp2Shim", dependencies: [.target(name: "CNgtcp2", condition: .when(traits: ["QUIC"]))],
             path: "Sources/Transports/CNgtcp2Shim", cSettings: ngtcp2UsesOpenSSL ? [.define("QUIC_TLS_OPENSSL")] : [],
@@ -173,7 +174,8 @@ let package = Package(
         room(
             "Testing", "P2PFuzzing",
             core + [
-                "P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PIdentify",
+                "P2PNegotiation", "P2PMuxing", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux",
+                "P2PIdentify",
                 crypto, cryptoExtras, nioEmbedded,
                 "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy", "P2PHTTPHead",
                 .target(name: "CNgtcp2Peer", condition: .when(traits: ["QUIC"])),
@@ -221,6 +223,7 @@ let package = Package(
         tests("Tool", "P2PTool", core + [argumentParser]),
         tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PNames", "P2PMultiaddr", nioCore, nioPosix, nioEmbedded, logging]),
         tests("Core", "P2PCore", Array(core.dropFirst()) + [nioEmbedded, nioPosix, "P2PTesting"]),
+        tests("Core", "P2PMuxing", core + [nioEmbedded, "P2PTesting"]),
         tests("Core", "P2PNegotiation", core + [nioEmbedded]),
         tests(
             "Core", "P2PPipeline",
@@ -231,11 +234,11 @@ let package = Package(
                 "P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PWebSocket",
             ]),
-        tests("Transports", "P2PQUIC", core + [nioPosix, "P2PTesting", "P2PCertificate", ngtcp2]),
+        tests("Transports", "P2PQUIC", core + [nioPosix, "P2PTesting", "P2PMuxing", "P2PCertificate", ngtcp2]),
         tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioEmbedded]),
         tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
         tests("Transports", "P2PMemory", core),
-        tests("Muxers", "P2PYamux", core + ["P2PPipeline", nioEmbedded, "P2PTesting"]),
+        tests("Muxers", "P2PYamux", core + ["P2PMuxing", "P2PPipeline", nioEmbedded, "P2PTesting"]),
         tests("Security", "P2PCertificate", core + ["P2PVectors", crypto, cryptoExtras, asn1, x509]),
         tests(
             "Security", "P2PTLS",
@@ -243,7 +246,7 @@ let package = Package(
         tests(
             "Security", "P2PPrivateNetwork",
             core + ["P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PMemory", crypto, nioEmbedded, nioPosix]),
-        tests("Muxers", "P2PMplex", core + ["P2PPipeline", nioEmbedded]),
+        tests("Muxers", "P2PMplex", core + ["P2PMuxing", "P2PPipeline", nioEmbedded]),
         tests("Security", "P2PPlaintext", core + ["P2PPipeline", nioEmbedded]),
         tests("Security", "P2PNoise", core + ["P2PPipeline", "P2PVectors", crypto, protobuf, nioEmbedded]),
     ]

@@ -21,7 +21,8 @@ PAGE = pathlib.Path("Specs/Architecture.md")
 
 PRIMITIVES = {"P2PMultiformats", "P2PIdentity", "P2PMultiaddr"}
 CORE = PRIMITIVES | {"P2PCore", "NIOCore", "Logging"}
-PIPELINE = CORE | {"P2PNegotiation", "P2PPipeline"}
+MUXING = CORE | {"P2PMuxing"}
+PIPELINE = MUXING | {"P2PNegotiation", "P2PPipeline"}
 
 # Folder under Sources/ -> target -> what it may import. "*" stands for any target of that folder.
 MAY_IMPORT = {
@@ -35,7 +36,8 @@ MAY_IMPORT = {
     "Core": {
         "P2PCore": CORE,
         "P2PNegotiation": CORE,
-        "P2PPipeline": CORE | {"P2PNegotiation"},
+        "P2PMuxing": CORE,
+        "P2PPipeline": MUXING | {"P2PNegotiation"},
     },
     "Security": {
         "P2PNoise": PIPELINE | {"Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
@@ -52,7 +54,7 @@ MAY_IMPORT = {
         "P2PWebSocket": PIPELINE | {"P2PHTTPHead", "NIOSSL", "Crypto"},
         "P2PProxy": PIPELINE | {"P2PHTTPHead"},
         "P2PMemory": PIPELINE,
-        "P2PQUIC": CORE | {"NIOPosix", "P2PCertificate", "P2PNames", "CNgtcp2Shim"},
+        "P2PQUIC": MUXING | {"NIOPosix", "P2PCertificate", "P2PNames", "CNgtcp2Shim"},
         "CNgtcp2Shim": {"CNgtcp2"},
         "CNgtcp2": set(),
     },

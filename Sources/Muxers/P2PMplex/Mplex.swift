@@ -1,5 +1,6 @@
 public import NIOCore
 public import P2PCore
+import P2PMuxing
 public import P2PPipeline
 
 /// Carries many streams over one secured channel: `/mplex/6.7.0`, for old peers that speak nothing better.
@@ -25,8 +26,8 @@ public struct Mplex: StreamMuxer {
         let limits = MuxerLimits(
             streams: self.configuration.maximumStreams, backlog: self.configuration.maximumBacklog,
             streamIDs: MplexStreamID.maximumNumber, creditThreshold: MplexConfiguration.reportedConsumption)
-        let connection = MuxerConnection(channel: channel, info: info, executor: context.executor, limits: limits)
-        let handler = MplexHandler(connection: connection, records: records, configuration: self.configuration)
+        let connection = MuxerConnection(info: info, closed: channel.closeFuture, executor: context.executor, limits: limits)
+        let handler = MplexHandler(channel, connection: connection, records: records, configuration: self.configuration)
         try channel.pipeline.syncOperations.addHandler(handler)
         return connection
     }

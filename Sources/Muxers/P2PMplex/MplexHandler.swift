@@ -1,88 +1,40 @@
 import NIOCore
 import P2PCore
+import P2PMuxing
 import P2PPipeline
 
 /// Runs a ``MplexSession`` between the records of a channel and the streams of a ``MuxerConnection``.
-final class MplexHandler: ChannelDuplexHandler, MuxerHandler {
+final class MplexHandler: RecordMuxer, ChannelOutboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
 
-    enum Phase {
-        case running
-        /// Streams have ended; the last record is on its way, and what arrives is dropped.
-        case leaving
-        case over
-    }
-
-    /// A peer has so long to take our last record, then the channel is closed under it.
-    static let farewell = TimeAmount.seconds(1)
-
-    let connection: MuxerConnection
-    let records: any RecordWriter
+    let side: MuxerChannel
     let configuration: MplexConfiguration
     var session: MplexSession
     private var reader = MplexFrameReader()
-    private var phase = Phase.running
-    private var context: ChannelHandlerContext?
-    private var alarm: (callback: NIOScheduledCallback, deadline: NIODeadline)?
+    private var alarm = MuxerAlarm()
     /// The channel wanted to read while the session waited for readers.
     private var isReadHeld = false
     /// Why the connection is to end when its last stream has.
     private var closing: ConnectionError?
+    var streams = StreamTable<MplexStreamID, MuxedStream>()
+    var news = MuxerNews()
 
-    /// Every stream that has an id.
-    var streams: [MplexStreamID: MuxedStream] = [:]
-    /// Streams of ours that have none yet.
-    var unopened: [ObjectIdentifier: MuxedStream] = [:]
-    /// Streams to drain, each once.
-    var ready = CircularBuffer<MuxedStream>(initialCapacity: 1)
-    /// Streams of ours for which the session has no room yet.
-    var waiting = CircularBuffer<MuxedStream>(initialCapacity: 1)
-    /// Half-closes in records that are not flushed yet.
-    var finishing: [MuxedStream] = []
-    var isDraining = false
-    private var work: [MuxedStream] = []
-    private var fresh: [MuxedStream] = []
-
-    init(connection: MuxerConnection, records: any RecordWriter, configuration: MplexConfiguration) {
-        self.connection = connection
-        self.records = records
+    init(_ channel: any Channel, connection: MuxerConnection, records: any RecordWriter, configuration: MplexConfiguration) {
+        self.side = MuxerChannel(channel, connection: connection, records: records)
         self.configuration = configuration
-        self.session = MplexSession(configuration: configuration, now: connection.channel.eventLoop.now)
+        self.session = MplexSession(configuration: configuration, now: channel.eventLoop.now)
     }
 
-    var now: NIODeadline { self.connection.channel.eventLoop.now }
-    var isRunning: Bool { self.phase == .running }
+    var connection: MuxerConnection { self.side.connection }
+    private var isRunning: Bool { self.side.isRunning }
 
     // MARK: The channel
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+        self.side.context = context
         self.connection.handler = self
         self.drain()
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.channelIsGone()
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        self.channelIsGone()
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let isTransport = error is IOError || error is ChannelError || !context.channel.isActive
-        self.end(
-            isTransport
-                ? ConnectionError(.lost, "\(self.connection.info) broke", cause: error)
-                : ConnectionError(.protocolViolation, "\(self.connection.info) could not be read", cause: error))
-        context.close(promise: nil)
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
-        context.fireUserInboundEventTriggered(event)
     }
 
     func read(context: ChannelHandlerContext) {
@@ -92,7 +44,7 @@ final class MplexHandler: ChannelDuplexHandler, MuxerHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = self.unwrapInboundIn(data)
         guard self.isRunning else { return }
-        let now = self.now
+        let now = self.side.now
         self.connection.expectWork()
         self.connection.received(bytes.readableBytes)
         do throws(MplexViolation) {
@@ -105,17 +57,6 @@ final class MplexHandler: ChannelDuplexHandler, MuxerHandler {
         } catch {
             self.fail(error)
         }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        self.connection.jobs.runPending()
-        self.drain()
-        context.fireChannelReadComplete()
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.drain() }
-        context.fireChannelWritabilityChanged()
     }
 
     // MARK: What arrives
@@ -137,9 +78,8 @@ final class MplexHandler: ChannelDuplexHandler, MuxerHandler {
     }
 
     private func accept(_ id: MplexStreamID, at now: NIODeadline) {
-        let stream = MuxedStream(
-            id: id.rawValue, driver: self.connection, creditThreshold: MplexConfiguration.reportedConsumption)
-        self.streams[id] = stream
+        let stream = self.connection.makeInbound(creditThreshold: MplexConfiguration.reportedConsumption)
+        self.streams.insert(stream, at: stream.slot, id: id)
         guard !self.connection.accept(stream) else { return }
         self.forget(id)
         self.decide(self.session.refuse(id, at: now), at: now)
@@ -166,7 +106,7 @@ final class MplexHandler: ChannelDuplexHandler, MuxerHandler {
     }
 
     private func recount(at now: NIODeadline) {
-        for (id, stream) in self.streams { self.decide(self.session.noteUnread(stream.unreadBytes, on: id, at: now)) }
+        for (id, stream) in self.streams.opened { self.decide(self.session.noteUnread(stream.unreadBytes, on: id, at: now)) }
         self.decide(self.session.recounted(at: now))
     }
 
@@ -185,126 +125,68 @@ final class MplexHandler: ChannelDuplexHandler, MuxerHandler {
 
     // MARK: Streams
 
-    /// Queues a stream for draining, once.
-    func makeReady(_ stream: MuxedStream) {
-        guard !stream.isReady else { return }
-        stream.isReady = true
-        self.ready.append(stream)
-    }
-
-    /// Takes over what streams have signalled.
-    func collectWork() {
-        self.connection.takeWork(&self.work, fresh: &self.fresh)
-        for stream in self.fresh { self.unopened[ObjectIdentifier(stream)] = stream }
-        for stream in self.work { self.makeReady(stream) }
-        self.fresh.removeAll(keepingCapacity: true)
-        self.work.removeAll(keepingCapacity: true)
+    func number(of stream: MuxedStream) -> UInt64? {
+        self.streams.stream(at: stream.slot) === stream ? self.streams.id(at: stream.slot)?.rawValue : nil
     }
 
     /// The session has forgotten a stream.
     func forget(_ id: MplexStreamID) {
-        guard self.streams.removeValue(forKey: id) != nil else { return }
-        self.connection.streamEnded()
-        if let stream = self.waiting.popFirst() {
-            stream.isReady = false
-            self.makeReady(stream)
-        }
-        self.leaveIfDrained()
+        guard let slot = self.streams.remove(id) else { return }
+        self.connection.streamEnded(at: slot)
+        self.streams.admitOne()
+        self.leaveIfIdle()
     }
 
     // MARK: Time
 
     func tick() {
-        self.alarm = nil
+        self.alarm.rang()
         guard self.isRunning else { return }
-        let now = self.now
+        let now = self.side.now
         self.recount(at: now)
         for id in self.session.tick(at: now) { self.forget(id) }
         self.drain()
     }
 
-    /// Lets the channel read again, or sees to it that somebody looks later.
+    /// Leaves if there is no reason to stay; else lets the channel read again, or sees to it that somebody looks later.
     func settle() {
+        self.leaveIfIdle()
         guard self.isRunning else { return }
         if self.isReadHeld, !self.session.isWaitingForReaders {
             self.isReadHeld = false
-            self.context?.read()
+            self.side.context?.read()
         }
-        guard let deadline = self.session.deadline, self.alarm.map({ deadline < $0.deadline }) ?? true else { return }
-        self.alarm?.callback.cancel()
-        self.alarm = (try? self.connection.channel.eventLoop.scheduleCallback(at: deadline, handler: self.connection))
-            .map { ($0, deadline) }
+        if let deadline = self.session.deadline { self.alarm.set(deadline, on: self.connection.eventLoop, waking: self.connection) }
     }
 
     // MARK: The end
-
-    /// Our side closes: at once, or when the streams have ended or `grace` is over.
-    func close(_ code: ConnectionErrorCode, grace: TimeAmount) {
-        guard self.isRunning else { return }
-        let reason = ConnectionError(.closed, "this side closed \(self.connection.info)")
-        guard grace > .zero else {
-            self.leave(reason, isOurs: true)
-            return
-        }
-        self.connection.refuseStreams(reason)
-        self.closing = reason
-        self.session.startClosing()
-        self.drain()
-        let connection = self.connection
-        connection.channel.eventLoop.scheduleTask(in: grace) {
-            (connection.handler as? MplexHandler)?.leave(reason, isOurs: true)
-        }
-    }
 
     private func fail(_ violation: MplexViolation) {
         self.leave(ConnectionError(.protocolViolation, "the peer of \(self.connection.info) broke mplex: \(violation)"), isOurs: false)
     }
 
-    /// Closes a connection on which we have stopped taking streams, once none is left.
-    func leaveIfDrained() {
-        guard self.isRunning, !self.isDraining, self.session.isDrained, self.unopened.isEmpty, let reason = self.closing else { return }
+    func sayGoodbye(_ code: ConnectionErrorCode, by deadline: NIODeadline, reason: ConnectionError) {
+        self.closing = reason
+        self.session.startClosing()
+    }
+
+    /// Leaves a connection on which we have stopped taking streams, once none is left.
+    private func leaveIfIdle() {
+        guard self.isRunning, !self.side.isDraining, self.session.isIdle, self.streams.isEmpty, let reason = self.closing else { return }
         self.leave(reason, isOurs: true)
     }
 
-    /// Ends every stream and closes the channel behind what is still to be said, or soon.
-    fileprivate func leave(_ reason: ConnectionError, isOurs: Bool) {
-        guard self.isRunning else { return }
-        self.end(reason, isOurs: isOurs)
-        self.phase = .leaving
-        let channel = self.connection.channel
-        let farewell = channel.eventLoop.makePromise(of: Void.self)
-        farewell.futureResult.flatMap { channel.close(mode: .output) }.whenFailure { _ in channel.close(promise: nil) }
-        self.writeFarewell(promise: farewell)
+    var ending: (error: ConnectionError, isOurs: Bool) {
+        (self.closing ?? ConnectionError(.lost, "\(self.connection.info) ended"), self.closing != nil)
+    }
+
+    func takeStreams() -> [MuxedStream] {
+        self.alarm.cancel()
+        return self.streams.removeAll()
+    }
+
+    func lastRecordLeft() {
         // Whoever closes in answer is to be heard.
-        if self.isReadHeld { self.context?.read() }
-        let connection = self.connection
-        channel.eventLoop.scheduleTask(in: Self.farewell) {
-            if connection.handler != nil { connection.channel.close(promise: nil) }
-        }
-    }
-
-    /// Tells everybody why the connection is over. Only the first reason counts.
-    private func end(_ reason: ConnectionError, isOurs: Bool = false) {
-        guard self.isRunning else { return }
-        self.phase = .over
-        self.alarm?.callback.cancel()
-        self.alarm = nil
-        let unseen = self.connection.end(reason, isOurs: isOurs)
-        let error = StreamError(.connectionLost, reason.message, cause: reason)
-        for stream in self.streams.values { stream.fail(error) }
-        for stream in self.unopened.values { stream.fail(error) }
-        for stream in unseen { stream.fail(error) }
-        self.streams = [:]
-        self.unopened = [:]
-        self.ready.removeAll()
-        self.waiting.removeAll()
-        self.finishing.removeAll()
-    }
-
-    private func channelIsGone() {
-        self.end(self.closing ?? ConnectionError(.lost, "\(self.connection.info) ended"), isOurs: self.closing != nil)
-        self.phase = .over
-        self.connection.handler = nil
-        self.context = nil
+        if self.isReadHeld { self.side.context?.read() }
     }
 }

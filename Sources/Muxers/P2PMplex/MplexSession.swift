@@ -47,7 +47,7 @@ package struct MplexSession: ~Copyable {
     /// How many frames wait in ``nextControl()``.
     package var controlCount: Int { self.control.count }
     /// We are closing and no stream is left: nothing more can happen.
-    package var isDrained: Bool { self.isClosing && self.streams.isEmpty }
+    package var isIdle: Bool { self.isClosing && self.streams.isEmpty }
     /// When ``tick(at:)`` is due; nil for never.
     package var deadline: NIODeadline? {
         [self.patienceEnds, self.lingeringEnds].compactMap { $0 }.min()

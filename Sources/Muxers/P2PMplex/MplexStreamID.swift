@@ -12,12 +12,8 @@ package struct MplexStreamID: Hashable, Sendable, CustomStringConvertible {
         self.isOurs = isOurs
     }
 
-    /// As one number that is never 0, for a stream whose muxer has no other place for it.
+    /// As one number.
     var rawValue: UInt64 { self.number << 2 | (self.isOurs ? 0b11 : 0b01) }
-
-    init(rawValue: UInt64) {
-        self.init(rawValue >> 2, isOurs: rawValue & 0b10 != 0)
-    }
 
     package var description: String { "\(self.number) of \(self.isOurs ? "ours" : "the peer")" }
 }

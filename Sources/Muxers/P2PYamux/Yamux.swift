@@ -1,5 +1,6 @@
 public import NIOCore
 public import P2PCore
+import P2PMuxing
 public import P2PPipeline
 
 /// Carries many streams over one secured channel: `/yamux/1.0.0`, with flow control for each stream.
@@ -22,9 +23,9 @@ public struct Yamux: StreamMuxer {
         let limits = MuxerLimits(
             streams: self.configuration.maximumStreams, backlog: self.configuration.maximumBacklog, streamIDs: 1 << 31,
             creditThreshold: Int(YamuxConfiguration.initialWindow) / 2)
-        let connection = MuxerConnection(channel: channel, info: info, executor: context.executor, limits: limits)
+        let connection = MuxerConnection(info: info, closed: channel.closeFuture, executor: context.executor, limits: limits)
         let handler = YamuxHandler(
-            connection: connection, records: records, configuration: self.configuration, budget: context.windowBudget)
+            channel, connection: connection, records: records, configuration: self.configuration, budget: context.windowBudget)
         try channel.pipeline.syncOperations.addHandler(handler)
         return connection
     }

@@ -15,7 +15,7 @@ package struct YamuxSession: ~Copyable {
 
     /// Which end this is: the dialer opens odd stream ids, the listener even ones (the spec calls them client and server).
     let role: ConnectionRole
-    private let configuration: YamuxConfiguration
+    let configuration: YamuxConfiguration
     /// What windows may grow by over all connections of the host.
     private let budget: MemoryBudget?
     private var streams: [UInt32: YamuxStreamState] = [:]
@@ -70,7 +70,7 @@ package struct YamuxSession: ~Copyable {
     /// How many frames wait in ``nextControl(at:)``.
     package var controlCount: Int { self.control.count }
     /// One side goes away and no stream is left: nothing more can happen.
-    package var isDrained: Bool { self.streams.isEmpty && (self.remoteGoAway != nil || self.localGoAway != nil) }
+    package var isIdle: Bool { self.streams.isEmpty && (self.remoteGoAway != nil || self.localGoAway != nil) }
 
     // MARK: What arrives
 
@@ -148,8 +148,8 @@ package struct YamuxSession: ~Copyable {
         let id = header.streamID
         guard let index = self.streams.index(forKey: id) else { return self.receivedStray(header, at: now) }
         var events = events
-        if self.streams.values[index].isUnanswered {
-            self.streams.values[index].isUnanswered = false
+        if self.streams.values[index].opening == .unanswered {
+            self.streams.values[index].opening = .settled
             self.unanswered -= 1
             events.insert(.acknowledged)
         }
@@ -263,6 +263,9 @@ package struct YamuxSession: ~Copyable {
         return greeting.isEmpty ? nil : YamuxHeader(type: .windowUpdate, flags: greeting, streamID: id, length: 0)
     }
 
+    /// Whether the peer is yet to hear of a stream of ours.
+    func isUnannounced(_ id: UInt32) -> Bool { self.streams[id]?.opening == .unannounced }
+
     /// The reader took `count` bytes: the window update that is due, if one is.
     package mutating func consume(_ count: Int, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return nil }
@@ -325,7 +328,7 @@ package struct YamuxSession: ~Copyable {
     /// Our side ends a stream at once. Nil when the session has forgotten it.
     package mutating func reset(_ id: UInt32) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id) else { return nil }
-        let isUnknownToPeer = self.streams.values[index].greeting.contains(.syn)
+        let isUnknownToPeer = self.streams.values[index].opening == .unannounced
         self.forget(id)
         return isUnknownToPeer ? nil : YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: 0)
     }
@@ -370,16 +373,18 @@ package struct YamuxSession: ~Copyable {
     private func ping(_ value: UInt32) -> YamuxHeader { YamuxHeader(type: .ping, flags: .syn, streamID: 0, length: value) }
 
     private mutating func greet(at index: Dictionary<UInt32, YamuxStreamState>.Index) -> YamuxFlags {
-        let greeting = self.streams.values[index].greeting
+        let greeting = self.streams.values[index].opening.greet()
         if greeting.contains(.ack) { self.backlog -= 1 }
-        self.streams.values[index].greeting = []
         return greeting
     }
 
     private mutating func forget(_ id: UInt32) {
         guard let stream = self.streams.removeValue(forKey: id) else { return }
-        if stream.greeting.contains(.ack) { self.backlog -= 1 }
-        if stream.isUnanswered { self.unanswered -= 1 }
+        switch stream.opening {
+        case .unannounced, .unanswered: self.unanswered -= 1
+        case .unacknowledged: self.backlog -= 1
+        case .settled: break
+        }
         self.growth -= stream.receive.growth
         self.budget?.release(Int(clamping: stream.receive.growth))
         self.strays.forgot(credit: stream.isReceiveFinished ? 0 : stream.receive.credit)

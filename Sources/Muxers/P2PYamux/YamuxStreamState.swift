@@ -1,13 +1,13 @@
 import NIOCore
 
 /// What the session knows of one live stream.
+///
+/// Windows outlive the half-close of their direction: the peer may still return credit for what it reads late, and what it may still
+/// send is what it may honestly have sent before it heard of our end.
 struct YamuxStreamState: Sendable {
+    var opening: YamuxOpening
     var send = YamuxSendWindow()
     var receive: YamuxReceiveWindow
-    /// SYN or ACK that our next frame carries.
-    var greeting: YamuxFlags
-    /// Ours, and the peer has not reacted yet.
-    var isUnanswered: Bool
     /// We have sent FIN.
     var isSendFinished = false
     /// The peer has sent FIN.
@@ -17,12 +17,12 @@ struct YamuxStreamState: Sendable {
 
     /// A stream that we open.
     static func outbound(at now: NIODeadline) -> YamuxStreamState {
-        YamuxStreamState(receive: YamuxReceiveWindow(now: now), greeting: .syn, isUnanswered: true)
+        YamuxStreamState(opening: .unannounced, receive: YamuxReceiveWindow(now: now))
     }
 
     /// A stream that the peer has opened.
     static func inbound(at now: NIODeadline) -> YamuxStreamState {
-        YamuxStreamState(receive: YamuxReceiveWindow(now: now), greeting: .ack, isUnanswered: false)
+        YamuxStreamState(opening: .unacknowledged, receive: YamuxReceiveWindow(now: now))
     }
 
     /// Whether both directions have ended.

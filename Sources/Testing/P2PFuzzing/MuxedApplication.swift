@@ -1,12 +1,15 @@
 import NIOCore
 import NIOEmbedded
 import P2PCore
+import P2PMuxing
 
 /// The application at one end of a multiplexed connection, driven from one thread: the streams that it holds, and what it does with them.
 class MuxedApplication {
     /// A stream as its application knows it.
     struct Held {
         let stream: PeerStream
+        /// Its number on the wire, once it has had one.
+        var number: UInt64?
         /// Bytes are known by their place.
         var written = 0
         var read = 0
@@ -20,8 +23,8 @@ class MuxedApplication {
     private let connection: any MuxedConnection
     private let executor: EventLoopTaskExecutor
     var held: [Held] = []
-    /// Streams that the application dropped; their fate is not followed.
-    private var letGo: [MuxedStream] = []
+    /// Streams that the application dropped; their fate is not followed. What was written to them may still open them.
+    private var letGo: [(stream: MuxedStream, number: UInt64?)] = []
 
     init(_ connection: any MuxedConnection, executor: EventLoopTaskExecutor, loop: EmbeddedEventLoop) {
         self.connection = connection
@@ -29,8 +32,19 @@ class MuxedApplication {
         self.loop = loop
     }
 
-    /// The ids of the streams that the application dropped.
-    var dropped: Set<UInt64> { Set(self.letGo.map(\.id)) }
+    /// Asks for the numbers of streams that may have got one.
+    func noteNumbers() {
+        guard let handler = (self.connection as? MuxerConnection)?.handler else { return }
+        for index in self.held.indices where self.held[index].number == nil {
+            self.held[index].number = handler.number(of: self.held[index].stream.muxed)
+        }
+        for index in self.letGo.indices where self.letGo[index].number == nil {
+            self.letGo[index].number = handler.number(of: self.letGo[index].stream)
+        }
+    }
+
+    /// The numbers of the streams that the application dropped.
+    var dropped: Set<UInt64> { Set(self.letGo.compactMap(\.number)) }
     var streamCount: Int { self.connection.traffic.streams }
 
     func open() {
@@ -44,6 +58,7 @@ class MuxedApplication {
     /// Takes the streams that the peer opened.
     func accept() {
         for stream in self.connection.inboundStreams.backlog.takeAll() { self.held.append(Held(stream: stream)) }
+        self.noteNumbers()
     }
 
     func write(_ count: Int, to index: Int) {
@@ -92,7 +107,9 @@ class MuxedApplication {
         switch choice % 3 {
         case 0: self.held[index].stream.stopReading()
         case 1: self.held[index].stream.reset(.cancelled)
-        default: self.letGo.append(self.held.remove(at: index).stream.muxed)
+        default:
+            let held = self.held.remove(at: index)
+            self.letGo.append((held.stream.muxed, held.number))
         }
     }
 

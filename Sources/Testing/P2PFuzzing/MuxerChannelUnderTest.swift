@@ -43,6 +43,7 @@ final class MuxerChannelUnderTest: MuxedApplication {
     /// Runs what is scheduled and takes what was written.
     func output() -> [UInt8] {
         self.channel.embeddedEventLoop.run()
+        self.noteNumbers()
         var bytes: [UInt8] = []
         while let piece = try? self.channel.readOutbound(as: ByteBuffer.self) { bytes += Array(piece.readableBytesView) }
         return bytes
@@ -54,6 +55,7 @@ final class MuxerChannelUnderTest: MuxedApplication {
             _ = try? self.channel.writeInbound(ByteBuffer(bytes: record))
         }
         self.channel.embeddedEventLoop.run()
+        self.noteNumbers()
     }
 
     /// Takes the connection away and checks that nothing is left of it.

@@ -88,15 +88,16 @@ enum MuxerPairFuzzing {
         precondition(dialer.isActive && listener.isActive, "an honest connection is lost")
         dialer.checkIdle()
         listener.checkIdle()
-        let others = Dictionary(listener.held.map { (nameOfOther($0.stream.muxed.id), $0) }) { first, _ in first }
+        let others = Dictionary(listener.held.compactMap { held in held.number.map { (nameOfOther($0), held) } }) { first, _ in first }
         let dropped = Set(listener.dropped.map(nameOfOther))
         for held in dialer.held where !held.isBroken {
-            guard let other = others[name(held.stream.muxed.id)] else {
-                precondition(dropped.contains(name(held.stream.muxed.id)), "stream \(held.stream.muxed.id) is unknown to the peer")
+            guard let number = held.number else { preconditionFailure("an honest stream never had a number") }
+            guard let other = others[name(number)] else {
+                precondition(dropped.contains(name(number)), "stream \(number) is unknown to the peer")
                 continue
             }
             guard !other.isBroken else { continue }
-            precondition(held.written == other.read && other.written == held.read, "stream \(held.stream.muxed.id) lost bytes")
+            precondition(held.written == other.read && other.written == held.read, "stream \(number) lost bytes")
             precondition(held.hasEnded && other.hasEnded)
         }
     }

@@ -13,9 +13,9 @@ package struct StreamPair {
 
     package init() {
         let wire = Wire()
-        let dialer = MuxedStream(id: 1, driver: wire, creditThreshold: Self.window / 2)
-        let listener = MuxedStream(id: 2, driver: wire, creditThreshold: Self.window / 2)
-        wire.ends.withLock { $0 = [1: Wire.End(stream: dialer), 2: Wire.End(stream: listener)] }
+        let dialer = MuxedStream(slot: 0, driver: wire, creditThreshold: Self.window / 2)
+        let listener = MuxedStream(slot: 1, driver: wire, creditThreshold: Self.window / 2)
+        wire.ends.withLock { $0 = [Wire.End(stream: dialer), Wire.End(stream: listener)] }
         self.dialer = PeerStream(dialer)
         self.listener = PeerStream(listener)
     }
@@ -31,37 +31,37 @@ private final class Wire: MuxedStreamDriver {
 
     private static let recordSize = 64 * 1_024
 
-    let ends = Mutex<[UInt64: End]>([:])
+    let ends = Mutex<[End]>([])
     private let queue = DispatchQueue(label: "stream pair")
 
     func streamHasWork(_ stream: MuxedStream) {
-        self.queue.async { self.carry(from: stream.id) }
+        self.queue.async { self.carry(from: stream.slot) }
     }
 
-    private func carry(from id: UInt64) {
-        let other = 3 - id
-        guard let near = self.ends.withLock({ $0[id] }), let far = self.ends.withLock({ $0[other] }) else { return }
+    private func carry(from slot: Int) {
+        let other = 1 - slot
+        let (near, far) = self.ends.withLock { ($0[slot], $0[other]) }
         var record = ByteBuffer()
-        let drained = near.stream.drain(upTo: min(Self.recordSize, near.window), to: &record)
+        let drained = near.stream.copy(upTo: min(Self.recordSize, near.window), to: &record)
         if let code = drained.reset {
             far.stream.fail(StreamError(.reset, "the peer reset the stream", resetCode: code))
             return
         }
         if drained.credit > 0 { self.grant(drained.credit, to: other) }
         if drained.copied > 0 {
-            self.ends.withLock { $0[id]?.window -= drained.copied }
+            self.ends.withLock { $0[slot].window -= drained.copied }
             let discarded = far.stream.receive(record)
-            if discarded > 0 { self.grant(discarded, to: id) }
+            if discarded > 0 { self.grant(discarded, to: slot) }
         }
         if drained.finish {
             far.stream.receiveFinish()
             near.stream.finishLeft()
         }
-        if drained.copied > 0, drained.remaining > 0 { self.queue.async { self.carry(from: id) } }
+        if drained.copied > 0, drained.remaining > 0 { self.queue.async { self.carry(from: slot) } }
     }
 
-    private func grant(_ credit: Int, to id: UInt64) {
-        self.ends.withLock { $0[id]?.window += credit }
-        self.queue.async { self.carry(from: id) }
+    private func grant(_ credit: Int, to slot: Int) {
+        self.ends.withLock { $0[slot].window += credit }
+        self.queue.async { self.carry(from: slot) }
     }
 }

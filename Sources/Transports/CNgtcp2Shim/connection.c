@@ -90,7 +90,6 @@ static int confirmed(ngtcp2_conn *conn, void *user) {
     (void)conn;
     OWNER(user);
     connection->is_tls_done = true;
-    connection->handlers.confirmed(connection->owner);
     return 0;
 }
 
@@ -134,13 +133,6 @@ static int stream_credited(ngtcp2_conn *conn, int64_t id, uint64_t maximum, void
     (void)conn, (void)maximum, (void)stream;
     OWNER(user);
     connection->handlers.stream_credited(connection->owner, id);
-    return 0;
-}
-
-static int streams_admitted(ngtcp2_conn *conn, uint64_t maximum, void *user) {
-    (void)conn, (void)maximum;
-    OWNER(user);
-    connection->handlers.streams_admitted(connection->owner);
     return 0;
 }
 
@@ -208,7 +200,6 @@ static void set_callbacks(ngtcp2_callbacks *callbacks, bool is_server) {
     callbacks->stream_close = stream_closed;
     callbacks->acked_stream_data_offset = acknowledged;
     callbacks->extend_max_stream_data = stream_credited;
-    callbacks->extend_max_local_streams_bidi = streams_admitted;
     callbacks->get_new_connection_id = cid_needed;
     callbacks->remove_connection_id = cid_retired;
     callbacks->dcid_status = cid_status;

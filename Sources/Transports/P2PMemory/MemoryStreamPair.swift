@@ -59,14 +59,14 @@ package final class MemoryStreamPair: MuxedStreamDriver {
     }
 
     private func makeEnds(window: Int) -> (PeerStream, PeerStream) {
-        let opener = MuxedStream(id: 0, driver: self, creditThreshold: max(1, window / 2))
-        let acceptor = MuxedStream(id: 1, driver: self, creditThreshold: max(1, window / 2))
+        let opener = MuxedStream(slot: End.opener.rawValue, driver: self, creditThreshold: max(1, window / 2))
+        let acceptor = MuxedStream(slot: End.acceptor.rawValue, driver: self, creditThreshold: max(1, window / 2))
         self.state.withLock { $0.ends = [opener, acceptor] }
         return (PeerStream(opener), PeerStream(acceptor))
     }
 
     package func streamHasWork(_ stream: MuxedStream) {
-        self.carry(from: stream.id == 0 ? .opener : .acceptor)
+        self.carry(from: stream.slot == End.opener.rawValue ? .opener : .acceptor)
     }
 
     // MARK: Carrying
@@ -100,7 +100,7 @@ package final class MemoryStreamPair: MuxedStreamDriver {
         }
         guard let source, let target else { return false }
         var record = ByteBuffer()
-        let drained = source.drain(upTo: min(window, Self.recordSize), to: &record)
+        let drained = source.copy(upTo: min(window, Self.recordSize), to: &record)
         if let code = drained.reset {
             self.end(.both)
             target.fail(StreamError(.reset, "the peer reset the stream", resetCode: code))

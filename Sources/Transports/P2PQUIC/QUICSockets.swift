@@ -5,6 +5,7 @@
     import P2PCore
     import P2PIdentity
     import P2PMultiaddr
+    import P2PMuxing
     import P2PNames
     import Synchronization
 
@@ -111,7 +112,7 @@
 
         private func dial(
             _ remote: quic_address, from wanted: quic_address?, expecting peer: PeerID?, options: DialOptions
-        ) async throws(TransportError) -> QUICConnection {
+        ) async throws(TransportError) -> MuxerConnection {
             guard options.deadline > .now() else {
                 throw TransportError(.timedOut, "the deadline passed before \(remote.multiaddr) was dialled")
             }

@@ -33,7 +33,7 @@ struct Flight: Equatable {
 extension MuxedStream {
     func flight(upTo limit: Int = .max) -> Flight {
         var record = ByteBuffer()
-        let drained = self.drain(upTo: limit, to: &record)
+        let drained = self.copy(upTo: limit, to: &record)
         #expect(drained.copied == record.readableBytes)
         return Flight(
             bytes: Array(record.readableBytesView), remaining: drained.remaining, finish: drained.finish, reset: drained.reset,

@@ -23,7 +23,7 @@ final class StreamPair: Sendable {
     func carry(from source: PeerStream, pieceSize: Int = .max) -> [UInt8] {
         let target = source === self.dialer ? self.listener : self.dialer
         var record = ByteBuffer()
-        let drained = source.muxed.drain(upTo: .max, to: &record)
+        let drained = source.muxed.copy(upTo: .max, to: &record)
         let bytes = Array(record.readableBytesView)
         while record.readableBytes > 0, let piece = record.readSlice(length: min(pieceSize, record.readableBytes)) {
             _ = target.muxed.receive(piece)

@@ -82,7 +82,7 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
         guard let partner = self.state.withLock({ $0.partners[ObjectIdentifier(stream)] }) else { return }
         while true {
             var record = ByteBuffer()
-            let drained = stream.drain(upTo: 64 * 1_024, to: &record)
+            let drained = stream.copy(upTo: 64 * 1_024, to: &record)
             if let code = drained.reset {
                 partner.fail(StreamError(.reset, "the peer reset the stream", resetCode: code))
                 self.forget(stream)

@@ -113,14 +113,13 @@ struct MplexFrameTests {
         #expect(!reader.isAtBoundary)
     }
 
-    @Test("A stream's number and side survive as one number that is never 0")
+    @Test("Streams that differ in number or side differ as one number, and both sides' names for one stream differ in the side alone")
     func rawValues() {
-        for number in [0, 1, 2, MplexStreamID.maximumNumber] {
-            for isOurs in [true, false] {
-                let id = MplexStreamID(number, isOurs: isOurs)
-                #expect(id.rawValue != 0)
-                #expect(MplexStreamID(rawValue: id.rawValue) == id)
-            }
+        let numbers = [0, 1, 2, MplexStreamID.maximumNumber]
+        let values = numbers.flatMap { number in [true, false].map { MplexStreamID(number, isOurs: $0).rawValue } }
+        #expect(Set(values).count == values.count)
+        for number in numbers {
+            #expect(MplexStreamID(number, isOurs: true).rawValue ^ MplexStreamID(number, isOurs: false).rawValue == 0b10)
         }
     }
 }

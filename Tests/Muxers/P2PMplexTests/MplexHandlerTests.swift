@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import P2PCore
+import P2PMuxing
 import P2PPipeline
 import Testing
 

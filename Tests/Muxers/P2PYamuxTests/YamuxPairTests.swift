@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import P2PCore
+import P2PMuxing
 import P2PTesting
 import Testing
 
@@ -94,7 +95,6 @@ struct YamuxPairTests {
         for end in [pair.dialer, pair.listener] {
             #expect(end.connection.traffic.streams == 0)
             #expect(end.handler?.streams.isEmpty == true)
-            #expect(end.handler?.unopened.isEmpty == true)
             #expect(end.channel.isActive)
         }
     }

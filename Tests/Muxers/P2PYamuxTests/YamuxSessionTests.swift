@@ -226,11 +226,11 @@ struct YamuxSessionTests {
         pair.dialer.send(id, quantum: 100)
         pair.settle()
         #expect(pair.listener.streams[id]?.received == 50)
-        #expect(pair.dialer.session.isDrained == false)
+        #expect(pair.dialer.session.isIdle == false)
         pair.listener.streams[id]?.wantsFinish = true
         pair.listener.send(id, quantum: 100)
         pair.settle()
-        #expect([pair.dialer.session.isDrained, pair.listener.session.isDrained] == [true, true])
+        #expect([pair.dialer.session.isIdle, pair.listener.session.isIdle] == [true, true])
     }
 
     @Test("After our go away streams of the peer are reset")

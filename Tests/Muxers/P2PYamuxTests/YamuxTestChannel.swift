@@ -3,6 +3,7 @@ import NIOEmbedded
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
+import P2PMuxing
 import P2PPipeline
 import Testing
 

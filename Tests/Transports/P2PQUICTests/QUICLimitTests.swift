@@ -4,6 +4,7 @@
     import P2PCore
     import P2PIdentity
     import P2PMultiaddr
+    import P2PMuxing
     import P2PTesting
     import Testing
 

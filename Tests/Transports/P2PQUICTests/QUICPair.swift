@@ -5,6 +5,7 @@
     import P2PCore
     import P2PIdentity
     import P2PMultiaddr
+    import P2PMuxing
     import P2PTesting
     import Synchronization
     import Testing
@@ -29,26 +30,26 @@
         /// Dials a listener that accepts everybody, by the address that `path` makes of its own.
         func connect(
             to listener: QUICNode, path: @escaping @Sendable (Multiaddr) async throws -> Multiaddr = { $0 }
-        ) async throws -> (dialer: QUICConnection, listener: QUICConnection) {
+        ) async throws -> (dialer: MuxerConnection, listener: MuxerConnection) {
             let listening = try await listener.transport.listen(on: Multiaddr("/ip4/127.0.0.1/udp/0/quic-v1"))
-            let accepted = Inbox<QUICConnection, Never>(limit: 8)
+            let accepted = Inbox<MuxerConnection, Never>(limit: 8)
             let accepting = Task {
                 try await listening.run { arrival in
-                    if let connection = try? await arrival.accept() as? QUICConnection { _ = accepted.offer(connection) }
+                    if let connection = try? await arrival.accept() as? MuxerConnection { _ = accepted.offer(connection) }
                 }
             }
             defer { accepting.cancel() }
             let address = try await path(try #require(listening.addresses.first))
             let options = DialOptions(deadline: .now() + .seconds(30))
             let dialled = try #require(
-                try await self.transport.dial(address, expecting: listener.peer, options: options) as? QUICConnection)
+                try await self.transport.dial(address, expecting: listener.peer, options: options) as? MuxerConnection)
             return (dialled, try #require(await accepted.next()))
         }
     }
 
-    extension QUICConnection {
+    extension MuxerConnection {
         /// Runs the body while the other side echoes; closes both afterwards.
-        func whileEchoing(_ other: QUICConnection, _ body: @escaping @Sendable (QUICConnection) async throws -> Void) async throws {
+        func whileEchoing(_ other: MuxerConnection, _ body: @escaping @Sendable (MuxerConnection) async throws -> Void) async throws {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await MuxerConformance.echo(other) }
                 try await body(self)
@@ -61,6 +62,9 @@
         func echo(_ count: Int) async throws {
             try await MuxerConformance.roundTrip(try await self.openStream(), MuxerConformance.pattern(count))
         }
+
+        /// The protocol's half. Confined to the event loop.
+        var session: QUICSession? { self.handler as? QUICSession }
 
         /// What the protocol's half knows.
         func fromSession<Value: Sendable>(_ read: @escaping @Sendable (QUICSession) -> Value) async throws -> Value? {

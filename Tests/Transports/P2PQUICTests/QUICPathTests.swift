@@ -3,6 +3,7 @@
     import NIOCore
     import P2PCore
     import P2PMultiaddr
+    import P2PMuxing
     import P2PTesting
     import Synchronization
     import Testing
@@ -14,7 +15,7 @@
         /// The relay that a connection's path leads through.
         private func connect(
             _ dialer: QUICNode, _ listener: QUICNode, keepsMarks: Bool = true
-        ) async throws -> (relay: DatagramRelay, pair: (dialer: QUICConnection, listener: QUICConnection)) {
+        ) async throws -> (relay: DatagramRelay, pair: (dialer: MuxerConnection, listener: MuxerConnection)) {
             let relay = Mutex<DatagramRelay?>(nil)
             let pair = try await dialer.connect(to: listener) { address in
                 let made = try await DatagramRelay.make(to: address, keepsMarks: keepsMarks)

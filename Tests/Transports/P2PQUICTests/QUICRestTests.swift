@@ -3,6 +3,7 @@
     import NIOCore
     import P2PCore
     import P2PMultiaddr
+    import P2PMuxing
     import P2PTesting
     import Testing
 
@@ -18,13 +19,13 @@
             return try await QUICNode(configuration)
         }
 
-        private func isResting(_ connection: QUICConnection) async throws -> Bool? {
+        private func isResting(_ connection: MuxerConnection) async throws -> Bool? {
             try await connection.fromSession { session in session.native.map { quic_connection_is_resting($0) } ?? false }
         }
 
         /// Returns how long it took.
         @discardableResult
-        private func waitForRest(_ connection: QUICConnection, atMost limit: Duration = .seconds(20)) async throws -> Duration {
+        private func waitForRest(_ connection: MuxerConnection, atMost limit: Duration = .seconds(20)) async throws -> Duration {
             let start = ContinuousClock.now
             while try await self.isResting(connection) != true {
                 try #require(ContinuousClock.now - start < limit, "the connection does not come to rest")
@@ -146,11 +147,11 @@
             let accepting = Task { try await listening.run { arrival in _ = try? await arrival.accept() } }
             defer { accepting.cancel() }
             let address = try #require(listening.addresses.first)
-            var connections: [QUICConnection] = []
+            var connections: [MuxerConnection] = []
             for _ in 0..<QUICRest.turn * 2 + 1 {
                 let options = DialOptions(deadline: .now() + .seconds(30))
                 connections.append(
-                    try #require(try await dialer.transport.dial(address, expecting: listener.peer, options: options) as? QUICConnection))
+                    try #require(try await dialer.transport.dial(address, expecting: listener.peer, options: options) as? MuxerConnection))
             }
             var streams: [PeerStream] = []
             for connection in connections {

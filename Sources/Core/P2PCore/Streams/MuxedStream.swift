@@ -3,7 +3,7 @@ import Synchronization
 
 /// What a muxer does for its streams. Called from any thread, outside every lock.
 package protocol MuxedStreamDriver: AnyObject, Sendable {
-    /// The stream has bytes, a half-close, a reset or credit for the peer; come and ``MuxedStream/drain(upTo:to:)`` it.
+    /// The stream has bytes, a half-close, a reset or credit for the peer; come and ``MuxedStream/copy(upTo:to:)`` it.
     func streamHasWork(_ stream: MuxedStream)
 }
 
@@ -21,17 +21,15 @@ package final class MuxedStream: Sendable {
     private let driver: any MuxedStreamDriver
     private let observer = Mutex<(any MuxedStreamObserver)?>(nil)
 
-    /// The muxer's own number for the stream. Confined to the muxer's event loop.
-    package nonisolated(unsafe) var id: UInt64
-    /// Whether the muxer has the stream on its list of streams to drain. Confined to the muxer's event loop.
-    package nonisolated(unsafe) var isReady = false
+    /// Where the muxer finds what else it knows of the stream. Another stream may have it when this one is over.
+    package let slot: Int
 
     /// - Parameters:
-    ///   - id: the muxer's number for it, or 0 where it gets one with its first bytes.
+    ///   - slot: where the muxer finds what else it knows of the stream.
     ///   - creditThreshold: bytes that the reader consumes before credit is worth returning; half a window.
     ///   - creditsToTheEnd: return credit also for what is read after the peer has finished.
-    package init(id: UInt64 = 0, driver: any MuxedStreamDriver, creditThreshold: Int, creditsToTheEnd: Bool = false) {
-        self.id = id
+    package init(slot: Int = 0, driver: any MuxedStreamDriver, creditThreshold: Int, creditsToTheEnd: Bool = false) {
+        self.slot = slot
         self.driver = driver
         self.buffer = Mutex(StreamBuffer(creditThreshold: creditThreshold, creditsToTheEnd: creditsToTheEnd))
     }
@@ -65,11 +63,11 @@ package final class MuxedStream: Sendable {
     }
 
     /// Copies at most `limit` waiting bytes to the end of `record` and reports what else is due.
-    package func drain(upTo limit: Int, to record: inout ByteBuffer) -> StreamBuffer.Drained {
+    package func copy(upTo limit: Int, to record: inout ByteBuffer) -> StreamBuffer.Drained {
         self.withBuffer { $0.drain(upTo: limit, to: &record, wake: &$1) }
     }
 
-    /// The half-close that ``drain(upTo:to:)`` reported was written.
+    /// The half-close that ``copy(upTo:to:)`` reported was written.
     package func finishLeft() {
         self.withBuffer { $0.finishLeft(wake: &$1) }
     }
@@ -104,6 +102,8 @@ package final class MuxedStream: Sendable {
         self.withBuffer { $0.finish(wake: &$1) }
     }
 
+    /// Bytes that wait to be sent, up to the high-water mark.
+    package var waitingBytes: Int { StreamBuffer.highWaterMark - self.writableBytes }
     package var writableBytes: Int { self.buffer.withLock { $0.writableBytes } }
     package var failure: StreamError? { self.buffer.withLock { $0.failure } }
     package var hasFinishLeft: Bool { self.buffer.withLock { $0.hasFinishLeft } }

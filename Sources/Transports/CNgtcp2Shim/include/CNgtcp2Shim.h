@@ -113,7 +113,6 @@ typedef struct quic_handlers {
     /// Whether the peer's certificate, in DER, is good. Called within the handshake.
     bool (*certificate)(void *owner, const uint8_t *der, size_t length, size_t count);
     void (*completed)(void *owner);
-    void (*confirmed)(void *owner);
     void (*stream_opened)(void *owner, int64_t id);
     void (*stream_received)(void *owner, int64_t id, const uint8_t *bytes, size_t length, bool is_last);
     void (*stream_reset)(void *owner, int64_t id, uint64_t code);
@@ -122,8 +121,6 @@ typedef struct quic_handlers {
     void (*stream_acknowledged)(void *owner, int64_t id, uint64_t offset);
     /// A stream that was out of credit has some.
     void (*stream_credited)(void *owner, int64_t id);
-    /// The peer admits more streams of ours.
-    void (*streams_admitted)(void *owner);
     /// A new connection id of ours is needed, with its stateless reset token.
     bool (*cid_needed)(void *owner, quic_cid *cid, uint8_t token[QUIC_RESET_TOKEN_LENGTH]);
     void (*cid_retired)(void *owner, const quic_cid *cid);

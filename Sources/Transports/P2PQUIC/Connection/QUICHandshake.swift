@@ -1,6 +1,7 @@
 #if QUIC
     import NIOCore
     import P2PCore
+    import P2PMuxing
 
     /// A handshake as the task sees it that waits for it.
     struct QUICHandshake {
@@ -14,9 +15,9 @@
 
         /// Begins on the event loop and waits for the end. Cancelling the task ends the handshake, and tells the peer.
         func run(
-            _ begin: @escaping @Sendable (EventLoopPromise<QUICConnection>) -> QUICSession?
-        ) async throws(TransportError) -> QUICConnection {
-            let ready = self.eventLoop.makePromise(of: QUICConnection.self)
+            _ begin: @escaping @Sendable (EventLoopPromise<MuxerConnection>) -> QUICSession?
+        ) async throws(TransportError) -> MuxerConnection {
+            let ready = self.eventLoop.makePromise(of: MuxerConnection.self)
             let session = NIOLoopBoundBox<QUICSession?>.makeEmptyBox(valueType: QUICSession.self, eventLoop: self.eventLoop)
             let (deadline, answerBy, onAnswer) = (self.deadline, self.answerBy, self.onAnswer)
             let result = await withTaskCancellationHandler {
@@ -42,7 +43,7 @@
         }
 
         private static func watch(
-            _ session: QUICSession, _ ready: EventLoopPromise<QUICConnection>, deadline: NIODeadline?, answerBy: NIODeadline?
+            _ session: QUICSession, _ ready: EventLoopPromise<MuxerConnection>, deadline: NIODeadline?, answerBy: NIODeadline?
         ) {
             let loop = session.endpoint.eventLoop.assumeIsolated()
             let alarms = [

@@ -3,6 +3,7 @@
     import Logging
     import NIOCore
     import P2PCore
+    import P2PMuxing
 
     /// What the library tells while it reads a packet or looks at its timers.
     extension QUICSession {
@@ -17,7 +18,6 @@
                 QUICSession.from(owner)?.examine(UnsafeRawBufferPointer(start: der, count: length), count: count) ?? false
             }
             handlers.completed = { QUICSession.from($0)?.completed() }
-            handlers.confirmed = { _ in }
             handlers.stream_opened = { QUICSession.from($0)?.streamOpened($1) }
             handlers.stream_received = { owner, id, bytes, length, isLast in
                 QUICSession.from(owner)?.streamReceived(id, UnsafeRawBufferPointer(start: bytes, count: length), isLast: isLast)
@@ -26,7 +26,6 @@
             handlers.stream_closed = { QUICSession.from($0)?.streamClosed($1) }
             handlers.stream_acknowledged = { QUICSession.from($0)?.streams[$1]?.queue.acknowledge(upTo: $2) }
             handlers.stream_credited = { QUICSession.from($0)?.streamCredited($1) }
-            handlers.streams_admitted = { _ in }
             handlers.cid_needed = { owner, cid, token in
                 guard let (id, bytes) = QUICSession.from(owner)?.newID(), let cid, let token else { return false }
                 cid.pointee = quic_cid(id)
@@ -60,9 +59,8 @@
                 self.refused.append((id, Self.goodbye))
                 return
             }
-            let muxed = MuxedStream(driver: connection, creditThreshold: self.threshold.value, creditsToTheEnd: true)
-            self.streams[id] = QUICStreamState(muxed, id: id)
-            connection.streamOpened()
+            let muxed = connection.makeInbound(creditThreshold: self.threshold.value)
+            self.streams.insert(QUICStreamState(muxed, isShown: false), at: muxed.slot, id: id)
         }
 
         private func streamReceived(_ id: Int64, _ bytes: UnsafeRawBufferPointer, isLast: Bool) {
@@ -79,12 +77,12 @@
                 stream.hasArrived = true
                 stream.muxed.receiveFinish()
             }
-            self.show(stream)
+            self.accept(stream, id)
         }
 
         /// Hands a stream of the peer to whoever accepts them, at its first bytes or its end.
-        private func show(_ stream: QUICStreamState) {
-            guard !stream.isShown, let id = stream.id else { return }
+        private func accept(_ stream: QUICStreamState, _ id: Int64) {
+            guard !stream.isShown else { return }
             stream.isShown = true
             if self.connection?.accept(stream.muxed) == true { return }
             self.refused.append((id, .resourceLimitExceeded))
@@ -132,10 +130,13 @@
             self.flushInbound()
             guard let native = self.native else { return }
             if !quic_connection_is_local(native, id), id & 0b10 == 0 { quic_connection_admit_stream(native) }
-            guard let stream = self.streams.removeValue(forKey: id) else { return }
-            stream.hasEnded = true
+            guard let slot = self.streams.slot(of: id) else { return }
+            let hadMore = self.streams.isReady(slot)
+            guard let stream = self.streams.remove(at: slot) else { return }
+            // Nobody takes what waits to be sent.
+            if hadMore { _ = stream.swallow(isOver: false) }
             self.creditConnection(stream.received - stream.credited)
-            self.connection?.streamEnded()
+            self.connection?.streamEnded(at: slot)
         }
 
         // MARK: Bytes

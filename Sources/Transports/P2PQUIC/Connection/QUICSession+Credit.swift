@@ -2,12 +2,13 @@
     import CNgtcp2Shim
     import NIOCore
     import P2PCore
+    import P2PMuxing
 
     /// What the peer may still send.
     extension QUICSession {
         /// Bytes of a stream were consumed or thrown away.
         func giveCredit(_ count: Int, to stream: QUICStreamState) {
-            guard let native = self.native, let id = stream.id else { return }
+            guard let native = self.native, let id = self.streams.id(at: stream.slot) else { return }
             let credit = stream.credit(count)
             quic_connection_credit_stream(native, id, credit)
             self.creditConnection(credit)
@@ -26,8 +27,8 @@
 
         /// The more streams there are, the less each may keep of the connection's window.
         func adjustThreshold() {
-            guard self.threshold.update(streams: self.streams.count) else { return }
-            for stream in self.streams.values {
+            guard self.threshold.update(streams: self.streams.openCount) else { return }
+            for (_, stream) in self.streams.opened {
                 stream.muxed.setCreditThreshold(self.threshold.value)
                 self.serve(stream)
             }

@@ -2,6 +2,7 @@
     import CNgtcp2Shim
     import NIOCore
     import P2PCore
+    import P2PMuxing
 
     extension QUICSession {
         /// The largest packet that is ever written: probes of the path's size are larger than the rest.
@@ -19,7 +20,7 @@
             self.collectWork()
             self.adjustThreshold()
             self.write(at: now)
-            self.leaveIfDrained()
+            self.leaveIfIdle()
             self.rearm()
         }
 
@@ -28,32 +29,33 @@
         /// Takes over what streams have signalled.
         private func collectWork() {
             guard let connection = self.connection else { return }
-            connection.takeWork(&self.work, fresh: &self.fresh)
-            for stream in self.fresh { self.unopened[ObjectIdentifier(stream)] = QUICStreamState(stream, id: nil) }
-            for muxed in self.work {
-                if let stream = self.state(of: muxed) {
+            connection.takeNews(&self.news)
+            for muxed in self.news.fresh { self.streams.insert(QUICStreamState(muxed, isShown: true), at: muxed.slot) }
+            for muxed in self.news.work {
+                if let stream = self.streams.stream(at: muxed.slot), stream.muxed === muxed {
                     self.serve(stream)
                 } else {
                     // The library has closed the stream: nobody takes what is still written to it.
-                    _ = QUICStreamState(muxed, id: nil).swallow(isOver: true)
+                    _ = QUICStreamState(muxed, isShown: true).swallow(isOver: true)
                 }
             }
-            self.fresh.removeAll(keepingCapacity: true)
-            self.work.removeAll(keepingCapacity: true)
+            self.news.clear()
         }
 
-        private func state(of muxed: MuxedStream) -> QUICStreamState? {
-            muxed.id == 0 ? self.unopened[ObjectIdentifier(muxed)] : self.streams[Int64(bitPattern: muxed.id &- 1)]
+        func number(of stream: MuxedStream) -> UInt64? {
+            guard self.streams.stream(at: stream.slot)?.muxed === stream else { return nil }
+            return self.streams.id(at: stream.slot).map(UInt64.init)
         }
 
         /// Does what a stream's application has asked for.
         func serve(_ stream: QUICStreamState) {
-            if stream.id == nil {
+            guard self.streams.stream(at: stream.slot) === stream else { return }
+            if self.streams.id(at: stream.slot) == nil {
                 _ = stream.peek()
                 if stream.reset != nil { return self.forgetUnopened(stream) }
                 guard self.open(stream) else { return }
             }
-            guard let native = self.native, let id = stream.id else { return }
+            guard let native = self.native, let id = self.streams.id(at: stream.slot) else { return }
             self.refill(stream)
             if let code = stream.reset.take() {
                 stream.queue.dropUnsent()
@@ -77,9 +79,8 @@
         }
 
         func makeReady(_ stream: QUICStreamState) {
-            guard !stream.isQueued, !stream.isBlocked, !stream.isUnwanted, stream.hasSomethingToSend else { return }
-            stream.isQueued = true
-            self.readyStreams.append(stream)
+            guard !stream.isBlocked, !stream.isUnwanted, stream.hasSomethingToSend else { return }
+            self.streams.makeReady(stream.slot)
         }
 
         /// Gives a stream of ours its number; false when it has to wait.
@@ -87,33 +88,24 @@
             guard let native = self.native else { return false }
             var id: Int64 = 0
             guard quic_connection_open_stream(native, &id) == QUIC_OK else {
-                if !stream.isQueued {
-                    stream.isQueued = true
-                    self.waiting.append(stream)
-                }
+                self.streams.wait(stream.slot)
                 return false
             }
-            stream.id = id
-            stream.muxed.id = QUICStreamState.tag(id)
+            self.streams.open(stream.slot, as: id)
             stream.muxed.setCreditThreshold(self.threshold.value)
-            self.unopened[ObjectIdentifier(stream.muxed)] = nil
-            self.streams[id] = stream
             return true
         }
 
         private func forgetUnopened(_ stream: QUICStreamState) {
-            stream.hasEnded = true
-            self.unopened[ObjectIdentifier(stream.muxed)] = nil
-            self.connection?.streamEnded()
+            self.streams.remove(at: stream.slot)
+            self.connection?.streamEnded(at: stream.slot)
         }
 
-        /// The peer has room for more streams of ours.
-        func admitWaiting() {
-            for _ in 0..<self.waiting.count {
-                guard let stream = self.waiting.popFirst() else { return }
-                stream.isQueued = false
-                if !stream.hasEnded { self.serve(stream) }
-                if stream.isQueued, stream.id == nil { return }
+        /// The peer may have room for more streams of ours.
+        private func admitWaiting() {
+            while let slot = self.streams.firstWaiting, let stream = self.streams.stream(at: slot) {
+                self.serve(stream)
+                if self.streams.firstWaiting == slot { return }
             }
         }
 
@@ -122,17 +114,17 @@
         private func write(at now: NIODeadline) {
             guard let native = self.native else { return }
             let endpoint = self.endpoint
-            guard !endpoint.sender.isBlocked else { return endpoint.waitForRoom(self) }
-            if !self.waiting.isEmpty { self.admitWaiting() }
+            guard !endpoint.state.sender.isBlocked else { return endpoint.waitForRoom(self) }
+            self.admitWaiting()
             let paced = quic_connection_burst(native)
             let burst = paced > 0 ? max(paced, Self.maximumPacket) : Self.maximumBurst
             var written = 0
             var failure = QUIC_OK
             // What failed before was somebody else's.
-            _ = endpoint.sender.takeFailure()
+            _ = endpoint.state.sender.takeFailure()
             while written < burst {
                 var route = quic_route()
-                let size = self.writePacket(to: endpoint.sender.room(for: Self.maximumPacket), route: &route, at: now)
+                let size = self.writePacket(to: endpoint.state.sender.room(for: Self.maximumPacket), route: &route, at: now)
                 guard size > 0 else {
                     if size < 0 { failure = quic_result(rawValue: Int32(clamping: size)) }
                     break
@@ -140,16 +132,16 @@
                 written += Int(size)
                 // Before it leaves: whoever gets it may ask.
                 self.connection?.sent(Int(size))
-                endpoint.sender.append(Int(size), to: route)
-                if endpoint.sender.isBlocked { break }
+                endpoint.state.sender.append(Int(size), to: route)
+                if endpoint.state.sender.isBlocked { break }
             }
-            endpoint.sender.flush()
+            endpoint.state.sender.flush()
             // A handshake is short and its round trip not known yet: paced by the guess of a third of a second, its last flight would
             // wait for 25 ms.
             if written > 0, self.isRunning { quic_connection_paced(native, now.quicTime) }
             if written >= burst, paced == 0 { self.goOnSoon() }
-            if endpoint.sender.isBlocked { endpoint.waitForRoom(self) }
-            if let error = endpoint.sender.takeFailure(), self.role == .dialer {
+            if endpoint.state.sender.isBlocked { endpoint.waitForRoom(self) }
+            if let error = endpoint.state.sender.takeFailure(), self.role == .dialer {
                 if self.phase == .handshaking, !self.isAnswered {
                     return self.fail(TransportError(.unreachable, "no way to \(self.remote.multiaddr)", cause: error))
                 }
@@ -161,17 +153,17 @@
         /// Comes back when others have had their turn.
         private func goOnSoon() {
             guard let connection = self.connection else { return }
-            self.endpoint.eventLoop.execute { connection.session?.drain() }
+            self.endpoint.eventLoop.execute { connection.handler?.drain() }
         }
 
         /// Writes one packet with bytes of as many streams as fit; 0 when there is nothing to send now.
         private func writePacket(to buffer: UnsafeMutablePointer<UInt8>, route: inout quic_route, at now: NIODeadline) -> Int64 {
             guard let native = self.native else { return 0 }
             var taken: Int64 = -1
-            while let stream = self.readyStreams.first {
+            while let slot = self.streams.firstReady, let stream = self.streams.stream(at: slot) {
                 if stream.queue.unsent < QUICStreamState.low { self.refill(stream) }
-                guard let id = stream.id, stream.hasSomethingToSend, !stream.isUnwanted, stream.reset == nil else {
-                    self.dequeue(stream)
+                guard let id = self.streams.id(at: slot), stream.hasSomethingToSend, !stream.isUnwanted, stream.reset == nil else {
+                    self.streams.leaveLine(slot)
                     if stream.reset != nil { self.serve(stream) }
                     continue
                 }
@@ -184,19 +176,19 @@
                 if taken >= 0 { self.took(Int(taken), of: stream, isLast: isLast) }
                 if size > 0 {
                     // Everybody gets a packet in turn.
-                    self.dequeue(stream)
+                    self.streams.leaveLine(slot)
                     self.makeReady(stream)
                     return size
                 }
                 switch quic_result(rawValue: Int32(clamping: size)) {
                 case QUIC_OK: return 0
                 case QUIC_MORE:
-                    if !stream.hasSomethingToSend { self.dequeue(stream) }
+                    if !stream.hasSomethingToSend { self.streams.leaveLine(slot) }
                 case QUIC_STREAM_BLOCKED:
                     stream.isBlocked = true
-                    self.dequeue(stream)
+                    self.streams.leaveLine(slot)
                 case QUIC_STREAM_FINISHED, QUIC_STREAM_UNKNOWN:
-                    self.dequeue(stream)
+                    self.streams.leaveLine(slot)
                     stream.isUnwanted = true
                     self.refill(stream)
                 default: return size
@@ -211,13 +203,6 @@
             guard isLast, stream.queue.unsent == 0, !stream.isFinished else { return }
             stream.isFinished = true
             stream.muxed.finishLeft()
-        }
-
-        /// The first of the ready streams leaves the list.
-        private func dequeue(_ stream: QUICStreamState) {
-            guard self.readyStreams.first === stream else { return }
-            self.readyStreams.removeFirst()
-            stream.isQueued = false
         }
 
         private func writeFailed(_ result: quic_result) {
@@ -248,7 +233,7 @@
             }
             self.drain()
             self.endpoint.eventLoop.scheduleTask(in: grace) {
-                connection.session?.end(reason, isOurs: true, saying: .application(code))
+                (connection.handler as? QUICSession)?.end(reason, isOurs: true, saying: .application(code))
             }
         }
 
@@ -261,9 +246,8 @@
         }
 
         /// Closes a connection on which somebody has said goodbye, once no stream is left.
-        private func leaveIfDrained() {
-            guard self.isRunning, self.streams.isEmpty, self.unopened.isEmpty, self.fresh.isEmpty, let farewell = self.farewell
-            else { return }
+        private func leaveIfIdle() {
+            guard self.isRunning, self.streams.isEmpty, let farewell = self.farewell else { return }
             self.end(farewell.error, isOurs: farewell.isOurs, saying: .application(farewell.code))
         }
     }

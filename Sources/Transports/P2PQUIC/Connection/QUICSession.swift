@@ -5,27 +5,30 @@
     import P2PCertificate
     import P2PCore
     import P2PIdentity
+    import P2PMuxing
 
-    /// Runs one connection of the library between a socket and the streams of a ``QUICConnection``. Confined to the event loop.
+    /// Runs one connection of the library between a socket and the streams of a ``MuxerConnection``. Confined to the event loop.
     ///
     /// The library calls back while it reads a packet; what a callback asks for that the library must not hear of at that moment
     /// is noted, and done when the packet has been read.
-    final class QUICSession: QUICReceiver {
+    final class QUICSession: QUICReceiver, MuxerHandler {
         enum Phase { case handshaking, running, over }
 
         let endpoint: QUICEndpoint
         let role: ConnectionRole
         let expected: PeerID?
-        let ready: EventLoopPromise<QUICConnection>
+        let ready: EventLoopPromise<MuxerConnection>
         /// Where we send from: a server answers from where it was asked at.
         var local: quic_address
         var remote: quic_address
         private(set) var phase = Phase.handshaking
-        private(set) var connection: QUICConnection?
+        private(set) var connection: MuxerConnection?
+        /// That the connection is over.
+        private var closed: EventLoopPromise<Void>?
         /// The library's connection, until this one is over.
         var native: OpaquePointer?
-        private let alarm = QUICAlarm()
-        private var armed: (deadline: NIODeadline, callback: NIOScheduledCallback)?
+        private let bell = QUICBell()
+        private var alarm = MuxerAlarm()
         /// Something has come from the peer.
         private(set) var isAnswered = false
         /// Is called when that happens.
@@ -48,17 +51,10 @@
 
         // MARK: Streams
 
-        var streams: [Int64: QUICStreamState] = [:]
-        /// Streams of ours that have no number yet.
-        var unopened: [ObjectIdentifier: QUICStreamState] = [:]
-        /// Streams to write, each once.
-        var readyStreams = CircularBuffer<QUICStreamState>(initialCapacity: 0)
-        /// Streams of ours for which the peer has no room yet.
-        var waiting = CircularBuffer<QUICStreamState>(initialCapacity: 0)
+        var streams = StreamTable<Int64, QUICStreamState>()
         /// Streams to reset when the packet has been read.
         var refused: [(id: Int64, code: StreamErrorCode)] = []
-        var work: [MuxedStream] = []
-        var fresh: [MuxedStream] = []
+        var news = MuxerNews()
         /// Bytes of one stream that arrived in this burst and are not handed on yet.
         var inbound: (stream: QUICStreamState, bytes: ByteBuffer)?
         var isBulk = false
@@ -69,7 +65,7 @@
 
         init(
             endpoint: QUICEndpoint, role: ConnectionRole, expecting peer: PeerID?, local: quic_address, remote: quic_address,
-            ready: EventLoopPromise<QUICConnection>
+            ready: EventLoopPromise<MuxerConnection>
         ) {
             self.endpoint = endpoint
             self.role = role
@@ -81,7 +77,7 @@
             self.threshold = QUICCreditThreshold(configuration)
             self.window = QUICConnectionWindow(initial: configuration.initialWindow, maximum: configuration.maximumWindow, now: now)
             self.resets = OffenceCounter(maximum: configuration.maximumResets, period: TimeAmount(configuration.resetPeriod), now: now)
-            self.alarm.session = self
+            self.bell.session = self
         }
 
         var isRunning: Bool { self.phase == .running }
@@ -124,7 +120,7 @@
         /// Another name for the connection.
         func add(_ id: QUICConnectionID) {
             self.ids.insert(id)
-            self.endpoint.router.add(id, to: self)
+            self.endpoint.state.router.add(id, to: self)
         }
 
         // MARK: What arrives
@@ -171,7 +167,7 @@
             if let (error, code) = self.offence.take() { self.end(error, saying: .application(code)) }
         }
 
-        /// The end of a burst: hands on what came, lets handlers run, writes what there is to write.
+        /// The end of a burst: hands on what came in it.
         func burstEnded() {
             self.flushInbound()
         }
@@ -231,9 +227,9 @@
 
         // MARK: Time
 
-        func expire() {
+        func tick() {
             guard let native = self.native, self.phase != .over else { return }
-            self.armed = nil
+            self.alarm.rang()
             let now = self.now
             let isDue = quic_connection_expiry(native) <= now.quicTime
             guard isDue || !quic_connection_is_resting(native) else { return self.rearm() }
@@ -248,12 +244,7 @@
         /// Sets the alarm when it is due earlier than it is set; a later one is looked at when the earlier one goes off.
         func rearm() {
             guard let native = self.native, let deadline = NIODeadline(quicTime: quic_connection_expiry(native)) else { return }
-            if let armed = self.armed {
-                if armed.deadline <= deadline { return }
-                armed.callback.cancel()
-            }
-            let callback = try? self.endpoint.eventLoop.scheduleCallback(at: deadline, handler: self.alarm)
-            self.armed = callback.map { (deadline, $0) }
+            self.alarm.set(deadline, on: self.endpoint.eventLoop, waking: self.bell)
         }
 
         // MARK: The end
@@ -290,15 +281,9 @@
                 self.endpoint.handshakeEnded()
                 self.ready.fail(TransportError(.closed, reason.message, cause: reason))
             }
-            let unseen = connection.end(reason, isOurs: isOurs)
-            let error = StreamError(.connectionLost, reason.message, cause: reason)
-            for stream in self.streams.values { stream.muxed.fail(error) }
-            for stream in self.unopened.values { stream.muxed.fail(error) }
-            for stream in unseen { stream.fail(error) }
-            self.streams = [:]
-            self.unopened = [:]
-            self.readyStreams.removeAll()
-            self.waiting.removeAll()
+            connection.handler = nil
+            connection.end(reason, isOurs: isOurs, streams: self.streams.removeAll().map(\.muxed))
+            self.closed.take()?.succeed()
         }
 
         /// Says goodbye, forgets the library's connection, and leaves somebody behind who answers late packets.
@@ -306,8 +291,7 @@
             guard let native = self.native else { return }
             let wasRunning = self.isRunning
             self.phase = .over
-            self.armed?.callback.cancel()
-            self.armed = nil
+            self.alarm.cancel()
             let linger = TimeAmount.nanoseconds(Int64(clamping: quic_connection_probe_timeout(native))) * 3
             var packet: QUICClosing.Packet?
             switch goodbye {
@@ -315,7 +299,7 @@
             case .application(let code): packet = self.endpoint.close(native, isApplication: true, code: UInt64(code.rawValue))
             case .transport: packet = self.endpoint.close(native, isApplication: false, code: 0)
             }
-            for token in self.tokens { self.endpoint.router.remove(token) }
+            for token in self.tokens { self.endpoint.state.router.remove(token) }
             // A handshake that ends without a word may be anybody's who forges packets: nothing of it stays.
             let closing = wasRunning || packet != nil ? QUICClosing(packet: packet, endpoint: self.endpoint) : nil
             self.endpoint.retire(ids: self.ids, leaving: closing, for: linger)
@@ -348,10 +332,12 @@
                 role: self.role, localPeer: self.endpoint.credentials.identity.peer, remotePeer: peer.peer, remoteKey: peer.key,
                 localAddress: self.local.multiaddr, remoteAddress: self.remote.multiaddr, security: QUICTransport.security,
                 muxer: QUICTransport.muxer, wasMuxerEarly: true, appMetadata: peer.metadata)
-            let connection = QUICConnection(
-                info: info, executor: self.endpoint.executor, eventLoop: self.endpoint.eventLoop, configuration: self.endpoint.configuration
-            )
-            connection.session = self
+            let closed = self.endpoint.eventLoop.makePromise(of: Void.self)
+            let connection = MuxerConnection(
+                info: info, closed: closed.futureResult, executor: self.endpoint.executor,
+                limits: self.endpoint.configuration.muxerLimits)
+            connection.handler = self
+            self.closed = closed
             // Whoever is told of it finds the session at work: a signal needs no wake-up.
             connection.expectWork()
             self.connection = connection
@@ -367,27 +353,27 @@
 
         func retire(_ id: QUICConnectionID) {
             self.ids.remove(id)
-            self.endpoint.router.remove(id)
+            self.endpoint.state.router.remove(id)
         }
 
         func peerToken(_ token: QUICResetToken, isActive: Bool) {
             if isActive {
                 self.tokens.insert(token)
-                self.endpoint.router.add(token, to: self)
+                self.endpoint.state.router.add(token, to: self)
             } else {
                 self.tokens.remove(token)
-                self.endpoint.router.remove(token)
+                self.endpoint.state.router.remove(token)
             }
         }
     }
 
     /// Wakes a session. The loop wants something that may be sent between threads.
-    final class QUICAlarm: NIOScheduledCallbackHandler, Sendable {
+    final class QUICBell: NIOScheduledCallbackHandler, Sendable {
         /// Confined to the event loop.
         nonisolated(unsafe) weak var session: QUICSession?
 
         func handleScheduledCallback(eventLoop: some EventLoop) {
-            self.session?.expire()
+            self.session?.tick()
         }
     }
 #endif

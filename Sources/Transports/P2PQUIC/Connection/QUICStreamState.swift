@@ -15,8 +15,6 @@
         static let swallowed = 16 * 1_024 * 1_024
 
         let muxed: MuxedStream
-        /// The number on the wire; nil until there is something to send on a stream of ours.
-        var id: Int64?
         /// It was handed to whoever accepts streams, or is one of ours.
         var isShown: Bool
         var queue = QUICSendQueue()
@@ -34,9 +32,6 @@
         var isStopping = false
         /// The peer was told that this side wants no more of it.
         var hasStopped = false
-        /// Whether it waits in the list of streams to write.
-        var isQueued = false
-        var hasEnded = false
 
         /// The peer's half-close came, and everything before it.
         var hasArrived = false
@@ -45,15 +40,12 @@
         var credited: UInt64 = 0
         private var discarded = 0
 
-        init(_ muxed: MuxedStream, id: Int64?) {
+        init(_ muxed: MuxedStream, isShown: Bool) {
             self.muxed = muxed
-            self.id = id
-            self.isShown = id == nil
-            if let id { self.muxed.id = Self.tag(id) }
+            self.isShown = isShown
         }
 
-        /// ``MuxedStream/id`` is 0 for a stream that has no number yet, and stream 0 exists.
-        static func tag(_ id: Int64) -> UInt64 { UInt64(bitPattern: id) &+ 1 }
+        var slot: Int { self.muxed.slot }
 
         var hasSomethingToSend: Bool { self.queue.unsent > 0 || self.isFinishing && !self.isFinished }
 
@@ -63,12 +55,10 @@
             guard self.queue.unsent < Self.low else { return self.peek() }
             var credit = 0
             while self.queue.unsent < Self.low {
-                let waiting = StreamBuffer.highWaterMark - self.muxed.writableBytes
                 var chunk = ByteBuffer()
-                // A buffer above its mark has no room left to tell how much there is.
-                let size = self.muxed.writableBytes == 0 ? Self.chunk : min(waiting, Self.chunk)
+                let size = min(self.muxed.waitingBytes, Self.chunk)
                 if size > 0 { chunk = ByteBufferAllocator().buffer(capacity: size) }
-                let drained = self.muxed.drain(upTo: size, to: &chunk)
+                let drained = self.muxed.copy(upTo: size, to: &chunk)
                 credit += drained.credit
                 self.take(drained.reset, finish: drained.finish, stop: drained.stopReading)
                 self.queue.append(chunk)
@@ -81,7 +71,7 @@
         /// Looks for a reset and the like without taking bytes. Returns the credit that the reader has earned.
         func peek() -> Int {
             var nothing = ByteBuffer()
-            let drained = self.muxed.drain(upTo: 0, to: &nothing)
+            let drained = self.muxed.copy(upTo: 0, to: &nothing)
             self.take(drained.reset, finish: drained.finish, stop: drained.stopReading)
             return drained.credit
         }
@@ -106,7 +96,7 @@
             var dropped = self.queue.dropUnsent()
             while true {
                 var chunk = ByteBufferAllocator().buffer(capacity: Self.chunk)
-                let drained = self.muxed.drain(upTo: Self.chunk, to: &chunk)
+                let drained = self.muxed.copy(upTo: Self.chunk, to: &chunk)
                 self.take(drained.reset, finish: drained.finish, stop: drained.stopReading)
                 credit += drained.credit
                 dropped += drained.copied

@@ -24,7 +24,7 @@
         func received(_ datagram: QUICDatagram) {
             self.heard += 1
             guard let packet = self.packet, self.heard.nonzeroBitCount == 1 else { return }
-            self.endpoint.sender.send(packet.bytes, to: packet.route)
+            self.endpoint.state.sender.send(packet.bytes, to: packet.route)
         }
 
         func receivedReset() {}

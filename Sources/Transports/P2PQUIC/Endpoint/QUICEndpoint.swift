@@ -6,6 +6,7 @@
     import P2PCore
     import P2PIdentity
     import P2PMultiaddr
+    import P2PMuxing
 
     /// One UDP socket and every connection over it, dialled or accepted. Confined to its event loop, but for what says otherwise.
     final class QUICEndpoint: Sendable {
@@ -26,23 +27,29 @@
         let channel: any Channel
         let logger: Logger
 
-        nonisolated(unsafe) var router: QUICRouter<any QUICReceiver>
-        nonisolated(unsafe) var sender: QUICSender
-        private nonisolated(unsafe) var admission: QUICAdmission
-        /// Where arrivals go; nil when nobody listens.
-        private nonisolated(unsafe) var arrivals: Inbox<QUICArrival, Never>?
-        private nonisolated(unsafe) var touched: [QUICSession] = []
-        private nonisolated(unsafe) var waitingForRoom: [QUICSession] = []
-        private nonisolated(unsafe) var isPaused = false
-        /// Nil when connections never rest.
-        private nonisolated(unsafe) var rest: QUICRest?
-        /// Connections, arrivals and what is left of them.
-        private nonisolated(unsafe) var tenants = 0
-        /// Connections that are over and for which somebody still answers.
-        private nonisolated(unsafe) var lingering = 0
-        /// Connections and arrivals that are not over.
-        private nonisolated(unsafe) var living = 0
-        private nonisolated(unsafe) var isClosed = false
+        /// Everything that changes.
+        struct State: ~Copyable {
+            var router: QUICRouter<any QUICReceiver>
+            var sender: QUICSender
+            fileprivate var admission: QUICAdmission
+            /// Where arrivals go; nil when nobody listens.
+            fileprivate var arrivals: Inbox<QUICArrival, Never>?
+            /// Nil when connections never rest.
+            fileprivate var rest: QUICRest?
+            fileprivate var touched: [QUICSession] = []
+            fileprivate var waitingForRoom: [QUICSession] = []
+            fileprivate var isPaused = false
+            /// Connections, arrivals and what is left of them: the socket stays for their sake.
+            fileprivate var references = 0
+            /// Of those, connections and arrivals that are not over.
+            fileprivate var active = 0
+            /// Of those, connections that are over and for which somebody still answers.
+            fileprivate var lingering = 0
+            fileprivate var isClosed = false
+        }
+
+        /// Confined to the event loop. No method of a part calls anything that would come back here.
+        nonisolated(unsafe) var state: State
 
         /// Binds the address and hands the socket to an event loop. From any thread.
         static func make(
@@ -92,18 +99,18 @@
             self.eventLoop = channel.eventLoop
             self.address = address
             self.isWildcard = address.ip.isUnspecified
-            self.arrivals = arrivals
             self.executor = executor
             self.credentials = credentials
             self.configuration = configuration
             self.windowBudget = windowBudget
             self.logger = logger
-            self.router = QUICRouter(now: .now())
-            self.sender = QUICSender(
-                descriptor: descriptor, isWildcard: self.isWildcard, usesOffload: configuration.usesOffload)
-            self.rest = configuration.restAfter.map { QUICRest(after: $0) }
-            self.admission = QUICAdmission(
-                validation: configuration.addressValidation, maximumHandshakes: configuration.maximumHandshakes)
+            self.state = State(
+                router: QUICRouter(now: .now()),
+                sender: QUICSender(
+                    descriptor: descriptor, isWildcard: address.ip.isUnspecified, usesOffload: configuration.usesOffload),
+                admission: QUICAdmission(
+                    validation: configuration.addressValidation, maximumHandshakes: configuration.maximumHandshakes),
+                arrivals: arrivals, rest: configuration.restAfter.map { QUICRest(after: $0) })
         }
 
         /// Whether a dial that the system would send from `local` can go out through this socket. From any thread.
@@ -114,13 +121,14 @@
         // MARK: Datagrams
 
         func received(_ datagram: QUICDatagram) {
-            switch self.router.received(datagram.bytes, isListening: self.arrivals != nil, at: datagram.now) {
+            let isListening = self.state.arrivals != nil
+            switch self.state.router.received(datagram.bytes, isListening: isListening, at: datagram.now) {
             case .deliver(let receiver): receiver.received(datagram)
             case .reset(let receiver): receiver.receivedReset()
             case .arrival(let header): self.arrived(header, datagram)
             case .negotiateVersion(let header):
                 let packet = QUICStatelessPackets.versionNegotiation(answering: header, unused: .random(in: 0..<0x80))
-                self.sender.send(packet, to: datagram.answer)
+                self.state.sender.send(packet, to: datagram.answer)
             case .sendReset(let id, let limit): self.reset(id, limit: limit, answering: datagram)
             case .drop: break
             }
@@ -129,7 +137,7 @@
         private func reset(_ id: QUICConnectionID, limit: Int, answering datagram: QUICDatagram) {
             guard let token = self.credentials.resetToken(of: id) else { return }
             let noise = QUICCredentials.randomBytes(limit - token.count)
-            self.sender.send(QUICStatelessPackets.reset(token: token, noise: noise), to: datagram.answer)
+            self.state.sender.send(QUICStatelessPackets.reset(token: token, noise: noise), to: datagram.answer)
         }
 
         /// A client that nobody knows.
@@ -147,7 +155,7 @@
             case QUIC_INITIAL_BAD_TOKEN: proof = .forged
             default: return
             }
-            switch self.admission.verdict(on: proof) {
+            switch self.state.admission.verdict(on: proof) {
             case .welcome:
                 let retried = proof == .validated ? QUICConnectionID(original) : nil
                 self.welcome(QUICArrival(endpoint: self, header: header, original: retried, datagram))
@@ -158,12 +166,12 @@
         }
 
         private func welcome(_ arrival: QUICArrival) {
-            guard let arrivals = self.arrivals, arrivals.offer(arrival) else {
+            guard let arrivals = self.state.arrivals, arrivals.offer(arrival) else {
                 return self.refuse(arrival.header, code: QUICAdmission.connectionRefused, answering: arrival.route)
             }
-            self.router.add(arrival.header.destination, to: arrival)
-            self.admission.began()
-            self.movedIn()
+            self.state.router.add(arrival.header.destination, to: arrival)
+            self.state.admission.began()
+            self.retain()
         }
 
         private func retry(_ header: QUICPacketHeader.Long, answering datagram: QUICDatagram) {
@@ -180,7 +188,7 @@
                     }
                 }
             }
-            if size > 0 { self.sender.send(Array(packet.prefix(size)), to: datagram.answer) }
+            if size > 0 { self.state.sender.send(Array(packet.prefix(size)), to: datagram.answer) }
         }
 
         /// Closes a connection before there is one.
@@ -191,7 +199,7 @@
                     quic_write_refusal(&packet, packet.count, header.version, client, server, code)
                 }
             }
-            if size > 0 { self.sender.send(Array(packet.prefix(size)), to: route) }
+            if size > 0 { self.state.sender.send(Array(packet.prefix(size)), to: route) }
         }
 
         // MARK: Bursts
@@ -200,35 +208,35 @@
         func touch(_ session: QUICSession) {
             guard !session.isTouched else { return }
             session.isTouched = true
-            self.touched.append(session)
+            self.state.touched.append(session)
             session.connection?.expectWork()
         }
 
         func burstEnded() {
-            guard !self.touched.isEmpty else { return }
-            for session in self.touched { session.burstEnded() }
+            guard !self.state.touched.isEmpty else { return }
+            for session in self.state.touched { session.burstEnded() }
             self.executor.runPending()
             let now = NIODeadline.now()
             // Handlers may have touched others.
-            for session in self.touched {
+            for session in self.state.touched {
                 session.isTouched = false
                 session.drain(at: now)
             }
-            self.touched.removeAll(keepingCapacity: true)
+            self.state.touched.removeAll(keepingCapacity: true)
         }
 
         // MARK: A full socket
 
         /// The session goes on when the socket has room.
         func waitForRoom(_ session: QUICSession) {
-            self.waitingForRoom.append(session)
-            guard !self.isPaused else { return }
-            self.isPaused = true
+            self.state.waitingForRoom.append(session)
+            guard !self.state.isPaused else { return }
+            self.state.isPaused = true
             self.eventLoop.scheduleTask(in: Self.pause) {
-                self.isPaused = false
-                self.sender.retry()
-                let waiting = self.waitingForRoom
-                self.waitingForRoom = []
+                self.state.isPaused = false
+                self.state.sender.retry()
+                let waiting = self.state.waitingForRoom
+                self.state.waitingForRoom = []
                 for session in waiting { session.drain() }
             }
         }
@@ -237,12 +245,12 @@
 
         /// Something is asked of a connection that is new, or that rested.
         func woke(_ session: QUICSession) {
-            if let next = self.rest?.woke(session, at: self.eventLoop.now) { self.look(at: next) }
+            if let next = self.state.rest?.woke(session, at: self.eventLoop.now) { self.look(at: next) }
         }
 
         private func look(at time: NIODeadline) {
             self.eventLoop.scheduleTask(deadline: time) {
-                guard let next = self.rest?.look(at: self.eventLoop.now) else { return }
+                guard let next = self.state.rest?.look(at: self.eventLoop.now) else { return }
                 self.look(at: max(next, self.eventLoop.now + QUICRest.pause))
             }
         }
@@ -250,10 +258,10 @@
         // MARK: Connections
 
         /// Dials. The promise gets the connection, or a ``TransportError``; a closed socket is ``QUICEndpointClosed``.
-        func dial(_ remote: quic_address, from local: quic_address, expecting peer: PeerID?, ready: EventLoopPromise<QUICConnection>)
+        func dial(_ remote: quic_address, from local: quic_address, expecting peer: PeerID?, ready: EventLoopPromise<MuxerConnection>)
             -> QUICSession?
         {
-            guard !self.isClosed else {
+            guard !self.state.isClosed else {
                 ready.fail(QUICEndpointClosed())
                 return nil
             }
@@ -261,12 +269,12 @@
                 endpoint: self, role: .dialer, expecting: peer, local: local.with(port: self.address.port), remote: remote, ready: ready)
             var options = quic_options()
             options.remote = Self.guess()
-            self.movedIn()
-            self.admission.began()
+            self.retain()
+            self.state.admission.began()
             guard session.start(&options, local: self.freshID()) else {
-                self.movedOut()
-                self.leftForGood()
-                self.admission.ended()
+                self.deactivate()
+                self.release()
+                self.state.admission.ended()
                 ready.fail(TransportError(.securityFailed, "the QUIC library does not make a connection"))
                 return nil
             }
@@ -275,7 +283,7 @@
         }
 
         /// Turns an arrival into a session and feeds it what has come so far.
-        func accept(_ arrival: QUICArrival, ready: EventLoopPromise<QUICConnection>) -> QUICSession? {
+        func accept(_ arrival: QUICArrival, ready: EventLoopPromise<MuxerConnection>) -> QUICSession? {
             let session = QUICSession(
                 endpoint: self, role: .listener, expecting: nil, local: arrival.route.local, remote: arrival.route.remote, ready: ready)
             var options = quic_options()
@@ -303,13 +311,13 @@
 
         /// An arrival came to nothing.
         func forget(_ arrival: QUICArrival) {
-            self.router.remove(arrival.header.destination)
-            self.admission.ended()
-            self.movedOut()
-            self.leftForGood()
+            self.state.router.remove(arrival.header.destination)
+            self.state.admission.ended()
+            self.deactivate()
+            self.release()
         }
 
-        func handshakeEnded() { self.admission.ended() }
+        func handshakeEnded() { self.state.admission.ended() }
 
         /// The id that a client guesses for the server.
         private static func guess() -> quic_cid {
@@ -322,90 +330,90 @@
         private func freshID() -> QUICConnectionID {
             while true {
                 let id = QUICConnectionID.random()
-                if !self.router.contains(id) { return id }
+                if !self.state.router.contains(id) { return id }
             }
         }
 
         /// Writes a connection's last packet and sends it.
         func close(_ native: OpaquePointer, isApplication: Bool, code: UInt64) -> QUICClosing.Packet? {
-            self.sender.flush()
+            self.state.sender.flush()
             var route = quic_route()
             var packet = [UInt8](repeating: 0, count: QUICSession.maximumPacket)
             let size = quic_connection_close(native, &route, &packet, packet.count, isApplication, code, NIODeadline.now().quicTime)
             guard size > 0 else { return nil }
             let last = QUICClosing.Packet(bytes: Array(packet.prefix(Int(size))), route: route)
-            self.sender.send(last.bytes, to: last.route)
+            self.state.sender.send(last.bytes, to: last.route)
             return last
         }
 
         /// A session is over: for a while somebody else answers in its place, unless that is nil.
         func retire(ids: Set<QUICConnectionID>, leaving closing: QUICClosing?, for linger: TimeAmount) {
-            self.movedOut()
-            guard let closing, !self.isClosed, self.lingering < Self.maximumLingering else {
-                for id in ids { self.router.remove(id) }
-                return self.leftForGood()
+            self.deactivate()
+            guard let closing, !self.state.isClosed, self.state.lingering < Self.maximumLingering else {
+                for id in ids { self.state.router.remove(id) }
+                return self.release()
             }
-            for id in ids { self.router.add(id, to: closing) }
-            self.lingering += 1
+            for id in ids { self.state.router.add(id, to: closing) }
+            self.state.lingering += 1
             self.eventLoop.scheduleTask(in: linger) {
-                self.lingering -= 1
-                for id in ids { self.router.remove(id) }
-                self.leftForGood()
+                self.state.lingering -= 1
+                for id in ids { self.state.router.remove(id) }
+                self.release()
             }
         }
 
         // MARK: The socket's life
 
-        private func movedIn() {
-            self.tenants += 1
-            self.living += 1
+        private func retain() {
+            self.state.references += 1
+            self.state.active += 1
         }
 
-        private func movedOut() {
-            self.living -= 1
+        private func deactivate() {
+            self.state.active -= 1
         }
 
-        private func leftForGood() {
-            self.tenants -= 1
+        private func release() {
+            self.state.references -= 1
             self.closeIfEmpty()
         }
 
         /// Nobody listens any more: arrivals are refused, and the socket goes with its last connection.
         func stopListening() -> EventLoopFuture<Void> {
-            guard let arrivals = self.arrivals else { return self.eventLoop.makeSucceededVoidFuture() }
-            self.arrivals = nil
+            guard let arrivals = self.state.arrivals else { return self.eventLoop.makeSucceededVoidFuture() }
+            self.state.arrivals = nil
             arrivals.finish(.success(()))
             for arrival in arrivals.drain() { arrival.refuseOnLoop() }
-            guard self.living == 0 else { return self.eventLoop.makeSucceededVoidFuture() }
+            guard self.state.active == 0 else { return self.eventLoop.makeSucceededVoidFuture() }
             self.shutDown()
             return self.channel.closeFuture
         }
 
         private func closeIfEmpty() {
-            if self.arrivals == nil, self.tenants == 0 { self.shutDown() }
+            if self.state.arrivals == nil, self.state.references == 0 { self.shutDown() }
         }
 
         private func shutDown() {
-            guard !self.isClosed else { return }
-            self.isClosed = true
-            self.sender.close()
+            guard !self.state.isClosed else { return }
+            self.state.isClosed = true
+            self.state.sender.close()
             self.channel.close(promise: nil)
         }
 
         /// The channel is gone, whoever closed it.
         func channelClosed(_ error: (any Error)?) {
-            self.isClosed = true
-            self.sender.close()
-            self.arrivals?.finish(.success(()))
+            self.state.isClosed = true
+            self.state.sender.close()
+            self.state.arrivals?.finish(.success(()))
             for session in self.sessions() {
                 session.end(ConnectionError(.lost, "\(session.name): its socket was closed", cause: error))
             }
-            self.router.removeAll()
+            self.state.router.removeAll()
         }
 
         private func sessions() -> [QUICSession] {
             var seen: Set<ObjectIdentifier> = []
-            return self.router.all.compactMap { $0 as? QUICSession }.filter { seen.insert(ObjectIdentifier($0)).inserted }
+            return self.state.router.all.compactMap { $0 as? QUICSession }.filter { seen.insert(ObjectIdentifier($0)).inserted }
         }
 
         func reportError(_ error: any Error) {

@@ -6,6 +6,7 @@
     package import P2PCore
     package import P2PIdentity
     import P2PMultiaddr
+    import P2PMuxing
 
     /// An endpoint with real connections that gets its datagrams from whoever calls, in place of a socket: for fuzzing.
     ///
@@ -55,7 +56,7 @@
             for session in self.sessions { session.abandon() }
             self.sessions = []
             self.connections = []
-            self.endpoint.sender.close()
+            self.endpoint.state.sender.close()
             quic_socket_close(self.descriptor)
         }
 
@@ -81,8 +82,8 @@
             self.keep(self.endpoint.dial(remote, from: self.endpoint.address, expecting: nil, ready: self.expectConnection()))
         }
 
-        private func expectConnection() -> EventLoopPromise<QUICConnection> {
-            let ready = self.endpoint.eventLoop.makePromise(of: QUICConnection.self)
+        private func expectConnection() -> EventLoopPromise<MuxerConnection> {
+            let ready = self.endpoint.eventLoop.makePromise(of: MuxerConnection.self)
             ready.futureResult.assumeIsolated().whenSuccess { self.connections.append($0) }
             return ready
         }
@@ -103,15 +104,15 @@
 
         /// Time passes for every connection.
         package func expire() {
-            for session in self.sessions { session.expire() }
+            for session in self.sessions { session.tick() }
         }
 
         /// Sessions that somebody holds on to, and connection ids that lead somewhere: none, a while after ``finish()``.
-        package var remains: Int { self.witnesses.count { $0.session != nil } + self.endpoint.router.count }
+        package var remains: Int { self.witnesses.count { $0.session != nil } + self.endpoint.state.router.count }
 
         /// The connection ids that lead somewhere, in the order of their bytes.
         package var ids: [QUICConnectionID] {
-            self.endpoint.router.ids.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+            self.endpoint.state.router.ids.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
         }
     }
 #endif

@@ -2,47 +2,17 @@ package import NIOCore
 package import P2PCore
 import Synchronization
 
-/// What a muxer's channel handler does when its connection asks. On the event loop.
-package protocol MuxerHandler: AnyObject {
-    /// Streams have signalled work: write what they have.
-    func drain()
-    /// A callback that was scheduled for the connection is due.
-    func tick()
-    /// Our side closes: at once, or when the streams have ended or `grace` is over.
-    func close(_ code: ConnectionErrorCode, grace: TimeAmount)
-}
-
-/// The limits of a muxer that its connection enforces on its own.
-package struct MuxerLimits: Sendable {
-    /// Streams that may exist at once, both directions together.
-    package var streams: Int
-    /// Streams of the peer that may wait for somebody to accept them.
-    package var backlog: Int
-    /// Stream ids that one side has.
-    package var streamIDs: UInt64
-    /// Bytes that a reader consumes before its stream is drained for it.
-    package var creditThreshold: Int
-
-    package init(streams: Int, backlog: Int, streamIDs: UInt64, creditThreshold: Int) {
-        self.streams = streams
-        self.backlog = backlog
-        self.streamIDs = streamIDs
-        self.creditThreshold = creditThreshold
-    }
-}
-
 /// A multiplexed connection as its users see it, from any thread; the protocol runs in a ``MuxerHandler`` on the event loop.
 ///
-/// What both sides share is one short lock: the streams that have work, and whether streams may open.
+/// What both sides share is one short lock: the streams that have news, the slots of all streams, and whether streams may open.
 package final class MuxerConnection: MuxedConnection, MuxedStreamDriver {
     private struct State {
-        /// Streams that have signalled work which the loop has not seen.
-        var work: [MuxedStream] = []
-        /// Streams of ours that the loop has not seen.
-        var fresh: [MuxedStream] = []
-        /// Somebody will come for ``work``: a task of the loop, or the handler at the end of what it is doing.
+        /// What the loop has not seen.
+        var news = MuxerNews()
+        /// Somebody will come for ``news``: a task of the loop, or the handler at the end of what it is doing.
         var isAwaited = false
         var streams = 0
+        var slots = SlotPool()
         /// Stream ids that we have not promised to anybody.
         var idsLeft: UInt64
         /// Why no stream opens any more.
@@ -52,20 +22,23 @@ package final class MuxerConnection: MuxedConnection, MuxedStreamDriver {
 
     package let info: ConnectionInfo
     package let inboundStreams: InboundStreams
-    package let channel: any Channel
+    package let eventLoop: any EventLoop
     package let jobs: EventLoopTaskExecutor
     package let backlog: InboundBacklog
+    private let closed: EventLoopFuture<Void>
     private let limits: MuxerLimits
     private let state: Mutex<State>
     private let bytesIn = Atomic<UInt64>(0)
     private let bytesOut = Atomic<UInt64>(0)
 
-    /// The other half, while the channel lives. Confined to the event loop.
+    /// The other half, while the connection lives. Confined to the event loop.
     package nonisolated(unsafe) var handler: (any MuxerHandler)?
 
-    package init(channel: any Channel, info: ConnectionInfo, executor: EventLoopTaskExecutor, limits: MuxerLimits) {
-        self.channel = channel
+    /// - Parameter closed: succeeds, or fails, when nothing is left of the connection; its loop is the connection's.
+    package init(info: ConnectionInfo, closed: EventLoopFuture<Void>, executor: EventLoopTaskExecutor, limits: MuxerLimits) {
         self.info = info
+        self.eventLoop = closed.eventLoop
+        self.closed = closed
         self.jobs = executor
         self.limits = limits
         self.state = Mutex(State(idsLeft: limits.streamIDs))
@@ -98,54 +71,69 @@ package final class MuxerConnection: MuxedConnection, MuxedStreamDriver {
             }
             state.idsLeft -= 1
             state.streams += 1
-            let stream = MuxedStream(driver: self, creditThreshold: self.limits.creditThreshold)
-            state.fresh.append(stream)
+            let stream = self.stream(at: state.slots.take(), creditThreshold: self.limits.creditThreshold)
+            state.news.fresh.append(stream)
             return .success(stream)
         }
         return PeerStream(try stream.get())
     }
 
+    private func stream(at slot: Int, creditThreshold: Int) -> MuxedStream {
+        MuxedStream(slot: slot, driver: self, creditThreshold: creditThreshold, creditsToTheEnd: self.limits.creditsToTheEnd)
+    }
+
     package func close(_ code: ConnectionErrorCode, grace: Duration) async {
-        self.channel.eventLoop.execute { self.handler?.close(code, grace: TimeAmount(grace)) }
+        self.eventLoop.execute { self.handler?.close(code, grace: TimeAmount(grace)) }
         _ = await withCheckedContinuation { continuation in
-            self.channel.closeFuture.whenComplete { _ in continuation.resume() }
+            self.closed.whenComplete { _ in continuation.resume() }
         }
     }
 
     package func streamHasWork(_ stream: MuxedStream) {
         let mustSchedule = self.state.withLock { state in
             guard !state.isOver else { return false }
-            state.work.append(stream)
+            state.news.work.append(stream)
             defer { state.isAwaited = true }
             return !state.isAwaited
         }
-        if mustSchedule { self.channel.eventLoop.execute { self.handler?.drain() } }
+        if mustSchedule { self.eventLoop.execute { self.handler?.drain() } }
     }
 
     // MARK: The handler's side, on the event loop
 
-    /// Work that streams signal from now on needs no wake-up: the handler is about to come for it.
+    /// News from now on needs no wake-up: the handler is about to come for it.
     package func expectWork() {
         self.state.withLock { $0.isAwaited = true }
     }
 
-    /// Exchanges the lists of streams with news for empty ones.
-    package func takeWork(_ work: inout [MuxedStream], fresh: inout [MuxedStream]) {
+    /// Exchanges what streams have told for empty lists.
+    package func takeNews(_ news: inout MuxerNews) {
         self.state.withLock { state in
             state.isAwaited = false
-            swap(&state.work, &work)
-            swap(&state.fresh, &fresh)
+            swap(&state.news, &news)
         }
+    }
+
+    /// A stream that the peer opens. It counts from now on, whether or not anybody will ``accept(_:)`` it.
+    package func makeInbound(creditThreshold: Int) -> MuxedStream {
+        let slot = self.state.withLock { state in
+            state.streams += 1
+            return state.slots.take()
+        }
+        return self.stream(at: slot, creditThreshold: creditThreshold)
     }
 
     /// Hands a stream of the peer to whoever accepts them; false when there is no room.
     package func accept(_ stream: MuxedStream) -> Bool {
-        self.state.withLock { $0.streams += 1 }
-        return self.backlog.offer(PeerStream(stream))
+        self.backlog.offer(PeerStream(stream))
     }
 
-    package func streamEnded() {
-        self.state.withLock { $0.streams -= 1 }
+    /// The handler has forgotten the stream in that slot.
+    package func streamEnded(at slot: Int) {
+        self.state.withLock { state in
+            state.streams -= 1
+            state.slots.giveBack(slot)
+        }
     }
 
     package func received(_ count: Int) {
@@ -163,18 +151,19 @@ package final class MuxerConnection: MuxedConnection, MuxedStreamDriver {
         }
     }
 
-    /// The connection is over. Returns the streams of ours that the loop has not seen.
-    package func end(_ reason: ConnectionError, isOurs: Bool) -> [MuxedStream] {
-        let fresh = self.state.withLock { state in
+    /// The connection is over: the streams that the handler knew fail, and so do those that it has not seen.
+    package func end(_ reason: ConnectionError, isOurs: Bool, streams: [MuxedStream]) {
+        let unseen = self.state.withLock { state in
             state.refusal = reason
             state.isOver = true
             state.streams = 0
-            state.work = []
-            defer { state.fresh = [] }
-            return state.fresh
+            defer { state.news = MuxerNews() }
+            return state.news.fresh
         }
         self.backlog.finish(isOurs ? .success(()) : .failure(reason))
-        return fresh
+        let error = StreamError(.connectionLost, reason.message, cause: reason)
+        for stream in streams { stream.fail(error) }
+        for stream in unseen { stream.fail(error) }
     }
 }
 

@@ -1,0 +1,60 @@
+package import NIOCore
+package import P2PCore
+package import P2PMuxing
+
+/// What a ``RecordMuxer`` holds of its channel, and how far the two are. Confined to the event loop.
+package final class MuxerChannel {
+    package enum Phase {
+        case running
+        /// Streams have ended; the last record is on its way, and what arrives is dropped.
+        case leaving
+        case over
+    }
+
+    package let connection: MuxerConnection
+    package let channel: any Channel
+    let records: any RecordWriter
+    let maximumPayload: Int
+    /// The handler's place in the pipeline, while it has one.
+    package var context: ChannelHandlerContext?
+    package internal(set) var phase = Phase.running
+    package internal(set) var isDraining = false
+    /// Half-closes in records that are not flushed yet.
+    package var finishing: [MuxedStream] = []
+
+    package init(_ channel: any Channel, connection: MuxerConnection, records: any RecordWriter) {
+        self.channel = channel
+        self.connection = connection
+        self.records = records
+        self.maximumPayload = MuxerRecord.maximumPayload(of: records.layout)
+    }
+
+    package var isRunning: Bool { self.phase == .running }
+    package var now: NIODeadline { self.channel.eventLoop.now }
+
+    /// Writes one record of at most `payload` bytes, with what `fill` puts into it. False when that is nothing.
+    func write(payload: Int, promise: EventLoopPromise<Void>? = nil, _ fill: (inout MuxerRecord) -> Void) -> Bool {
+        guard payload > 0 else { return false }
+        var record = MuxerRecord(payload: min(payload, self.maximumPayload), for: self.records)
+        fill(&record)
+        guard record.bytes.readableBytes > 0 else { return false }
+        self.connection.sent(record.bytes.readableBytes)
+        self.records.write(record.take(), promise: promise)
+        return true
+    }
+
+    /// Lets go of what was written, and tells the streams whose half-close was among it.
+    func flush() {
+        self.records.flush()
+        for stream in self.finishing { stream.finishLeft() }
+        self.finishing.removeAll(keepingCapacity: true)
+    }
+
+    /// Closes the channel then, if it is open still.
+    func close(in time: TimeAmount) {
+        let (connection, channel) = (self.connection, self.channel)
+        channel.eventLoop.scheduleTask(in: time) {
+            if connection.handler != nil { channel.close(promise: nil) }
+        }
+    }
+}
