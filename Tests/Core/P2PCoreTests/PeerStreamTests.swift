@@ -262,6 +262,24 @@ struct PeerStreamTests {
         let (stream, muxed) = self.muxer.stream()
         try await stream.writeMessage(ByteBuffer(repeating: 3, count: 200))
         #expect(muxed.flight().bytes == [0xc8, 0x01] + [UInt8](repeating: 3, count: 200))
+        try await stream.writeMessage(bytes: [1, 2])
+        try await stream.writeMessage(text: "grün")
+        #expect(muxed.flight().bytes == [2, 1, 2, 5] + Array("grün".utf8))
+    }
+
+    @Test("Messages are read without NIO's buffer, too, within the limit")
+    func messagesWithoutBuffers() async throws {
+        let (stream, muxed) = self.muxer.stream()
+        _ = muxed.receive(ByteBuffer(bytes: [2, 1, 2, 1, 0x61, 2, 0x61, 0xff, 0, 3, 1, 2, 3]))
+        #expect(try await stream.readMessageBytes(upTo: 2) == [1, 2])
+        #expect(try await stream.readMessageText(upTo: 2) == "a")
+        #expect(try await stream.readMessageText(upTo: 2) == "a\u{fffd}")
+        #expect(try await stream.readMessageText(upTo: 2) == "")
+        await #expect(throws: StreamError(.messageTooLarge, "")) { try await stream.readMessageBytes(upTo: 2) }
+        let (other, end) = self.muxer.stream()
+        end.receiveFinish()
+        #expect(try await other.readMessageBytes(upTo: 2) == nil)
+        #expect(try await other.readMessageText(upTo: 2) == nil)
     }
 
     @Test("Reading to the end keeps to its limit")

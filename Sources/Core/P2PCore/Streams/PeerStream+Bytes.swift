@@ -43,4 +43,32 @@ extension PeerStream {
     public func readText(upTo limit: Int) async throws(StreamError) -> String {
         String(decoding: try await self.readToEnd(upTo: limit), as: UTF8.self)
     }
+
+    /// Writes one message with its length before it; see ``writeMessage(_:)``.
+    public func writeMessage(bytes: [UInt8]) async throws(StreamError) {
+        try await self.writeMessage(ByteBuffer(bytes: bytes))
+    }
+
+    /// Writes one message, the UTF-8 of a text with its length before it; see ``writeMessage(_:)``.
+    public func writeMessage(text: String) async throws(StreamError) {
+        try await self.writeMessage(ByteBuffer(string: text))
+    }
+
+    /// Waits for one message with its length before it; see ``readMessage(upTo:)``.
+    ///
+    /// - Parameter limit: the longest message that is accepted, in bytes.
+    /// - Returns: nil when the peer finished before the first byte.
+    public func readMessageBytes(upTo limit: Int) async throws(StreamError) -> [UInt8]? {
+        guard let message = try await self.readMessage(upTo: limit) else { return nil }
+        return Array(message.readableBytesView)
+    }
+
+    /// Waits for one message that is a text; bytes that are not UTF-8 are replaced. See ``readMessage(upTo:)``.
+    ///
+    /// - Parameter limit: the longest message that is accepted, in bytes.
+    /// - Returns: nil when the peer finished before the first byte.
+    public func readMessageText(upTo limit: Int) async throws(StreamError) -> String? {
+        guard let message = try await self.readMessage(upTo: limit) else { return nil }
+        return String(decoding: message.readableBytesView, as: UTF8.self)
+    }
 }
