@@ -1,0 +1,22 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let p2p = Target.Dependency.product(name: "P2P", package: "swift-p2p")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+    name: "swift-p2p-examples",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        // In a package of your own: .package(url: "https://github.com/swift-p2p/swift-p2p", branch: "main")
+        .package(name: "swift-p2p", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    ],
+    targets: [
+        .executableTarget(name: "Greeter", dependencies: [p2p]),
+        .executableTarget(name: "Chat", dependencies: [p2p, argumentParser]),
+        .executableTarget(name: "SendFile", dependencies: [p2p, argumentParser, crypto]),
+    ]
+)
