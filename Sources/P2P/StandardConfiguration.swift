@@ -24,8 +24,8 @@ public struct StandardConfiguration: Sendable {
     public var transports: [any HostModule]
     /// A proxy, a private network.
     public var surroundings: Surroundings
-    /// What the application attaches to every handshake, at most ``P2PCore/ConnectionInfo/maximumAppMetadata`` bytes; the peer finds it in
-    /// ``P2PCore/ConnectionInfo/appMetadata``. A listener's is readable by dialers that have not yet proved who they are, so it must
+    /// What the application attaches to every handshake, at most ``ConnectionInfo/maximumAppMetadata`` bytes; the peer finds it in
+    /// ``ConnectionInfo/appMetadata``. A listener's is readable by dialers that have not yet proved who they are, so it must
     /// hold no secret.
     public var appMetadata: [UInt8]
     /// Decides, beside the modules, who may connect.

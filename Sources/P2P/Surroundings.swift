@@ -3,7 +3,7 @@ import P2PPipeline
 public import P2PPrivateNetwork
 public import P2PProxy
 
-/// What a node has around it; modules see it as ``P2PCore/HostSurroundings`` and refuse what it forbids.
+/// What a node has around it; modules see it as ``HostSurroundings`` and refuse what it forbids.
 public struct Surroundings: Sendable {
     /// What every dial goes through, names unresolved; nil dials directly. Listening does not change.
     public var proxy: ProxyURL?

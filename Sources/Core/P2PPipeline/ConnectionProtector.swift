@@ -5,6 +5,6 @@ public import P2PCore
 public protocol ConnectionProtector: Sendable {
     /// Adds its handler at the end of the channel's pipeline. On the event loop, before anything else is installed.
     ///
-    /// A handler that fires a ``P2PCore/TransportError`` through the pipeline before anything was negotiated ends the upgrade with it.
+    /// A handler that fires a ``TransportError`` through the pipeline before anything was negotiated ends the upgrade with it.
     func protect(_ channel: any Channel, role: ConnectionRole) throws
 }

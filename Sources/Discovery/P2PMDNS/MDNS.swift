@@ -11,7 +11,7 @@ public struct MDNS: HostModule {
 
     /// Adds the source of peers. The nodes of a private network are among themselves here, too.
     ///
-    /// - Throws: ``P2PCore/TransportError/Code/invalidConfiguration`` beside a proxy, which it would go around.
+    /// - Throws: ``TransportError/Code/invalidConfiguration`` beside a proxy, which it would go around.
     public func join(_ plan: inout HostPlan) async throws {
         guard !plan.surroundings.isProxied else {
             throw TransportError(

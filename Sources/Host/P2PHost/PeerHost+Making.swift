@@ -19,7 +19,7 @@ extension PeerHost {
     ///   - windowBudget: bytes that the receive windows of all connections together may grow by.
     ///   - group: where connections live.
     ///   - clock: where the host, and every module, has its time from.
-    /// - Throws: what a module throws; ``HostError/Code/protocolTaken`` when two of them serve the same protocol;
+    /// - Throws: what a module throws; ``CodedFailure/Code/protocolTaken`` when two of them serve the same protocol;
     ///   ``TransportError/Code/metadataTooLong``.
     public static func make(
         identity: any IdentityKey, modules: [any HostModule], configuration: HostConfiguration = HostConfiguration(),

@@ -8,7 +8,7 @@ extension PeerHost {
     /// what `body` asks of it then fails with ``DialError/Code/notRunning``.
     ///
     /// - Returns: what `body` returns, once no socket, connection or task of the host is left.
-    /// - Throws: what `body` throws; ``HostError/Code/alreadyRun`` the second time.
+    /// - Throws: what `body` throws; ``CodedFailure/Code/alreadyRun`` the second time.
     public func running<Success>(_ body: (_ host: PeerHost) async throws -> Success) async throws -> Success {
         try self.start()
         return try await withThrowingTaskGroup(of: Void.self) { group in

@@ -34,7 +34,7 @@ public final class PeerHost: Sendable {
 
     /// A host of a plan that every module has joined.
     ///
-    /// - Throws: ``HostError/Code/protocolTaken``, ``HostError/Code/invalidProtocol``.
+    /// - Throws: ``CodedFailure/Code/protocolTaken``, ``CodedFailure/Code/invalidProtocol``.
     init(
         _ plan: HostPlan, link: HostLink, gater: EveryGater, configuration: HostConfiguration, peerstore: (any Peerstore)?
     ) throws(HostError) {
@@ -96,7 +96,7 @@ public final class PeerHost: Sendable {
     /// }
     /// ```
     ///
-    /// - Throws: ``HostError/Code/protocolTaken`` when another handler serves it; ``HostError/Code/invalidProtocol`` for a name that can't
+    /// - Throws: ``CodedFailure/Code/protocolTaken`` when another handler serves it; ``CodedFailure/Code/invalidProtocol`` for a name that can't
     ///   be negotiated.
     public func serve(
         _ protocolIDs: ProtocolID..., limits: StreamLimits = StreamLimits(),

@@ -14,7 +14,7 @@ public struct QUIC: HostModule {
 
     /// Adds the transport.
     ///
-    /// - Throws: ``P2PCore/TransportError/Code/securityFailed`` when the identity does not sign.
+    /// - Throws: ``TransportError/Code/securityFailed`` when the identity does not sign.
     public func join(_ plan: inout HostPlan) async throws {
         if let reason = Self.reasonAgainst(plan.surroundings) {
             plan.transports.append(QUICTransport.refusing(because: reason))

@@ -16,7 +16,7 @@ public struct WebSockets: HostModule {
 
     /// Adds the transport, and another that shares the ports of the one below.
     ///
-    /// - Throws: ``P2PCore/TransportError/Code/invalidConfiguration`` without a byte transport to stand on, and for a shared port in a
+    /// - Throws: ``TransportError/Code/invalidConfiguration`` without a byte transport to stand on, and for a shared port in a
     ///   private network.
     public func join(_ plan: inout HostPlan) async throws {
         guard let carrier = plan.carrier?.transport, let upgrader = plan.upgrader else {

@@ -4,7 +4,7 @@ import Synchronization
 /// Runs tasks on an event loop, so that a handler shares its connection's thread and no byte changes threads.
 ///
 /// Jobs are gathered: many cost one wake-up of the loop, and a muxer that has just delivered bytes runs them at once
-/// with ``runPending()`` (a 32-byte round trip takes half the time that way).
+/// with `runPending()` (a 32-byte round trip takes half the time that way).
 public final class EventLoopTaskExecutor: TaskExecutor {
     private struct State {
         var jobs = CircularBuffer<UnownedJob>(initialCapacity: 32)

@@ -41,7 +41,7 @@ extension HostPlan {
 
     /// Adds a byte transport, whose connections the host's upgrader makes.
     ///
-    /// - Throws: ``P2PCore/TransportError/Code/invalidConfiguration`` when there is no upgrader yet.
+    /// - Throws: ``TransportError/Code/invalidConfiguration`` when there is no upgrader yet.
     public mutating func add(_ transport: any ByteTransport) throws(TransportError) {
         guard let upgrader = self.upgrader else {
             throw TransportError(

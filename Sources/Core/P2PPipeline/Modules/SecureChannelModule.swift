@@ -9,7 +9,7 @@ public protocol SecureChannelModule: Sendable {
     /// Makes the channel for the host that is planned, and adds to the plan what it needs beyond that, such as a task that renews a
     /// certificate.
     ///
-    /// - Throws: ``P2PCore/TransportError/Code/securityFailed`` when the identity does not sign.
+    /// - Throws: ``TransportError/Code/securityFailed`` when the identity does not sign.
     func makeChannel(_ plan: inout HostPlan) async throws(TransportError) -> any SecureChannel
 }
 

@@ -27,7 +27,7 @@ public struct Upgrading: HostModule {
 
     /// Makes the channels and the upgrader.
     ///
-    /// - Throws: ``P2PCore/TransportError/Code/invalidConfiguration`` for a list that is empty or names something twice, and for an insecure
+    /// - Throws: ``TransportError/Code/invalidConfiguration`` for a list that is empty or names something twice, and for an insecure
     ///   channel beside others; what a channel throws.
     public func join(_ plan: inout HostPlan) async throws {
         try Self.check(self.security.map(\.protocolID), "secure channel")
