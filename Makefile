@@ -7,14 +7,16 @@ BUILD      := .build
 REPORTS    := $(BUILD)/reports
 VENV       := Interop/.venv
 PYTEST     := $(VENV)/bin/python -m pytest
+# What the examples are built into, together with the tool without any optional part.
+EXAMPLES_BIN = $(shell $(SWIFT) build --package-path Examples --scratch-path $(BUILD)/bare --show-bin-path)
 # The tests against real nodes mostly wait: so many files of them run side by side.
 WORKERS    ?= 2
-SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources)
+SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources Examples/Package.swift Examples/Sources)
 P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build test unit interop autobahn bare bench compare soak fuzz format lint proto clean
+.PHONY: help setup demo build test unit interop examples docs autobahn bare bench compare soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -36,12 +38,12 @@ unit: build ## Unit tests alone (FILTER=Name for some)
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/unit*.xml
 	$(SWIFT) test $(TRAITS) --skip-build --no-parallel --xunit-output $(REPORTS)/unit.xml $(if $(FILTER),--filter $(FILTER))
 
-interop: build ## Interoperability and hostile-peer tests alone (ARGS="-k ping" for some)
+interop: build examples ## Interoperability and hostile-peer tests alone (ARGS="-k ping" for some)
 	@.ci/setup test
 	@.ci/peers
 	@.ci/autobahn || echo "==> No Autobahn suite here: its tests will be skipped"
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
-	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop -n $(WORKERS) --dist loadfile --junitxml=$(REPORTS)/interop.xml $(ARGS)
+	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" EXAMPLES_BIN="$(EXAMPLES_BIN)" $(PYTEST) Interop -n $(WORKERS) --dist loadfile --junitxml=$(REPORTS)/interop.xml $(ARGS)
 
 autobahn: setup ## The Autobahn suite of WebSockets against our server and our client, with the cases that fail
 	@.ci/setup test
@@ -50,6 +52,12 @@ autobahn: setup ## The Autobahn suite of WebSockets against our server and our c
 	$(SWIFT) build $(TRAITS) --product p2p
 	$(SWIFT) build $(TRAITS) --product P2PWebSocketEcho
 	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop/test_autobahn.py -s $(ARGS)
+
+examples: setup ## The programs of Examples/, without any optional part
+	.ci/bare build
+
+docs: build ## The documentation of the product P2P; a warning is an error
+	.ci/docs "$$($(SWIFT) build $(TRAITS) --show-bin-path)"
 
 bare: setup ## A build without any optional part or system library, and what it says of what it lacks
 	.ci/bare
@@ -88,5 +96,5 @@ proto: ## Regenerate the .pb.swift files from the .proto files
 	@.ci/proto
 
 clean: ## Remove what was built and installed here
-	rm -rf $(BUILD) $(VENV) Interop/.cache
+	rm -rf $(BUILD) Examples/.build $(VENV) Interop/.cache
 	find Interop -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -67,6 +67,10 @@ class PythonNode:
         """Sends, half-closes, then reads the echo to its end."""
         return self._command("half_close", address, text=text)["received"]
 
+    def exchange(self, address, protocol, data):
+        """Sends bytes of any protocol, half-closes, and returns what comes back up to the peer's end."""
+        return bytes.fromhex(self._command("exchange", address, protocol=protocol, sent=data.hex())["received"])
+
     def perf(self, address, upload, download):
         """Uploads and downloads so many bytes over /perf/1.0.0."""
         return self._command("perf", address, upload=upload, download=download)

@@ -207,6 +207,13 @@ class Commands:
         await stream.close_write()
         return {"received": b"".join([chunk async for chunk in chunks_of(stream)]).decode()}
 
+    async def exchange(self, peer, protocol, sent):
+        """Sends bytes of any protocol, finishes its own side, and reads to the end."""
+        stream = await self.host.new_stream(peer, [TProtocol(protocol)])
+        await stream.write(bytes.fromhex(sent))
+        await stream.close_write()
+        return {"received": b"".join([chunk async for chunk in chunks_of(stream)]).hex()}
+
     async def perf(self, peer, address, upload, download):
         service = PerfService(self.host)
         await service.start()
@@ -229,6 +236,8 @@ class Commands:
                     answer = await self.echo(info.peer_id, command["size"])
                 case "half_close":
                     answer = await self.half_close(info.peer_id, command["text"])
+                case "exchange":
+                    answer = await self.exchange(info.peer_id, command["protocol"], command["sent"])
                 case "perf":
                     answer = await self.perf(info.peer_id, address, command["upload"], command["download"])
         with trio.move_on_after(5):
