@@ -51,4 +51,13 @@ struct ArticleTests {
             #expect(blocks.first { $0.first == "import P2P" } == Array(greeter), "\(page)")
         }
     }
+
+    @Test("The files that they name are there, once")
+    func names() throws {
+        let names = try Self.files(below: "Sources").map(\.lastPathComponent)
+        let text = try String(contentsOf: Self.root.appending(path: "Sources/P2P/P2P.docc/LifeOfAStream.md"), encoding: .utf8)
+        let named = text.split(separator: "`").filter { $0.hasSuffix(".swift") && !$0.contains(" ") }
+        #expect(named.count > 10)
+        for name in named { #expect(names.count { $0 == name } == 1, "\(name)") }
+    }
 }
