@@ -43,7 +43,7 @@
                 guard case .active = state, !isOver.isSet else { return }
                 _ = answer.offer(self.ask(for: domain) { isOver.isSet || .now() >= deadline })
             }
-            if let answer = (try? await withDeadline(deadline) { await answer.next() }) ?? nil { return answer }
+            if let answer = await HostClock.system.result(by: deadline, of: { await answer.next() }) ?? nil { return answer }
             return .failure(
                 Task.isCancelled
                     ? TransportError(.cancelled, "the look-up of \(domain) was cancelled")

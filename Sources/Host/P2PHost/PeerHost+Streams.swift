@@ -73,19 +73,12 @@ extension PeerHost {
         let clock = self.swarm.clock
         let deadline = clock.now().advanced(by: lifetime)
         let executor = served.placement == .connectionLoop ? executor : globalConcurrentExecutor
-        try await withThrowingTaskGroup(of: Bool.self) { group in
-            group.addTask(executorPreference: executor) {
-                try await served.handler.handle(stream, on: connection)
-                return true
-            }
-            group.addTask {
-                await clock.sleep(deadline)
-                return false
-            }
-            defer { group.cancelAll() }
-            guard try await group.next() == true else {
-                throw StreamError(.timedOut, "the handler of \(stream.protocolID?.name ?? "the stream") took longer than \(lifetime)")
-            }
+        let isDone = try await clock.result(by: deadline, late: { _ in }) {
+            try await withTaskExecutorPreference(executor) { try await served.handler.handle(stream, on: connection) }
+            return true
+        }
+        if isDone == nil {
+            throw StreamError(.timedOut, "the handler of \(stream.protocolID?.name ?? "the stream") took longer than \(lifetime)")
         }
     }
 

@@ -27,7 +27,7 @@ extension Swarm {
         _ entry: ConnectionEntry, by deadline: NIODeadline, whenCancelled code: ConnectionErrorCode
     ) async throws(TransportError) -> ConnectionEntry {
         let info = entry.info
-        guard let mayKeep = await self.clock.result(by: deadline, of: { await self.gater.mayKeep(info) }) else {
+        guard let mayKeep = await self.clock.result(by: deadline, late: { _ in }, of: { await self.gater.mayKeep(info) }) else {
             await self.discard(entry, Task.isCancelled ? code : .gated)
             throw TransportError(
                 Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on \(info.remotePeer) at \(info.remoteAddress) in time"

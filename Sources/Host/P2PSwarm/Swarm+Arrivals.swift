@@ -4,12 +4,6 @@ import P2PCore
 import P2PMultiaddr
 
 extension Swarm {
-    private enum Outcome: Sendable {
-        case connection(any MuxedConnection)
-        case failed(TransportError)
-        case expired
-    }
-
     /// Decides on an arrival: limits first, then the gater, then the handshakes, then limits and gater again.
     func arrived(_ pending: any PendingConnection) async {
         do throws(TransportError) {
@@ -26,7 +20,8 @@ extension Swarm {
         let address = pending.remoteAddress
         let reservation = try self.reserve(address)
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
-        guard let mayAccept = await self.clock.result(by: deadline, of: { await self.gater.mayAccept(from: address) }) else {
+        let decision = await self.clock.result(by: deadline, late: { _ in }, of: { await self.gater.mayAccept(from: address) })
+        guard let mayAccept = decision else {
             throw TransportError(
                 Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the arrival from \(address) in time")
         }
@@ -47,30 +42,11 @@ extension Swarm {
     private func handshake(
         _ pending: any PendingConnection, deadline: NIODeadline
     ) async throws(TransportError) -> any MuxedConnection {
-        let result = await withTaskGroup(of: Outcome.self) { group in
-            group.addTask {
-                do throws(TransportError) { return .connection(try await pending.accept()) } catch { return .failed(error) }
-            }
-            group.addTask {
-                await self.clock.sleep(deadline)
-                return .expired
-            }
-            var result: Result<any MuxedConnection, TransportError>?
-            for await outcome in group {
-                switch outcome {
-                case .connection(let connection):
-                    if result == nil { result = .success(connection) } else { await connection.close(.normal, grace: .zero) }
-                case .failed(let error):
-                    if result == nil { result = .failure(error) }
-                case .expired:
-                    let error = TransportError(.timedOut, "the handshakes with \(pending.remoteAddress) were not done by their deadline")
-                    if result == nil { result = .failure(error) }
-                }
-                group.cancelAll()
-            }
-            return result
+        let connection = try await self.clock.result(by: deadline, late: { await $0.close(.normal, grace: .zero) }) {
+            () throws(TransportError) in try await pending.accept()
         }
-        guard let result else { throw TransportError(.cancelled, "the arrival was not decided on") }
-        return try result.get()
+        if let connection { return connection }
+        throw TransportError(
+            Task.isCancelled ? .cancelled : .timedOut, "the handshakes with \(pending.remoteAddress) were not done by their deadline")
     }
 }

@@ -138,7 +138,8 @@ extension Swarm {
     }
 
     func gate(_ address: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async throws(TransportError) {
-        guard let mayDial = await self.clock.result(by: deadline, of: { await self.gater.mayDial(address, peer: peer) }) else {
+        let decision = await self.clock.result(by: deadline, late: { _ in }, of: { await self.gater.mayDial(address, peer: peer) })
+        guard let mayDial = decision else {
             throw TransportError(Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the address in time")
         }
         guard mayDial else { throw TransportError(.gated, "the gater refused the address") }

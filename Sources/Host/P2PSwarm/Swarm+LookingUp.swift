@@ -57,19 +57,24 @@ extension Swarm {
     }
 
     private func resolve(_ list: Multiaddr, by deadline: NIODeadline) async -> Result<[Multiaddr], TransportError> {
-        let found = await self.clock.result(by: deadline) { () async -> Result<[Multiaddr], TransportError> in
-            var failures: [TransportError] = []
-            for resolver in self.resolvers {
-                do throws(TransportError) {
-                    return .success(try await resolver.resolve(list, deadline: deadline))
-                } catch {
-                    failures.append(error)
-                    if Task.isCancelled { break }
+        do throws(TransportError) {
+            let found = try await self.clock.result(by: deadline) { () async throws(TransportError) -> [Multiaddr] in
+                var failures: [TransportError] = []
+                for resolver in self.resolvers {
+                    do throws(TransportError) {
+                        return try await resolver.resolve(list, deadline: deadline)
+                    } catch {
+                        failures.append(error)
+                        if Task.isCancelled { break }
+                    }
                 }
+                throw Self.summary(failures)
             }
-            return .failure(Self.summary(failures))
+            if let found { return .success(found) }
+            return .failure(TransportError(.timedOut, "the look-up was not done by the deadline of the dial"))
+        } catch {
+            return .failure(error)
         }
-        return found ?? .failure(TransportError(.timedOut, "the look-up was not done by the deadline of the dial"))
     }
 
     /// What every resolver said; what one was built without is the reason only if that holds for all.

@@ -116,7 +116,7 @@ package final class WriteBehindPeerstore: Sendable {
         by deadline: NIODeadline, _ body: @escaping @Sendable (any Peerstore) async -> Value
     ) async -> Value? {
         await self.settled(by: min(deadline, self.clock.now().advanced(by: Self.patience)))
-        return await self.clock.result(by: deadline) { await body(self.store) }
+        return await self.clock.result(by: deadline, late: { _ in }, of: { await body(self.store) })
     }
 
     /// Returns when the last changes are made, at the latest after ``finishingTime``; those that are left then are lost. The cancellation

@@ -115,16 +115,7 @@ final class IdentifyExchange: ConnectionGreeting {
     private func withinTimeout<Success: Sendable>(
         _ body: @escaping @Sendable () async throws(StreamError) -> Success
     ) async throws(StreamError) -> Success {
-        let outcome: Success?
-        do {
-            outcome = try await withDeadline(.now() + TimeAmount(self.timeout), body)
-        } catch let error as StreamError {
-            throw error
-        } catch {
-            throw StreamError(.cancelled, "the task was cancelled", cause: error)
-        }
-        guard let outcome else { throw StreamError(.timedOut, "the peer took longer than \(self.timeout)") }
-        return outcome
+        try await StreamError.within(self.timeout, on: self.host.clock, "the exchange", body)
     }
 }
 

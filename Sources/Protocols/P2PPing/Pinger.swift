@@ -78,17 +78,7 @@ public final class Pinger: Sendable {
     }
 
     private func ping(over kept: PeerStream?, timeout: Duration?) async throws(StreamError) -> (PeerStream, Duration) {
-        guard let timeout else { return try await self.roundTrip(over: kept) }
-        let answer: (PeerStream, Duration)?
-        do {
-            answer = try await withDeadline(.now() + TimeAmount(timeout)) { try await self.roundTrip(over: kept) }
-        } catch let error as StreamError {
-            throw error
-        } catch {
-            throw StreamError(.cancelled, "the task that pinged was cancelled", cause: error)
-        }
-        guard let answer else { throw StreamError(.timedOut, "no answer to a ping within \(timeout)") }
-        return answer
+        try await StreamError.within(timeout, on: self.streams.clock, "a ping") { () throws(StreamError) in try await self.roundTrip(over: kept) }
     }
 
     private func roundTrip(over kept: PeerStream?) async throws(StreamError) -> (PeerStream, Duration) {

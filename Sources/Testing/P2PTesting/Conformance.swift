@@ -29,7 +29,7 @@ extension ConformanceSuite {
     /// - Throws: ``ConformanceFailure``.
     public func run(_ conformanceCase: Case) async throws(ConformanceFailure) {
         do {
-            let isDone = try await withDeadline(.now() + TimeAmount(self.patience)) {
+            let isDone = try await HostClock.system.result(by: .now() + TimeAmount(self.patience)) {
                 try await self.check(conformanceCase)
                 return true
             }

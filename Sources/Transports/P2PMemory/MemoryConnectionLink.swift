@@ -93,7 +93,7 @@ final class MemoryConnectionLink: Sendable {
             return grace > .zero && !state.streams.isEmpty
         }
         if mayWait {
-            _ = try? await withDeadline(.now() + TimeAmount(grace)) { await lastStream.next() }
+            _ = await HostClock.system.result(by: .now() + TimeAmount(grace)) { await lastStream.next() }
         }
         self.end { side in
             side == role

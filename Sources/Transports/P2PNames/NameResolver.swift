@@ -77,7 +77,7 @@ package final class NameResolver: Sendable {
             return true
         }
         if needsThread { Self.threads.submit { _ in self.work() } }
-        let answer = try? await withDeadline(deadline) { await lookup.answer.next() }
+        let answer = await HostClock.system.result(by: deadline) { await lookup.answer.next() }
         if let answer = answer ?? nil { return try answer.get() }
         self.state.withLock { $0.waiting.removeAll { $0 === lookup } }
         throw Task.isCancelled

@@ -1,9 +1,8 @@
-import NIOCore
 import Testing
 
 @testable import P2PCore
 
-@Suite("MemoryBudget, deadlines and names")
+@Suite("MemoryBudget, names and errors")
 struct BoundsTests {
     @Test("A budget is never overdrawn, and everything comes back")
     func budget() {
@@ -30,53 +29,6 @@ struct BoundsTests {
         }
         #expect(taken.value == 1_000)
         #expect(budget.reserved == 1_000)
-    }
-
-    @Test("What is done before its deadline is returned, also when that is far away")
-    func inTime() async throws {
-        #expect(try await withDeadline(.distantFuture) { 1 } == 1)
-        #expect(try await withDeadline(.now() + .hours(1)) { 2 } == 2)
-    }
-
-    @Test("What is not done by its deadline is cancelled, and nil is returned once it is over")
-    func late() async throws {
-        let over = Counter()
-        let result = try await withDeadline(.now()) {
-            try? await Task.sleep(for: .seconds(600))
-            over.increment()
-            try Task.checkCancellation()
-            return 1
-        }
-        #expect(result == nil)
-        #expect(over.value == 1)
-    }
-
-    @Test("What succeeds in spite of its deadline is not lost")
-    func lateSuccess() async throws {
-        let result = try await withDeadline(.distantPast) {
-            try? await Task.sleep(for: .seconds(600))
-            return "made"
-        }
-        #expect(result == "made")
-    }
-
-    @Test("An error before the deadline is thrown")
-    func failing() async {
-        await #expect(throws: StreamError(.reset, "")) {
-            try await withDeadline(.distantFuture) { throw StreamError(.reset, "by the peer") }
-        }
-    }
-
-    @Test("Cancelling the task cancels the body, whose error is thrown")
-    func cancelling() async {
-        let task = Task {
-            try await withDeadline(.distantFuture) {
-                try? await Task.sleep(for: .seconds(600))
-                throw StreamError(.cancelled, "cancelled")
-            }
-        }
-        task.cancel()
-        await #expect(throws: StreamError(.cancelled, "")) { try await task.value }
     }
 
     @Test("A protocol's name from a peer is checked")

@@ -15,7 +15,7 @@ struct DNSAddressResolverTests {
     ) -> DNSAddressResolver {
         DNSAddressResolver(limits: limits) { domain, deadline in
             if silent.contains(domain) {
-                _ = try? await withDeadline(deadline) { try await Task.sleep(for: .seconds(3_600)) }
+                _ = try? await HostClock.system.result(by: deadline) { try await Task.sleep(for: .seconds(3_600)) }
                 return .failure(TransportError(.timedOut, "silence"))
             }
             guard let addresses = zone[domain] else { return .failure(TransportError(.unresolvable, "no \(domain)")) }

@@ -37,7 +37,7 @@ struct EchoProtocolTests {
     /// Writes until a write is still waiting when nothing else in the process has anything to do.
     private func writeUntilBlocked(_ stream: PeerStream, _ piece: ByteBuffer) async -> (Bool, Int) {
         for count in 0..<1_000 {
-            let outcome: Void? = try? await withDeadline(.now() + .milliseconds(300)) { try await stream.write(piece) }
+            let outcome: Void? = try? await HostClock.system.result(by: .now() + .milliseconds(300)) { try await stream.write(piece) }
             if outcome == nil { return (true, count) }
         }
         return (false, 1_000)

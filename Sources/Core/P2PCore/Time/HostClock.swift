@@ -29,20 +29,6 @@ public struct HostClock: Sendable {
     /// Returns when so much time has passed, or the task was cancelled.
     public func sleep(for duration: Duration) async { await self.wait(self.read().advanced(by: duration)) }
 
-    /// What `body` returns, or nil when that comes after the deadline: then `body` was cancelled. Either way it has returned.
-    package func result<Value: Sendable>(
-        by deadline: NIODeadline, of body: @escaping @Sendable () async -> Value
-    ) async -> Value? {
-        await withTaskGroup(of: Value?.self) { group in
-            group.addTask { await body() }
-            group.addTask {
-                await self.sleep(deadline)
-                return nil
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? nil
-        }
-    }
 }
 
 extension NIODeadline {

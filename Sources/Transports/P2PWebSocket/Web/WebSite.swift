@@ -44,7 +44,7 @@ final class WebSite: Sendable {
     /// Throws unless the gater lets the arrival in.
     func askGater(about address: Multiaddr, until deadline: NIODeadline) async throws {
         let gater = self.gater
-        switch try await withDeadline(deadline, { await gater.mayAccept(from: address) }) {
+        switch await HostClock.system.result(by: deadline, late: { _ in }, of: { await gater.mayAccept(from: address) }) {
         case true: return
         case false: throw WebArrivalError(reason: "the gater refused it")
         case nil: throw WebArrivalError(reason: "the gater did not decide on it in time")
