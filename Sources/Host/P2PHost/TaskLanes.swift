@@ -39,7 +39,7 @@ struct TaskLanes {
         await withDiscardingTaskGroup { group in
             while let work = await lane.next() { group.addTask(executorPreference: work.executor) { await work.body() } }
             lane.finish(.success(()))
-            for work in lane.drain() { group.addTask(executorPreference: work.executor) { await work.body() } }
+            for work in lane.takeAll() { group.addTask(executorPreference: work.executor) { await work.body() } }
         }
     }
 }

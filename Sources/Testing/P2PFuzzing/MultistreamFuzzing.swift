@@ -117,20 +117,12 @@ enum MultistreamFuzzing {
         var verdict = "more"
         for piece in FuzzInput.pieces(of: peer, seed: seed) where verdict == "more" {
             var buffer = ByteBuffer(bytes: piece)
-            while verdict == "more", let part = buffer.readSlice(length: min(buffer.readableBytes, expectation.remaining)) {
-                guard part.readableBytes > 0 else { break }
-                var rest = part
-                switch expectation.consume(&rest) {
-                case .more:
-                    precondition(rest.readableBytes == 0, "an answer that is not complete leaves bytes")
-                    precondition(expectation.remaining > 0)
-                case .met:
-                    precondition(rest.readableBytes == 0, "\(rest.readableBytes) bytes were offered beyond what remained")
-                    verdict = "met"
-                case .failed(let error): verdict = error.code == .protocolNotSupported ? "refused" : "failed"
-                }
-                taken += part.readableBytes - rest.readableBytes
+            switch expectation.consume(&buffer) {
+            case .more: precondition(buffer.readableBytes == 0, "an answer that is not complete leaves bytes")
+            case .met: verdict = "met"
+            case .failed(let error): verdict = error.code == .protocolNotSupported ? "refused" : "failed"
             }
+            taken += piece.count - buffer.readableBytes
         }
         switch verdict {
         case "met": precondition(peer.starts(with: agreement) && taken == agreement.count)

@@ -240,7 +240,7 @@ private struct StreamUnderTest: ~Copyable {
             precondition(!self.isAnswered || self.readTo == self.received, "a read waits though there are bytes")
             self.isReaderClaimed = true
             if isCancelled { self.cancel(0) }
-            self.isReaderParked = self.buffer.park(reader: StreamBuffer.Waiter(continuation: Self.waiter))
+            self.isReaderParked = self.buffer.park(reader: Self.waiter)
             precondition(self.isReaderParked != isCancelled, "parked: \(self.isReaderParked)")
             if isCancelled { precondition(self.buffer.endReading(), "a cancelled reader is not told") }
             self.isReaderClaimed = !isCancelled
@@ -284,7 +284,7 @@ private struct StreamUnderTest: ~Copyable {
             self.note(wake)
             self.wrote(count)
             precondition(self.written - self.drainedTo > StreamBuffer.highWaterMark, "a writer waits though there is room")
-            precondition(self.buffer.park(writer: StreamBuffer.Waiter(continuation: Self.waiter)))
+            precondition(self.buffer.park(writer: Self.waiter))
             self.isWriterClaimed = true
             self.writerWait = .room
         case .failed(let error):
@@ -320,7 +320,7 @@ private struct StreamUnderTest: ~Copyable {
             precondition(!self.hasFailed && self.finishing != .left)
             self.heldCount = 0
             if self.finishing == .open { self.finishing = .requested }
-            precondition(self.buffer.park(finisher: StreamBuffer.Waiter(continuation: Self.waiter)))
+            precondition(self.buffer.park(finisher: Self.waiter))
             self.isWriterClaimed = true
             self.writerWait = .departure
         case .failed(let error):
@@ -334,11 +334,11 @@ private struct StreamUnderTest: ~Copyable {
         var wake = StreamBuffer.Wake()
         if choice & 1 == 0 {
             guard self.isReaderClaimed else { return }
-            self.buffer.cancelReader(wake: &wake)
+            wake.reader = self.buffer.cancelReader()
             precondition((wake.reader != nil) == self.isReaderParked)
         } else {
             guard self.isWriterClaimed else { return }
-            self.buffer.cancelWriter(wake: &wake)
+            wake.writer = self.buffer.cancelWriter()
             precondition((wake.writer != nil) == (self.writerWait != .none))
         }
         self.note(wake)

@@ -23,7 +23,7 @@ extension TransportConformance {
         defer {
             running.cancel()
             arrivals.finish(.success(()))
-            for arrival in arrivals.drain() { arrival.release() }
+            for arrival in arrivals.takeAll() { arrival.release() }
         }
         return try await withTaskCancellationHandler {
             try await body(bound, arrivals)

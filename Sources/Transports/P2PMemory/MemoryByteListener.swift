@@ -40,7 +40,7 @@ final class MemoryByteListener: ByteListener {
     private func stop() {
         self.network.remove(self.arrivals, named: self.name)
         self.arrivals.finish(.success(()))
-        for arrival in self.arrivals.drain() { arrival.channel.close(promise: nil) }
+        for arrival in self.arrivals.takeAll() { arrival.channel.close(promise: nil) }
         self.changes.continuation.finish()
     }
 }

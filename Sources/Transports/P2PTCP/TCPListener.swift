@@ -29,7 +29,7 @@ struct TCPListener: ByteListener {
 
         func refuseArrivals() {
             self.arrivals.finish(.success(()))
-            for channel in self.arrivals.drain() { channel.close(promise: nil) }
+            for channel in self.arrivals.takeAll() { channel.close(promise: nil) }
         }
     }
 

@@ -199,7 +199,7 @@ struct WebClientTests {
             }
         }
         #expect(gater.asked.withLock { $0 } == address)
-        #expect(Array(app.clients.drain()) == (isSecure ? [] : [address[0]]))
+        #expect(Array(app.clients.takeAll()) == (isSecure ? [] : [address[0]]))
     }
 
     // MARK: Last answers

@@ -2,9 +2,9 @@
 ///
 /// Ends with nil only after our own close; anything else throws a ``ConnectionError``.
 public struct InboundStreams: AsyncSequence, Sendable {
-    /// A stream that the peer has opened.
+    /// Each element is a stream on which no protocol has been agreed yet, in the order in which the peer opened them.
     public typealias Element = PeerStream
-    /// Why the connection takes no more streams.
+    /// Thrown when the connection ends in another way than by our own close.
     public typealias Failure = ConnectionError
 
     package let backlog: InboundBacklog
@@ -13,7 +13,7 @@ public struct InboundStreams: AsyncSequence, Sendable {
         self.backlog = backlog
     }
 
-    /// Walks through it.
+    /// Takes the streams one by one.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let backlog: InboundBacklog
 
@@ -28,7 +28,7 @@ public struct InboundStreams: AsyncSequence, Sendable {
         }
     }
 
-    /// Starts iterating. One consumer at a time.
+    /// One consumer at a time: elements go to whoever asks first.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(backlog: self.backlog)
     }
@@ -49,12 +49,12 @@ package final class InboundBacklog: Sendable {
     }
 
     /// Takes what waits, without waiting for more.
-    package func takeAll() -> [PeerStream] { Array(self.inbox.drain()) }
+    package func takeAll() -> [PeerStream] { Array(self.inbox.takeAll()) }
 
     /// No more will come: success after our own close, else why. Streams that nobody took are let go.
     package func finish(_ ending: Result<Void, ConnectionError>) {
         self.inbox.finish(ending)
-        _ = self.inbox.drain()
+        _ = self.inbox.takeAll()
     }
 
     package func next() async throws(ConnectionError) -> PeerStream? {

@@ -2,7 +2,7 @@ package import NIOCore
 import Synchronization
 
 /// A bounded queue with one consumer: what arrives from outside waits here until a task takes it.
-package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
+package final class Inbox<Element: Sendable, Failure: Error>: ParkingPlace {
     private struct State {
         var waiting = CircularBuffer<Element>(initialCapacity: 0)
         var consumers = Consumers()
@@ -58,7 +58,7 @@ package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
     }
 
     /// Takes out everything that waits.
-    package func drain() -> CircularBuffer<Element> {
+    package func takeAll() -> CircularBuffer<Element> {
         self.state.withLock { state in
             defer { state.waiting = CircularBuffer(initialCapacity: 0) }
             return state.waiting
@@ -78,24 +78,21 @@ package final class Inbox<Element: Sendable, Failure: Error>: Sendable {
                 return state.ending.map { ending in ending.map { nil } }
             }
             if let result { return try result.get() }
-            await self.wait()
+            await parkTask(in: self, ())
         }
         return nil
     }
 
-    private func wait() async {
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                let isParked = self.state.withLock { state in
-                    guard state.waiting.isEmpty, state.ending == nil, !Task.isCancelled else { return false }
-                    state.consumers.append(continuation)
-                    return true
-                }
-                if !isParked { continuation.resume() }
-            }
-        } onCancel: {
-            // Those that were not cancelled look, and wait again.
-            self.state.withLock { $0.takeConsumers() }.resume()
+    package func park(_ consumer: UnsafeContinuation<Void, Never>, _ ticket: Void) -> Bool {
+        self.state.withLock { state in
+            guard state.waiting.isEmpty, state.ending == nil else { return false }
+            state.consumers.append(consumer)
+            return true
         }
+    }
+
+    /// Wakes everybody: those that were not cancelled look, and wait again.
+    package func unpark(_ ticket: Void) {
+        self.state.withLock { $0.takeConsumers() }.resume()
     }
 }

@@ -26,11 +26,7 @@ package struct LazyExpectation {
         self.refusal = refusal
     }
 
-    /// Bytes that the answer can still take; never zero before it is met.
-    package var remaining: Int {
-        max(1, (self.isRefusing ? self.refusal : self.agreement).readableBytes - self.matched)
-    }
-
+    /// Consumes the answer and leaves what comes behind it.
     package mutating func consume(_ bytes: inout ByteBuffer) -> Outcome {
         while let byte = bytes.readInteger(as: UInt8.self) {
             let isDiverging = !self.isRefusing && self.byte(of: self.agreement) != byte

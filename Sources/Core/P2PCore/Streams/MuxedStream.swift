@@ -16,7 +16,7 @@ package protocol MuxedStreamObserver: AnyObject, Sendable {
 /// A stream as its muxer sees it; the application holds a ``PeerStream`` over it.
 ///
 /// The muxer keeps this object, the application keeps the handle: so that letting go of the handle can reset the stream.
-package final class MuxedStream: Sendable {
+package final class MuxedStream: ParkingPlace {
     private let buffer: Mutex<StreamBuffer>
     private let driver: any MuxedStreamDriver
     private let observer = Mutex<(any MuxedStreamObserver)?>(nil)
@@ -38,8 +38,8 @@ package final class MuxedStream: Sendable {
     private func withBuffer<R: ~Copyable>(_ body: (inout StreamBuffer, inout StreamBuffer.Wake) -> R) -> R {
         var wake = StreamBuffer.Wake()
         let result = self.buffer.withLock { buffer in body(&buffer, &wake) }
-        wake.reader?.continuation.resume()
-        wake.writer?.continuation.resume()
+        wake.reader?.resume()
+        wake.writer?.resume()
         if wake.muxer { self.driver.streamHasWork(self) }
         if wake.observer { self.observer.withLock { $0 }?.streamChanged() }
         return result
@@ -148,29 +148,27 @@ package final class MuxedStream: Sendable {
 
     // MARK: Waiting
 
-    private enum Wait { case reader, writer, finisher }
+    package enum Wait: Sendable { case reader, writer, finisher }
 
     /// Suspends until the stream changed in a way that matters to the waiter; throws only when its task is cancelled.
     private func wait(_ kind: Wait) async throws(StreamError) {
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                let waiter = StreamBuffer.Waiter(continuation: continuation)
-                let isParked = self.buffer.withLock { buffer in
-                    switch kind {
-                    case .reader: buffer.park(reader: waiter)
-                    case .writer: buffer.park(writer: waiter)
-                    case .finisher: buffer.park(finisher: waiter)
-                    }
-                }
-                if !isParked { continuation.resume() }
-            }
-        } onCancel: {
-            self.withBuffer { buffer, wake in
-                if kind == .reader { buffer.cancelReader(wake: &wake) } else { buffer.cancelWriter(wake: &wake) }
-            }
-        }
+        await parkTask(in: self, kind)
         let isCancelled = self.buffer.withLock { kind == .reader ? $0.endReading() : $0.endWriting() }
         if isCancelled { throw StreamError(.cancelled, "the task that used the stream was cancelled") }
+    }
+
+    package func park(_ waiter: UnsafeContinuation<Void, Never>, _ kind: Wait) -> Bool {
+        self.buffer.withLock { buffer in
+            switch kind {
+            case .reader: buffer.park(reader: waiter)
+            case .writer: buffer.park(writer: waiter)
+            case .finisher: buffer.park(finisher: waiter)
+            }
+        }
+    }
+
+    package func unpark(_ kind: Wait) {
+        self.buffer.withLock { kind == .reader ? $0.cancelReader() : $0.cancelWriter() }?.resume()
     }
 
     package func read(upTo limit: Int) async throws(StreamError) -> ByteBuffer? {

@@ -1,12 +1,11 @@
 import Synchronization
 
 /// Something that happens once, and that any number of tasks may wait for.
-package final class Signal: Sendable {
+package final class Signal: ParkingPlace {
     private struct State {
         var isFired = false
         var lastWaiter: UInt64 = 0
         var waiters: [UInt64: UnsafeContinuation<Void, Never>] = [:]
-        var cancelled: Set<UInt64> = []
     }
 
     private let state = Mutex(State())
@@ -33,23 +32,18 @@ package final class Signal: Sendable {
             return state.lastWaiter
         }
         guard let waiter else { return }
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                let isParked = self.state.withLock { state in
-                    guard !state.isFired, !state.cancelled.contains(waiter) else { return false }
-                    state.waiters[waiter] = continuation
-                    return true
-                }
-                if !isParked { continuation.resume() }
-            }
-        } onCancel: {
-            self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
-                if let continuation = state.waiters.removeValue(forKey: waiter) { return continuation }
-                state.cancelled.insert(waiter)
-                return nil
-            }?.resume()
+        await parkTask(in: self, waiter)
+    }
+
+    package func park(_ waiter: UnsafeContinuation<Void, Never>, _ number: UInt64) -> Bool {
+        self.state.withLock { state in
+            if !state.isFired { state.waiters[number] = waiter }
+            return !state.isFired
         }
-        self.state.withLock { _ = $0.cancelled.remove(waiter) }
+    }
+
+    package func unpark(_ number: UInt64) {
+        self.state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
     }
 
     /// Runs `body` and cancels it when this happens; returns when `body` has.

@@ -6,8 +6,9 @@ import Synchronization
 /// `Task.sleep` keeps what a sleeper holds until its time has come, also when it was cancelled at once: a deadline of ten
 /// seconds for each of thousands of arrivals would hold ten seconds' worth of them. Here one task sleeps for all, and a
 /// sleeper that is cancelled leaves no more than a number behind.
-package final class SleepQueue: Sendable {
-    private struct Entry {
+package final class SleepQueue: ParkingPlace {
+    /// A sleeper, by number, and its time.
+    package struct Entry: Sendable {
         let deadline: NIODeadline
         let id: UInt64
     }
@@ -17,8 +18,6 @@ package final class SleepQueue: Sendable {
         /// The earliest first. Those who were cancelled stay until their time, or until they are the greater part.
         var entries = CircularBuffer<Entry>()
         var sleepers: [UInt64: UnsafeContinuation<Void, Never>] = [:]
-        /// Cancelled before they could lie down.
-        var cancelled: Set<UInt64> = []
         /// When somebody looks next.
         var nextLook: NIODeadline?
         /// Every time at which somebody looks.
@@ -52,36 +51,30 @@ package final class SleepQueue: Sendable {
             state.lastID += 1
             return state.lastID
         }
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                self.park(continuation, id: id, until: deadline)
-            }
-        } onCancel: {
-            self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
-                guard let sleeper = state.sleepers.removeValue(forKey: id) else {
-                    state.cancelled.insert(id)
-                    return nil
-                }
-                if state.entries.count > 2 * state.sleepers.count + Self.toleratedEntries {
-                    state.entries.removeAll { state.sleepers[$0.id] == nil }
-                }
-                return sleeper
-            }?.resume()
-        }
-        self.state.withLock { _ = $0.cancelled.remove(id) }
+        await parkTask(in: self, Entry(deadline: deadline, id: id))
     }
 
-    private func park(_ continuation: UnsafeContinuation<Void, Never>, id: UInt64, until deadline: NIODeadline) {
+    package func unpark(_ entry: Entry) {
+        self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
+            guard let sleeper = state.sleepers.removeValue(forKey: entry.id) else { return nil }
+            if state.entries.count > 2 * state.sleepers.count + Self.toleratedEntries {
+                state.entries.removeAll { state.sleepers[$0.id] == nil }
+            }
+            return sleeper
+        }?.resume()
+    }
+
+    package func park(_ sleeper: UnsafeContinuation<Void, Never>, _ entry: Entry) -> Bool {
         let (isParked, mustLook) = self.state.withLock { state -> (Bool, Bool) in
-            guard !state.cancelled.contains(id), deadline > .now() else { return (false, false) }
-            state.sleepers[id] = continuation
-            state.entries.insert(Entry(deadline: deadline, id: id), at: Self.place(of: deadline, in: state.entries))
-            if let next = state.nextLook, next <= deadline { return (true, false) }
-            state.nextLook = deadline
-            return (true, state.looks.insert(deadline).inserted)
+            guard entry.deadline > .now() else { return (false, false) }
+            state.sleepers[entry.id] = sleeper
+            state.entries.insert(entry, at: Self.place(of: entry.deadline, in: state.entries))
+            if let next = state.nextLook, next <= entry.deadline { return (true, false) }
+            state.nextLook = entry.deadline
+            return (true, state.looks.insert(entry.deadline).inserted)
         }
-        if !isParked { continuation.resume() }
-        if mustLook { self.look(at: deadline) }
+        if mustLook { self.look(at: entry.deadline) }
+        return isParked
     }
 
     /// Behind everybody whose time comes no later. Most come last, so the search begins there.

@@ -383,7 +383,7 @@
             guard let arrivals = self.state.arrivals else { return self.eventLoop.makeSucceededVoidFuture() }
             self.state.arrivals = nil
             arrivals.finish(.success(()))
-            for arrival in arrivals.drain() { arrival.refuseOnLoop() }
+            for arrival in arrivals.takeAll() { arrival.refuseOnLoop() }
             guard self.state.active == 0 else { return self.eventLoop.makeSucceededVoidFuture() }
             self.shutDown()
             return self.channel.closeFuture
