@@ -27,6 +27,6 @@ public struct ProtocolID: Hashable, Sendable, CustomStringConvertible, Expressib
         self.name = name
     }
 
-    /// The name.
+    /// The name, as it goes over the wire.
     public var description: String { self.name }
 }

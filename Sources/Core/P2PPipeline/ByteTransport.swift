@@ -16,9 +16,9 @@ public protocol ByteTransport: Sendable {
 public struct ByteChannel: Sendable {
     /// Does not read by itself until it is upgraded (`autoRead` is off).
     public let channel: any Channel
-    /// Our end.
+    /// The address of this side of the connection.
     public let localAddress: Multiaddr
-    /// The peer's end.
+    /// The address of the peer's side of the connection.
     public let remoteAddress: Multiaddr
     /// What the channel goes through before it carries the peer's bytes, in order.
     public let preparations: [any ChannelPreparation]

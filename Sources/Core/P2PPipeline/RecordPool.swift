@@ -18,7 +18,7 @@ public final class RecordPool {
     private var large = CircularBuffer<ByteBuffer>(initialCapacity: 0)
     private let allocator = ByteBufferAllocator()
 
-    /// A pool without records.
+    /// A pool that holds no buffer yet.
     public init() {}
 
     /// An empty buffer with room for `capacity` bytes, shared with nobody.

@@ -9,7 +9,7 @@ public struct RecordLayout: Sendable, Hashable {
     /// The most plaintext that one record holds, in bytes.
     public let maximumPayload: Int
 
-    /// A layout in bytes.
+    /// The layout of a record; all three are in bytes.
     public init(headroom: Int, tailroom: Int, maximumPayload: Int) {
         self.headroom = headroom
         self.tailroom = tailroom
@@ -62,7 +62,7 @@ public final class PipelineRecordWriter: RecordWriter {
         self.context.write(NIOAny(record), promise: promise)
     }
 
-    /// Flushes what was written.
+    /// Has the channel send what was written so far.
     public func flush() {
         self.context.flush()
     }

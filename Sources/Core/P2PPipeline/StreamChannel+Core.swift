@@ -43,7 +43,7 @@ extension StreamChannel: ChannelCore {
         self.registerAlreadyConfigured0(promise: promise)
     }
 
-    /// Makes the channel active.
+    /// Makes the channel active at once: the stream beneath is open already.
     public func registerAlreadyConfigured0(promise: EventLoopPromise<Void>?) {
         guard self.lifecycle == .fresh else {
             promise?.fail(ChannelError.inappropriateOperationForState)
@@ -61,7 +61,7 @@ extension StreamChannel: ChannelCore {
 
     // MARK: Reading
 
-    /// Asks for bytes once.
+    /// Reads from the stream until it has given bytes once.
     public func read0() {
         guard self.lifecycle == .active, !self.isInputClosed else { return }
         self.isReadWanted = true

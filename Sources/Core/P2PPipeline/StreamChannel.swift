@@ -14,27 +14,27 @@ import Synchronization
 ///   does the same.
 /// - The peer's half-close fires `ChannelEvent.inputClosed` with the option `allowRemoteHalfClosure`, else it closes.
 public final class StreamChannel: Channel, @unchecked Sendable {
-    /// The stream beneath.
+    /// The stream that the channel reads and writes.
     public let stream: PeerStream
-    /// Where its handlers run.
+    /// The event loop on which the handlers of the channel run.
     public let eventLoop: any EventLoop
-    /// The default allocator.
+    /// NIO's default allocator, for handlers that need a buffer.
     public let allocator = ByteBufferAllocator()
-    /// Our end.
+    /// The address of this side of the connection; nil where it is not one of a socket.
     public let localAddress: SocketAddress?
-    /// The peer's end.
+    /// The address of the peer's side of the connection; nil where it is not one of a socket.
     public let remoteAddress: SocketAddress?
     /// None: the connection beneath is no channel.
     public var parent: (any Channel)? { nil }
     /// Succeeds when the channel is closed.
     public var closeFuture: EventLoopFuture<Void> { self.closePromise.futureResult }
-    /// Its handlers.
+    /// The handlers between the stream and the application.
     public var pipeline: ChannelPipeline { self.ownPipeline }
     /// From registration until the end of the stream.
     public var isActive: Bool { self.activeFlag.load(ordering: .acquiring) }
     /// Whether the stream takes more without holding a writer back.
     public var isWritable: Bool { self.writableFlag.load(ordering: .acquiring) }
-    /// Itself.
+    /// The channel itself, which is its own core.
     public var _channelCore: any ChannelCore { self }
 
     /// The largest buffer that one read delivers, in bytes.

@@ -19,7 +19,7 @@ public struct MuxerContext: Sendable {
     /// What receive windows may grow by.
     public let windowBudget: MemoryBudget
 
-    /// What a muxer gets.
+    /// What a muxer gets from the connection that it is made for.
     public init(executor: EventLoopTaskExecutor, windowBudget: MemoryBudget) {
         self.executor = executor
         self.windowBudget = windowBudget

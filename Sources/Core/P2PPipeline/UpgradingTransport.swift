@@ -20,7 +20,7 @@ package struct UpgradingTransport: Transport {
     /// Looks at the form of the address only.
     package func canListen(on address: Multiaddr) -> Bool { self.bytes.canListen(on: address) }
 
-    /// Connects and upgrades.
+    /// Connects, and runs the handshakes of private network, security and muxer over the connection.
     package func dial(
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {

@@ -15,15 +15,15 @@ public protocol ConnectionGater: Sendable {
 }
 
 extension ConnectionGater {
-    /// Everybody may.
+    /// Every address may be dialled, unless a conforming type decides otherwise.
     public func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool { true }
-    /// Everybody may.
+    /// Every arrival is accepted, unless a conforming type decides otherwise.
     public func mayAccept(from address: Multiaddr) async -> Bool { true }
-    /// Everybody may.
+    /// Every connection is kept, unless a conforming type decides otherwise.
     public func mayKeep(_ connection: ConnectionInfo) async -> Bool { true }
 }
 
-/// Lets everybody in.
+/// A gater that refuses nobody: what a host has when it is given none.
 public struct OpenGater: ConnectionGater {
     /// It has nothing to decide by.
     public init() {}

@@ -6,7 +6,7 @@ import Synchronization
 public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
     private static let last = Atomic<UInt64>(0)
 
-    /// Counts from one.
+    /// Counted up from one for each connection of this process.
     public let number: UInt64
 
     /// A name that no other connection of this process has.
@@ -14,7 +14,7 @@ public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
         self.number = Self.last.wrappingAdd(1, ordering: .relaxed).newValue
     }
 
-    /// `#` and the number.
+    /// The number behind a `#`, as logs show it.
     public var description: String { "#\(self.number)" }
 }
 
@@ -33,7 +33,7 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
     public let remotePeer: PeerID
     /// The key that the peer proved to hold.
     public let remoteKey: PublicKey
-    /// Our end, without `/p2p`.
+    /// The address of this side of the connection, without `/p2p`.
     public let localAddress: Multiaddr
     /// The peer's end, without `/p2p`.
     public let remoteAddress: Multiaddr
@@ -69,7 +69,7 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
         self.isLimited = isLimited
     }
 
-    /// For people.
+    /// The connection in a line for logs and people; not meant to be parsed.
     public var description: String {
         "connection \(self.id) \(self.role == .dialer ? "to" : "from") \(self.remotePeer) at \(self.remoteAddress) (\(self.security), \(self.muxer))"
     }

@@ -15,9 +15,9 @@ extension Discovery {
 
 /// A peer that a source of discovery found; unverified until it is dialled.
 public struct DiscoveredPeer: Sendable, Hashable {
-    /// Who was found.
+    /// The name of the peer that was found.
     public let peer: PeerID
-    /// Without `/p2p`.
+    /// Where the peer is said to listen, without `/p2p`.
     public let addresses: [Multiaddr]
     /// For how long the source vouches for the addresses.
     public let timeToLive: Duration

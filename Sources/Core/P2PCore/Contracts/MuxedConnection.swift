@@ -17,7 +17,7 @@ public protocol MuxedConnection: Sendable {
     func close(_ code: ConnectionErrorCode, grace: Duration) async
 }
 
-/// Counters of one connection.
+/// What one connection has carried since it began, and how many streams it has now.
 public struct ConnectionTraffic: Sendable, Hashable {
     /// Application bytes and muxer frames that arrived, after decryption.
     public var bytesIn: UInt64
@@ -26,7 +26,7 @@ public struct ConnectionTraffic: Sendable, Hashable {
     /// Streams that live, both ways.
     public var streams: Int
 
-    /// Counters with these values.
+    /// Makes counters with these values, as an implementation of ``MuxedConnection`` reports them.
     public init(bytesIn: UInt64 = 0, bytesOut: UInt64 = 0, streams: Int = 0) {
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut

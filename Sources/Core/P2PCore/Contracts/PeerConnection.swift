@@ -37,6 +37,6 @@ public final class PeerConnection: Sendable, CustomStringConvertible {
         await self.host.disconnect(self.info.id, code: code, grace: grace)
     }
 
-    /// For people.
+    /// The connection in a line for logs and people; not meant to be parsed.
     public var description: String { self.info.description }
 }

@@ -5,9 +5,9 @@ public import P2PMultiaddr
 public struct Introduction: Sendable, Hashable {
     /// The key that the sender claims; must match the one that the connection proved.
     public var publicKey: PublicKey?
-    /// Where the sender listens.
+    /// The addresses at which the sender says that it listens, without `/p2p`.
     public var listenAddresses: [Multiaddr]
-    /// What it serves.
+    /// The protocols that the sender says it serves.
     public var protocols: [ProtocolID]
     /// The address at which the sender sees the receiver.
     public var observedAddress: Multiaddr?
@@ -48,6 +48,6 @@ public protocol PeerIntroducing: Sendable {
 }
 
 extension PeerIntroducing {
-    /// Nothing is known.
+    /// Nothing is known of any peer, unless a conforming type remembers introductions.
     public func knownIntroduction(of peer: PeerID) async -> Introduction? { nil }
 }

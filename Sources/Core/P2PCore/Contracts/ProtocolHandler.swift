@@ -19,11 +19,11 @@ public protocol ProtocolHandler: HostModule {
 extension ProtocolHandler {
     /// Serving streams is all that it brings.
     public func join(_ plan: inout HostPlan) async throws { plan.handlers.append(self) }
-    /// The global executor.
+    /// Handlers run on the global executor, unless they ask for the loop of their connection.
     public var placement: HandlerPlacement { .global }
-    /// The default bounds.
+    /// The default bounds of ``StreamLimits``, unless a handler sets its own.
     public var limits: StreamLimits { StreamLimits() }
-    /// Not over relays.
+    /// A handler is not offered to peers behind a relay that limits time and bytes, unless it says that it is.
     public var servesLimitedConnections: Bool { false }
 }
 

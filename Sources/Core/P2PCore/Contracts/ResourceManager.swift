@@ -29,7 +29,7 @@ public struct Reservation: ~Copyable, Sendable {
 public struct LimitError: Error, Equatable, CustomStringConvertible {
     /// The setting's name, such as `pendingInbound`.
     public let limit: String
-    /// Its value.
+    /// The value that the limit has now; the next one would have exceeded it.
     public let value: Int
 
     /// A limit by its setting's name, and its value.

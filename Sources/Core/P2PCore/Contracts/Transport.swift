@@ -41,7 +41,7 @@ public struct DialOptions: Sendable {
     }
 }
 
-/// A bound address.
+/// An address that a transport is bound to, and the connections that arrive there.
 public protocol TransportListener: Sendable {
     /// The real addresses: port 0 resolved, wildcards spelled out as one address per interface.
     var addresses: [Multiaddr] { get }
@@ -53,9 +53,9 @@ public protocol TransportListener: Sendable {
 
 /// The successive lists of a listener's addresses; only the newest waits.
 public struct AddressChanges: AsyncSequence, Sendable {
-    /// The listener's addresses after each change.
+    /// Each element is the whole list of addresses, as it is after a change.
     public typealias Element = [Multiaddr]
-    /// It does not fail.
+    /// The sequence ends without an error, when whoever changes the list is gone.
     public typealias Failure = Never
 
     private let stream: AsyncStream<[Multiaddr]>
@@ -66,7 +66,7 @@ public struct AddressChanges: AsyncSequence, Sendable {
         return (AddressChanges(stream: stream), continuation)
     }
 
-    /// Starts iterating. One consumer at a time.
+    /// One consumer at a time: elements go to whoever asks first.
     public func makeAsyncIterator() -> AsyncStream<[Multiaddr]>.Iterator {
         self.stream.makeAsyncIterator()
     }

@@ -16,7 +16,7 @@ extension CodedError {
     /// Whether the codes are equal.
     public static func == (left: Self, right: Self) -> Bool { left.code == right.code }
 
-    /// For people.
+    /// The code, the message and the cause in one line, for logs and people.
     public var description: String {
         guard let cause = self.cause else { return "\(self.code): \(self.message)" }
         return "\(self.code): \(self.message) (\(cause))"

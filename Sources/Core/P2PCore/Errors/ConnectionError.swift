@@ -2,7 +2,7 @@
 public struct ConnectionError: CodedError {
     /// Why it failed: an open set.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
-        /// The reason's name.
+        /// The name of the reason, as logs and JSON show it.
         public let description: String
 
         /// Names a reason of your own.

@@ -3,14 +3,14 @@ public struct ConnectionErrorCode: RawRepresentable, Hashable, Sendable, CustomS
     /// The number on the wire.
     public let rawValue: UInt32
 
-    /// Takes any number.
+    /// A code with any number, also one that no specification names.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// An ordinary goodbye.
+    /// The connection is closed because it has done what it was made for.
     public static let normal = Self(rawValue: 0)
     /// The two sides share no security protocol or muxer.
     public static let protocolNegotiationFailed = Self(rawValue: 0x1000)
-    /// A limit was reached.
+    /// The side that closes has reached a limit of its own.
     public static let resourceLimitExceeded = Self(rawValue: 0x1001)
     /// The peer asks too often.
     public static let rateLimited = Self(rawValue: 0x1002)
@@ -20,11 +20,11 @@ public struct ConnectionErrorCode: RawRepresentable, Hashable, Sendable, CustomS
     public static let supplanted = Self(rawValue: 0x1004)
     /// The connection was idle and made room for others.
     public static let garbageCollected = Self(rawValue: 0x1005)
-    /// The node shuts down.
+    /// The node that closes is shutting down.
     public static let shutdown = Self(rawValue: 0x1006)
     /// The gater refused the peer.
     public static let gated = Self(rawValue: 0x1007)
 
-    /// The number in hexadecimal.
+    /// The number in hexadecimal, as the specification lists it.
     public var description: String { "0x" + String(self.rawValue, radix: 16) }
 }

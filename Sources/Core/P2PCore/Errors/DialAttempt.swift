@@ -4,7 +4,7 @@ public import P2PMultiaddr
 public struct DialAttempt: Sendable, CustomStringConvertible {
     /// What was dialled, without `/p2p`.
     public let address: Multiaddr
-    /// Why it failed.
+    /// What the transport, the handshakes or the gater said when this address failed.
     public let error: TransportError
 
     /// - Parameters:

@@ -8,7 +8,7 @@ public struct DialError: CodedError {
         /// Names a reason of your own.
         public init(_ description: String) { self.description = description }
 
-        /// Every address failed.
+        /// Every address was tried and failed; ``DialError/attempts`` has the reason of each.
         public static let allAddressesFailed = Code("allAddressesFailed")
         /// No address is known for the peer.
         public static let noAddresses = Code("noAddresses")
@@ -18,7 +18,7 @@ public struct DialError: CodedError {
         public static let selfDial = Code("selfDial")
         /// Another peer answered than the one that was asked for.
         public static let peerMismatch = Code("peerMismatch")
-        /// The deadline passed first.
+        /// The deadline passed before an address led to the peer.
         public static let timedOut = Code("timedOut")
         /// The task that asked was cancelled.
         public static let cancelled = Code("cancelled")

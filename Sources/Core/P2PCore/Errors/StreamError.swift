@@ -2,7 +2,7 @@
 public struct StreamError: CodedError {
     /// Why it failed: an open set.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
-        /// The reason's name.
+        /// The name of the reason, as logs and JSON show it.
         public let description: String
 
         /// Names a reason of your own.
@@ -18,13 +18,13 @@ public struct StreamError: CodedError {
         public static let finished = Code("finished")
         /// This side has stopped reading.
         public static let stoppedReading = Code("stoppedReading")
-        /// The connection beneath ended.
+        /// The connection that carried the stream ended, and the stream with it.
         public static let connectionLost = Code("connectionLost")
         /// The peer does not speak the protocol that was asked for.
         public static let protocolNotSupported = Code("protocolNotSupported")
         /// A protocol has a name that can't be negotiated, such as multistream-select's own words `na` and `ls`.
         public static let invalidProtocol = Code("invalidProtocol")
-        /// The peer broke multistream-select.
+        /// The peer did not keep to multistream-select while a protocol was agreed on.
         public static let negotiationFailed = Code("negotiationFailed")
         /// A length prefix exceeds the limit that the reader set.
         public static let messageTooLarge = Code("messageTooLarge")
@@ -34,7 +34,7 @@ public struct StreamError: CodedError {
         public static let unexpectedEnd = Code("unexpectedEnd")
         /// A limit of this node was reached; the message names it.
         public static let resourceLimit = Code("resourceLimit")
-        /// The deadline passed first.
+        /// The time that was given for it passed before it was done.
         public static let timedOut = Code("timedOut")
     }
 

@@ -2,7 +2,7 @@
 public struct TransportError: CodedError {
     /// Why it failed: an open set.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
-        /// The reason's name.
+        /// The name of the reason, as logs and JSON show it.
         public let description: String
 
         /// Names a reason of your own.
@@ -16,11 +16,11 @@ public struct TransportError: CodedError {
         public static let invalidAddress = Code("invalidAddress")
         /// A name did not resolve to an address.
         public static let unresolvable = Code("unresolvable")
-        /// Something else listens there.
+        /// The address cannot be listened on because something else does.
         public static let addressInUse = Code("addressInUse")
         /// The host or the network refused, or is not there.
         public static let unreachable = Code("unreachable")
-        /// The deadline passed first.
+        /// The deadline passed before the connection was ready.
         public static let timedOut = Code("timedOut")
         /// The two sides share no security protocol or muxer, or the peer broke multistream-select.
         public static let negotiationFailed = Code("negotiationFailed")
@@ -36,7 +36,7 @@ public struct TransportError: CodedError {
         public static let peerMismatch = Code("peerMismatch")
         /// A limit of this node was reached.
         public static let resourceLimit = Code("resourceLimit")
-        /// The connection gater refused.
+        /// The ``ConnectionGater`` of this host refused the address or the peer.
         public static let gated = Code("gated")
         /// The peer, or this node, closed before the connection was ready.
         public static let closed = Code("closed")

@@ -2,14 +2,14 @@ import Synchronization
 
 /// A subscription to what happens to a host: bounded, and honest about what it lost.
 public struct HostEvents: AsyncSequence, Sendable {
-    /// One event.
+    /// Each element is one thing that happened, in the order in which it did.
     public typealias Element = HostEvent
-    /// It does not fail.
+    /// The sequence ends without an error, when the host is gone.
     public typealias Failure = Never
 
     let mailbox: Mailbox
 
-    /// Walks through it.
+    /// Takes the events one by one; those that one iterator took, another does not get.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let mailbox: Mailbox
 
@@ -19,7 +19,7 @@ public struct HostEvents: AsyncSequence, Sendable {
         public mutating func next(isolation actor: isolated (any Actor)?) async -> HostEvent? { await self.mailbox.next() }
     }
 
-    /// Starts iterating. One consumer at a time.
+    /// One consumer at a time: elements go to whoever asks first.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(mailbox: self.mailbox) }
 
     /// One subscriber's queue.

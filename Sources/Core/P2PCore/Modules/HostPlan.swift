@@ -18,9 +18,9 @@ public struct HostPlan: Sendable {
     public let handshakeTimeout: Duration
     /// Bytes that the receive windows of all connections together may grow by.
     public let windowBudget: MemoryBudget
-    /// Where connections live.
+    /// The event loops on which connections live and transports listen.
     public let group: any EventLoopGroup
-    /// Where the host logs.
+    /// The logger of the host, for modules to log with.
     public let logger: Logger
     /// The host that is going to be. Nothing can be asked of it before it runs, and keeping it does not keep the host alive.
     public let host: any HostAccess
@@ -31,7 +31,7 @@ public struct HostPlan: Sendable {
 
     /// The first that takes an address gets it.
     public var transports: [any Transport] = []
-    /// Serve protocols.
+    /// Serve the protocols that they name, on the streams that peers open.
     public var handlers: [any ProtocolHandler] = []
     /// Are told of every connection.
     public var greetings: [any ConnectionGreeting] = []

@@ -1,12 +1,12 @@
 /// A task of a module that ``HostPlan/services`` hands to the host: it starts when the host runs, and is cancelled and waited for before
 /// the host says goodbye to its connections.
 public struct HostService: Sendable {
-    /// For the log.
+    /// What the log calls the task.
     public let name: String
     /// What it does until it is cancelled. It may return or throw before that; what it throws is logged.
     public let run: @Sendable (_ host: any HostAccess) async throws -> Void
 
-    /// Names a task.
+    /// A task and its name; nothing runs before the host does.
     public init(_ name: String, run: @escaping @Sendable (_ host: any HostAccess) async throws -> Void) {
         self.name = name
         self.run = run

@@ -2,7 +2,7 @@ import NIOCore
 
 /// The same without NIO's buffer, for applications that need not import it.
 extension PeerStream {
-    /// Writes bytes; see ``write(_:)-(ByteBuffer)``.
+    /// Writes an array of bytes, which is copied; see ``write(_:)-(ByteBuffer)`` for when it returns.
     public func write(bytes: [UInt8]) async throws(StreamError) {
         try await self.write(ByteBuffer(bytes: bytes))
     }

@@ -99,7 +99,7 @@ public struct StreamChunks: AsyncSequence, Sendable {
 
     let stream: PeerStream
 
-    /// Walks through it.
+    /// Reads the messages one by one.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let stream: PeerStream
 

@@ -37,7 +37,7 @@ public final class PeerStream: Sendable {
         try await self.muxed.finish()
     }
 
-    /// Discards whatever still comes.
+    /// Discards what has come and is not read yet, and whatever still comes; the peer is told where the transport can say so.
     public func stopReading() {
         self.muxed.stopReading()
     }

@@ -15,12 +15,12 @@ public struct HostClock: Sendable {
         self.wait = sleep
     }
 
-    /// The machine's monotonic clock.
+    /// The machine's monotonic clock, which real hosts have.
     public static let system = HostClock(
         now: { .now() },
         sleep: { await SleepQueue.shared.sleep(until: $0) })
 
-    /// The time now.
+    /// The time now, on the scale of NIO's deadlines.
     public func now() -> NIODeadline { self.read() }
 
     /// Returns when the deadline has passed, or the task was cancelled.
