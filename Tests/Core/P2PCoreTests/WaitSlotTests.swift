@@ -52,14 +52,14 @@ struct WaitSlotTests {
         }
     }
 
-    @Test("Every order of six steps, with the place claimed only when it is free, keeps to the rules")
+    @Test("Every order of five steps, with the place claimed only when it is free, keeps to the rules")
     func everyOrder() async {
         await self.withWaiter { waiter in
             var count = 0
-            for number in 0..<15_625 {
+            for number in 0..<3_125 {
                 var (slot, rest) = (WaitSlot.free, number)
-                var (isClaimed, isCancelled, isParked) = (false, false, false)
-                for _ in 0..<6 {
+                var (isClaimed, isCancelled, isParked, isRight) = (false, false, false, true)
+                for _ in 0..<5 {
                     let step = Step.allCases[rest % 5]
                     rest /= 5
                     if step == .claim, isClaimed { continue }
@@ -69,20 +69,21 @@ struct WaitSlotTests {
                     case .claim: isClaimed = true
                     case .park:
                         // One task parks once, having claimed the place.
-                        #expect((answer == "parked") == (isClaimed && !isCancelled && !isParked))
+                        isRight = isRight && (answer == "parked") == (isClaimed && !isCancelled && !isParked)
                         isParked = isParked || answer == "parked"
                     case .wake, .cancel:
-                        #expect((answer == "resumed") == isParked)
+                        isRight = isRight && (answer == "resumed") == isParked
                         isParked = false
                         isCancelled = isCancelled || (step == .cancel && isClaimed)
                     case .leave:
-                        #expect((answer == "cancelled") == isCancelled)
+                        isRight = isRight && (answer == "cancelled") == isCancelled
                         (isClaimed, isCancelled, isParked) = (false, false, false)
                     }
-                    #expect(slot.isClaimed == isClaimed)
+                    isRight = isRight && slot.isClaimed == isClaimed
                 }
+                #expect(isRight, "order \(number)")
             }
-            #expect(count > 50_000)
+            #expect(count > 10_000)
         }
     }
 
