@@ -27,7 +27,7 @@ final class ConnectionKeeper: Sendable {
     private let wake: AsyncStream<Void>.Continuation
 
     init() {
-        self.state = Mutex(State(schedule: RedialSchedule(seed: .random(in: .min ... .max))))
+        self.state = Mutex(State(schedule: RedialSchedule(seed: 0)))
         (self.wakes, self.wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -102,6 +102,9 @@ final class ConnectionKeeper: Sendable {
     func run(_ host: PeerHost) async {
         let clock = host.swarm.clock
         let events = host.events()
+        // Pauses differ from node to node, and are the same whenever a simulation of it is repeated.
+        let seed = host.peerID.bytes.reduce(into: UInt64(0)) { $0 = $0 &* 31 &+ UInt64($1) }
+        self.state.withLock { $0.schedule.seed(seed) }
         self.compare(with: host, at: clock.now())
         await withDiscardingTaskGroup { group in
             group.addTask { await self.follow(events, of: host) }

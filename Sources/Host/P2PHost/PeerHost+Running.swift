@@ -138,7 +138,7 @@ extension PeerHost: Service {
         let connection = PeerConnection(entry.info, of: self.link)
         let reason = await withDiscardingTaskGroup { group in
             for greeting in self.registry.greetings {
-                group.addTask(executorPreference: globalConcurrentExecutor) {
+                group.addTask(executorPreference: self.swarm.clock.executor) {
                     await self.counted { await greeting.greet(connection) }
                 }
             }

@@ -58,7 +58,7 @@ extension PeerHost {
         } else if served.placement == .connectionLoop {
             try await served.handler.handle(stream, on: connection)
         } else {
-            try await withTaskExecutorPreference(globalConcurrentExecutor) {
+            try await withTaskExecutorPreference(self.swarm.clock.executor) {
                 try await served.handler.handle(stream, on: connection)
             }
         }
@@ -72,7 +72,7 @@ extension PeerHost {
     ) async throws {
         let clock = self.swarm.clock
         let deadline = clock.now().advanced(by: lifetime)
-        let executor = served.placement == .connectionLoop ? executor : globalConcurrentExecutor
+        let executor = served.placement == .connectionLoop ? executor : clock.executor
         let isDone = try await clock.result(by: deadline, late: { _ in }) {
             try await withTaskExecutorPreference(executor) { try await served.handler.handle(stream, on: connection) }
             return true

@@ -64,7 +64,7 @@ package final class Swarm: Sendable {
     package func shutDown(_ code: ConnectionErrorCode, grace: Duration) async {
         let (dials, entries) = self.table.withLock { table -> ([DialOperation], [ConnectionEntry]) in
             table.phase = .draining
-            return (table.allDials, Array(table.connections.values))
+            return (table.allDials, table.oldestFirst)
         }
         self.stopListening.fire()
         for dial in dials { self.refuse(dial) }
@@ -83,7 +83,7 @@ package final class Swarm: Sendable {
     package func stop() async {
         let (dials, entries) = self.table.withLock { table -> ([DialOperation], [ConnectionEntry]) in
             table.phase = .stopped
-            return (table.allDials, Array(table.connections.values))
+            return (table.allDials, table.oldestFirst)
         }
         self.stopListening.fire()
         self.finishJobs()
@@ -110,7 +110,7 @@ package final class Swarm: Sendable {
 
     /// Every connection, the oldest first.
     package var connections: [ConnectionEntry] {
-        self.table.withLock { Array($0.connections.values) }.sorted { $0.info.id.number < $1.info.id.number }
+        self.table.withLock { $0.oldestFirst }
     }
 
     /// The connection ends, or takes no new streams: it is not reused any more.

@@ -66,7 +66,7 @@ package final class WriteBehindPeerstore: Sendable {
         }
         if isFirstLost { self.logger.warning("the peerstore is too slow: \(Self.limit) changes wait, and what is learnt now is lost") }
         // Nobody's child, so that nobody's end has to wait for a disk that hangs.
-        if isIdle { Task { await self.write() } }
+        if isIdle { Task(executorPreference: self.clock.executor) { await self.write() } }
     }
 
     private func write() async {
@@ -122,7 +122,8 @@ package final class WriteBehindPeerstore: Sendable {
     /// Returns when the last changes are made, at the latest after ``finishingTime``; those that are left then are lost. The cancellation
     /// of the task cuts nothing short: it may be that of the host, which has just learnt how its connections ended.
     package func finish() async {
-        await Task { await self.settled(by: self.clock.now().advanced(by: Self.finishingTime)) }.value
+        await Task(executorPreference: self.clock.executor) { await self.settled(by: self.clock.now().advanced(by: Self.finishingTime)) }
+            .value
         let (left, mark) = self.state.withLock { state in
             state.isFinished = true
             state.steps.removeAll()

@@ -43,6 +43,11 @@ public struct PrivateKey: Sendable, IdentityKey {
         }
     }
 
+    /// The Ed25519 key of a seed of 32 bytes, for simulations that are to be repeated: whoever knows the seed knows the key.
+    package init(ed25519Seed seed: [UInt8]) throws(IdentityError) {
+        try self.init(.ed25519, Ed25519PrivateKey(seed: seed))
+    }
+
     private init(_ type: KeyType, _ material: any SigningKey) throws(IdentityError) {
         self.material = material
         self.publicKey = try PublicKey(type, material.verifyingKey)

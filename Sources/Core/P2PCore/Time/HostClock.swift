@@ -4,13 +4,21 @@ public import NIOCore
 public struct HostClock: Sendable {
     private let read: @Sendable () -> NIODeadline
     private let wait: @Sendable (_ deadline: NIODeadline) async -> Void
+    /// Runs tasks that are nobody's children, greetings, and handlers that don't run on their connection's loop. Whoever turns a clock by
+    /// hand brings an executor of its own to see when everybody waits: then time may pass.
+    public let executor: any TaskExecutor
 
     /// A clock of your own.
     ///
     /// - Parameters:
+    ///   - executor: where the host's work is done; the global pool, unless a simulation has to see all of it.
     ///   - now: the time now.
     ///   - sleep: returns when the deadline has passed, or the task was cancelled.
-    public init(now: @escaping @Sendable () -> NIODeadline, sleep: @escaping @Sendable (_ deadline: NIODeadline) async -> Void) {
+    public init(
+        executor: any TaskExecutor = globalConcurrentExecutor, now: @escaping @Sendable () -> NIODeadline,
+        sleep: @escaping @Sendable (_ deadline: NIODeadline) async -> Void
+    ) {
+        self.executor = executor
         self.read = now
         self.wait = sleep
     }

@@ -23,6 +23,9 @@ struct ConnectionTable {
 
     var dialCount: Int { self.dials.count }
 
+    /// Every connection, in the order of their age.
+    var oldestFirst: [ConnectionEntry] { self.connections.values.sorted { $0.info.id.number < $1.info.id.number } }
+
     /// The connection that a new stream to the peer uses.
     func connection(to peer: PeerID) -> ConnectionEntry? { self.usable[peer]?.first }
 

@@ -45,6 +45,11 @@ package struct RedialSchedule: Sendable {
         self.jitter = Jitter(seed: seed)
     }
 
+    /// Draws the pauses to come from another seed.
+    package mutating func seed(_ seed: UInt64) {
+        self.jitter = Jitter(seed: seed)
+    }
+
     /// Whether any peer is to stay connected.
     package var keepsAny: Bool { self.entries.values.contains { $0.isKept } }
 
@@ -117,7 +122,7 @@ package struct RedialSchedule: Sendable {
 
     /// The network is another one than before: whoever did not answer may now.
     package mutating func networkChanged(at now: NIODeadline) {
-        for (peer, entry) in self.entries {
+        for (peer, entry) in self.entries.sorted(by: { $0.key < $1.key }) {
             guard case .waiting(let planned) = entry.phase else { continue }
             self.entries[peer]?.phase = .waiting(until: min(planned, now + self.jitter.milliseconds(0...300)))
             self.entries[peer]?.failures = 0
@@ -146,7 +151,9 @@ package struct RedialSchedule: Sendable {
             guard case .waiting(let until) = entry.phase, until <= now else { return nil }
             return (peer, entry.isKept, until)
         }
-        let chosen = due.sorted { $0.isKept == $1.isKept ? $0.since < $1.since : $0.isKept }.prefix(max(0, self.freeSlots)).map(\.peer)
+        let chosen = due.sorted { $0.isKept == $1.isKept ? ($0.since, $0.peer) < ($1.since, $1.peer) : $0.isKept }.prefix(
+            max(0, self.freeSlots)
+        ).map(\.peer)
         for peer in chosen { self.entries[peer]?.phase = .dialling }
         return chosen
     }

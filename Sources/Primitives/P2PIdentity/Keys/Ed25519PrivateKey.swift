@@ -40,6 +40,14 @@ struct Ed25519PrivateKey: SigningKey {
         }
     }
 
+    /// The key of a seed.
+    init(seed: [UInt8]) throws(IdentityError) {
+        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed) else {
+            throw IdentityError(.malformedKey, "an Ed25519 seed of \(seed.count) bytes instead of 32")
+        }
+        try self.init(key)
+    }
+
     private init(_ key: Curve25519.Signing.PrivateKey) throws(IdentityError) {
         self.key = key
         self.publicKey = try Ed25519PublicKey(encoded: Array(key.publicKey.rawRepresentation))
