@@ -168,7 +168,7 @@ let package = Package(
         room("Protocols", "P2PPerf", core),
         room(
             "Testing", "P2PTesting",
-            core + ["P2PNegotiation", "P2PPipeline", "P2PSwarm", "P2PHost", "P2PMemory", nioEmbedded]),
+            core + ["P2PPipeline", "P2PHost"]),
         room("Testing", "P2PProtocolTesting", core),
         room("Testing", "P2PVectors", []),
         room(
@@ -211,7 +211,7 @@ let package = Package(
             name: "P2PTests", dependencies: ["P2P", "P2PSwarm", "P2PPipeline", "P2PProtocolTesting", nioCore], path: "Tests/P2PTests",
             swiftSettings: settings),
         tests("Host", "P2PSwarm", core + ["P2PTesting"]),
-        tests("Host", "P2PHost", core + ["P2PSwarm", nioPosix, lifecycle]),
+        tests("Host", "P2PHost", core + ["P2PSwarm", "P2PTesting", nioPosix, lifecycle]),
         tests("Discovery", "P2PMDNS", core + ["P2PTesting", "P2PVectors"]),
         tests("Discovery", "P2PBootstrap", core + ["P2PProtocolTesting"]),
         tests("Discovery", "P2PResolver", core),
@@ -232,7 +232,7 @@ let package = Package(
             "Testing", "P2PTesting",
             core + [
                 "P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix,
-                "P2PPlaintext", "P2PMplex", "P2PWebSocket",
+                "P2PPlaintext", "P2PMplex", "P2PWebSocket", "P2PHost", "P2PPing", "P2PIdentify",
             ]),
         tests("Transports", "P2PQUIC", core + [nioPosix, "P2PTesting", "P2PMuxing", "P2PCertificate", ngtcp2]),
         tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioEmbedded]),

@@ -73,7 +73,7 @@ MAY_IMPORT = {
         "*": CORE | {"NIOPosix"},
     },
     "Testing": {
-        "P2PTesting": PIPELINE | {"P2PSwarm", "P2PHost", "P2PMemory", "NIOEmbedded"},
+        "P2PTesting": PIPELINE | {"P2PHost"},
         "P2PProtocolTesting": CORE,
         "P2PVectors": set(),
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},

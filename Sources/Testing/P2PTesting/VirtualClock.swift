@@ -1,10 +1,11 @@
 public import NIOCore
+public import P2PCore
 import Synchronization
 
-/// Time that stands still until a test moves it.
+/// Time that stands still until somebody moves it: a test by hand, or a ``World`` by itself.
 ///
-/// A Swift clock for code that sleeps, and NIO deadlines for machines that take the time as an argument; both show the
-/// same time.
+/// A Swift clock for code that sleeps, a ``HostClock`` for a host and its modules, and NIO deadlines for machines that take the time as an
+/// argument; all show the same time.
 public final class VirtualClock: Clock {
     /// Time since the clock began.
     public struct Instant: InstantProtocol {
@@ -19,74 +20,145 @@ public final class VirtualClock: Clock {
         public static func < (left: Instant, right: Instant) -> Bool { left.offset < right.offset }
     }
 
-    private struct Sleeper {
-        let id: UInt64
-        let deadline: Instant
-        let continuation: UnsafeContinuation<Void, any Error>
+    private enum Action {
+        /// Wakes a task; true says that its time has come.
+        case wake(UnsafeContinuation<Bool, Never>)
+        case call(@Sendable () -> Void)
+
+        func perform() {
+            switch self {
+            case .wake(let continuation): continuation.resume(returning: true)
+            case .call(let body): body()
+            }
+        }
     }
 
     private struct State {
-        var now = Instant(offset: .zero)
-        var lastID: UInt64 = 0
-        var sleepers: [Sleeper] = []
+        var now = VirtualClock.origin
+        var actions = TimeQueue<Action>()
         /// Cancelled before they could lie down.
         var cancelled: Set<UInt64> = []
+        var watchers: [(deadline: NIODeadline, signal: Signal)] = []
     }
+
+    /// An hour after the zero of NIO's deadlines, so that there is a past.
+    private static let origin = NIODeadline.uptimeNanoseconds(3_600_000_000_000)
 
     private let state = Mutex(State())
 
-    /// An empty one.
+    /// A clock that has just begun.
     public init() {}
 
+    // MARK: Reading
+
     /// Where the clock was moved to.
-    public var now: Instant { self.state.withLock { $0.now } }
+    public var now: Instant { Instant(offset: .nanoseconds((self.deadline - Self.origin).nanoseconds)) }
     /// As fine as its instants.
     public var minimumResolution: Swift.Duration { .nanoseconds(1) }
 
     /// The same time for what counts in NIO's deadlines; begins an hour after their zero, so that there is a past.
-    public var deadline: NIODeadline { .uptimeNanoseconds(3_600_000_000_000) + TimeAmount(self.now.offset) }
+    public var deadline: NIODeadline { self.state.withLock { $0.now } }
 
-    /// How many tasks sleep.
-    public var sleeperCount: Int { self.state.withLock { $0.sleepers.count } }
+    /// The same time for a host and its modules, whose tasks run on the global pool.
+    public var hostClock: HostClock { self.hostClock(runningTasksOn: globalConcurrentExecutor) }
 
-    /// Moves the time, and wakes those whose time has come, the earliest first.
-    public func advance(by duration: Swift.Duration) {
-        let woken = self.state.withLock { state in
-            state.now = state.now.advanced(by: duration)
-            let now = state.now
-            let woken = state.sleepers.filter { $0.deadline <= now }.sorted { ($0.deadline, $0.id) < ($1.deadline, $1.id) }
-            state.sleepers.removeAll { $0.deadline <= now }
-            return woken
-        }
-        for sleeper in woken { sleeper.continuation.resume() }
+    /// The same time for a host and its modules.
+    ///
+    /// - Parameter executor: runs those tasks of the host that have no executor of their own.
+    public func hostClock(runningTasksOn executor: any TaskExecutor) -> HostClock {
+        HostClock(executor: executor, now: { self.deadline }, sleep: { _ = await self.wait(until: $0) })
     }
+
+    /// How many tasks sleep, and what else is to happen at a time to come.
+    public var sleeperCount: Int { self.state.withLock { $0.actions.count } }
+
+    /// When the next sleeper wakes; nil when nobody sleeps.
+    public var nextDeadline: NIODeadline? { self.state.withLock { $0.actions.nextDeadline() } }
+
+    // MARK: Moving
+
+    /// Moves the time, and wakes those whose time comes, the earliest first.
+    public func advance(by duration: Swift.Duration) {
+        self.advance(to: self.deadline.advanced(by: duration))
+    }
+
+    /// Moves the time there, and wakes those whose time comes, the earliest first. A time in the past changes nothing.
+    public func advance(to deadline: NIODeadline) {
+        self.move(to: deadline)
+    }
+
+    /// Moves the time on to the next sleeper, and wakes all whose time that is.
+    ///
+    /// - Returns: false when nobody sleeps, and nothing was done.
+    @discardableResult
+    public func advanceToNext() -> Bool {
+        guard let next = self.nextDeadline else { return false }
+        self.move(to: next)
+        return true
+    }
+
+    private func move(to deadline: NIODeadline) {
+        self.state.withLock { $0.now = max($0.now, deadline) }
+        while let action = self.state.withLock({ $0.actions.pop(dueAt: $0.now) }) { action.perform() }
+    }
+
+    // MARK: Waiting
 
     /// Suspends until the clock was moved there, or the task is cancelled.
     public func sleep(until deadline: Instant, tolerance: Swift.Duration?) async throws {
-        let id = self.state.withLock { state in
-            state.lastID += 1
-            return state.lastID
+        guard await self.wait(until: Self.origin.advanced(by: deadline.offset)) else { throw CancellationError() }
+    }
+
+    /// Returns once somebody sleeps until exactly that time.
+    public func sleeper(until deadline: NIODeadline) async {
+        let signal = self.state.withLock { state -> Signal? in
+            guard !state.actions.contains(deadline) else { return nil }
+            let signal = Signal()
+            state.watchers.append((deadline, signal))
+            return signal
         }
-        try await withTaskCancellationHandler {
-            defer { self.state.withLock { _ = $0.cancelled.remove(id) } }
-            try await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Void, any Error>) in
-                let outcome = self.state.withLock { state -> Result<Void, any Error>? in
-                    if state.cancelled.contains(id) { return .failure(CancellationError()) }
-                    if deadline <= state.now { return .success(()) }
-                    state.sleepers.append(Sleeper(id: id, deadline: deadline, continuation: continuation))
-                    return nil
+        await signal?.wait()
+    }
+
+    /// Calls `body` when the time has come, on the thread that moves the clock.
+    func schedule(at deadline: NIODeadline, _ body: @escaping @Sendable () -> Void) -> UInt64 {
+        self.state.withLock { state in
+            let id = state.actions.makeID()
+            state.actions.insert(.call(body), id: id, at: deadline)
+            return id
+        }
+    }
+
+    /// Does not call it any more.
+    func unschedule(_ id: UInt64) {
+        self.state.withLock { _ = $0.actions.remove(id) }
+    }
+
+    /// Suspends until the clock was moved there; false when the task was cancelled before.
+    private func wait(until deadline: NIODeadline) async -> Bool {
+        let id = self.state.withLock { $0.actions.makeID() }
+        let isReached = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+                let (isReached, watchers) = self.state.withLock { state -> (Bool?, [Signal]) in
+                    if state.cancelled.contains(id) { return (false, []) }
+                    if deadline <= state.now { return (true, []) }
+                    state.actions.insert(.wake(continuation), id: id, at: deadline)
+                    let watchers = state.watchers.filter { $0.deadline == deadline }.map(\.signal)
+                    state.watchers.removeAll { $0.deadline == deadline }
+                    return (nil, watchers)
                 }
-                if let outcome { continuation.resume(with: outcome) }
+                if let isReached { continuation.resume(returning: isReached) }
+                for watcher in watchers { watcher.fire() }
             }
         } onCancel: {
-            let sleeper = self.state.withLock { state -> Sleeper? in
-                guard let index = state.sleepers.firstIndex(where: { $0.id == id }) else {
-                    state.cancelled.insert(id)
-                    return nil
-                }
-                return state.sleepers.remove(at: index)
+            let action = self.state.withLock { state -> Action? in
+                if let action = state.actions.remove(id) { return action }
+                state.cancelled.insert(id)
+                return nil
             }
-            sleeper?.continuation.resume(throwing: CancellationError())
+            if case .wake(let continuation) = action { continuation.resume(returning: false) }
         }
+        self.state.withLock { _ = $0.cancelled.remove(id) }
+        return isReached
     }
 }
