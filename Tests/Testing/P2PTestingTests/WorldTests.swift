@@ -19,6 +19,13 @@ struct WorldTests {
         }
     }
 
+    /// What came of pings.
+    private final class Tally: Sendable {
+        let answered = Atomic<Int>(0)
+        /// Those that took what the link says.
+        let exact = Atomic<Int>(0)
+    }
+
     /// Pings, and how long that took in the world.
     private static func ping(_ pinger: Pinger, in world: World) async throws -> Duration {
         let began = world.clock.now
@@ -108,8 +115,7 @@ struct WorldTests {
         let count = 200
         let pings = 60
         let began = ContinuousClock.now
-        let answered = Atomic<Int>(0)
-        let exact = Atomic<Int>(0)
+        let tally = Tally()
         try await withWorld(seed: 2, everyLink: .latency(.milliseconds(50))) { world in
             var hosts: [PeerHost] = []
             for _ in 0..<count { hosts.append(try await Self.resident(of: world)) }
@@ -127,8 +133,8 @@ struct WorldTests {
                                 let pinger = Pinger(on: connection.id, opening: host)
                                 for _ in 0..<pings {
                                     let roundTrip = try await Self.ping(pinger, in: world)
-                                    answered.wrappingAdd(1, ordering: .relaxed)
-                                    if roundTrip == latency * 2 { exact.wrappingAdd(1, ordering: .relaxed) }
+                                    tally.answered.wrappingAdd(1, ordering: .relaxed)
+                                    if roundTrip == latency * 2 { tally.exact.wrappingAdd(1, ordering: .relaxed) }
                                     try await world.run(for: .seconds(10) - roundTrip)
                                 }
                             }
@@ -147,8 +153,8 @@ struct WorldTests {
                 }
             }
         }
-        #expect(answered.load(ordering: .relaxed) == count * 3 * pings)
-        #expect(exact.load(ordering: .relaxed) == count * 3 * pings)
+        #expect(tally.answered.load(ordering: .relaxed) == count * 3 * pings)
+        #expect(tally.exact.load(ordering: .relaxed) == count * 3 * pings)
         print("200 hosts, ten minutes: \(ContinuousClock.now - began)")
     }
 
