@@ -100,7 +100,7 @@ struct WorldTests {
         let first = try await trace(seed: 11)
         let second = try await trace(seed: 11)
         let other = try await trace(seed: 12)
-        #expect(first.0.count > 1_000)
+        #expect(first.0.count > 500)
         for (index, (one, two)) in zip(first.0, second.0).enumerated() where one != two {
             Issue.record("event \(index) is \(one), then \(two)")
             break
@@ -114,7 +114,6 @@ struct WorldTests {
     func twoHundred() async throws {
         let count = 200
         let pings = 60
-        let began = ContinuousClock.now
         let tally = Tally()
         try await withWorld(seed: 2, everyLink: .latency(.milliseconds(50))) { world in
             var hosts: [PeerHost] = []
@@ -155,7 +154,6 @@ struct WorldTests {
         }
         #expect(tally.answered.load(ordering: .relaxed) == count * 3 * pings)
         #expect(tally.exact.load(ordering: .relaxed) == count * 3 * pings)
-        print("200 hosts, ten minutes: \(ContinuousClock.now - began)")
     }
 
     @Test("A world says when something can't come about, or does not in time")
