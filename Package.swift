@@ -168,7 +168,7 @@ let package = Package(
         room("Protocols", "P2PPerf", core),
         room(
             "Testing", "P2PTesting",
-            core + ["P2PPipeline", "P2PHost"]),
+            core + ["P2PPipeline", "P2PHost", nioEmbedded]),
         room("Testing", "P2PProtocolTesting", core),
         room("Testing", "P2PVectors", []),
         room(

@@ -73,7 +73,7 @@ MAY_IMPORT = {
         "*": CORE | {"NIOPosix"},
     },
     "Testing": {
-        "P2PTesting": PIPELINE | {"P2PHost"},
+        "P2PTesting": PIPELINE | {"P2PHost", "NIOEmbedded"},
         "P2PProtocolTesting": CORE,
         "P2PVectors": set(),
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},
@@ -88,9 +88,6 @@ MAY_IMPORT = {
 
 # The umbrella composes everything except these.
 NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
-
-# What the manifest may declare ahead of its use.
-EDGES_AHEAD = {"P2PTesting"}
 
 # What every target may use of the platform.
 PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}
@@ -175,8 +172,6 @@ def dependencies(target):
 def check_unused(manifest):
     """What is declared but not imported. The list `core` comes as one: who names P2PCore gets all of it."""
     for target in manifest["targets"]:
-        if target["name"] in EDGES_AHEAD:
-            continue
         imported = imported_by(target["path"])
         declared = dependencies(target)
         given = CORE if "P2PCore" in declared and "P2PCore" in imported else set()

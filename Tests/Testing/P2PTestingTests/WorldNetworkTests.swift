@@ -26,7 +26,7 @@ struct WorldNetworkTests {
         let near = try Self.transport(1, in: world)
         let far = try Self.transport(2, in: world)
         return try await world.perform {
-            let listener = try await far.listen(on: try Multiaddr("/ip4/0.0.0.0/tcp/0"))
+            let listener = try await far.listen(on: Multiaddr("/ip4/0.0.0.0/tcp/0"))
             let accepted = Inbox<any MuxedConnection, Never>(limit: 1)
             let running = Task(executorPreference: world.executor) {
                 try await listener.run { arrival in
@@ -190,7 +190,7 @@ struct WorldNetworkTests {
         let near = try Self.transport(1, in: world)
         let far = try Self.transport(2, in: world)
         let codes = try await world.perform {
-            let listener = try await far.listen(on: try Multiaddr("/ip4/0.0.0.0/tcp/4001"))
+            let listener = try await far.listen(on: Multiaddr("/ip4/0.0.0.0/tcp/4001"))
             let running = Task(executorPreference: world.executor) { try await listener.run { _ = try? await $0.accept() } }
             let address = listener.addresses[0]
             func code(_ address: Multiaddr, expecting peer: PeerID) async -> (TransportError.Code?, Duration) {

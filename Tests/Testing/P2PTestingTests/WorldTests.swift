@@ -11,12 +11,7 @@ import Testing
 struct WorldTests {
     /// A host that answers pings, and tells and asks who is there.
     private static func resident(of world: World) async throws -> PeerHost {
-        try await world.host { host in
-            let identify = Identify(introducing: host)
-            for handler in identify.handlers + [PingProtocol()] { try host.register(handler) }
-            host.register(greeting: identify)
-            host.runAlongside { await identify.pushChanges(opening: $0) }
-        }
+        try await world.host(Identify(), PingProtocol())
     }
 
     /// What came of pings.
@@ -40,14 +35,14 @@ struct WorldTests {
             let b = try await Self.resident(of: world)
             world.link(a, b, .latency(.milliseconds(40)))
             let began = world.clock.now
-            let connection = try await world.perform { try await a.dial(b.peerID, at: b.listenAddresses) }
+            let connection = try await world.perform { try await a.connect(to: b.peerID, at: b.listenAddresses) }
             #expect(connection.remotePeer == b.peerID)
             #expect(began.duration(to: world.clock.now) == .milliseconds(160))
-            let pinger = Pinger(on: connection.id, opening: a)
+            let pinger = Pinger(on: connection)
             #expect(try await world.perform { try await Self.ping(pinger, in: world) } == .milliseconds(80))
             try await world.run(for: .seconds(5))
-            #expect(await a.knownIntroduction(of: b.peerID)?.protocols.contains(PingProtocol.id) == true)
-            #expect(await b.knownIntroduction(of: a.peerID)?.protocols.contains(PingProtocol.id) == true)
+            #expect(await a.peerstore.introduction(of: b.peerID)?.protocols.contains(PingProtocol.id) == true)
+            #expect(await b.peerstore.introduction(of: a.peerID)?.protocols.contains(PingProtocol.id) == true)
             return world.clock
         }
         #expect(clock.sleeperCount == 0)
@@ -59,7 +54,7 @@ struct WorldTests {
             let hosts = [try await Self.resident(of: world), try await Self.resident(of: world), try await Self.resident(of: world)]
             let (a, b, c) = (hosts[0], hosts[1], hosts[2])
             for host in [b, c] { try a.keepConnected(host.peerID, at: host.listenAddresses) }
-            _ = try await world.perform { try await b.dial(c.peerID, at: c.listenAddresses) }
+            _ = try await world.perform { try await b.connect(to: c.peerID, at: c.listenAddresses) }
             try await world.run(for: .seconds(5))
             #expect(hosts.map { $0.connections().count } == [2, 2, 2])
 
@@ -128,8 +123,8 @@ struct WorldTests {
                             let latency = Duration.milliseconds(5 + (index * 3 + turn) % 120)
                             world.link(host, other, .latency(latency))
                             group.addTask {
-                                let connection = try await host.dial(other.peerID, at: other.listenAddresses)
-                                let pinger = Pinger(on: connection.id, opening: host)
+                                let connection = try await host.connect(to: other.peerID, at: other.listenAddresses)
+                                let pinger = Pinger(on: connection)
                                 for _ in 0..<pings {
                                     let roundTrip = try await Self.ping(pinger, in: world)
                                     tally.answered.wrappingAdd(1, ordering: .relaxed)
@@ -147,8 +142,8 @@ struct WorldTests {
             for (index, host) in hosts.enumerated() {
                 #expect(host.connections().count == 6)
                 for step in [1, 17, 80] {
-                    #expect(await host.knownIntroduction(of: hosts[(index + step) % count].peerID) != nil)
-                    #expect(await host.knownIntroduction(of: hosts[(index + count - step) % count].peerID) != nil)
+                    #expect(await host.peerstore.introduction(of: hosts[(index + step) % count].peerID) != nil)
+                    #expect(await host.peerstore.introduction(of: hosts[(index + count - step) % count].peerID) != nil)
                 }
             }
         }
@@ -176,12 +171,12 @@ struct WorldTests {
             let a = try await Self.resident(of: world)
             let b = try await Self.resident(of: world)
             let began = world.clock.now
-            _ = try await world.perform { try await a.dial(b.peerID, at: b.listenAddresses) }
+            _ = try await world.perform { try await a.connect(to: b.peerID, at: b.listenAddresses) }
             try await world.runUntilIdle()
             // Both have introduced themselves: a's request arrives 10 ms after a has the connection, and b's 10 ms later.
             #expect(began.duration(to: world.clock.now) < .milliseconds(200))
-            #expect(await a.knownIntroduction(of: b.peerID) != nil)
-            #expect(await b.knownIntroduction(of: a.peerID) != nil)
+            #expect(await a.peerstore.introduction(of: b.peerID) != nil)
+            #expect(await b.peerstore.introduction(of: a.peerID) != nil)
             #expect(world.clock.sleeperCount > 0)
         }
     }

@@ -1,4 +1,5 @@
 public import Logging
+import NIOEmbedded
 public import P2PCore
 public import P2PHost
 public import P2PIdentity
@@ -15,7 +16,7 @@ import Synchronization
 ///     let a = try await world.host()
 ///     let b = try await world.host()
 ///     world.link(a, b, .latency(.milliseconds(40)).loss(0.01))
-///     let connection = try await world.perform { try await a.dial(b.peerID, at: b.listenAddresses) }
+///     let connection = try await world.perform { try await a.connect(to: b.peerID, at: b.listenAddresses) }
 ///     world.partition([a], [b])
 ///     try await world.run(for: .seconds(60))
 ///     // The connection is gone by now.
@@ -34,6 +35,9 @@ public final class World: Sendable {
     public var hostClock: HostClock { self.network.hostClock }
     /// Runs tasks as tasks of the world, for those that it is to wait for.
     public var executor: any TaskExecutor { self.network.executor }
+
+    /// For modules that want one; a world has no event loops, and nothing runs on this one.
+    private static let group = NIOAsyncTestingEventLoop()
 
     let network: WorldNetwork
     private let residents = Mutex<[Resident]>([])
@@ -61,20 +65,19 @@ public final class World: Sendable {
     ///
     /// - Parameters:
     ///   - identity: who it is; nil takes a key that follows from the seed and the number of hosts before.
-    ///   - prepare: registers what the host is to have, before it runs.
-    /// - Throws: what `prepare` throws.
+    ///   - modules: what the host has beyond the world's own transport.
+    /// - Throws: what a module throws.
     public func host(
-        identity: (any IdentityKey)? = nil, configuration: HostConfiguration = HostConfiguration(),
+        _ modules: any HostModule..., identity: (any IdentityKey)? = nil, configuration: HostConfiguration = HostConfiguration(),
         gater: any ConnectionGater = OpenGater(),
-        peerstore: (any Peerstore)? = nil, logger: Logger = Logger(label: "world") { _ in SwiftLogNoOpLogHandler() },
-        prepare: (PeerHost) async throws -> Void = { _ in }
+        peerstore: (any Peerstore)? = nil, logger: Logger = Logger(label: "world") { _ in SwiftLogNoOpLogHandler() }
     ) async throws -> PeerHost {
         let identity = try identity ?? PrivateKey(ed25519Seed: self.keySeed(self.network.hostCount))
         let number = self.network.add(PeerID(identity.publicKey))
-        let host = PeerHost(
-            identity: identity, transports: [WorldTransport(network: self.network, key: identity.publicKey, host: number)],
-            configuration: configuration, gater: gater, peerstore: peerstore, clock: self.hostClock, logger: logger)
-        try await prepare(host)
+        let transport = WorldTransport(network: self.network, key: identity.publicKey, host: number)
+        let host = try await PeerHost.make(
+            identity: identity, modules: [transport] + modules, configuration: configuration, gater: gater, peerstore: peerstore,
+            group: Self.group, clock: self.hostClock, logger: logger)
         _ = try await host.listen(on: Multiaddr(ip: WorldNetwork.ip(of: number), tcp: 0))
         let running = Task(executorPreference: self.network.executor) { try await host.run() }
         self.residents.withLock { $0.append(Resident(host: host, running: running)) }

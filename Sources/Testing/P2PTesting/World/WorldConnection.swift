@@ -103,15 +103,15 @@ final class WorldConnection: MuxedConnection, MuxedStreamDriver {
         let opened = self.state.withLock { state -> Result<MuxedStream, ConnectionError> in
             if let refusal = state.refusal { return .failure(refusal) }
             state.lastID += 2
-            let stream = MuxedStream(id: state.lastID, driver: self, creditThreshold: Self.window / 2)
-            state.streams[stream.id] = End(stream: stream, isAnnounced: false)
+            let stream = MuxedStream(slot: Int(state.lastID), driver: self, creditThreshold: Self.window / 2)
+            state.streams[state.lastID] = End(stream: stream, isAnnounced: false)
             return .success(stream)
         }
         return PeerStream(try opened.get())
     }
 
     func streamHasWork(_ stream: MuxedStream) {
-        self.carryLater(stream.id)
+        self.carryLater(UInt64(stream.slot))
     }
 
     private func carryLater(_ id: UInt64) {
@@ -128,7 +128,7 @@ final class WorldConnection: MuxedConnection, MuxedStreamDriver {
         self.state.withLock { $0.streams[id]?.isQueued = false }
         while let end = self.state.withLock({ $0.streams[id] }) {
             var record = ByteBuffer()
-            let drained = end.stream.drain(upTo: min(end.window, Self.recordSize), to: &record)
+            let drained = end.stream.copy(upTo: min(end.window, Self.recordSize), to: &record)
             if let code = drained.reset {
                 self.forget(id)
                 if end.isAnnounced { self.send(.reset(code), of: id) }
@@ -257,7 +257,7 @@ final class WorldConnection: MuxedConnection, MuxedStreamDriver {
 
     /// The peer has opened a stream.
     private func takeIn(_ id: UInt64) {
-        let stream = MuxedStream(id: id, driver: self, creditThreshold: Self.window / 2)
+        let stream = MuxedStream(slot: Int(id), driver: self, creditThreshold: Self.window / 2)
         let isWelcome = self.state.withLock { state in
             state.streams[id] = End(stream: stream, isAnnounced: true)
             return state.refusal == nil

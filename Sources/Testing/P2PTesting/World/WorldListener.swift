@@ -33,7 +33,7 @@ final class WorldListener: TransportListener {
             }
             self.network.unbind(self, from: self.addresses[0])
             self.arrivals.finish(.success(()))
-            for arrival in self.arrivals.drain() { arrival.refuse() }
+            for arrival in self.arrivals.takeAll() { arrival.refuse() }
         }
         self.changes.finish()
     }

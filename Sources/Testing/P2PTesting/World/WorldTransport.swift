@@ -5,7 +5,7 @@ import P2PMultiaddr
 import Synchronization
 
 /// How a host of a world reaches the others.
-final class WorldTransport: Transport {
+final class WorldTransport: Transport, HostModule {
     /// The first port that a listener on port 0 gets.
     private static let firstPort: UInt16 = 4_001
     /// Where the ports that dials come from begin (RFC 6335, section 6).
@@ -23,6 +23,8 @@ final class WorldTransport: Transport {
     }
 
     var peer: PeerID { PeerID(self.key) }
+
+    func join(_ plan: inout HostPlan) { plan.transports.append(self) }
 
     func canDial(_ address: Multiaddr) -> Bool { address.tcpEndpoint != nil }
     func canListen(on address: Multiaddr) -> Bool { address.tcpEndpoint != nil }
