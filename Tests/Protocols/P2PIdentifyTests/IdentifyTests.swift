@@ -116,7 +116,8 @@ struct IdentifyTests {
             wire.clearAgentVersion()
         }
         let pair = StreamPair()
-        async let failure = IdentifyPushProtocol(try self.exchange()).serve(pair.listener, on: try self.peerConnection)
+        let (exchange, connection) = (try self.exchange(), try self.peerConnection)
+        async let failure = IdentifyPushProtocol(exchange).serve(pair.listener, on: connection)
         try await pair.dialer.writeMessage(message)
         try await pair.dialer.finish()
         #expect(await failure == nil)
