@@ -220,7 +220,7 @@ let package = Package(
         tests("Protocols", "P2PEcho", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PPerf", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PIdentify", core + ["P2PProtocolTesting", protobuf]),
-        tests("Tool", "P2PTool", core + [argumentParser]),
+        tests("Tool", "P2PTool", core + ["P2PPipeline", argumentParser]),
         tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PNames", "P2PMultiaddr", nioCore, nioPosix, nioEmbedded, logging]),
         tests("Core", "P2PCore", Array(core.dropFirst()) + [nioEmbedded, nioPosix, "P2PTesting"]),
         tests("Core", "P2PMuxing", core + [nioEmbedded, "P2PTesting"]),

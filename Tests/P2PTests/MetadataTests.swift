@@ -1,4 +1,5 @@
 import P2P
+import P2PPipeline
 import Testing
 
 @Suite("What applications attach to their handshakes", .timeLimit(.minutes(1)))

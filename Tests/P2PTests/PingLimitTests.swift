@@ -14,7 +14,7 @@ struct PingLimitTests {
     @Test("A peer may keep two ping streams open; a third is reset, until one of them ends")
     func streams() async throws {
         try await withHosts { dialer, listener, address in
-            let connection = try await dialer.dial(address).id
+            let connection = try await dialer.connect(to: address).id
             let first = try await self.ping(dialer, on: connection)
             let second = try await self.ping(dialer, on: connection)
             await #expect(throws: StreamError(.reset, "")) { try await self.ping(dialer, on: connection) }

@@ -1,4 +1,5 @@
 import P2P
+import P2PPipeline
 
 /// The secure channels that carry what hosts agree on within handshakes.
 let securities: [any SecureChannelModule] = [Noise(), TLS()]

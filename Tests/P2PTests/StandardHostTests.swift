@@ -1,4 +1,5 @@
 import P2P
+import P2PPipeline
 import Testing
 
 @Suite("The standard host", .timeLimit(.minutes(1)))
@@ -129,7 +130,7 @@ struct StandardHostTests {
 
     @Test("The preset offers neither plaintext nor mplex")
     func preset() {
-        #expect(!StandardConfiguration().security.contains(where: \.isInsecure))
+        #expect(StandardConfiguration().security.map(\.protocolID) == ["/noise", "/tls/1.0.0"])
         #expect(StandardConfiguration().muxers.map(\.protocolID) == ["/yamux/1.0.0"])
     }
 

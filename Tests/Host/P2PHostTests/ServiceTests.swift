@@ -12,7 +12,7 @@ struct ServiceTests {
         let world = World()
         let (host, visitor) = (try world.host(), try world.host())
         let (started, release) = (Signal(), Signal())
-        try host.register(
+        try host.serve(
             ClosureHandler("/slow") { stream, _ in
                 started.fire()
                 await release.wait()
@@ -26,7 +26,7 @@ struct ServiceTests {
             tasks.addTask { try await visitor.run() }
             await host.waitUntilRunning()
             await visitor.waitUntilRunning()
-            let stream = try await visitor.openStream(on: try await visitor.dial(address).id, protocols: ["/slow"])
+            let stream = try await visitor.openStream(on: try await visitor.connect(to: address).id, protocols: ["/slow"])
             try await stream.write(text: "x")
             try await stream.finish()
             await started.wait()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import P2P
 import P2PMultiaddr
+import P2PPipeline
 import Testing
 
 @testable import P2PTool
@@ -57,12 +58,12 @@ struct OptionsTests {
     func preference() throws {
         let ping: PingCommand = try self.parse(
             "ping", Self.address, "--security", "tls", "--muxer", "mplex", "--security", "noise", "--muxer", "yamux")
-        #expect(ping.node.securityNames == [.tls, .noise])
-        #expect(ping.node.muxer.map(\.name) == [.mplex, .yamux])
+        #expect(ping.node.securityChannels?.map(\.protocolID) == ["/tls/1.0.0", "/noise"])
+        #expect(ping.node.muxer.map(\.muxer.protocolID) == ["/mplex/6.7.0", "/yamux/1.0.0"])
         let plain: PingCommand = try self.parse("ping", Self.address, "--insecure-plaintext")
-        #expect(plain.node.securityNames == [.insecurePlaintext])
+        #expect(plain.node.securityChannels?.map(\.protocolID) == ["/plaintext/2.0.0"])
         let usual: PingCommand = try self.parse("ping", Self.address)
-        #expect(usual.node.securityNames == nil)
+        #expect(usual.node.securityChannels?.count == nil)
     }
 
     @Test("A daemon listens on all that it is told")
