@@ -40,10 +40,7 @@ extension PeerHost: Service {
             group.addTask {
                 await self.counted {
                     await self.shutdownRequested.wait()
-                    if !Task.isCancelled {
-                        await self.awaitModules()
-                        await self.drain()
-                    }
+                    if !Task.isCancelled { await self.sayGoodbye() }
                     self.swarm.finishJobs()
                 }
             }
@@ -89,13 +86,6 @@ extension PeerHost: Service {
         }
     }
 
-    /// Lets the modules end before their connections do; those that take longer than streams may are not waited for.
-    private func awaitModules() async {
-        let clock = self.swarm.clock
-        let deadline = clock.now().advanced(by: self.configuration.shutdownGrace)
-        _ = await clock.result(by: deadline) { await self.modulesEnded.wait() }
-    }
-
     private func run(_ service: HostService) async {
         do {
             try await service.run(self.link)
@@ -108,13 +98,16 @@ extension PeerHost: Service {
 
     // MARK: Ending
 
-    /// Says goodbye everywhere; a connection that takes longer than it may is closed without grace.
-    private func drain() async {
+    /// Says goodbye everywhere once the modules have ended; what takes longer than it may, a module or a connection, is not waited for.
+    private func sayGoodbye() async {
         let clock = self.swarm.clock
         let grace = self.configuration.shutdownGrace
         let deadline = clock.now().advanced(by: grace).advanced(by: .seconds(1))
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.swarm.shutDown(.shutdown, grace: grace) }
+            group.addTask {
+                await self.modulesEnded.wait()
+                if !Task.isCancelled { await self.swarm.shutDown(.shutdown, grace: grace) }
+            }
             group.addTask {
                 await clock.sleep(deadline)
                 if !Task.isCancelled { await self.swarm.shutDown(.shutdown, grace: .zero) }

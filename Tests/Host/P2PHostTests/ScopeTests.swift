@@ -43,7 +43,8 @@ struct ScopeTests {
         let host = try self.world.host()
         await #expect(throws: Oops.self) { try await host.running { _ in throw Oops() } }
         #expect(self.isEmpty(host))
-        await #expect(throws: DialError(.notRunning, "")) { try await host.connect(to: self.world.address(1).withPeerID(host.peerID)) }
+        let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        await #expect(throws: DialError(.notRunning, "")) { try await host.connect(to: other, at: [self.world.address(1)]) }
     }
 
     @Test("A host runs once: the body of a second time never does")
