@@ -40,7 +40,9 @@ final class Console: Sendable {
         StandardError.write("p2p: \(error)\n")
         guard self.speaksJSON else { return }
         // Nobody may be reading, and nobody is left to interrupt it.
-        _ = try? await HostClock.system.result(by: .now() + Self.lastWordsTimeout) { try await self.print(JSONObject.error(error).description) }
+        _ = try? await HostClock.system.result(by: .now() + Self.lastWordsTimeout) {
+            try await self.print(JSONObject.error(error).description)
+        }
     }
 }
 
