@@ -78,7 +78,9 @@ public final class Pinger: Sendable {
     }
 
     private func ping(over kept: PeerStream?, timeout: Duration?) async throws(StreamError) -> (PeerStream, Duration) {
-        try await StreamError.within(timeout, on: self.streams.clock, "a ping") { () throws(StreamError) in try await self.roundTrip(over: kept) }
+        try await StreamError.within(timeout, on: self.streams.clock, "a ping") { () throws(StreamError) in
+            try await self.roundTrip(over: kept)
+        }
     }
 
     private func roundTrip(over kept: PeerStream?) async throws(StreamError) -> (PeerStream, Duration) {
