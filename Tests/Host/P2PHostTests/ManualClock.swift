@@ -29,4 +29,13 @@ struct ManualClock: Sendable {
     func sleeper(until deadline: NIODeadline) async {
         await self.time.sleeper(until: deadline)
     }
+
+    /// Returns once somebody sleeps until exactly one of these.
+    func sleeper(untilAnyOf deadlines: [NIODeadline]) async {
+        await withTaskGroup(of: Void.self) { group in
+            for deadline in deadlines { group.addTask { await self.sleeper(until: deadline) } }
+            await group.next()
+            group.cancelAll()
+        }
+    }
 }
