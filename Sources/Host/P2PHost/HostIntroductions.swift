@@ -121,9 +121,6 @@ final class HostIntroductions: PeerIntroducing {
         if isChange { self.changes.post() }
     }
 
-    /// Where this node is seen, as far as enough peers agree.
-    var observedAddresses: [Multiaddr] { self.observed.withLock { $0.confirmed } }
-
     /// The connections to peers that serve `protocolID`.
     func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo] {
         self.swarm.connections.filter { $0.protocols?.contains(protocolID) == true }.map(\.info)
