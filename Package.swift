@@ -234,7 +234,7 @@ let package = Package(
                 "P2PPipeline", "P2PMemory", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PWebSocket", "P2PHost", "P2PPing", "P2PIdentify",
             ]),
-        tests("Transports", "P2PQUIC", core + [nioPosix, "P2PTesting", "P2PMuxing", "P2PCertificate", ngtcp2]),
+        tests("Transports", "P2PQUIC", core + [nioPosix, "P2PTesting", "P2PMuxing", ngtcp2]),
         tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioEmbedded]),
         tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
         tests("Transports", "P2PMemory", core),

@@ -8,8 +8,12 @@ import Synchronization
     internal import Foundation
 #endif
 
-/// This node's peer record, signed once for each change of its addresses.
+/// This node's peer record, signed once for each change of its addresses, and again once the clock is an hour ahead of it.
 final class OwnRecord: Sendable {
+    /// How far the clock may be ahead of a record, in nanoseconds: a machine that starts in 1970 is soon told the time, and peers who
+    /// knew it before take its records for old ones until then.
+    static let staleness: UInt64 = 3_600 * 1_000_000_000
+
     private struct State {
         var sequence: UInt64 = 0
         var addresses: [Multiaddr]?
@@ -17,17 +21,22 @@ final class OwnRecord: Sendable {
     }
 
     private let identity: any IdentityKey
+    private let now: @Sendable () -> UInt64
     private let state = Mutex(State())
 
-    init(identity: any IdentityKey) {
+    /// - Parameter now: nanoseconds since 1970.
+    init(identity: any IdentityKey, now: @escaping @Sendable () -> UInt64 = OwnRecord.wallTime) {
         self.identity = identity
+        self.now = now
     }
 
     /// The signed envelope for the addresses, as bytes; nil when the key refuses to sign.
     func envelope(for addresses: [Multiaddr]) async -> [UInt8]? {
+        let now = self.now()
         let (envelope, sequence) = self.state.withLock { state -> ([UInt8]?, UInt64) in
-            if state.addresses == addresses, let envelope = state.envelope { return (envelope, state.sequence) }
-            state.sequence = max(state.sequence &+ 1, Self.now)
+            let isStale = now > state.sequence && now - state.sequence > Self.staleness
+            if state.addresses == addresses, !isStale, let envelope = state.envelope { return (envelope, state.sequence) }
+            state.sequence = max(state.sequence &+ 1, now)
             return (nil, state.sequence)
         }
         if let envelope { return envelope }
@@ -45,7 +54,8 @@ final class OwnRecord: Sendable {
     }
 
     /// Nanoseconds since 1970, so that a restarted node's records are newer.
-    private static var now: UInt64 {
-        UInt64(max(0, Date().timeIntervalSince1970) * 1_000_000_000)
+    @Sendable private static func wallTime() -> UInt64 {
+        // A clock beyond the year 2554 has more nanoseconds than there are numbers.
+        UInt64(exactly: (max(0, Date().timeIntervalSince1970) * 1_000_000_000).rounded(.down)) ?? UInt64.max - 1_000_000_000
     }
 }

@@ -10,9 +10,9 @@ extension CertificateError.Code {
     package static var tooLarge: Self { Self("tooLarge") }
     /// The bytes are no X.509 certificate of version 3 in DER, or one with a part that may not be there.
     package static var malformed: Self { Self("malformed") }
-    /// The certificate is not valid any more.
+    /// The certificate is right, but by this machine's clock it is not valid any more.
     package static var expired: Self { Self("expired") }
-    /// The certificate is not valid yet.
+    /// The certificate is right, but by this machine's clock it is not valid yet.
     package static var notYetValid: Self { Self("notYetValid") }
     /// An extension is critical that nobody here understands.
     package static var unknownCriticalExtension: Self { Self("unknownCriticalExtension") }
@@ -36,4 +36,15 @@ extension CertificateError.Code {
     package static var signingFailed: Self { Self("signingFailed") }
     /// The crypto library failed for a reason of its own.
     package static var libraryFailure: Self { Self("libraryFailure") }
+}
+
+extension CertificateError {
+    /// What a dialer or listener is told of a certificate that was refused.
+    package var transportCode: TransportError.Code {
+        switch self.code {
+        case .peerMismatch: .peerMismatch
+        case .expired, .notYetValid: .clocksDisagree
+        default: .securityFailed
+        }
+    }
 }

@@ -8,6 +8,4 @@ package enum CertificateLimits {
     package static let maximumMetadata = ConnectionInfo.maximumAppMetadata
     /// What the modulus of an RSA certificate key may measure, in bits: below is breakable, above costs the verifier too much.
     package static let rsaBits = 2_048...8_192
-    /// How often a host looks whether it is time for its next certificate.
-    package static let calendarInterval = Duration.seconds(3_600)
 }

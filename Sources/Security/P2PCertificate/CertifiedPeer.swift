@@ -15,7 +15,8 @@ package struct CertifiedPeer: Sendable, Hashable {
 
     /// Judges what a peer presented (libp2p TLS spec, "Peer Authentication").
     ///
-    /// Cheap reasons for refusal come first, the two signatures after them, the expected peer last.
+    /// Cheap reasons for refusal come first, the two signatures after them, the expected peer next. The dates are last: where they are the
+    /// reason, nothing else stands against the peer, and it may as well be our own clock that is wrong.
     ///
     /// - Parameters:
     ///   - chainDER: the certificates in DER, as they came; there must be exactly one.
@@ -29,7 +30,6 @@ package struct CertifiedPeer: Sendable, Hashable {
             throw CertificateError(.wrongCount, "the peer presented \(chainDER.count) certificates instead of one")
         }
         let certificate = try X509Certificate(der: der)
-        try Self.checkDates(certificate, now: now)
         try Self.checkCriticalExtensions(certificate)
         let signedKey = try Self.signedKey(certificate)
         try SelfSignature.verify(certificate)
@@ -38,15 +38,21 @@ package struct CertifiedPeer: Sendable, Hashable {
         if let expected, peer != expected {
             throw CertificateError(.peerMismatch, "expected the peer \(expected), but \(peer) answered")
         }
-        return CertifiedPeer(peer: peer, key: key, metadata: try Self.metadata(certificate))
+        let metadata = try Self.metadata(certificate)
+        try Self.checkDates(certificate, now: now)
+        return CertifiedPeer(peer: peer, key: key, metadata: metadata)
     }
 
     private static func checkDates(_ certificate: X509Certificate, now: WallTime) throws(CertificateError) {
         if now < certificate.notBefore {
-            throw CertificateError(.notYetValid, "the certificate is not valid before \(certificate.notBefore); it is \(now) now")
+            throw CertificateError(
+                .notYetValid,
+                "your clock or theirs is wrong: the peer's certificate is valid from \(certificate.notBefore), and here it is \(now)")
         }
         if now > certificate.notAfter {
-            throw CertificateError(.expired, "the certificate was valid until \(certificate.notAfter); it is \(now) now")
+            throw CertificateError(
+                .expired,
+                "your clock or theirs is wrong: the peer's certificate was valid until \(certificate.notAfter), and here it is \(now)")
         }
     }
 

@@ -15,12 +15,13 @@ internal import X509
 /// The key is a fresh P-256 key: every peer can verify it, and it has nothing to do with the host's own
 /// (libp2p TLS spec, "Peer Authentication").
 package struct HostCertificate: Sendable {
-    /// How long a certificate is valid, in seconds: a year.
-    package static let lifetime: Int64 = 365 * 86_400
-    /// How long before its end a certificate should be replaced, in seconds: 30 days.
-    package static let renewalMargin: Int64 = 30 * 86_400
-    /// How far a peer's clock may lag behind ours, in seconds: a day.
-    package static let clockTolerance: Int64 = 86_400
+    /// From when a certificate is valid: the earliest time that a machine without a battery for its clock starts at.
+    ///
+    /// The dates say nothing of when it was made. It proves a key for as long as somebody holds it, and a peer judges it by a clock of its
+    /// own, which may be wrong (libp2p TLS spec: the dates are to be such that it is valid when it arrives).
+    package static let notBefore = WallTime(secondsSince1970: 0)
+    /// Until when: as rust-libp2p's.
+    package static let notAfter = WallTime(year: 4096, month: 1, day: 1, hours: 0, minutes: 0, seconds: 0)
 
     /// The certificate in DER.
     package let certificateDER: [UInt8]
@@ -30,11 +31,6 @@ package struct HostCertificate: Sendable {
     package let privateKeyDER: [UInt8]
     /// The certificate's private key as PKCS#8 in PEM: **secret**.
     package let privateKeyPEM: String
-    /// The last moment at which peers accept it.
-    package let notAfter: WallTime
-
-    /// When it is time for the next one.
-    package var renewal: WallTime { self.notAfter.advanced(by: -Self.renewalMargin) }
 
     /// Makes a key and a certificate, and has the key signed.
     ///
@@ -42,10 +38,9 @@ package struct HostCertificate: Sendable {
     ///   - identity: signs once.
     ///   - metadata: what the application attaches to every handshake, at most ``CertificateLimits/maximumMetadata`` bytes; nothing
     ///     when empty. A listener's is readable by dialers that have not proved who they are yet.
-    ///   - now: what time it is.
     /// - Throws: `.metadataTooLong`, `.signingFailed`, `.libraryFailure`.
     package static func make(
-        identity: any IdentityKey, metadata: [UInt8] = [], now: WallTime = .now
+        identity: any IdentityKey, metadata: [UInt8] = []
     ) async throws(CertificateError) -> HostCertificate {
         guard metadata.count <= CertificateLimits.maximumMetadata else {
             throw CertificateError(
@@ -55,18 +50,17 @@ package struct HostCertificate: Sendable {
         let signedKey = try await SignedKey.make(
             identity: identity, subjectPublicKeyInfo: Array(key.publicKey.derRepresentation))
         do {
-            return try HostCertificate(key: key, signedKey: signedKey, metadata: metadata, now: now)
+            return try HostCertificate(key: key, signedKey: signedKey, metadata: metadata)
         } catch {
             throw CertificateError(.libraryFailure, "no certificate could be made", cause: error)
         }
     }
 
-    private init(key: P256.Signing.PrivateKey, signedKey: SignedKey, metadata: [UInt8], now: WallTime) throws {
+    private init(key: P256.Signing.PrivateKey, signedKey: SignedKey, metadata: [UInt8]) throws {
         let name = try DistinguishedName { CommonName("libp2p") }
-        self.notAfter = now.advanced(by: Self.lifetime)
         let certificate = try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: Certificate.PublicKey(key.publicKey),
-            notValidBefore: now.advanced(by: -Self.clockTolerance).date, notValidAfter: self.notAfter.date, issuer: name, subject: name,
+            notValidBefore: Self.notBefore.date, notValidAfter: Self.notAfter.date, issuer: name, subject: name,
             signatureAlgorithm: .ecdsaWithSHA256, extensions: try Self.extensions(signedKey, metadata),
             issuerPrivateKey: Certificate.PrivateKey(key))
         var serializer = DER.Serializer()

@@ -1,7 +1,7 @@
 public import P2PCore
 public import P2PPipeline
 
-/// The secure channel `/tls/1.0.0` for a host's list. Its certificate is renewed while the host runs.
+/// The secure channel `/tls/1.0.0` for a host's list.
 public struct TLS: SecureChannelModule {
     /// It has nothing to configure.
     public init() {}
@@ -11,8 +11,6 @@ public struct TLS: SecureChannelModule {
 
     /// Makes the certificate of the host and has it signed.
     public func makeChannel(_ plan: inout HostPlan) async throws(TransportError) -> any SecureChannel {
-        let channel = try await TLSSecurity.make(identity: plan.identity, metadata: plan.appMetadata)
-        plan.services.append(HostService("TLS certificate") { _ in await channel.keepFresh() })
-        return channel
+        try await TLSSecurity.make(identity: plan.identity, metadata: plan.appMetadata)
     }
 }

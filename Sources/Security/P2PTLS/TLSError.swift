@@ -1,3 +1,4 @@
+import P2PCertificate
 package import P2PCore
 
 /// Why a TLS channel could not be made, or had to end.
@@ -28,8 +29,6 @@ extension TLSError.Code {
     package static var handshakeFailed: Self { Self("handshakeFailed") }
     /// A record did not authenticate, or is none.
     package static var recordRefused: Self { Self("recordRefused") }
-    /// Our own certificate could not be made; the cause says why.
-    package static var certificateNotMade: Self { Self("certificateNotMade") }
     /// The TLS library refused our own configuration.
     package static var libraryFailure: Self { Self("libraryFailure") }
 }
@@ -39,6 +38,8 @@ extension TLSError {
     var transportError: TransportError {
         switch self.code {
         case .peerMismatch: TransportError(.peerMismatch, self.message, cause: self)
+        case .certificateRefused:
+            TransportError((self.cause as? CertificateError)?.transportCode ?? .securityFailed, "TLS: \(self.message)", cause: self)
         case .truncated, .closed: TransportError(.closed, "TLS: \(self.message)", cause: self)
         default: TransportError(.securityFailed, "TLS: \(self.message)", cause: self)
         }

@@ -7,12 +7,12 @@ package import P2PPipeline
 /// The secure channel `/tls/1.0.0`: TLS 1.3 with libp2p's certificates on both sides (libp2p TLS spec).
 ///
 /// One value serves all connections of a host. Its certificate is made and signed once, by ``make(identity:metadata:)``,
-/// so that no handshake waits for the identity key; ``keepFresh()`` replaces it before it expires.
+/// so that no handshake waits for the identity key.
 package struct TLSSecurity: SecureChannel {
     /// What multistream-select calls it.
     package static let protocolID: ProtocolID = "/tls/1.0.0"
 
-    let identity: TLSIdentity
+    let contexts: TLSContexts
 
     /// What multistream-select calls it.
     package var protocolID: ProtocolID { Self.protocolID }
@@ -20,29 +20,23 @@ package struct TLSSecurity: SecureChannel {
     /// Makes a certificate and has it signed.
     ///
     /// - Parameters:
-    ///   - identity: signs once, and once for each renewal.
+    ///   - identity: signs once.
     ///   - metadata: what the application attaches to every handshake, at most `CertificateLimits.maximumMetadata` bytes. A listener's
     ///     is readable by dialers that have not proved who they are yet.
     /// - Throws: `.metadataTooLong`; `.securityFailed` when the identity does not sign, or no certificate can be made.
     package static func make(identity: any IdentityKey, metadata: [UInt8] = []) async throws(TransportError) -> TLSSecurity {
-        do throws(TLSError) {
-            return TLSSecurity(identity: try await TLSIdentity.make(identity: identity, metadata: metadata, now: .now))
+        do throws(CertificateError) {
+            return TLSSecurity(contexts: TLSContexts(certificate: try await HostCertificate.make(identity: identity, metadata: metadata)))
         } catch {
-            let isTooLong = (error.cause as? CertificateError)?.code == .metadataTooLong
             throw TransportError(
-                isTooLong ? .metadataTooLong : .securityFailed, "no TLS handshake can be made with this identity", cause: error)
+                error.code == .metadataTooLong ? .metadataTooLong : .securityFailed, "no TLS handshake can be made with this identity",
+                cause: error)
         }
     }
 
-    init(identity: TLSIdentity) {
-        self.identity = identity
+    init(contexts: TLSContexts) {
+        self.contexts = contexts
     }
-
-    /// Replaces the certificate in time, 30 days before it expires; runs until cancelled.
-    ///
-    /// It looks at the calendar every hour rather than sleep for months, since machines sleep too and clocks are set. An identity
-    /// that refuses to sign is asked again an hour later.
-    package func keepFresh() async { await self.identity.keepFresh() }
 
     /// Adds the handlers at the end of the channel's pipeline and runs the handshake; see ``SecureChannel``.
     ///
@@ -52,7 +46,7 @@ package struct TLSSecurity: SecureChannel {
         promise: EventLoopPromise<SecuredChannel>
     ) {
         let handshake = TLSHandshake(
-            role: role, contexts: self.identity.contexts, expecting: peer, muxers: muxers, pool: RecordPool.of(channel.eventLoop))
+            role: role, contexts: self.contexts, expecting: peer, muxers: muxers, pool: RecordPool.of(channel.eventLoop))
         let handler = TLSHandler(handshake: handshake, promise: promise)
         let gate = TLSGate(handshake: handshake, handler: handler)
         do {

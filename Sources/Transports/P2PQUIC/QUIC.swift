@@ -1,6 +1,6 @@
 public import P2PCore
 
-/// QUIC for a host's list. Its certificate is renewed while the host runs.
+/// QUIC for a host's list.
 ///
 /// Beside a proxy, and in a private network, its addresses fail and say so, as they do where QUIC is not built in.
 public struct QUIC: HostModule {
@@ -26,7 +26,6 @@ public struct QUIC: HostModule {
             identity: plan.identity, metadata: plan.appMetadata, configuration: configuration, windowBudget: plan.windowBudget,
             group: plan.group, logger: plan.logger)
         plan.transports.append(transport)
-        plan.services.append(HostService("QUIC certificate") { _ in await transport.keepFresh() })
     }
 
     private static func reasonAgainst(_ surroundings: HostSurroundings) -> String? {

@@ -26,8 +26,7 @@ struct QUICIdentity: Sendable {
         do throws(CertificateError) {
             return try CertifiedPeer.verify(chainDER: Array(repeating: certificate, count: min(count, 2)), expecting: peer)
         } catch {
-            let code: TransportError.Code = error.code == .peerMismatch ? .peerMismatch : .securityFailed
-            throw TransportError(code, "the certificate of the peer was refused: \(error.message)", cause: error)
+            throw TransportError(error.transportCode, "the certificate of the peer was refused: \(error.message)", cause: error)
         }
     }
 }

@@ -49,7 +49,7 @@ package struct QUICTransport: Transport {
     #endif
 
     /// - Parameters:
-    ///   - identity: signs the secret of stateless resets once, and each certificate; see ``keepFresh()``.
+    ///   - identity: signs twice: the secret of stateless resets, and the certificate.
     ///   - metadata: what the application attaches to every handshake, at most 4 KiB. A listener's is readable by dialers
     ///     that have not yet proved who they are.
     ///   - windowBudget: what the receive windows of all connections may grow by; nil bounds only each connection.
@@ -77,13 +77,6 @@ package struct QUICTransport: Transport {
 
     /// Looks at the form of the address only; names are for dialing.
     package func canListen(on address: Multiaddr) -> Bool { QUICAddress(address)?.isNumeric ?? false }
-
-    /// Replaces the certificate in time, 30 days before it expires; runs until cancelled. Connections that stand keep theirs.
-    package func keepFresh() async {
-        #if QUIC
-            await self.sockets?.credentials.certificate.keepFresh()
-        #endif
-    }
 
     /// Resolves a name, and dials its addresses each a little later than the one before. Dials from a socket that listens, where one can; the peer then sees an address at which it can dial back.
     package func dial(

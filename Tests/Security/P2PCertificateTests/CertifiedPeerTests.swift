@@ -68,6 +68,19 @@ import X509
         #expect(code(.max) == .expired)
     }
 
+    @Test("Dates are a reason only where there is no other")
+    func datesComeLast() async throws {
+        let over: (inout Recipe) -> Void = { $0.notAfter = Date.now - 60 }
+        let stranger = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        #expect(refusal(of: try await self.bake(over)) == .expired)
+        #expect(refusal(of: try await self.bake(over), expecting: stranger) == .peerMismatch)
+        let forged = try await self.bake {
+            over(&$0)
+            $0.signature = [1, 2, 3]
+        }
+        #expect(refusal(of: forged) == .invalidHostSignature)
+    }
+
     @Test("A critical extension that nobody understands is refused, the same one uncritical is ignored")
     func unknownExtension() async throws {
         let critical = Certificate.Extension(oid: [1, 2, 3, 4], critical: true, value: [5, 0])

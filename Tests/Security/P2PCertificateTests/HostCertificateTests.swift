@@ -45,16 +45,14 @@ import X509
         }
     }
 
-    @Test("A certificate is valid from a day before it is made to its end, and due for renewal 30 days before that")
-    func dates() async throws {
-        let now = WallTime(secondsSince1970: 2_000_000_000)
-        let host = try await HostCertificate.make(identity: try PrivateKey.generate(.ed25519), now: now)
-        #expect(host.notAfter == now.advanced(by: 365 * 86_400))
-        #expect(host.renewal == now.advanced(by: 335 * 86_400))
-        #expect(refusal(of: host.certificateDER, now: now.advanced(by: -86_400)) == nil)
-        #expect(refusal(of: host.certificateDER, now: now.advanced(by: -86_401)) == .notYetValid)
-        #expect(refusal(of: host.certificateDER, now: host.notAfter) == nil)
-        #expect(refusal(of: host.certificateDER, now: host.notAfter.advanced(by: 1)) == .expired)
+    @Test(
+        "A certificate is valid by every clock that a machine may have: of 1970, of this year, of 2106, and up to 4096",
+        arguments: [0, 600, 157_766_400, 1_700_000_000, 2_147_483_648, 4_294_967_295, 4_294_967_296, 67_090_118_400])
+    func dates(clock: Int64) async throws {
+        let host = try await HostCertificate.make(identity: try PrivateKey.generate(.ed25519))
+        #expect(refusal(of: host.certificateDER, now: WallTime(secondsSince1970: clock)) == nil)
+        #expect(refusal(of: host.certificateDER, now: WallTime(secondsSince1970: -1)) == .notYetValid)
+        #expect(refusal(of: host.certificateDER, now: WallTime(secondsSince1970: 67_090_118_401)) == .expired)
     }
 
     @Test("Certificate and key come in DER and PEM, belong together, and are new each time")
@@ -102,5 +100,17 @@ import X509
         #expect(seconds(1, 1, 1) == -62_135_596_800)
         #expect(seconds(0, 1, 1) == -62_167_219_200)
         #expect(seconds(9999, 12, 31) == 253_402_214_400)
+    }
+
+    @Test(
+        "Dates are written as people read them",
+        arguments: [
+            (0, "1970-01-01 00:00:00 UTC"), (-1, "1969-12-31 23:59:59 UTC"), (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_772_353_805, "2026-03-01 08:30:05 UTC"), (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+            (67_090_118_400, "4096-01-01 00:00:00 UTC"), (-62_167_219_200, "0000-01-01 00:00:00 UTC"),
+            (253_402_300_799, "9999-12-31 23:59:59 UTC"), (253_402_300_800, "@253402300800"), (Int64.min, "@-9223372036854775808"),
+        ])
+    func written(seconds: Int64, text: String) {
+        #expect(WallTime(secondsSince1970: seconds).description == text)
     }
 }

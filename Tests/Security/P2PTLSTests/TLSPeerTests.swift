@@ -33,17 +33,20 @@ import Testing
             #expect(wire.result != nil && wire.ours.isActive)
             return
         }
-        #expect(wire.failure?.code == .securityFailed)
+        #expect(wire.failure?.code == (fault == .expired || fault == .future ? .clocksDisagree : .securityFailed))
         #expect(wire.reason?.code == (fault == .absent ? .noCertificate : .certificateRefused))
         #expect((wire.reason?.cause as? CertificateError)?.code == fault.refusal)
         #expect(!wire.ours.isActive)
         #expect(wire.trace.bytes.isEmpty)
     }
 
-    @Test("The reason that a person reads names what is wrong")
+    @Test("Where nothing but its dates stand against a certificate, a person reads that it may be either clock, and what both say")
     func message() async throws {
-        let wire = try await self.meet(Peer(fault: .expired), weAre: .listener)
-        #expect(wire.failure?.message.hasPrefix("TLS: the certificate was valid until @") == true)
+        for (fault, dates) in [(Fault.expired, "was valid until 20"), (.future, "is valid from 20")] {
+            let message = try #require(try await self.meet(Peer(fault: fault), weAre: .listener).failure?.message)
+            #expect(message.hasPrefix("TLS: your clock or theirs is wrong: the peer's certificate \(dates)"))
+            #expect(message.contains(" UTC, and here it is 20"))
+        }
     }
 
     @Test("TLS 1.2 is refused, whoever dialled", arguments: [true, false])

@@ -1,6 +1,5 @@
 #if QUIC
     import NIOCore
-    import P2PCertificate
     import P2PCore
     import P2PIdentity
     import P2PMultiaddr
@@ -65,19 +64,6 @@
                 }
                 #expect(budget.reserved == 0)
             }
-        }
-
-        @Test("The certificate is renewed in time; what is connected stays so, and who comes later is shown the new one")
-        func renewal() async throws {
-            let (dialer, listener) = (try await QUICNode(), try await QUICNode())
-            let standing = try await dialer.connect(to: listener)
-            let certificate = try #require(listener.transport.sockets).credentials.certificate
-            let first = certificate.current
-            let due = WallTime.now.advanced(by: HostCertificate.lifetime - HostCertificate.renewalMargin)
-            #expect(try await !certificate.renew(now: due.advanced(by: -60)))
-            #expect(try await certificate.renew(now: due.advanced(by: 60)))
-            #expect(certificate.current !== first)
-            try await standing.dialer.whileEchoing(standing.listener) { try await $0.echo(100_000) }
         }
 
         @Test("A name is looked up, and each of its addresses is tried", arguments: ["dns", "dns4"])

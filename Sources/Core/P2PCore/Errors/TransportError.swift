@@ -32,6 +32,8 @@ public struct TransportError: CodedError {
         public static let metadataTooLong = Code("metadataTooLong")
         /// The handshake of the secure channel failed.
         public static let securityFailed = Code("securityFailed")
+        /// The peer's certificate is right in everything but its dates: this machine's clock or the peer's is wrong.
+        public static let clocksDisagree = Code("clocksDisagree")
         /// Another peer answered than the one that was expected.
         public static let peerMismatch = Code("peerMismatch")
         /// A limit of this node was reached.

@@ -7,25 +7,23 @@
     /// What the handshakes of one host have in common.
     final class QUICCredentials: Sendable {
         let identity: QUICIdentity
-        let certificate: RenewedCertificate<QUICCertificate>
+        let certificate: QUICCertificate
         /// What Retry tokens are sealed with; they live for seconds.
         let retrySecret: [UInt8]
 
         static func make(
-            identity: any IdentityKey, metadata: [UInt8], now: WallTime = .now
+            identity: any IdentityKey, metadata: [UInt8]
         ) async throws(TransportError) -> QUICCredentials {
             let named = try await QUICIdentity.make(identity: identity)
             do throws(CertificateError) {
-                let certificate = try await RenewedCertificate.make(identity: identity, metadata: metadata, now: now) {
-                    (made) throws(CertificateError) in try QUICCertificate(made)
-                }
-                return QUICCredentials(identity: named, certificate: certificate)
+                let made = try await HostCertificate.make(identity: identity, metadata: metadata)
+                return QUICCredentials(identity: named, certificate: try QUICCertificate(made))
             } catch {
                 throw TransportError(.securityFailed, "no certificate can be made with this identity", cause: error)
             }
         }
 
-        private init(identity: QUICIdentity, certificate: RenewedCertificate<QUICCertificate>) {
+        private init(identity: QUICIdentity, certificate: QUICCertificate) {
             self.identity = identity
             self.certificate = certificate
             self.retrySecret = Self.randomBytes(32)

@@ -108,7 +108,7 @@
             }
             var handlers = Self.handlers
             let owner = Unmanaged.passUnretained(self).toOpaque()
-            let certificate = self.endpoint.credentials.certificate.current
+            let certificate = self.endpoint.credentials.certificate
             self.certificate = certificate
             self.native = quic_connection_new(&options, certificate.pointer, &handlers, owner)
             guard self.native != nil else { return false }

@@ -22,7 +22,7 @@
             }
 
             /// As the library knows them; good for as long as the identity is there.
-            package var native: OpaquePointer { self.credentials.certificate.current.pointer }
+            package var native: OpaquePointer { self.credentials.certificate.pointer }
         }
 
         private let endpoint: QUICEndpoint

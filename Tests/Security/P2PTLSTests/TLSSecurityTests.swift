@@ -7,8 +7,8 @@ import Testing
 
 @testable import P2PTLS
 
-/// The certificate of a host, which is made once and again before it expires.
-@Suite struct TLSIdentityTests {
+/// The certificate of a host, which is made once.
+@Suite struct TLSSecurityTests {
     /// Counts how often it signs, and may stop doing so.
     private final class Pen: IdentityKey {
         private let key: PrivateKey
@@ -37,30 +37,10 @@ import Testing
         #expect(pen.signatures.withLock { $0 } == 1)
     }
 
-    @Test("A certificate is renewed when its time has come, and not before")
-    func renewal() async throws {
-        let pen = try Pen()
-        let made = WallTime.now
-        let identity = try await TLSIdentity.make(identity: pen, metadata: [], now: made)
-        let first = identity.contexts
-        let due = made.advanced(by: HostCertificate.lifetime - HostCertificate.renewalMargin)
-        #expect(try await !identity.renew(now: due.advanced(by: -1)))
-        #expect(identity.contexts === first)
-        #expect(try await identity.renew(now: due))
-        #expect(identity.contexts !== first)
-        #expect(try await !identity.renew(now: due))
-        #expect(pen.signatures.withLock { $0 } == 2)
-    }
-
-    @Test("An identity that does not sign the next certificate leaves the old one in place")
+    @Test("An identity that does not sign makes no certificate")
     func stubborn() async throws {
         let pen = try Pen()
-        let identity = try await TLSIdentity.make(identity: pen, metadata: [], now: .now)
-        let first = identity.contexts
         pen.isDry.withLock { $0 = true }
-        let later = WallTime.now.advanced(by: HostCertificate.lifetime)
-        await #expect(throws: TLSError(.certificateNotMade, "")) { try await identity.renew(now: later) }
-        #expect(identity.contexts === first)
         await #expect(throws: TransportError(.securityFailed, "")) { try await TLSSecurity.make(identity: pen) }
     }
 
@@ -74,9 +54,9 @@ import Testing
 
     @Test("Contexts are made once for each list of application protocols")
     func contexts() async throws {
-        let identity = try await TLSIdentity.make(identity: try PrivateKey.generate(.ed25519), metadata: [], now: .now)
-        let one = try identity.contexts.context(offering: ["libp2p"])
-        #expect(try identity.contexts.context(offering: ["libp2p"]) === one)
-        #expect(try identity.contexts.context(offering: ["/yamux/1.0.0", "libp2p"]) !== one)
+        let security = try await TLSSecurity.make(identity: try PrivateKey.generate(.ed25519))
+        let one = try security.contexts.context(offering: ["libp2p"])
+        #expect(try security.contexts.context(offering: ["libp2p"]) === one)
+        #expect(try security.contexts.context(offering: ["/yamux/1.0.0", "libp2p"]) !== one)
     }
 }
