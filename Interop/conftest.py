@@ -1,12 +1,14 @@
 """Fixtures: our node, a go node, a python node, keys, and the stacks they speak."""
 
+import contextlib
 import dataclasses
 import subprocess
 
 import pytest
 
-from peers import certificates, ours, p2pd
+from peers import certificates, kubo, ours, p2pd
 from peers.formats import KEY_TYPES
+from peers.kubo import Kubo
 from peers.lan import Lan
 from peers.p2pd import GoNode
 from peers.python_node import PythonNode
@@ -22,11 +24,14 @@ class Stack:
 
     @property
     def listen(self):
+        return self.listen_on("127.0.0.1")
+
+    def listen_on(self, ip):
         return {
-            "tcp": "/ip4/127.0.0.1/tcp/0",
-            "ws": "/ip4/127.0.0.1/tcp/0/ws",
-            "wss": "/ip4/127.0.0.1/tcp/0/wss",
-            "quic-v1": "/ip4/127.0.0.1/udp/0/quic-v1",
+            "tcp": f"/ip4/{ip}/tcp/0",
+            "ws": f"/ip4/{ip}/tcp/0/ws",
+            "wss": f"/ip4/{ip}/tcp/0/wss",
+            "quic-v1": f"/ip4/{ip}/udp/0/quic-v1",
         }[self.transport]
 
     @property
@@ -91,6 +96,13 @@ def make_peer(kind, stack):
     if not p2pd.is_here():
         pytest.skip(f"no go node at {p2pd.BINARY}")
     return GoNode(stack.listen, security=stack.security or "any")
+
+
+def make_kubo(host, *transports, **settings):
+    """A kubo node in a host's namespace; skips the test where its library does not run."""
+    if not kubo.is_here():
+        pytest.skip(f"no kubo at {kubo.LIBRARY}")
+    return Kubo(host, *transports, **settings)
 
 
 class Nodes:
@@ -164,12 +176,27 @@ def nodes(keys):
     assert not ended_badly, f"our daemons must exit 0 on SIGTERM: {ended_badly}"
 
 
-@pytest.fixture
-def lan():
-    """A network of the test's own."""
+@contextlib.contextmanager
+def local_network():
     try:
         made = Lan()
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no network namespaces here: {error}")
-    yield made
-    made.remove()
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def lan():
+    """A network of the test's own."""
+    with local_network() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_lan():
+    """A network of the module's own."""
+    with local_network() as made:
+        yield made

@@ -1,7 +1,8 @@
 """Private networks: key files, members of three kinds of stacks, and outsiders.
 
-No real node here speaks them as the spec has them: p2pd has no option for it, and py-libp2p's own protector is plain Salsa20 with nonces
-of 8 bytes. So the cipher is an independent one (`peers/private_network.py`), below py-libp2p's stack and in front of p2pd.
+The nodes that echo don't speak them as the spec has them: p2pd has no option for it, and py-libp2p's own protector is plain Salsa20 with
+nonces of 8 bytes. So the cipher is an independent one (`peers/private_network.py`), below py-libp2p's stack and in front of p2pd. The node that
+does is in `test_kubo.py`.
 """
 
 import inspect
