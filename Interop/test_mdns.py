@@ -1,4 +1,4 @@
-"""Local discovery, on networks that the tests make themselves: with ourselves, py-libp2p, avahi and python-zeroconf."""
+"""Local discovery, on networks that the tests make themselves: with ourselves, py-libp2p, kubo, avahi and python-zeroconf."""
 
 import os
 import pathlib
@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+from conftest import make_kubo
 from peers import avahi, ours
+from peers.clock import wait_until
 from peers.lan import Lan
 from peers.processes import JSONProcess, ProcessEnded
 
@@ -30,6 +32,11 @@ class Started:
 
     def discover(self, host, *options):
         return self.process([*host.inside, ours.BINARY, "discover", "--json", *options], ours.environment())
+
+    def kubo(self, host, transport, **settings):
+        node = make_kubo(host, transport, mdns=True, **settings)
+        self._others.append(node)
+        return node
 
     def process(self, arguments, environment=None):
         process = JSONProcess(arguments, environment=environment)
@@ -178,6 +185,31 @@ def test_with_py_libp2p(lan, started):
     sees(daemon.process, python.ready["peer"], event="connected", timeout=20)
     seen = sees(python, daemon.peer, timeout=20)
     assert daemon.address.split("/p2p/")[0] in seen["addresses"]
+
+
+def test_we_find_kubo_and_dial_it(lan, started):
+    one, two = lan.host(), lan.host()
+    listing = started.discover(one)
+    # It knows of us, but can't dial an address of UDP.
+    daemon = ours.Daemon(f"/ip4/{one.address}/udp/0/quic-v1", options=["--mdns"], wrapper=one.inside)
+    try:
+        kubo = started.kubo(two, "tcp", dials=["tcp"])
+        assert kubo.address("tcp") in sees(listing, kubo.peer)["addresses"]
+        sees(daemon.process, kubo.peer)
+        assert sees(daemon.process, kubo.peer, event="connected")["direction"] == "outbound"
+        wait_until(lambda: daemon.peer in kubo.peers(), SOON, "our dial")
+    finally:
+        assert daemon.stop() == 0
+
+
+def test_kubo_finds_us_and_dials_us(lan, started):
+    one, two = lan.host(), lan.host()
+    daemon = started.daemon(one)
+    # WebTransport is nothing that we dial.
+    kubo = started.kubo(two, "webtransport")
+    assert sees(daemon.process, kubo.peer, event="connected")["direction"] == "inbound"
+    late = started.daemon(lan.host())
+    assert sees(late.process, kubo.peer, event="connected")["direction"] == "inbound"
 
 
 def test_python_zeroconf_reads_our_answers(lan, started):
