@@ -96,10 +96,19 @@ package final class MuxerConnection: MuxedConnection, MuxedStreamDriver {
             defer { state.isAwaited = true }
             return !state.isAwaited
         }
-        if mustSchedule { self.eventLoop.execute { self.handler?.drain() } }
+        if mustSchedule { self.jobs.enqueue(self) }
     }
 
     // MARK: The handler's side, on the event loop
+
+    /// The handler has more to write, and comes back when others have had their turn.
+    package func comeBack() {
+        let mustSchedule = self.state.withLock { state in
+            defer { state.isAwaited = true }
+            return !state.isAwaited && !state.isOver
+        }
+        if mustSchedule { self.jobs.enqueue(self) }
+    }
 
     /// News from now on needs no wake-up: the handler is about to come for it.
     package func expectWork() {
@@ -164,6 +173,12 @@ package final class MuxerConnection: MuxedConnection, MuxedStreamDriver {
         let error = StreamError(.connectionLost, reason.message, cause: reason)
         for stream in streams { stream.fail(error) }
         for stream in unseen { stream.fail(error) }
+    }
+}
+
+extension MuxerConnection: LoopWork {
+    package func runOnLoop() {
+        self.handler?.drain()
     }
 }
 

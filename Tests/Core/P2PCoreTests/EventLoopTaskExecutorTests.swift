@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import P2PCore
@@ -47,6 +48,116 @@ struct EventLoopTaskExecutorTests {
             executor.runPending()
         }
         #expect(seen.entries == ["first", "second"])
+    }
+
+    /// Notes each call, and puts itself in the line again for as long as it is told to.
+    private final class Chain: LoopWork {
+        private let executor: EventLoopTaskExecutor
+        private let left: Mutex<Int>
+        private let bytes: Int
+        let calls = Counter()
+
+        init(_ executor: EventLoopTaskExecutor, length: Int, bytes: Int = 0) {
+            self.executor = executor
+            self.left = Mutex(length)
+            self.bytes = bytes
+        }
+
+        func runOnLoop() {
+            self.calls.increment()
+            self.executor.spend(bytes: self.bytes)
+            let isMore = self.left.withLock { left in
+                left -= 1
+                return left > 0
+            }
+            if isMore { self.executor.enqueue(self) }
+        }
+
+        func stop() { self.left.withLock { $0 = 0 } }
+    }
+
+    @Test("What puts itself in the line again has a turn of so many bytes, and the next one when the loop has polled")
+    func bytesOfATurn() {
+        let loop = EmbeddedEventLoop()
+        let executor = EventLoopTaskExecutor(loop)
+        let chain = Chain(executor, length: 10, bytes: LoopTurn.maximumBytes / 4)
+        executor.enqueue(chain)
+        loop.run()
+        #expect(chain.calls.value == 4)
+        loop.run()
+        #expect(chain.calls.value == 4)
+        loop.advanceTime(by: EventLoopTaskExecutor.pauses.lowerBound)
+        #expect(chain.calls.value == 8)
+        loop.advanceTime(by: EventLoopTaskExecutor.pauses.lowerBound)
+        #expect(chain.calls.value == 10)
+    }
+
+    @Test("Events of a socket have a turn of their own; what is left over then waits for the loop's tasks")
+    func turnOfEvents() {
+        let loop = EmbeddedEventLoop()
+        let executor = EventLoopTaskExecutor(loop)
+        let chain = Chain(executor, length: 6, bytes: LoopTurn.maximumBytes / 2)
+        executor.enqueue(chain)
+        executor.runPending()
+        #expect(chain.calls.value == 2 && executor.isTurnOver)
+        executor.runPending()
+        #expect(chain.calls.value == 2)
+        loop.run()
+        #expect(chain.calls.value == 4)
+        executor.runPending()
+        #expect(chain.calls.value == 6)
+    }
+
+    @Test("A turn that comes late lets the loop poll first, but not for ever")
+    func late() {
+        let loop = EmbeddedEventLoop()
+        let executor = EventLoopTaskExecutor(loop)
+        let chain = Chain(executor, length: 2, bytes: LoopTurn.maximumBytes)
+        executor.enqueue(chain)
+        loop.run()
+        var delays = 0
+        while chain.calls.value < 2, delays < 100 {
+            // Other work of the loop, which takes it long.
+            loop.scheduleTask(in: .zero) {}
+            loop.advanceTime(by: .zero)
+            loop.advanceTime(by: .milliseconds(1))
+            delays += 1
+        }
+        #expect(chain.calls.value == 2 && delays <= 4)
+    }
+
+    @Test("Sockets are looked at while work on their loop goes on and on")
+    func socketsHaveTheirTurn() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let executor = EventLoopTaskExecutor(loop)
+        let (heard, hears) = AsyncStream.makeStream(of: ByteBuffer.self)
+        let listener = try await DatagramBootstrap(group: loop)
+            .channelInitializer { $0.pipeline.addHandler(Ear(hears)) }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let address = try #require(listener.localAddress)
+        let mouth = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).get()
+
+        let chain = Chain(executor, length: .max)
+        executor.enqueue(chain)
+        var words = heard.makeAsyncIterator()
+        for word in ["one", "two", "three"] {
+            try await mouth.writeAndFlush(AddressedEnvelope(remoteAddress: address, data: ByteBuffer(string: word))).get()
+            #expect(await words.next() == ByteBuffer(string: word))
+        }
+        chain.stop()
+        try await mouth.close()
+        try await listener.close()
+        try await group.shutdownGracefully()
+    }
+
+    private final class Ear: ChannelInboundHandler, Sendable {
+        typealias InboundIn = AddressedEnvelope<ByteBuffer>
+        private let hears: AsyncStream<ByteBuffer>.Continuation
+
+        init(_ hears: AsyncStream<ByteBuffer>.Continuation) { self.hears = hears }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.hears.yield(self.unwrapInboundIn(data).data) }
     }
 
     @Test("A thousand tasks from many threads all run")

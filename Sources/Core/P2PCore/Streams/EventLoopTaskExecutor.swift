@@ -1,13 +1,24 @@
 public import NIOCore
 import Synchronization
 
+/// Something to be called on an event loop, in its turn.
+package protocol LoopWork: AnyObject, Sendable {
+    func runOnLoop()
+}
+
 /// Runs tasks on an event loop, so that a handler shares its connection's thread and no byte changes threads.
 ///
 /// Jobs are gathered: many cost one wake-up of the loop, and a muxer that has just delivered bytes runs them at once
-/// with `runPending()` (a 32-byte round trip takes half the time that way).
+/// with `runPending()` (a 32-byte round trip takes half the time that way). Between so many bytes, or so much time, the loop looks at
+/// its sockets: whatever can go on for ever, handlers and the connections that write for them, waits in this one line.
 public final class EventLoopTaskExecutor: TaskExecutor {
+    private enum Work {
+        case job(UnownedJob)
+        case call(any LoopWork)
+    }
+
     private struct State {
-        var jobs = CircularBuffer<UnownedJob>(initialCapacity: 32)
+        var line = CircularBuffer<Work>(initialCapacity: 32)
         var isScheduled = false
     }
 
@@ -15,9 +26,17 @@ public final class EventLoopTaskExecutor: TaskExecutor {
     private let state = Mutex(State())
     /// A job must not run inside another. Confined to the event loop.
     private nonisolated(unsafe) var isRunning = false
+    /// Confined to the event loop.
+    private nonisolated(unsafe) var turn = LoopTurn()
 
-    /// Jobs that ``runPending()`` runs before it lets the loop read again, so that busy handlers can't starve the sockets.
-    private static let quantum = 1_024
+    /// The clock is read after so many pieces of work.
+    private static let piecesBetweenLooks = 8
+    /// How long the loop has nothing of ours to do between two turns, at least and at most: long enough that NIO polls first.
+    static let pauses = TimeAmount.microseconds(5)...TimeAmount.microseconds(500)
+    /// The pause in rounds of the loop without anything to do.
+    private static let pauseInRounds: Int64 = 4
+    /// How often a turn that comes late, behind other work of the loop, lets the loop poll first once more.
+    private static let patience = 3
 
     /// An executor over one event loop; share it among the loop's connections.
     public init(_ eventLoop: any EventLoop) {
@@ -26,9 +45,17 @@ public final class EventLoopTaskExecutor: TaskExecutor {
 
     /// Takes a job from the concurrency runtime.
     public func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
+        self.append(.job(UnownedJob(job)))
+    }
+
+    /// Calls `work` on the event loop, behind what waits already.
+    package func enqueue(_ work: any LoopWork) {
+        self.append(.call(work))
+    }
+
+    private func append(_ work: Work) {
         let mustSchedule = self.state.withLock { state in
-            state.jobs.append(job)
+            state.line.append(work)
             defer { state.isScheduled = true }
             return !state.isScheduled
         }
@@ -40,24 +67,74 @@ public final class EventLoopTaskExecutor: TaskExecutor {
         UnownedTaskExecutor(ordinary: self)
     }
 
-    /// Runs what waits. On the event loop.
+    /// Whether the loop has to look at its sockets before more is written. On the event loop.
+    package var isTurnOver: Bool { self.turn.isOver }
+
+    /// So many bytes were written. On the event loop.
+    package func spend(bytes: Int) {
+        self.turn.spend(bytes: bytes)
+    }
+
+    /// Runs what waits, as far as the turn goes. On the event loop, for an event of a socket.
     package func runPending() {
-        guard !self.isRunning else { return }
+        self.turn.enter(.events)
+        self.run()
+    }
+
+    private func run() {
+        guard !self.isRunning, !self.turn.isOver, let first = self.next() else { return }
         self.isRunning = true
         defer { self.isRunning = false }
-        for _ in 0..<Self.quantum {
-            guard let job = self.state.withLock({ $0.jobs.popFirst() }) else { return }
-            job.runSynchronously(on: self.asUnownedTaskExecutor())
+        var (work, count, started) = (first, 0, self.eventLoop.now)
+        while true {
+            switch work {
+            case .job(let job): job.runSynchronously(on: self.asUnownedTaskExecutor())
+            case .call(let call): call.runOnLoop()
+            }
+            count += 1
+            if count % Self.piecesBetweenLooks == 0 {
+                let now = self.eventLoop.now
+                self.turn.spend(now - started)
+                started = now
+            }
+            guard !self.turn.isOver, let next = self.next() else { break }
+            work = next
         }
+        self.turn.spend(self.eventLoop.now - started)
+    }
+
+    private func next() -> Work? {
+        self.state.withLock { $0.line.popFirst() }
     }
 
     private func runScheduled() {
-        self.runPending()
-        let mustSchedule = self.state.withLock { state in
-            state.isScheduled = !state.jobs.isEmpty
+        self.turn.enter(.tasks)
+        self.run()
+        let isMore = self.state.withLock { state in
+            state.isScheduled = !state.line.isEmpty
             return state.isScheduled
         }
-        if mustSchedule { self.eventLoop.execute { self.runScheduled() } }
+        guard isMore else { return }
+        if self.turn.isOver { self.rest(Self.patience) } else { self.eventLoop.execute { self.runScheduled() } }
+    }
+
+    /// The next turn comes when the loop has polled.
+    ///
+    /// A loop polls when nothing is due, so the next turn is due a little later than the loop takes for a round without work, which is
+    /// measured first: a debug build takes thirty times as long as another. Something else may take the loop longer. But that is finite,
+    /// since nothing of ours is done meanwhile, so a turn that comes late tries again.
+    private func rest(_ patience: Int) {
+        let asked = self.eventLoop.now
+        self.eventLoop.execute {
+            let now = self.eventLoop.now
+            let pause = min(max(Self.pauses.lowerBound, (now - asked) * Self.pauseInRounds), Self.pauses.upperBound)
+            let due = now + pause
+            self.eventLoop.scheduleTask(deadline: due) {
+                if patience > 0, self.eventLoop.now - due > pause { return self.rest(patience - 1) }
+                self.turn.begin(.tasks)
+                self.runScheduled()
+            }
+        }
     }
 }
 

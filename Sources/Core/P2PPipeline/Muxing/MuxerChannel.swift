@@ -32,15 +32,18 @@ package final class MuxerChannel {
     package var isRunning: Bool { self.phase == .running }
     package var now: NIODeadline { self.channel.eventLoop.now }
 
-    /// Writes one record of at most `payload` bytes, with what `fill` puts into it. False when that is nothing.
-    func write(payload: Int, promise: EventLoopPromise<Void>? = nil, _ fill: (inout MuxerRecord) -> Void) -> Bool {
-        guard payload > 0 else { return false }
+    /// Writes one record of at most `payload` bytes, with what `fill` puts into it.
+    ///
+    /// - Returns: how many bytes that is.
+    func write(payload: Int, promise: EventLoopPromise<Void>? = nil, _ fill: (inout MuxerRecord) -> Void) -> Int {
+        guard payload > 0 else { return 0 }
         var record = MuxerRecord(payload: min(payload, self.maximumPayload), for: self.records)
         fill(&record)
-        guard record.bytes.readableBytes > 0 else { return false }
-        self.connection.sent(record.bytes.readableBytes)
+        let size = record.bytes.readableBytes
+        guard size > 0 else { return 0 }
+        self.connection.sent(size)
         self.records.write(record.take(), promise: promise)
-        return true
+        return size
     }
 
     /// Lets go of what was written, and tells the streams whose half-close was among it.

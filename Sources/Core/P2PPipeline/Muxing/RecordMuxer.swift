@@ -31,6 +31,8 @@ package protocol RecordMuxer: MuxerHandler, ChannelInboundHandler {
 }
 
 extension RecordMuxer {
+    /// Bytes that a connection writes before others have their turn.
+    static var share: Int { 256 * 1_024 }
     /// How long the peer may take to close behind our last record, before the channel is closed under it.
     package static var closeTimeout: TimeAmount { .seconds(1) }
 
@@ -73,25 +75,33 @@ extension RecordMuxer {
 
     // MARK: Writing
 
-    /// Writes what streams and session have, while the channel takes it.
+    /// Writes what streams and session have, while the channel takes it and the turn is ours.
     package func drain() {
         let side = self.side
         guard side.isRunning, !side.isDraining else { return }
         side.isDraining = true
-        var hasWritten = true
+        let jobs = side.connection.jobs
+        var (written, hasWritten, isCut) = (0, true, false)
         while hasWritten, side.isRunning {
             hasWritten = false
             self.collectNews()
-            while side.channel.isWritable, self.writeRecord(side, at: side.now) { hasWritten = true }
+            while side.channel.isWritable {
+                isCut = written >= Self.share || jobs.isTurnOver
+                let size = isCut ? 0 : self.writeRecord(side, at: side.now)
+                guard size > 0 else { break }
+                hasWritten = true
+                written += size
+                jobs.spend(bytes: size)
+            }
             guard hasWritten else { break }
             side.flush()
         }
         side.isDraining = false
-        self.settle()
+        if isCut { side.connection.comeBack() } else { self.settle() }
     }
 
-    /// Fills and writes one record: frames of the session first, then the ready streams in turn. False when there is nothing.
-    private func writeRecord(_ side: MuxerChannel, at now: NIODeadline) -> Bool {
+    /// Fills and writes one record: frames of the session first, then the ready streams in turn. Zero when there is nothing.
+    private func writeRecord(_ side: MuxerChannel, at now: NIODeadline) -> Int {
         let control = self.controlBytes
         let payload = control < side.maximumPayload ? control + self.readyBytes(upTo: side.maximumPayload - control) : control
         return side.write(payload: payload) { record in
@@ -131,8 +141,8 @@ extension RecordMuxer {
         let left = farewell.futureResult.flatMap { channel.close(mode: .output) }
         left.whenFailure { _ in channel.close(promise: nil) }
         // Whether or not the channel is writable.
-        let hasWritten = side.write(payload: self.controlBytes, promise: farewell) { self.writeControl(to: &$0, at: side.now) }
-        if hasWritten { side.records.flush() } else { farewell.succeed() }
+        let size = side.write(payload: self.controlBytes, promise: farewell) { self.writeControl(to: &$0, at: side.now) }
+        if size > 0 { side.records.flush() } else { farewell.succeed() }
         self.lastRecordLeft()
         side.close(in: max(time, Self.closeTimeout))
         if time > Self.closeTimeout { left.assumeIsolated().whenSuccess { side.close(in: Self.closeTimeout) } }

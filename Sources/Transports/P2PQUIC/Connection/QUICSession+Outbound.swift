@@ -139,7 +139,8 @@
             // A handshake is short and its round trip not known yet: paced by the guess of a third of a second, its last flight would
             // wait for 25 ms.
             if written > 0, self.isRunning { quic_connection_paced(native, now.quicTime) }
-            if written >= burst, paced == 0 { self.goOnSoon() }
+            endpoint.executor.spend(bytes: written)
+            if written >= burst, paced == 0 { self.connection?.comeBack() }
             if endpoint.state.sender.isBlocked { endpoint.waitForRoom(self) }
             if let error = endpoint.state.sender.takeFailure(), self.role == .dialer {
                 if self.phase == .handshaking, !self.isAnswered {
@@ -148,12 +149,6 @@
                 self.moveAway(at: now)
             }
             if failure != QUIC_OK { self.writeFailed(failure) }
-        }
-
-        /// Comes back when others have had their turn.
-        private func goOnSoon() {
-            guard let connection = self.connection else { return }
-            self.endpoint.eventLoop.execute { connection.handler?.drain() }
         }
 
         /// Writes one packet with bytes of as many streams as fit; 0 when there is nothing to send now.
