@@ -4,8 +4,9 @@
 /// session has no room for in the waiting line: each once, and never in both. The lines run through the slots, so they take no memory
 /// of their own, and a stream that is removed leaves nothing behind in them.
 ///
-/// Inlinable, so that each driver gets it for its own kind of id.
-package struct StreamTable<ID: Hashable, Stream: AnyObject> {
+/// Inlinable, so that each driver gets it for its own kind of id, and public because what is only the package's is not compiled for them: each
+/// call would look for its types at run time, and a stream took twice as long.
+public struct StreamTable<ID: Hashable, Stream: AnyObject> {
     @usableFromInline enum Line { case none, ready, waiting }
 
     @usableFromInline struct Slot {
@@ -32,30 +33,32 @@ package struct StreamTable<ID: Hashable, Stream: AnyObject> {
     @usableFromInline var waiting = Ends()
     @usableFromInline var occupied = 0
 
-    @inlinable package init() {}
+    /// Without any stream.
+    @inlinable public init() {}
 
     // MARK: Who is there
 
     /// Streams that are there, with an id or without.
-    @inlinable package var count: Int { self.occupied }
+    @inlinable public var count: Int { self.occupied }
     /// Streams that have an id.
-    @inlinable package var openCount: Int { self.ids.count }
-    @inlinable package var isEmpty: Bool { self.occupied == 0 }
+    @inlinable public var openCount: Int { self.ids.count }
+    /// Whether no stream is there.
+    @inlinable public var isEmpty: Bool { self.occupied == 0 }
 
     /// The stream of that id.
-    @inlinable package subscript(id: ID) -> Stream? { self.ids[id].flatMap { self.slots[$0].stream } }
+    @inlinable public subscript(id: ID) -> Stream? { self.ids[id].flatMap { self.slots[$0].stream } }
 
     /// Where the stream of that id is.
-    @inlinable package func slot(of id: ID) -> Int? { self.ids[id] }
+    @inlinable public func slot(of id: ID) -> Int? { self.ids[id] }
 
     /// The stream in that slot, if one is there.
-    @inlinable package func stream(at slot: Int) -> Stream? { self.slots.indices.contains(slot) ? self.slots[slot].stream : nil }
+    @inlinable public func stream(at slot: Int) -> Stream? { self.slots.indices.contains(slot) ? self.slots[slot].stream : nil }
 
     /// The id of the stream in that slot; nil before it has one.
-    @inlinable package func id(at slot: Int) -> ID? { self.slots.indices.contains(slot) ? self.slots[slot].id : nil }
+    @inlinable public func id(at slot: Int) -> ID? { self.slots.indices.contains(slot) ? self.slots[slot].id : nil }
 
     /// The streams that have an id, in no order.
-    @inlinable package var opened: some Sequence<(id: ID, stream: Stream)> {
+    @inlinable public var opened: some Sequence<(id: ID, stream: Stream)> {
         self.slots.lazy.compactMap { slot -> (id: ID, stream: Stream)? in
             guard let id = slot.id, let stream = slot.stream else { return nil }
             return (id, stream)
@@ -65,7 +68,7 @@ package struct StreamTable<ID: Hashable, Stream: AnyObject> {
     // MARK: Coming and going
 
     /// A stream is there from now on. One that the peer opened has its id already.
-    @inlinable package mutating func insert(_ stream: Stream, at slot: Int, id: ID? = nil) {
+    @inlinable public mutating func insert(_ stream: Stream, at slot: Int, id: ID? = nil) {
         while self.slots.count <= slot { self.slots.append(Slot()) }
         assert(self.slots[slot].stream == nil, "two streams in one slot")
         self.slots[slot].stream = stream
@@ -74,7 +77,7 @@ package struct StreamTable<ID: Hashable, Stream: AnyObject> {
     }
 
     /// The stream in that slot gets its id, and waits for none.
-    @inlinable package mutating func open(_ slot: Int, as id: ID) {
+    @inlinable public mutating func open(_ slot: Int, as id: ID) {
         guard self.stream(at: slot) != nil else { return }
         if self.slots[slot].line == .waiting { self.leaveLine(slot) }
         self.slots[slot].id = id
@@ -83,7 +86,7 @@ package struct StreamTable<ID: Hashable, Stream: AnyObject> {
 
     /// Forgets the stream in that slot. Nil when none is there.
     @discardableResult
-    @inlinable package mutating func remove(at slot: Int) -> Stream? {
+    @inlinable public mutating func remove(at slot: Int) -> Stream? {
         guard let stream = self.stream(at: slot) else { return nil }
         self.leaveLine(slot)
         if let id = self.slots[slot].id { self.ids[id] = nil }
@@ -93,14 +96,14 @@ package struct StreamTable<ID: Hashable, Stream: AnyObject> {
     }
 
     /// Forgets the stream of that id, and says where it was. Nil when there is none.
-    @inlinable package mutating func remove(_ id: ID) -> Int? {
+    @inlinable public mutating func remove(_ id: ID) -> Int? {
         guard let slot = self.ids[id] else { return nil }
         self.remove(at: slot)
         return slot
     }
 
     /// Forgets every stream.
-    @inlinable package mutating func removeAll() -> [Stream] {
+    @inlinable public mutating func removeAll() -> [Stream] {
         let streams = self.slots.compactMap { $0.stream }
         self = StreamTable()
         return streams
@@ -109,47 +112,48 @@ package struct StreamTable<ID: Hashable, Stream: AnyObject> {
     // MARK: Readiness
 
     /// Whose turn it is.
-    @inlinable package var firstReady: Int? { self.ready.first < 0 ? nil : Int(self.ready.first) }
+    @inlinable public var firstReady: Int? { self.ready.first < 0 ? nil : Int(self.ready.first) }
     /// Who is to open next.
-    @inlinable package var firstWaiting: Int? { self.waiting.first < 0 ? nil : Int(self.waiting.first) }
+    @inlinable public var firstWaiting: Int? { self.waiting.first < 0 ? nil : Int(self.waiting.first) }
 
-    @inlinable package func isReady(_ slot: Int) -> Bool { self.slots.indices.contains(slot) && self.slots[slot].line == .ready }
+    /// Whether the stream in that slot stands in the ready line.
+    @inlinable public func isReady(_ slot: Int) -> Bool { self.slots.indices.contains(slot) && self.slots[slot].line == .ready }
 
     /// Puts a stream at the end of the ready line, unless it stands in a line.
-    @inlinable package mutating func makeReady(_ slot: Int) {
+    @inlinable public mutating func makeReady(_ slot: Int) {
         guard self.stream(at: slot) != nil, self.slots[slot].line == .none else { return }
         self.join(.ready, slot)
     }
 
     /// Puts a stream at the end of the waiting line, unless it stands there.
-    @inlinable package mutating func wait(_ slot: Int) {
+    @inlinable public mutating func wait(_ slot: Int) {
         guard self.stream(at: slot) != nil, self.slots[slot].line != .waiting else { return }
         self.leaveLine(slot)
         self.join(.waiting, slot)
     }
 
     /// Takes out the first of the ready line.
-    @inlinable package mutating func takeReady() -> Int? {
+    @inlinable public mutating func takeReady() -> Int? {
         guard let slot = self.firstReady else { return nil }
         self.leaveLine(slot)
         return slot
     }
 
     /// The first of the waiting line may try again: it goes to the end of the ready line.
-    @inlinable package mutating func admitOne() {
+    @inlinable public mutating func admitOne() {
         guard let slot = self.firstWaiting else { return }
         self.leaveLine(slot)
         self.makeReady(slot)
     }
 
     /// Takes a stream out of the line in which it stands.
-    @inlinable package mutating func leaveLine(_ slot: Int) {
+    @inlinable public mutating func leaveLine(_ slot: Int) {
         let line = self.slots[slot].line
         if line != .none { self.unlink(line, slot) }
     }
 
     /// The ready streams in their order, until `body` returns false.
-    @inlinable package func forEachReady(_ body: (Stream) -> Bool) {
+    @inlinable public func forEachReady(_ body: (Stream) -> Bool) {
         var next = self.ready.first
         while next >= 0 {
             guard let stream = self.slots[Int(next)].stream, body(stream) else { return }

@@ -11,7 +11,9 @@ extension MplexHandler {
     }
 
     func collectNews() {
-        self.streams.collect(&self.news, from: self.connection)
+        self.connection.takeNews(&self.news)
+        self.streams.collect(fresh: self.news.fresh, work: self.news.work)
+        self.news.clear()
     }
 
     func writeControl(to record: inout MuxerRecord, at now: NIODeadline) {

@@ -11,7 +11,9 @@ extension YamuxHandler {
     }
 
     func collectNews() {
-        self.streams.collect(&self.news, from: self.connection)
+        self.connection.takeNews(&self.news)
+        self.streams.collect(fresh: self.news.fresh, work: self.news.work)
+        self.news.clear()
     }
 
     func writeControl(to record: inout MuxerRecord, at now: NIODeadline) {
@@ -53,6 +55,8 @@ extension YamuxHandler {
             let stream = self.streams.remove(at: slot)
             stream?.fail(StreamError(.connectionLost, "no stream can open on \(self.connection.info): \(refusal)"))
             self.connection.streamEnded(at: slot)
+            // Nor will those that wait.
+            self.streams.admitOne()
         }
         return nil
     }

@@ -24,7 +24,9 @@ struct MuxerConnectionTests {
 
         func drain() {
             self.wakeUps += 1
-            self.streams.collect(&self.news, from: self.connection)
+            self.connection.takeNews(&self.news)
+            self.streams.collect(fresh: self.news.fresh, work: self.news.work)
+            self.news.clear()
         }
 
         func tick() { self.ticks += 1 }

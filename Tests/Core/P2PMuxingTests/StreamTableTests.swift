@@ -86,19 +86,27 @@ struct StreamTableTests {
     func everyOrder() {
         for steps in Self.permutations(of: Step.allCases) {
             for line in [Step.ready, .wait] {
-                var table = Table()
-                for slot in 0..<3 { table.insert(Stream(slot), at: slot) }
+                var (table, model) = (Table(), Model())
                 // A neighbour on each side, in one of the lines.
-                for slot in 0..<3 { if line == .ready { table.makeReady(slot) } else { table.wait(slot) } }
-                for step in steps { Self.apply(step, to: 1, of: &table) }
+                for slot in 0..<3 {
+                    table.insert(Stream(slot), at: slot)
+                    model.streams[slot] = slot
+                    Self.apply(line, to: slot, of: &table)
+                    model.apply(line, to: slot)
+                }
+                for step in steps {
+                    Self.apply(step, to: 1, of: &table)
+                    model.apply(step, to: 1)
+                }
                 table.remove(at: 1)
+                model.remove(1)
                 #expect(table.count == 2 && table.stream(at: 1) == nil && table[40] == nil, "\(steps)")
-                var left = Self.ready(table)
+                var waiting: [Int] = []
                 while let slot = table.firstWaiting {
-                    left.append(slot)
+                    waiting.append(slot)
                     table.leaveLine(slot)
                 }
-                #expect(Set(left).isSubset(of: [0, 2]) && Set(left).count == left.count, "\(steps)")
+                #expect(Self.ready(table) == model.ready && waiting == model.waiting, "\(steps)")
                 table.insert(Stream(9), at: 1)
                 #expect(table.id(at: 1) == nil && !table.isReady(1), "\(steps)")
             }
@@ -143,11 +151,31 @@ struct StreamTableTests {
             self.waiting.append(slot)
         }
 
+        mutating func admitOne() {
+            if !self.waiting.isEmpty { self.makeReady(self.waiting.removeFirst()) }
+        }
+
+        mutating func leaveLine(_ slot: Int) {
+            self.ready.removeAll { $0 == slot }
+            self.waiting.removeAll { $0 == slot }
+        }
+
         mutating func remove(_ slot: Int) {
             self.streams[slot] = nil
             self.ids[slot] = nil
-            self.ready.removeAll { $0 == slot }
-            self.waiting.removeAll { $0 == slot }
+            self.leaveLine(slot)
+        }
+
+        mutating func apply(_ step: Step, to slot: Int) {
+            switch step {
+            case .ready: self.makeReady(slot)
+            case .wait: self.wait(slot)
+            case .open: if self.streams[slot] != nil { self.waiting.removeAll { $0 == slot } }
+            case .admit: self.admitOne()
+            case .take: if !self.ready.isEmpty { self.ready.removeFirst() }
+            case .leave: self.leaveLine(slot)
+            case .end: self.remove(slot)
+            }
         }
     }
 
@@ -178,10 +206,7 @@ struct StreamTableTests {
                     model.waiting.removeAll { $0 == slot }
                 } else {
                     table.admitOne()
-                    if let first = model.waiting.first {
-                        model.waiting.removeFirst()
-                        model.makeReady(first)
-                    }
+                    model.admitOne()
                 }
             case 6: #expect(table.takeReady() == (model.ready.isEmpty ? nil : model.ready.removeFirst()))
             default:
