@@ -83,6 +83,8 @@ class TestWeListen:
 
     def test_events(self, nodes, stack, peer, key_type):
         daemon, node = nodes.ours(stack, key_type), nodes.dialer(peer, stack)
+        # A node that is connected still would ping over that connection.
+        daemon.wait_until_without(node.peer)
         mark = daemon.process.mark()
         node.ping(daemon.address, count=1)
         from_peer = lambda event: lambda item: item.get("event") == event and item.get("peer") == node.peer  # noqa: E731

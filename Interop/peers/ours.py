@@ -6,7 +6,9 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
+from . import clock
 from .processes import JSONProcess, tied
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -58,6 +60,18 @@ class Daemon:
         mark = self.process.mark()
         os.kill(self.pid, signal.SIGUSR1)
         return self.process.wait_for("stats", after=mark, timeout=timeout)
+
+    def wait_until_without(self, peer, timeout=10):
+        """Waits until every connection of that peer has ended."""
+        deadline = clock.Deadline(timeout)
+        while True:
+            came, went = (
+                sum(item["peer"] == peer for item in self.process.all(event)) for event in ("connected", "disconnected")
+            )
+            if came == went:
+                return
+            assert not deadline.is_over, f"{peer} is connected still"
+            time.sleep(0.02)
 
     def log_text(self):
         return self.process.log_text()

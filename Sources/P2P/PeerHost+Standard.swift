@@ -23,7 +23,7 @@ extension PeerHost {
         let surroundings = configuration.surroundings
         let upgrading = Upgrading(
             security: configuration.security, muxers: configuration.muxers, protector: try surroundings.protector(),
-            negotiatesMuxersEarly: configuration.host.negotiatesMuxersEarly)
+            negotiatesMuxersEarly: configuration.negotiatesMuxersEarly)
         let detour: [any HostModule] = surroundings.proxy.map { [Proxy($0, except: surroundings.proxyBypass)] } ?? []
         return try await self.make(
             identity: try identity ?? PrivateKey.generate(.ed25519),

@@ -19,6 +19,9 @@ public struct StandardConfiguration: Sendable {
     public var security: [any SecureChannelModule]
     /// Stream muxers, the preferred one first, each once: ``Yamux``, and for old peers ``Mplex``, which has no flow control.
     public var muxers: [any StreamMuxer]
+    /// Agree on the muxer within the secure handshake wherever the peer can, which saves a round trip. Off, the muxer is negotiated after
+    /// it; nothing else changes.
+    public var negotiatesMuxersEarly: Bool
     /// Transports; the first that takes an address gets it. ``WebSockets`` stand on ``TCP``. Where QUIC is not built in, its addresses fail
     /// and say so.
     public var transports: [any HostModule]
@@ -44,6 +47,7 @@ public struct StandardConfiguration: Sendable {
         self.host = HostConfiguration()
         self.security = [Noise(), TLS()]
         self.muxers = [Yamux()]
+        self.negotiatesMuxersEarly = true
         self.transports = [TCP(), WebSockets(), QUIC()]
         self.surroundings = Surroundings()
         self.appMetadata = []

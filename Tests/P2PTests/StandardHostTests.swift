@@ -121,11 +121,25 @@ struct StandardHostTests {
         host.shutDown()
         try await running
 
+        for module in [MDNS(), MDNSDiscovery(peer: PeerID(identity.publicKey))] as [any HostModule] {
+            let error = await #expect(throws: TransportError.self) {
+                _ = try await PeerHost.standard(identity: identity, configuration: configuration, modules: .standard.adding(module))
+            }
+            #expect(error?.code == .invalidConfiguration)
+            #expect(error?.message.contains("proxy") == true)
+        }
+    }
+
+    @Test("A proxy that something in the list would go around is refused", arguments: [true, false])
+    func bypassed(isSaid: Bool) async throws {
+        let url = try ProxyURL("socks5://127.0.0.1:1")
+        var configuration = StandardConfiguration()
+        if isSaid { configuration.surroundings.proxy = url }
         let error = await #expect(throws: TransportError.self) {
-            _ = try await PeerHost.standard(identity: identity, configuration: configuration, modules: .standard.adding(MDNS()))
+            _ = try await PeerHost.standard(configuration: configuration, modules: .standard.adding(Proxy(url)))
         }
         #expect(error?.code == .invalidConfiguration)
-        #expect(error?.message.contains("proxy") == true)
+        #expect(error?.message.contains(isSaid ? "before the proxy" : "isProxied") == true)
     }
 
     @Test("The preset offers neither plaintext nor mplex")

@@ -9,6 +9,7 @@ final class Upgrade {
     private let upgrader: Upgrader
     private let bytes: ByteChannel
     private let role: ConnectionRole
+    private let isDialled: Bool?
     private let expected: PeerID?
     private let promise: EventLoopPromise<any MuxedConnection>
     private let onConnected: (@Sendable () -> Void)?
@@ -16,12 +17,13 @@ final class Upgrade {
     private var isOver = false
 
     init(
-        _ upgrader: Upgrader, bytes: ByteChannel, role: ConnectionRole, expecting peer: PeerID?,
+        _ upgrader: Upgrader, bytes: ByteChannel, role: ConnectionRole, isDialled: Bool?, expecting peer: PeerID?,
         promise: EventLoopPromise<any MuxedConnection>, onConnected: (@Sendable () -> Void)?
     ) {
         self.upgrader = upgrader
         self.bytes = bytes
         self.role = role
+        self.isDialled = isDialled
         self.expected = peer
         self.promise = promise
         self.onConnected = onConnected
@@ -127,7 +129,7 @@ final class Upgrade {
         let info = ConnectionInfo(
             role: self.role, localPeer: self.upgrader.localPeer, remotePeer: secured.remotePeer, remoteKey: secured.remoteKey,
             localAddress: self.bytes.localAddress, remoteAddress: self.bytes.remoteAddress, security: security, muxer: protocolID,
-            wasMuxerEarly: secured.earlyMuxer != nil, appMetadata: secured.appMetadata)
+            wasMuxerEarly: secured.earlyMuxer != nil, appMetadata: secured.appMetadata, isDialled: self.isDialled)
         let context = MuxerContext(
             executor: self.upgrader.executors.executor(for: self.channel.eventLoop), windowBudget: self.upgrader.windowBudget)
         let connection = try muxer.multiplex(self.channel, records: secured.records, info: info, context: context)

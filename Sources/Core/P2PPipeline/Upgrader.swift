@@ -41,9 +41,11 @@ package struct Upgrader: Sendable {
 
     /// Runs every handshake; closes the channel when one fails, the deadline passes or the task is cancelled.
     ///
-    /// - Parameter onConnected: called on the channel's event loop when the channel carries the peer's bytes and the handshakes begin.
+    /// - Parameters:
+    ///   - isDialled: whether this side dialled; nil where whoever dials begins the handshakes.
+    ///   - onConnected: called on the channel's event loop when the channel carries the peer's bytes and the handshakes begin.
     package func upgrade(
-        _ bytes: ByteChannel, role: ConnectionRole, expecting peer: PeerID?, deadline: NIODeadline,
+        _ bytes: ByteChannel, role: ConnectionRole, isDialled: Bool? = nil, expecting peer: PeerID?, deadline: NIODeadline,
         onConnected: (@Sendable () -> Void)? = nil
     ) async throws(TransportError) -> any MuxedConnection {
         let channel = bytes.channel
@@ -51,7 +53,8 @@ package struct Upgrader: Sendable {
         let running = NIOLoopBoundBox<Running>.makeBoxSendingValue(.fresh, eventLoop: channel.eventLoop)
         return try await withTaskCancellationHandler {
             channel.eventLoop.execute {
-                let upgrade = Upgrade(self, bytes: bytes, role: role, expecting: peer, promise: promise, onConnected: onConnected)
+                let upgrade = Upgrade(
+                    self, bytes: bytes, role: role, isDialled: isDialled, expecting: peer, promise: promise, onConnected: onConnected)
                 if case .cancelled(let error) = running.value {
                     upgrade.fail(error)
                 } else {

@@ -26,7 +26,7 @@ package struct UpgradingTransport: Transport {
     ) async throws(TransportError) -> any MuxedConnection {
         let bytes = try await self.bytes.connect(to: address, options: options)
         return try await self.upgrader.upgrade(
-            bytes, role: options.role, expecting: peer, deadline: options.deadline, onConnected: options.onConnected)
+            bytes, role: options.role, isDialled: true, expecting: peer, deadline: options.deadline, onConnected: options.onConnected)
     }
 
     /// Binds; arrivals are upgraded when they are accepted.

@@ -9,17 +9,8 @@ public struct MDNS: HostModule {
         self.configuration = configuration
     }
 
-    /// Adds the source of peers. The nodes of a private network are among themselves here, too.
-    ///
-    /// - Throws: ``TransportError/Code/invalidConfiguration`` beside a proxy, which it would go around.
+    /// Adds the source of peers, as ``MDNSDiscovery/join(_:)`` does.
     public func join(_ plan: inout HostPlan) async throws {
-        guard !plan.surroundings.isProxied else {
-            throw TransportError(
-                .invalidConfiguration, "local discovery (mDNS) sends to the local network, and nothing is to go around the proxy")
-        }
-        var configuration = self.configuration
-        configuration.networkFingerprint = configuration.networkFingerprint ?? plan.surroundings.privateNetwork
-        plan.discovery.append(
-            MDNSDiscovery(peer: plan.peerID, configuration: configuration, group: plan.group, logger: plan.logger))
+        try await MDNSDiscovery(peer: plan.peerID, configuration: self.configuration, group: plan.group, logger: plan.logger).join(&plan)
     }
 }

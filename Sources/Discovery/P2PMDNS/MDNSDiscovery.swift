@@ -16,7 +16,7 @@ public struct MDNSDiscovery: Discovery {
     private static let peerNameLength = 40
 
     private let peer: PeerID?
-    private let configuration: MDNSConfiguration
+    private var configuration: MDNSConfiguration
     private let group: any EventLoopGroup
     private let logger: Logger
 
@@ -31,6 +31,19 @@ public struct MDNSDiscovery: Discovery {
         self.configuration = configuration
         self.group = group
         self.logger = logger
+    }
+
+    /// Adds itself to a host's sources of peers. The nodes of a private network are among themselves here, too.
+    ///
+    /// - Throws: `TransportError` (`.invalidConfiguration`) beside a proxy, which it would go around.
+    public func join(_ plan: inout HostPlan) async throws {
+        guard !plan.surroundings.isProxied else {
+            throw TransportError(
+                .invalidConfiguration, "local discovery (mDNS) sends to the local network, and nothing is to go around the proxy")
+        }
+        var member = self
+        member.configuration.networkFingerprint = self.configuration.networkFingerprint ?? plan.surroundings.privateNetwork
+        plan.discovery.append(member)
     }
 
     /// Announces the host and tells it of others until cancelled, then says goodbye.

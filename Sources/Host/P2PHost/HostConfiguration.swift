@@ -20,9 +20,6 @@ public struct HostConfiguration: Sendable {
     public var observersNeeded: Int
     /// Whether peers that a source of discovery finds are dialled.
     public var dialsDiscovered: Bool
-    /// Agree on the muxer within the secure handshake wherever the peer can, which saves a round trip. Off, the muxer is negotiated after
-    /// it; nothing else changes.
-    public var negotiatesMuxersEarly: Bool
 
     /// Bytes that the receive windows of all connections of a host may grow by, unless it is told otherwise.
     public static let defaultWindowBudget = 256 * 1_024 * 1_024
@@ -31,8 +28,7 @@ public struct HostConfiguration: Sendable {
     public init(
         limits: ResourceLimits = ResourceLimits(), dialTimeout: Duration = .seconds(15), handshakeTimeout: Duration = .seconds(10),
         negotiationTimeout: Duration = .seconds(10), shutdownGrace: Duration = .seconds(5), agentVersion: String = "swift-p2p/0.1.0",
-        protocolVersion: String = "ipfs/0.1.0", observersNeeded: Int = 4, dialsDiscovered: Bool = true,
-        negotiatesMuxersEarly: Bool = true
+        protocolVersion: String = "ipfs/0.1.0", observersNeeded: Int = 4, dialsDiscovered: Bool = true
     ) {
         self.limits = limits
         self.dialTimeout = dialTimeout
@@ -43,6 +39,5 @@ public struct HostConfiguration: Sendable {
         self.protocolVersion = protocolVersion
         self.observersNeeded = observersNeeded
         self.dialsDiscovered = dialsDiscovered
-        self.negotiatesMuxersEarly = negotiatesMuxersEarly
     }
 }

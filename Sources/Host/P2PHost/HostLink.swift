@@ -33,7 +33,7 @@ final class HostLink: HostAccess {
     var connections: [PeerConnection] { self.host?.connections() ?? [] }
     var peerstore: any Peerstore { self.host?.peerstore ?? MemoryPeerstore(clock: self.clock) }
     var resources: any ResourceManager { self.host?.swarm.limits ?? ConnectionLimits(ResourceLimits()) }
-    var introductions: any PeerIntroducing { self.host?.introductions ?? AbsentIntroductions() }
+    var introductions: any PeerIntroducing { self.host?.introductions ?? SilentIntroductions() }
 
     func events() -> HostEvents {
         guard let host = self.host else {

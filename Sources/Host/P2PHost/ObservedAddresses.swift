@@ -46,7 +46,7 @@ struct ObservedAddresses {
         guard !connection.isLimited, !connection.remoteAddress.isRelayed, !observed.isRelayed,
             let socket = ListeningSocket(connection.localAddress), let seen = ListeningSocket(observed), seen.transport == socket.transport
         else { return false }
-        return connection.role == .listener || listening.contains { ListeningSocket($0) == socket }
+        return !connection.isDialled || listening.contains { ListeningSocket($0) == socket }
     }
 
     /// The peer of a connection from `observer` sees this node at `address`; true when that changes what is confirmed.

@@ -7,8 +7,8 @@ import Synchronization
 extension PeerHost: Service {
     /// Listens, dials and serves until a graceful shutdown, ``shutDown()`` or cancellation.
     ///
-    /// A graceful shutdown stops listening, says goodbye on every connection at once and gives streams
-    /// ``HostConfiguration/shutdownGrace`` to end; then it cancels the handlers. Cancellation leaves out the grace.
+    /// A graceful shutdown stops listening and dialing, gives modules a second to end, says goodbye on every connection and gives streams
+    /// ``HostConfiguration/shutdownGrace`` to end; then it cancels the handlers. Cancellation leaves out the waiting.
     /// Returns when nothing is left: no socket, no connection, no task. It waits for handlers and gaters that ignore their
     /// cancellation, and for connections of other transports whose close does not return; for a peerstore that is still being written,
     /// but no longer than five seconds.
@@ -98,20 +98,33 @@ extension PeerHost: Service {
 
     // MARK: Ending
 
-    /// Says goodbye everywhere once the modules have ended; what takes longer than it may, a module or a connection, is not waited for.
+    /// How long the goodbye waits for modules, which may have something to say to their peers first.
+    static let modulesTime = Duration.seconds(1)
+
+    /// Takes nobody in any more, lets the modules end, and says goodbye everywhere; what takes longer than it may, a module or a
+    /// connection, is not waited for.
     private func sayGoodbye() async {
         let clock = self.swarm.clock
         let grace = self.configuration.shutdownGrace
-        let deadline = clock.now().advanced(by: grace).advanced(by: .seconds(1))
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                await self.modulesEnded.wait()
-                if !Task.isCancelled { await self.swarm.shutDown(.shutdown, grace: grace) }
-            }
-            group.addTask {
-                await clock.sleep(deadline)
+        let began = clock.now()
+        self.swarm.refuseAll()
+        await self.first(
+            { await self.modulesEnded.wait() },
+            { await clock.sleep(began.advanced(by: Self.modulesTime)) })
+        guard !Task.isCancelled else { return }
+        await self.first(
+            { await self.swarm.shutDown(.shutdown, grace: grace) },
+            {
+                await clock.sleep(began.advanced(by: grace).advanced(by: Self.modulesTime))
                 if !Task.isCancelled { await self.swarm.shutDown(.shutdown, grace: .zero) }
-            }
+            })
+    }
+
+    /// Returns when one of the two has, and cancels the other.
+    private func first(_ one: @escaping @Sendable () async -> Void, _ other: @escaping @Sendable () async -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await one() }
+            group.addTask { await other() }
             await group.next()
             group.cancelAll()
         }

@@ -77,7 +77,7 @@ extension PeerHost {
             try await withTaskExecutorPreference(executor) { try await served.handler.handle(stream, on: connection) }
             return true
         }
-        if isDone == nil {
+        if isDone == nil, !Task.isCancelled {
             throw StreamError(.timedOut, "the handler of \(stream.protocolID?.name ?? "the stream") took longer than \(lifetime)")
         }
     }

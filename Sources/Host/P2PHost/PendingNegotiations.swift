@@ -46,7 +46,7 @@ final class PendingNegotiations: Sendable {
     func sweep(at now: NIODeadline) {
         let late = self.pending.withLock { pending -> [Pending] in
             guard !pending.isEmpty else { return [] }
-            return pending.values.filter { $0.deadline <= now }
+            return pending.values.filter { $0.deadline <= now }.sorted { $0.deadline < $1.deadline }
         }
         for entry in late { entry.stream.reset(.protocolNegotiationFailed) }
     }

@@ -12,8 +12,9 @@ extension Swarm {
             throw TransportError(.peerMismatch, "\(info.remoteAddress) is this node itself")
         }
         do throws(LimitError) {
-            return ConnectionEntry(
-                connection, reservation: try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: info.role))
+            let reservation = try self.limits.reserveConnection(
+                to: info.remotePeer, at: info.remoteAddress, role: info.isDialled ? .dialer : .listener)
+            return ConnectionEntry(connection, reservation: reservation)
         } catch {
             await connection.close(.resourceLimitExceeded, grace: .zero)
             throw TransportError(.resourceLimit, "\(info.remotePeer) at \(info.remoteAddress) was refused", cause: error)

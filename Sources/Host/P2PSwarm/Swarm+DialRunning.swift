@@ -116,7 +116,7 @@ extension Swarm {
     /// Remembers that the peer is there, and where it was reached.
     package static func remember(_ connection: ConnectionInfo, in peerstore: any Peerstore) async {
         await peerstore.saw(connection.remotePeer)
-        guard connection.role == .dialer else { return }
+        guard connection.isDialled else { return }
         await peerstore.add(
             [connection.remoteAddress], of: connection.remotePeer, source: .connected, timeToLive: peerstore.metPeerTimeToLive)
     }

@@ -62,15 +62,21 @@ package final class Swarm: Sendable {
     /// Takes no arrivals and no dials any more and says goodbye on every connection at once; returns when each is
     /// closed, at the latest a moment after `grace`.
     package func shutDown(_ code: ConnectionErrorCode, grace: Duration) async {
-        let (dials, entries) = self.table.withLock { table -> ([DialOperation], [ConnectionEntry]) in
-            table.phase = .draining
-            return (table.allDials, table.oldestFirst)
-        }
-        self.stopListening.fire()
-        for dial in dials { self.refuse(dial) }
+        self.refuseAll()
+        let entries = self.table.withLock { $0.oldestFirst }
         await withTaskGroup(of: Void.self) { group in
             for entry in entries { group.addTask { await entry.close(code, grace: grace) } }
         }
+    }
+
+    /// Nobody comes in any more, and nobody is dialled; the connections that there are go on.
+    package func refuseAll() {
+        let dials = self.table.withLock { table -> [DialOperation] in
+            table.phase = .draining
+            return table.allDials
+        }
+        self.stopListening.fire()
+        for dial in dials { self.refuse(dial) }
     }
 
     /// No job comes any more; those that wait are still handed over.

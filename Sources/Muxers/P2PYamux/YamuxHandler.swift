@@ -115,6 +115,8 @@ final class YamuxHandler: RecordMuxer {
         self.connection.refuseStreams(
             ConnectionError(.goingAway, "the peer of \(self.connection.info) takes no new streams", cause: reason))
         if self.farewell == nil { self.farewell = (reason, false, .distantFuture) }
+        // Whoever waits to open a stream is told now.
+        self.streams.admitOne()
         self.settle()
     }
 

@@ -30,13 +30,3 @@ package struct BoundlessResources: ResourceManager {
         Reservation {}
     }
 }
-
-/// Says nothing, and is told nothing.
-package struct SilentIntroductions: PeerIntroducing {
-    package init() {}
-
-    package func introduction(to connection: ConnectionInfo) async -> Introduction { Introduction() }
-    package func introduced(_ introduction: Introduction, on connection: ConnectionInfo) async {}
-    package var introductionChanges: AsyncStream<Void> { AsyncStream { $0.finish() } }
-    package func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo] { [] }
-}

@@ -21,13 +21,13 @@ public final class VirtualClock: Clock {
     }
 
     private enum Action {
-        /// Wakes a task; true says that its time has come.
-        case wake(UnsafeContinuation<Bool, Never>)
+        /// Wakes a task.
+        case wake(UnsafeContinuation<Void, Never>)
         case call(@Sendable () -> Void)
 
         func perform() {
             switch self {
-            case .wake(let continuation): continuation.resume(returning: true)
+            case .wake(let waiter): waiter.resume()
             case .call(let body): body()
             }
         }
@@ -36,8 +36,6 @@ public final class VirtualClock: Clock {
     private struct State {
         var now = VirtualClock.origin
         var actions = TimeQueue<Action>()
-        /// Cancelled before they could lie down.
-        var cancelled: Set<UInt64> = []
         var watchers: [(deadline: NIODeadline, signal: Signal)] = []
     }
 
@@ -137,28 +135,31 @@ public final class VirtualClock: Clock {
     /// Suspends until the clock was moved there; false when the task was cancelled before.
     private func wait(until deadline: NIODeadline) async -> Bool {
         let id = self.state.withLock { $0.actions.makeID() }
-        let isReached = await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
-                let (isReached, watchers) = self.state.withLock { state -> (Bool?, [Signal]) in
-                    if state.cancelled.contains(id) { return (false, []) }
-                    if deadline <= state.now { return (true, []) }
-                    state.actions.insert(.wake(continuation), id: id, at: deadline)
-                    let watchers = state.watchers.filter { $0.deadline == deadline }.map(\.signal)
-                    state.watchers.removeAll { $0.deadline == deadline }
-                    return (nil, watchers)
-                }
-                if let isReached { continuation.resume(returning: isReached) }
-                for watcher in watchers { watcher.fire() }
-            }
-        } onCancel: {
-            let action = self.state.withLock { state -> Action? in
-                if let action = state.actions.remove(id) { return action }
-                state.cancelled.insert(id)
-                return nil
-            }
-            if case .wake(let continuation) = action { continuation.resume(returning: false) }
+        await parkTask(in: self, Sleeper(id: id, deadline: deadline))
+        return self.deadline >= deadline
+    }
+}
+
+extension VirtualClock: ParkingPlace {
+    /// A task that sleeps, by number, and until when.
+    package struct Sleeper: Sendable {
+        fileprivate let id: UInt64
+        fileprivate let deadline: NIODeadline
+    }
+
+    package func park(_ waiter: UnsafeContinuation<Void, Never>, _ sleeper: Sleeper) -> Bool {
+        let watchers = self.state.withLock { state -> [Signal]? in
+            guard sleeper.deadline > state.now else { return nil }
+            state.actions.insert(.wake(waiter), id: sleeper.id, at: sleeper.deadline)
+            defer { state.watchers.removeAll { $0.deadline == sleeper.deadline } }
+            return state.watchers.filter { $0.deadline == sleeper.deadline }.map(\.signal)
         }
-        self.state.withLock { _ = $0.cancelled.remove(id) }
-        return isReached
+        for watcher in watchers ?? [] { watcher.fire() }
+        return watchers != nil
+    }
+
+    package func unpark(_ sleeper: Sleeper) {
+        let action = self.state.withLock { $0.actions.remove(sleeper.id) }
+        if case .wake(let waiter)? = action { waiter.resume() }
     }
 }

@@ -15,7 +15,18 @@ public struct Proxy: HostModule {
     }
 
     /// Adds the detour.
+    ///
+    /// - Throws: ``TransportError/Code/invalidConfiguration`` where something would go around it: behind a transport in the list, or where
+    ///   the surroundings do not say that there is a proxy.
     public func join(_ plan: inout HostPlan) async throws {
+        guard plan.surroundings.isProxied else {
+            throw TransportError(
+                .invalidConfiguration, "a proxy belongs to the surroundings (isProxied), so that no other module goes around it")
+        }
+        guard plan.transports.isEmpty, plan.carrier == nil else {
+            throw TransportError(
+                .invalidConfiguration, "the transports before the proxy would go around it: name it before them in the list of modules")
+        }
         plan.detour = ByteDetour { [url, bypass] in ProxiedTransport(through: url, over: $0, except: bypass) }
     }
 }

@@ -4,6 +4,9 @@ public import P2PCore
 ///
 /// Beside a proxy, and in a private network, its addresses fail and say so, as they do where QUIC is not built in.
 public struct QUIC: HostModule {
+    /// Whether QUIC was built in (the package trait QUIC); without it every dial and listen fails and names the trait.
+    public static var isBuiltIn: Bool { QUICTransport.isBuiltIn }
+
     /// Limits and times.
     public var configuration: QUICConfiguration
 

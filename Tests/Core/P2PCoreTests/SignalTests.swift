@@ -1,3 +1,4 @@
+import NIOEmbedded
 import P2PCore
 import Testing
 
@@ -12,6 +13,24 @@ struct SignalTests {
         }
         await signal.wait()
         #expect(signal.isFired)
+    }
+
+    @Test("Waiters go on in the order in which they came")
+    func order() async {
+        let (loop, signal, seen) = (EmbeddedEventLoop(), Signal(), Journal<Int>())
+        let executor = EventLoopTaskExecutor(loop)
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<50 {
+                group.addTask(executorPreference: executor) {
+                    await signal.wait()
+                    seen.note(number)
+                }
+            }
+            loop.run()
+            signal.fire()
+            loop.run()
+        }
+        #expect(seen.entries == Array(0..<50))
     }
 
     @Test("A cancelled waiter goes on alone")

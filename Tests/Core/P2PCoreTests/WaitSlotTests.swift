@@ -87,7 +87,7 @@ struct WaitSlotTests {
         }
     }
 
-    @Test("It costs a stream no more than a pointer")
+    @Test("It costs a stream no more than a pointer and what tells its states apart")
     func size() {
         #expect(MemoryLayout<WaitSlot>.size <= 9)
     }

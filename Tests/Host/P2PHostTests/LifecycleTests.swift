@@ -61,7 +61,43 @@ struct LifecycleTests {
             default: break
             }
         }
-        #expect(kinds == ["listening", "connected", "stoppedListening", "disconnected"])
+        // The two ends are events of two tasks.
+        #expect(kinds.prefix(2) == ["listening", "connected"] && Set(kinds.dropFirst(2)) == ["stoppedListening", "disconnected"])
+        #expect(kinds.count == 4)
+    }
+
+    @Test("A module that does not end keeps nobody out of the goodbye, and lets nobody in")
+    func slowModule() async throws {
+        let (a, started, release) = (try self.world.host(), Signal(), Signal())
+        let stuck = HostService("stuck") { _ in
+            started.fire()
+            await Task.detached { await release.wait() }.value
+        }
+        let b = try self.world.host { $0.services.append(stuck) }
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let listener = try #require(self.world.network.listener(at: address.withoutPeerID))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await a.run() }
+            group.addTask { try await b.run() }
+            await a.waitUntilRunning()
+            await b.waitUntilRunning()
+            _ = try await a.connect(to: address)
+            await started.wait()
+            let start = self.world.clock.now
+            let listenersEnd = self.world.network.connections[1]
+            b.shutDown()
+            await listener.stopped.wait()
+            await self.world.clock.sleeper(until: start + .seconds(1))
+            await #expect(throws: DialError(.notRunning, "")) { _ = try await b.connect(to: a.peerID, at: [self.world.address(9)]) }
+            #expect(listenersEnd.closeCodes.isEmpty)
+            self.world.clock.advance(.seconds(1))
+            await listenersEnd.closing.wait()
+            #expect(listenersEnd.closeCodes == [.shutdown])
+            release.fire()
+            a.shutDown()
+            try await self.world.clock.passing { try await group.waitForAll() }
+        }
+        #expect(b.statistics().tasks == 0)
     }
 
     @Test("Streams that do not end within the grace are cancelled")

@@ -140,6 +140,22 @@ struct ObservedAddressesTests {
         }
     }
 
+    @Test("Whoever dialled and took the listener's part in the handshakes is a dialer still")
+    func reversedRole() throws {
+        let (own, other) = (try PrivateKey.generate(.ed25519).publicKey, try PrivateKey.generate(.ed25519).publicKey)
+        for isDialled in [true, false] {
+            let connection = ConnectionInfo(
+                role: .listener, localPeer: PeerID(own), remotePeer: PeerID(other), remoteKey: other,
+                localAddress: try Multiaddr("/ip4/10.0.0.2/tcp/50000"), remoteAddress: try Multiaddr("/ip4/1.2.3.4/tcp/4001"),
+                security: "/fake", muxer: "/fake-muxer", isDialled: isDialled)
+            #expect(
+                ObservedAddresses.counts(
+                    try Multiaddr("/ip4/5.6.7.8/tcp/50000"), on: connection, listening: [try Multiaddr("/ip4/10.0.0.2/tcp/4001")])
+                    == !isDialled)
+            #expect(connection.description.contains(isDialled ? " to " : " from "))
+        }
+    }
+
     private static func connection(_ role: ConnectionRole, from local: String, to remote: String, isLimited: Bool) throws -> ConnectionInfo
     {
         let (own, other) = (try PrivateKey.generate(.ed25519).publicKey, try PrivateKey.generate(.ed25519).publicKey)

@@ -128,6 +128,20 @@ struct YamuxEndingTests {
         #expect(!end.channel.isActive)
     }
 
+    @Test("After the peer's goodbye every stream that waits to open fails at once")
+    func peerGoesAwayFromWaiting() throws {
+        var configuration = YamuxConfiguration()
+        configuration.maximumBacklog = 2
+        let end = try YamuxTestChannel(.dialer, configuration)
+        let streams = try (0..<20).map { _ in try end.open() }
+        for stream in streams { try stream.writeNow("x") }
+        #expect(try end.frames().count == 2)
+        try end.input(Frame(.goAway, [], 0, length: 0))
+        _ = try end.output()
+        #expect(streams.count { $0.muxed.failure?.code == .connectionLost } == 18)
+        #expect(end.channel.isActive)
+    }
+
     @Test("A peer's goodbye on an idle connection closes it")
     func peerGoesAwayIdle() throws {
         let end = try YamuxTestChannel(.listener)

@@ -154,14 +154,17 @@ struct WorldTests {
     @Test("A world says when something can't come about, or does not in time")
     func waitingInVain() async throws {
         let world = World(seed: 1)
-        await #expect(throws: WorldError.self) { try await world.run(until: { false }) }
+        let stuck = await #expect(throws: WorldError.self) { try await world.run(until: { false }) }
+        #expect(stuck?.code == .stuck)
         let began = world.clock.now
-        await #expect(throws: WorldError.self) {
+        let late = await #expect(throws: WorldError.self) {
             try await world.perform(within: .seconds(5)) { await world.hostClock.sleep(for: .seconds(60)) }
         }
+        #expect(late?.code == .timedOut)
         #expect(began.duration(to: world.clock.now) == .seconds(5))
         _ = try await world.perform {
-            await #expect(throws: WorldError.self) { try await world.runUntilIdle() }
+            let inside = await #expect(throws: WorldError.self) { try await world.runUntilIdle() }
+            #expect(inside?.code == .insideTheWorld)
         }
     }
 

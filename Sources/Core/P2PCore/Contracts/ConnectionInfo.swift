@@ -25,8 +25,10 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
 
     /// Its name within this process.
     public let id: ConnectionID
-    /// Whether we dialled or were dialled.
+    /// Which part this side has in the handshakes: that of whoever dialled, unless the dial asked for the other.
     public let role: ConnectionRole
+    /// Whether this side dialled.
+    public let isDialled: Bool
     /// Who we are on it.
     public let localPeer: PeerID
     /// Who the peer proved to be.
@@ -50,13 +52,16 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
     public let isLimited: Bool
 
     /// Every part, as documented above.
+    ///
+    /// - Parameter isDialled: nil where whoever dials begins the handshakes.
     public init(
         id: ConnectionID = ConnectionID(), role: ConnectionRole, localPeer: PeerID, remotePeer: PeerID, remoteKey: PublicKey,
         localAddress: Multiaddr, remoteAddress: Multiaddr, security: ProtocolID, muxer: ProtocolID, wasMuxerEarly: Bool = false,
-        appMetadata: [UInt8]? = nil, isLimited: Bool = false
+        appMetadata: [UInt8]? = nil, isLimited: Bool = false, isDialled: Bool? = nil
     ) {
         self.id = id
         self.role = role
+        self.isDialled = isDialled ?? (role == .dialer)
         self.localPeer = localPeer
         self.remotePeer = remotePeer
         self.remoteKey = remoteKey
@@ -71,6 +76,6 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
 
     /// The connection in a line for logs and people; not meant to be parsed.
     public var description: String {
-        "connection \(self.id) \(self.role == .dialer ? "to" : "from") \(self.remotePeer) at \(self.remoteAddress) (\(self.security), \(self.muxer))"
+        "connection \(self.id) \(self.isDialled ? "to" : "from") \(self.remotePeer) at \(self.remoteAddress) (\(self.security), \(self.muxer))"
     }
 }

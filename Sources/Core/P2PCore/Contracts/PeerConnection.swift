@@ -11,8 +11,8 @@ public final class PeerConnection: Sendable, CustomStringConvertible {
     /// The host that the connection belongs to.
     public let host: any HostAccess
 
-    /// A connection of a host.
-    package init(_ info: ConnectionInfo, of host: any HostAccess) {
+    /// A connection of a host; hosts make them, and tests of handlers.
+    public init(_ info: ConnectionInfo, of host: any HostAccess) {
         self.info = info
         self.host = host
     }

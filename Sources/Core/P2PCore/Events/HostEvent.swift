@@ -2,7 +2,8 @@ public import P2PMultiaddr
 
 /// Something that happened to a host. What happens to a module is a sequence of that module's own.
 ///
-/// There will be more of them: a `switch` outside of this package has an `@unknown default`.
+/// There will be more of them: a `switch` outside of this package has an `@unknown default`. Compilers before Swift 6.3 do not ask for it;
+/// write it there too, or the next case breaks the build.
 #if compiler(>=6.3)
     @nonexhaustive
 #endif

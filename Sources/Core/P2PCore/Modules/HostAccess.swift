@@ -2,7 +2,8 @@ public import Logging
 public import P2PIdentity
 public import P2PMultiaddr
 
-/// What a running module may do with its host: narrow, and it does not keep the host alive.
+/// What a running module may do with its host: narrow, and it does not keep the host alive. Only hosts conform to it; a module is tested on a
+/// host of its own, which `World` of P2PTesting makes without a network.
 ///
 /// When the host is gone, dials fail with ``DialError/Code/notRunning``, streams with ``StreamError/Code/connectionLost``, and lists are empty.
 public protocol HostAccess: StreamOpening {

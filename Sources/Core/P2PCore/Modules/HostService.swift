@@ -1,5 +1,5 @@
-/// A task of a module that ``HostPlan/services`` hands to the host: it starts when the host runs, and is cancelled and waited for before
-/// the host says goodbye to its connections.
+/// A task of a module that ``HostPlan/services`` hands to the host: it starts when the host runs, and is cancelled when the host
+/// ends. The host says goodbye to its connections once the task has returned, or a second later.
 public struct HostService: Sendable {
     /// What the log calls the task.
     public let name: String

@@ -21,7 +21,8 @@ package final class Signal: ParkingPlace {
             defer { state.waiters = [:] }
             return state.waiters
         }
-        for waiter in waiters.values { waiter.resume() }
+        // In the order in which they came, so that what follows does not depend on chance.
+        for waiter in waiters.sorted(by: { $0.key < $1.key }) { waiter.value.resume() }
     }
 
     /// Returns once it has happened, or when the task is cancelled.

@@ -44,7 +44,7 @@ struct DaemonRun: Sendable {
                 announced.remove(address)
                 await self.print(["event": "stopped_listening", "address": .text(address)], "stopped listening on \(address)")
             case .connected(let connection):
-                let direction = connection.role == .listener ? "inbound" : "outbound"
+                let direction = connection.isDialled ? "outbound" : "inbound"
                 await self.print(
                     [
                         "event": "connected", "peer": .text(connection.remotePeer), "address": .text(connection.remoteAddress),

@@ -12,7 +12,7 @@ struct NodeSetup {
     init(_ options: NodeOptions) throws {
         self.configuration.host.agentVersion = "swift-p2p/\(ToolVersion.current)"
         self.configuration.host.dialTimeout = options.timeout.duration
-        self.configuration.host.negotiatesMuxersEarly = !options.noEarlyMuxer
+        self.configuration.negotiatesMuxersEarly = !options.noEarlyMuxer
         if let security = options.securityChannels { self.configuration.security = security }
         if !options.muxer.isEmpty { self.configuration.muxers = options.muxer.map(\.muxer) }
         self.configuration.surroundings = Surroundings(
