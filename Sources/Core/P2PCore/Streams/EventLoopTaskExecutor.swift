@@ -35,8 +35,6 @@ public final class EventLoopTaskExecutor: TaskExecutor {
     static let pauses = TimeAmount.microseconds(5)...TimeAmount.microseconds(500)
     /// The pause in rounds of the loop without anything to do.
     private static let pauseInRounds: Int64 = 4
-    /// How often a turn that comes late, behind other work of the loop, lets the loop poll first once more.
-    private static let patience = 3
 
     /// An executor over one event loop; share it among the loop's connections.
     public init(_ eventLoop: any EventLoop) {
@@ -115,22 +113,20 @@ public final class EventLoopTaskExecutor: TaskExecutor {
             return state.isScheduled
         }
         guard isMore else { return }
-        if self.turn.isOver { self.rest(Self.patience) } else { self.eventLoop.execute { self.runScheduled() } }
+        if self.turn.isOver { self.rest() } else { self.eventLoop.execute { self.runScheduled() } }
     }
 
     /// The next turn comes when the loop has polled.
     ///
     /// A loop polls when nothing is due, so the next turn is due a little later than the loop takes for a round without work, which is
-    /// measured first: a debug build takes thirty times as long as another. Something else may take the loop longer. But that is finite,
-    /// since nothing of ours is done meanwhile, so a turn that comes late tries again.
-    private func rest(_ patience: Int) {
+    /// measured first: a debug build takes thirty times as long as another. Where something else takes the loop longer, it polls a turn
+    /// later: that is finite, since nothing of ours is done meanwhile.
+    private func rest() {
         let asked = self.eventLoop.now
         self.eventLoop.execute {
             let now = self.eventLoop.now
             let pause = min(max(Self.pauses.lowerBound, (now - asked) * Self.pauseInRounds), Self.pauses.upperBound)
-            let due = now + pause
-            self.eventLoop.scheduleTask(deadline: due) {
-                if patience > 0, self.eventLoop.now - due > pause { return self.rest(patience - 1) }
+            self.eventLoop.scheduleTask(deadline: now + pause) {
                 self.turn.begin(.tasks)
                 self.runScheduled()
             }

@@ -14,9 +14,9 @@ struct LoopTurn {
     }
 
     /// Bytes that a turn writes, give or take a connection's share.
-    static let maximumBytes = 4 * 1_048_576
-    /// Time that a turn takes, give or take a piece of work.
-    static let maximumTime = TimeAmount.milliseconds(2)
+    static let maximumBytes = 16 * 1_048_576
+    /// Time that a turn takes, give or take a piece of work. What lies between two turns takes some 50 µs.
+    static let maximumTime = TimeAmount.milliseconds(5)
 
     private var phase = Phase.events
     private var bytes = 0
