@@ -29,15 +29,18 @@ class SlowLink:
     """`near` and `far` are the names of the namespaces, `near_ip` and `far_ip` the addresses in them.
 
     `delay` is one way, in seconds; a round trip takes twice as long. `loss`, `duplicates`, `reordered` and `corrupted` are shares of
-    the packets, drawn with `seed`. While `is_down`, nothing arrives.
+    the packets, drawn with `seed`. While `is_down`, nothing arrives; nor do packets of more than `largest` bytes, about which nobody is
+    told. `carried` counts the bytes that have arrived.
     """
 
     near_ip, far_ip = "10.79.0.1", "10.79.0.2"
 
-    def __init__(self, delay, *, loss=0.0, duplicates=0.0, reordered=0.0, corrupted=0.0, seed=1):
+    def __init__(self, delay, *, loss=0.0, duplicates=0.0, reordered=0.0, corrupted=0.0, seed=1, mtu=1400):
         self.delay = delay
         self.loss, self.duplicates, self.reordered, self.corrupted = loss, duplicates, reordered, corrupted
         self.is_down = False
+        self.largest = self._mtu = mtu
+        self.carried = 0
         self._random = random.Random(seed)
         number = f"{os.getpid()}-{next(_counter)}"
         self.near, self.far = f"p2p-near-{number}", f"p2p-far-{number}"
@@ -69,7 +72,7 @@ class SlowLink:
         device = request[:16].rstrip(b"\0").decode()
         run("ip", "link", "set", device, "netns", namespace)
         host.run("ip", "address", "add", ip, "peer", other, "dev", device)
-        host.run("ip", "link", "set", device, "up", "mtu", "1400")
+        host.run("ip", "link", "set", device, "up", "mtu", self._mtu)
         self._devices.append((host, device))
         return pipe
 
@@ -82,6 +85,7 @@ class SlowLink:
                 _, _, sink, packet = heapq.heappop(waiting)
                 with contextlib.suppress(OSError):
                     os.write(sink, packet)
+                    self.carried += len(packet)
             patience = min(0.05, waiting[0][0] - now) if waiting else 0.05
             for source in select.select([near, far], [], [], max(0, patience))[0]:
                 sink = far if source is near else near
@@ -93,7 +97,7 @@ class SlowLink:
     def _fate(self, packet):
         """What becomes of a packet: any number of copies, each with its delay."""
         draw = self._random.random
-        if self.is_down or draw() < self.loss:
+        if self.is_down or len(packet) > self.largest or draw() < self.loss:
             return
         if draw() < self.corrupted:
             changed = bytearray(packet)

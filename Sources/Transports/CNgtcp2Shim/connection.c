@@ -188,8 +188,38 @@ static void write_log(void *user, const char *format, ...) {
     TELL(logged, line);
 }
 
+// MARK: Packet numbers, which the library keeps to itself
+
+/// The connection that is being read or written: what seals and opens packets is not told.
+static _Thread_local quic_connection *current;
+
+/// Whether the header is that of a packet behind the handshake.
+static bool is_short(const uint8_t *header, size_t length) { return length > 0 && (header[0] & 0x80) == 0; }
+
+static int seal(
+    uint8_t *destination, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *context, const uint8_t *plaintext, size_t length,
+    const uint8_t *nonce, size_t nonce_length, const uint8_t *header, size_t header_length) {
+    if (current != NULL && is_short(header, header_length)) {
+        current->last_number = quic_packet_number(header, header_length, current->last_number);
+    }
+    return ngtcp2_crypto_encrypt_cb(destination, aead, context, plaintext, length, nonce, nonce_length, header, header_length);
+}
+
+static int open_packet(
+    uint8_t *destination, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *context, const uint8_t *ciphertext, size_t length,
+    const uint8_t *nonce, size_t nonce_length, const uint8_t *header, size_t header_length) {
+    int result =
+        ngtcp2_crypto_decrypt_cb(destination, aead, context, ciphertext, length, nonce, nonce_length, header, header_length);
+    if (result == 0 && current != NULL && current->is_watched && is_short(header, header_length) && length >= aead->max_overhead) {
+        quic_report_acknowledgements(current, destination, length - aead->max_overhead);
+    }
+    return result;
+}
+
 static void set_callbacks(ngtcp2_callbacks *callbacks, bool is_server) {
     quic_shim_set_cryptography(callbacks, is_server);
+    callbacks->encrypt = seal;
+    callbacks->decrypt = open_packet;
     callbacks->recv_crypto_data = crypto_received;
     callbacks->rand = random_bytes;
     callbacks->handshake_completed = completed;
@@ -324,7 +354,10 @@ quic_result quic_connection_read(
     ngtcp2_pkt_info info;
     memset(&info, 0, sizeof info);
     info.ecn = ecn;
-    int result = ngtcp2_conn_read_pkt(awake(connection), &path, &info, packet, length, now);
+    ngtcp2_conn *conn = awake(connection);
+    current = connection;
+    int result = ngtcp2_conn_read_pkt(conn, &path, &info, packet, length, now);
+    current = NULL;
     // Not earlier: the callback that says so runs inside the session.
     if (connection->is_tls_done) free_tls(connection);
     return result_of(connection, result);
@@ -351,8 +384,11 @@ int64_t quic_connection_write(
     }
     uint32_t flags = (is_last ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0) | (may_have_more ? NGTCP2_WRITE_STREAM_FLAG_MORE : 0);
     ngtcp2_ssize stream_bytes = -1;
+    ngtcp2_conn *conn = awake(connection);
+    current = connection;
     ngtcp2_ssize written = ngtcp2_conn_writev_stream(
-        awake(connection), &storage.path, &info, packet, size, &stream_bytes, flags, id, vectors, count, now);
+        conn, &storage.path, &info, packet, size, &stream_bytes, flags, id, vectors, count, now);
+    current = NULL;
     *taken = (int64_t)stream_bytes;
     if (written > 0) {
         copy_route(route, &storage, &info);
@@ -368,7 +404,13 @@ size_t quic_connection_burst(quic_connection *connection) {
     return quantum > PTRDIFF_MAX ? 0 : quantum;
 }
 
-size_t quic_connection_packet_size(quic_connection *connection) { return ngtcp2_conn_get_max_tx_udp_payload_size(awake(connection)); }
+size_t quic_connection_path_size(quic_connection *connection) {
+    return ngtcp2_conn_get_path_max_tx_udp_payload_size(awake(connection));
+}
+
+uint64_t quic_connection_last_number(const quic_connection *connection) { return connection->last_number; }
+
+void quic_connection_watch(quic_connection *connection, bool is_watched) { connection->is_watched = is_watched; }
 
 int64_t quic_connection_close(
     quic_connection *connection, quic_route *route, uint8_t *packet, size_t size, bool is_application, uint64_t code, uint64_t now) {

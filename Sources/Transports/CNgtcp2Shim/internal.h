@@ -32,7 +32,16 @@ struct quic_connection {
     uint8_t alert;
     /// The library's own number for the last failure.
     int failure;
+    /// The number of the last packet that was written, of those behind the handshake.
+    uint64_t last_number;
+    /// Whether the owner wants to hear of acknowledgements.
+    bool is_watched;
 };
+
+/// Reads the frames of a packet up to its acknowledgements, and tells the owner of them (acknowledgements.c).
+void quic_report_acknowledgements(quic_connection *connection, const uint8_t *frames, size_t length);
+/// The number of a packet, of which its header has the last bytes, by the number of the one before.
+uint64_t quic_packet_number(const uint8_t *header, size_t length, uint64_t last);
 
 /// The library's connection, with its memory in place.
 static inline ngtcp2_conn *awake(quic_connection *connection) {

@@ -188,6 +188,11 @@ int quic_socket_send(
 
 void quic_socket_close(int descriptor) { close(descriptor); }
 
+int quic_socket_duplicate(int descriptor, int *copy) {
+    *copy = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return *copy < 0 ? errno : 0;
+}
+
 bool quic_socket_segments(int descriptor) {
 #if defined(UDP_SEGMENT)
     int value = 0;

@@ -15,7 +15,15 @@
             var client: SocketAddress?
             var back: (any Channel)?
             /// The congestion marks of the client's packets, in order.
+            /// From now on, datagrams of more bytes are dropped without a word, in both directions.
+            func narrow(to size: Int) { self.state.withLock { $0.largest = size } }
+
+            var dropped: Int { self.state.withLock(\.dropped) }
+
             var marks: [NIOExplicitCongestionNotificationState] = []
+            /// Datagrams of more bytes are dropped, and how many were.
+            var largest = Int.max
+            var dropped = 0
         }
 
         private let server: SocketAddress
@@ -84,6 +92,10 @@
             let mark = datagram.metadata?.ecnState ?? .transportNotCapable
             let isFromClient = channel === self.front
             let way = self.state.withLock { state -> (channel: any Channel, target: SocketAddress)? in
+                guard datagram.data.readableBytes <= state.largest else {
+                    state.dropped += 1
+                    return nil
+                }
                 guard isFromClient else { return state.client.map { (self.front, $0) } }
                 state.client = datagram.remoteAddress
                 state.marks.append(mark)

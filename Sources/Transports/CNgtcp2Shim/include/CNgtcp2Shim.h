@@ -38,6 +38,8 @@ int quic_socket_send(
     int descriptor, const uint8_t *bytes, size_t length, size_t segment, const quic_address *remote, const quic_address *source,
     uint8_t ecn);
 void quic_socket_close(int descriptor);
+/// Another descriptor of the same socket.
+int quic_socket_duplicate(int descriptor, int *copy);
 /// Whether the kernel splits what is sent into segments (GSO).
 bool quic_socket_segments(int descriptor);
 
@@ -119,6 +121,8 @@ typedef struct quic_handlers {
     void (*stream_closed)(void *owner, int64_t id);
     /// Bytes up to `offset` have been acknowledged.
     void (*stream_acknowledged)(void *owner, int64_t id, uint64_t offset);
+    /// The peer has all packets with these numbers; see quic_connection_watch.
+    void (*acknowledged)(void *owner, uint64_t first, uint64_t last);
     /// A stream that was out of credit has some.
     void (*stream_credited)(void *owner, int64_t id);
     /// A new connection id of ours is needed, with its stateless reset token.
@@ -225,8 +229,12 @@ int64_t quic_connection_write(
 void quic_connection_paced(quic_connection *connection, uint64_t now);
 /// Bytes that one burst may have before the connection waits for its next expiry; 0 when it need not.
 size_t quic_connection_burst(quic_connection *connection);
-/// The size that packets have when they are full.
-size_t quic_connection_packet_size(quic_connection *connection);
+/// The size that the library has found the path to take.
+size_t quic_connection_path_size(quic_connection *connection);
+/// The number of the last packet that was written, of those behind the handshake.
+uint64_t quic_connection_last_number(const quic_connection *connection);
+/// Whether the owner wants to hear which packets the peer acknowledges; wakes nobody.
+void quic_connection_watch(quic_connection *connection, bool is_watched);
 
 /// Writes the last packet: an application's code, or with `is_application` false the reason for which a call failed last.
 int64_t quic_connection_close(

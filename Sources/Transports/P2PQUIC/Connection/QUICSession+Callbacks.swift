@@ -25,6 +25,7 @@
             handlers.stream_reset = { QUICSession.from($0)?.streamReset($1, code: $2) }
             handlers.stream_closed = { QUICSession.from($0)?.streamClosed($1) }
             handlers.stream_acknowledged = { QUICSession.from($0)?.streams[$1]?.queue.acknowledge(upTo: $2) }
+            handlers.acknowledged = { QUICSession.from($0)?.acknowledged($1...$2) }
             handlers.stream_credited = { QUICSession.from($0)?.streamCredited($1) }
             handlers.cid_needed = { owner, cid, token in
                 guard let (id, bytes) = QUICSession.from(owner)?.newID(), let cid, let token else { return false }

@@ -9,6 +9,8 @@
         static let maximumPacket = 1_500
         /// A connection that need not pace itself writes so many bytes before others have their turn.
         static let maximumBurst = 256 * 1_024
+        /// Bursts of a handshake that may fail for a reason that passes; the library sends again what was lost.
+        static let toleratedFailures = 2
 
         /// Writes what streams and the library have, as far as credit, congestion and the socket let it.
         func drain() {
@@ -122,9 +124,13 @@
             var failure = QUIC_OK
             // What failed before was somebody else's.
             _ = endpoint.state.sender.takeFailure()
+            _ = endpoint.state.sender.takeRefusedSize()
+            self.examinePath(at: now)
             while written < burst {
                 var route = quic_route()
-                let size = self.writePacket(to: endpoint.state.sender.room(for: Self.maximumPacket), route: &route, at: now)
+                let buffer = UnsafeMutableBufferPointer(
+                    start: endpoint.state.sender.room(for: Self.maximumPacket), count: self.pathSize.next(at: now) ?? Self.maximumPacket)
+                let size = self.writePacket(to: buffer, route: &route, at: now)
                 guard size > 0 else {
                     if size < 0 { failure = quic_result(rawValue: Int32(clamping: size)) }
                     break
@@ -132,6 +138,7 @@
                 written += Int(size)
                 // Before it leaves: whoever gets it may ask.
                 self.connection?.sent(Int(size))
+                if size > QUICPathSize.base { self.sentLarge(Int(size), at: now) }
                 endpoint.state.sender.append(Int(size), to: route)
                 if endpoint.state.sender.isBlocked { break }
             }
@@ -142,17 +149,24 @@
             endpoint.executor.spend(bytes: written)
             if written >= burst, paced == 0 { self.connection?.comeBack() }
             if endpoint.state.sender.isBlocked { endpoint.waitForRoom(self) }
+            if let size = endpoint.state.sender.takeRefusedSize() { self.refused(size, at: now) }
             if let error = endpoint.state.sender.takeFailure(), self.role == .dialer {
                 if self.phase == .handshaking, !self.isAnswered {
-                    return self.fail(TransportError(.unreachable, "no way to \(self.remote.multiaddr)", cause: error))
+                    self.failedSends += 1
+                    if error.isAboutDestination || self.failedSends > Self.toleratedFailures {
+                        return self.fail(TransportError(.unreachable, "no way to \(self.remote.multiaddr)", cause: error))
+                    }
+                } else {
+                    self.moveAway(at: now)
                 }
-                self.moveAway(at: now)
             }
             if failure != QUIC_OK { self.writeFailed(failure) }
         }
 
         /// Writes one packet with bytes of as many streams as fit; 0 when there is nothing to send now.
-        private func writePacket(to buffer: UnsafeMutablePointer<UInt8>, route: inout quic_route, at now: NIODeadline) -> Int64 {
+        private func writePacket(
+            to buffer: UnsafeMutableBufferPointer<UInt8>, route: inout quic_route, at now: NIODeadline
+        ) -> Int64 {
             guard let native = self.native else { return 0 }
             var taken: Int64 = -1
             while let slot = self.streams.firstReady, let stream = self.streams.stream(at: slot) {
@@ -166,7 +180,7 @@
                 let size = stream.withUnsent { pieces, count, last in
                     isLast = last
                     return quic_connection_write(
-                        native, &route, buffer, Self.maximumPacket, id, pieces, count, last, true, &taken, now.quicTime)
+                        native, &route, buffer.baseAddress, buffer.count, id, pieces, count, last, true, &taken, now.quicTime)
                 }
                 if taken >= 0 { self.took(Int(taken), of: stream, isLast: isLast) }
                 if size > 0 {
@@ -189,8 +203,8 @@
                 default: return size
                 }
             }
-            let size = quic_connection_write(native, &route, buffer, Self.maximumPacket, -1, nil, 0, false, false, &taken, now.quicTime)
-            return size
+            return quic_connection_write(
+                native, &route, buffer.baseAddress, buffer.count, -1, nil, 0, false, false, &taken, now.quicTime)
         }
 
         private func took(_ count: Int, of stream: QUICStreamState, isLast: Bool) {

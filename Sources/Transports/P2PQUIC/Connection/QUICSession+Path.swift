@@ -1,5 +1,6 @@
 #if QUIC
     import CNgtcp2Shim
+    import Logging
     import NIOCore
     import P2PCore
 
@@ -8,6 +9,7 @@
         /// The peer has moved, and answers there.
         func pathValidated(_ remote: quic_address) {
             self.validatedPaths += 1
+            self.pathSize.moved()
             if self.role == .listener { self.remote = remote }
         }
 
@@ -20,7 +22,50 @@
             let result = withUnsafePointer(to: local) { local in
                 withUnsafePointer(to: self.remote) { quic_connection_migrate(native, local, $0, now.quicTime) }
             }
-            if result == QUIC_OK { self.local = local }
+            guard result == QUIC_OK else { return }
+            self.local = local
+            self.pathSize.moved()
+        }
+
+        // MARK: The path's size
+
+        /// Looks whether the path still takes what it took, before a burst is written.
+        func examinePath(at now: NIODeadline) {
+            guard let native = self.native else { return }
+            let found = quic_connection_path_size(native)
+            guard self.pathSize.isAtWork || found > QUICPathSize.base else { return }
+            let probeTimeout = TimeAmount.nanoseconds(Int64(clamping: quic_connection_probe_timeout(native)))
+            let before = self.pathSize.limit
+            self.pathSize.examine(found: found, probeTimeout: probeTimeout, at: now)
+            self.noticePathSize(before)
+        }
+
+        /// A packet was written that is larger than what every path takes.
+        func sentLarge(_ size: Int, at now: NIODeadline) {
+            guard let native = self.native, self.pathSize.wants(size, at: now) else { return }
+            self.pathSize.sent(quic_connection_last_number(native), size: size, at: now)
+            quic_connection_watch(native, true)
+        }
+
+        /// An interface has refused a packet for its size.
+        func refused(_ size: Int, at now: NIODeadline) {
+            let before = self.pathSize.limit
+            self.pathSize.refused(size, at: now)
+            self.noticePathSize(before)
+        }
+
+        /// The peer has all packets with these numbers.
+        func acknowledged(_ numbers: ClosedRange<UInt64>) {
+            let before = self.pathSize.limit
+            self.pathSize.acknowledged(numbers)
+            if let native = self.native, !self.pathSize.isWatching { quic_connection_watch(native, false) }
+            self.noticePathSize(before)
+        }
+
+        private func noticePathSize(_ before: Int?) {
+            guard self.pathSize.limit != before else { return }
+            let size = self.pathSize.limit.map { "\($0)" } ?? "as before"
+            self.endpoint.logger.debug("a path takes packets of another size", metadata: ["connection": "\(self.name)", "size": "\(size)"])
         }
     }
 #endif

@@ -46,6 +46,10 @@
         var offence: (error: ConnectionError, code: ConnectionErrorCode)?
         var resets: OffenceCounter
         var pace = QUICRest.Pace()
+        /// How large packets may be.
+        var pathSize = QUICPathSize()
+        /// Bursts of the handshake that the system did not send.
+        var failedSends = 0
         /// Addresses of the peer that were proved after it had moved.
         var validatedPaths = 0
 

@@ -4,6 +4,14 @@
     import P2PCore
     import P2PMultiaddr
 
+    #if canImport(Darwin)
+        import Darwin
+    #elseif canImport(Glibc)
+        import Glibc
+    #elseif canImport(Musl)
+        import Musl
+    #endif
+
     extension quic_address {
         /// Nil for what is no internet address.
         init?(_ address: SocketAddress) {
@@ -79,5 +87,10 @@
         let code: CInt
 
         var description: String { "\(IOError(errnoCode: self.code, reason: "socket"))" }
+
+        /// Whether it says that there is no way to the address that was sent to, rather than something about this moment.
+        var isAboutDestination: Bool {
+            [ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, EACCES, EDESTADDRREQ].contains(self.code)
+        }
     }
 #endif

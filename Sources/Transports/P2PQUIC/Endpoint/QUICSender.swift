@@ -35,6 +35,8 @@
         /// A batch that the kernel had no room for.
         private var held: (bytes: [UInt8], segment: Int, route: quic_route)?
         private var failure: QUICErrno?
+        /// The smallest packet that was larger than what an interface takes.
+        private var refusedSize: Int?
         /// The descriptor is not ours any more, and may be somebody else's.
         private var isClosed = false
 
@@ -60,6 +62,9 @@
 
         /// Why a datagram could not be sent since the last time that somebody asked.
         mutating func takeFailure() -> QUICErrno? { self.failure.take() }
+
+        /// The size of a packet that was larger than what its interface takes, since the last time that somebody asked.
+        mutating func takeRefusedSize() -> Int? { self.refusedSize.take() }
 
         /// Where the next packet is to be written.
         mutating func room(for size: Int) -> UnsafeMutablePointer<UInt8> {
@@ -115,12 +120,13 @@
             // What comes behind a batch that waits counts as lost; the library sends it again.
             guard self.held == nil, !self.isClosed else { return }
             switch self.system(bytes, length, segment: segment < length ? segment : 0, route: route) {
-            case 0, EMSGSIZE: break
+            case 0: break
+            case EMSGSIZE: self.refusedSize = min(self.refusedSize ?? .max, segment)
             case EAGAIN, ENOBUFS: self.held = (Array(UnsafeBufferPointer(start: bytes, count: length)), segment, route)
             case EIO where segment < length, EINVAL where segment < length:
                 self.transmitSingly(bytes, length, segment: segment, route: route)
-                // The interface can't split, nor will it tomorrow; unless the address is what it does not like.
-                self.segments = self.failure != nil
+                // The interface can't split, nor will it tomorrow; unless the address is what it does not like, or the packets' size.
+                self.segments = self.failure != nil || self.refusedSize != nil
             case let code: self.failure = QUICErrno(code: code)
             }
         }
