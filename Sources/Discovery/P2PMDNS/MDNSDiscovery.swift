@@ -69,7 +69,7 @@ public struct MDNSDiscovery: Discovery {
             }
             while !Task.isCancelled {
                 driver.setAddresses(await addresses())
-                await driver.use(MulticastInterface.all(named: self.configuration.interfaces))
+                if let interfaces = MulticastInterface.all(named: self.configuration.interfaces) { await driver.use(interfaces) }
                 try? await Task.sleep(for: self.configuration.watchInterval)
             }
             group.cancelAll()

@@ -169,7 +169,14 @@ package final class Swarm: Sendable {
         guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else {
             throw TransportError(.unsupportedAddress, "no transport of this host listens on \(address)")
         }
-        let listener = ActiveListener(try await transport.listen(on: address))
+        let listener = ActiveListener(try await transport.listen(on: address), requested: address)
+        guard await self.announce(listener) else { throw Self.shuttingDown }
+        self.jobQueue.yield(.listener(listener))
+        return listener.addresses
+    }
+
+    /// Lists a listener and says where it listens; false when it was closed instead.
+    private func announce(_ listener: ActiveListener) async -> Bool {
         // The host may have begun to end while the address was bound; whatever is listed here, stop() closes.
         let isListed = self.table.withLock { table in
             guard table.takesListeners else { return false }
@@ -177,24 +184,53 @@ package final class Swarm: Sendable {
             return true
         }
         guard isListed else {
-            await self.run(listener)
-            throw Self.shuttingDown
+            _ = await self.run(listener)
+            return false
         }
         for address in listener.addresses { self.events.post(.listening(address.withPeerID(self.localPeer))) }
         self.onAddressChange()
-        self.jobQueue.yield(.listener(listener))
-        return listener.addresses
+        return true
     }
 
-    /// Takes arrivals until the listener fails, the host shuts down, or the task is cancelled.
+    /// Takes arrivals until the host shuts down, or the task is cancelled. A listener that fails is bound again.
     package func serve(_ listener: ActiveListener) async {
-        await self.run(listener)
-        self.listeners.withLock { $0.removeAll { $0 === listener } }
-        self.update(listener, to: [])
+        var current = listener
+        var revival = ListenerRevival()
+        while true {
+            let isOver = await self.run(current)
+            self.listeners.withLock { $0.removeAll { $0 === current } }
+            self.update(current, to: [])
+            guard !isOver, let next = await self.bindAgain(current.bindAddress, &revival) else { return }
+            current = next
+        }
     }
 
-    /// Runs a listener until no arrival is wanted any more, which closes it.
-    private func run(_ listener: ActiveListener) async {
+    /// Binds the address of a listener that has failed, as soon as the system lets it; nil when no arrival is wanted any more.
+    private func bindAgain(_ address: Multiaddr, _ revival: inout ListenerRevival) async -> ActiveListener? {
+        guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else { return nil }
+        var pause = revival.failed(at: self.clock.now())
+        while self.takesListeners {
+            let deadline = self.clock.now().advanced(by: pause)
+            await self.stopListening.cancelling { await self.clock.sleep(deadline) }
+            guard self.takesListeners, !Task.isCancelled else { return nil }
+            do throws(TransportError) {
+                let listener = ActiveListener(try await transport.listen(on: address), requested: address)
+                return await self.announce(listener) ? listener : nil
+            } catch {
+                self.logger.log(
+                    level: revival.isFirst ? .warning : .debug, "an address can't be listened on again yet",
+                    metadata: ["address": "\(address)", "error": "\(error)"])
+                pause = revival.failed(at: self.clock.now())
+            }
+        }
+        return nil
+    }
+
+    private var takesListeners: Bool { !self.stopListening.isFired && self.table.withLock { $0.takesListeners } }
+
+    /// Runs a listener until no arrival is wanted any more, which closes it. Says whether that was so: otherwise it has failed.
+    private func run(_ listener: ActiveListener) async -> Bool {
+        let hasFailed = Atomic(false)
         await self.stopListening.cancelling {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -205,11 +241,13 @@ package final class Swarm: Sendable {
                 } catch is CancellationError {
                     self.logger.trace("a listener was cancelled")
                 } catch {
+                    hasFailed.store(true, ordering: .relaxed)
                     self.logger.error("a listener failed", metadata: ["error": "\(error)"])
                 }
                 group.cancelAll()
             }
         }
+        return !hasFailed.load(ordering: .relaxed)
     }
 
     private func update(_ listener: ActiveListener, to addresses: [Multiaddr]) {

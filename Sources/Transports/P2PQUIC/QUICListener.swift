@@ -27,7 +27,7 @@
         }
 
         var addresses: [Multiaddr] {
-            let bound = self.endpoint.channel.localAddress
+            let bound = self.endpoint.socketAddress
             return InterfaceAddresses.expanding(bound) { quic_address($0)?.multiaddr } ?? [self.endpoint.address.multiaddr]
         }
 
@@ -60,7 +60,8 @@
             while !Task.isCancelled {
                 try? await Task.sleep(for: Self.interfacePollInterval)
                 let current = self.addresses
-                if current != known {
+                // Where the system can't list them at the moment, it is not said that they are gone.
+                if current != known, !current.contains(where: { $0.ipAddress?.isUnspecified ?? false }) {
                     known = current
                     self.changes.continuation.yield(current)
                 }

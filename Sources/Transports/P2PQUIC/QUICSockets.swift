@@ -69,10 +69,12 @@
         }
 
         private func forgetWhenClosed(_ endpoint: QUICEndpoint) {
-            endpoint.channel.closeFuture.whenComplete { [weak self] _ in
-                self?.state.withLock { state in
-                    state.listening.removeAll { $0 === endpoint }
-                    state.dialing.removeAll { $0 === endpoint }
+            endpoint.eventLoop.execute {
+                endpoint.whenClosed { [weak self, unowned endpoint] in
+                    self?.state.withLock { state in
+                        state.listening.removeAll { $0 === endpoint }
+                        state.dialing.removeAll { $0 === endpoint }
+                    }
                 }
             }
         }

@@ -2,18 +2,10 @@ import Logging
 import NIOCore
 import P2PCore
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Stops accepting for a moment when the process is out of file descriptors.
 ///
 /// The pending connection keeps the socket readable, so that a server channel that goes on would fail as fast as a core
-/// can spin.
+/// can spin. Errors are kept for whoever decides what becomes of the socket.
 final class AcceptBackoff: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
@@ -23,15 +15,18 @@ final class AcceptBackoff: ChannelInboundHandler {
     static let logInterval = TimeAmount.seconds(10)
 
     private let logger: Logger
+    private let errors: AcceptErrors
     private var isPaused = false
     private var logged = LogInterval(AcceptBackoff.logInterval)
 
-    init(logger: Logger) {
+    init(logger: Logger, errors: AcceptErrors) {
         self.logger = logger
+        self.errors = errors
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? IOError, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else {
+        self.errors.caught(error)
+        guard let error = error as? IOError, SocketFaults.isExhaustion(error.errnoCode) else {
             context.fireErrorCaught(error)
             return
         }

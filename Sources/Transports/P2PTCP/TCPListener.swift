@@ -14,16 +14,16 @@ struct TCPListener: ByteListener {
 
     /// What the system holds for it, until nobody serves it any more.
     private final class Socket: Sendable {
-        let channel: any Channel
+        let acceptor: TCPAcceptor
         let arrivals: Inbox<any Channel, Never>
 
-        init(_ channel: any Channel, arrivals: Inbox<any Channel, Never>) {
-            self.channel = channel
+        init(_ acceptor: TCPAcceptor, arrivals: Inbox<any Channel, Never>) {
+            self.acceptor = acceptor
             self.arrivals = arrivals
         }
 
         deinit {
-            self.channel.close(promise: nil)
+            self.acceptor.closeSoon()
             self.refuseArrivals()
         }
 
@@ -37,16 +37,17 @@ struct TCPListener: ByteListener {
     private let requested: Multiaddr
     private let changes: (changes: AddressChanges, continuation: AsyncStream<[Multiaddr]>.Continuation)
 
-    init(channel: any Channel, arrivals: Inbox<any Channel, Never>, requested: Multiaddr) {
-        self.socket = Socket(channel, arrivals: arrivals)
+    init(acceptor: TCPAcceptor, arrivals: Inbox<any Channel, Never>, requested: Multiaddr) {
+        self.socket = Socket(acceptor, arrivals: arrivals)
         self.requested = requested
         self.changes = AddressChanges.make()
     }
 
-    private var channel: any Channel { self.socket.channel }
+    var acceptor: TCPAcceptor { self.socket.acceptor }
+    private var address: SocketAddress { self.acceptor.address }
 
     var addresses: [Multiaddr] {
-        InterfaceAddresses.expanding(self.channel.localAddress) { Multiaddr(tcp: $0) } ?? [self.requested]
+        InterfaceAddresses.expanding(self.address) { Multiaddr(tcp: $0) } ?? [self.requested]
     }
 
     var addressChanges: AddressChanges { self.changes.changes }
@@ -59,7 +60,6 @@ struct TCPListener: ByteListener {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.watchInterfaces() }
             let arrivals = self.socket.arrivals
-            self.channel.closeFuture.whenComplete { _ in arrivals.finish(.success(())) }
             while let channel = await arrivals.next() {
                 guard let local = Multiaddr(tcp: channel.localAddress), let remote = Multiaddr(tcp: channel.remoteAddress) else {
                     // The peer was gone before the system could say who it was, so there is nobody to decide on.
@@ -71,7 +71,7 @@ struct TCPListener: ByteListener {
             group.cancelAll()
         }
         // Whoever waited for the end may bind the same address again at once.
-        try? await self.channel.close()
+        await self.acceptor.close()
         if !Task.isCancelled {
             throw TransportError(.closed, "the socket that listened on \(self.requested) was closed by the system")
         }
@@ -79,12 +79,13 @@ struct TCPListener: ByteListener {
 
     /// Nothing in the system tells without a netlink socket, and a look every few seconds costs nothing.
     private func watchInterfaces() async {
-        guard InterfaceAddresses.isWildcard(self.channel.localAddress) else { return }
+        guard InterfaceAddresses.isWildcard(self.address) else { return }
         var known = self.addresses
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.interfacePollInterval)
             let current = self.addresses
-            if current != known {
+            // Where the system can't list them at the moment, it is not said that they are gone.
+            if current != known, !current.contains(where: { $0.ipAddress?.isUnspecified ?? false }) {
                 known = current
                 self.changes.continuation.yield(current)
             }

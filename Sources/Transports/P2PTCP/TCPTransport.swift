@@ -130,13 +130,32 @@ package struct TCPTransport: ByteTransport {
             throw TransportError(.unsupportedAddress, "\(address) is not a TCP address to listen on; use /ip4 or /ip6 and /tcp")
         }
         let arrivals = Inbox<any Channel, Never>(limit: TCPListener.arrivalBacklog)
+        do {
+            let acceptor = try await TCPAcceptor.bind(
+                to: local, backlog: TCPListener.systemBacklog,
+                bootstrap: { self.bootstrap(isFresh: $0, isIPv6: local.protocol == .inet6, arrivals: arrivals, errors: $1) },
+                onEnd: { arrivals.finish(.success(())) })
+            return TCPListener(acceptor: acceptor, arrivals: arrivals, requested: address)
+        } catch {
+            let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE
+            throw TransportError(
+                isTaken ? .addressInUse : .unreachable, "could not listen on \(address)\(isTaken ? ": something else listens there" : "")",
+                cause: error)
+        }
+    }
+
+    private func bootstrap(
+        isFresh: Bool, isIPv6: Bool, arrivals: Inbox<any Channel, Never>, errors: AcceptErrors
+    ) -> ServerBootstrap {
         let logger = self.logger
-        var bootstrap = ServerBootstrap(group: self.group)
+        let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: TCPListener.systemBacklog)
+            // NIO forgets who was accepted and is not set up yet when the next accept fails: the next is a turn of the loop later.
+            .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: logger), position: .first)
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: logger, errors: errors), position: .first)
                 }
             }
             .configuredForBytes()
@@ -144,18 +163,7 @@ package struct TCPTransport: ByteTransport {
                 if !arrivals.offer(channel) { channel.close(promise: nil) }
                 return channel.eventLoop.makeSucceededVoidFuture()
             }
-        if local.protocol == .inet6 {
-            bootstrap = bootstrap.serverChannelOption(ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1)
-        }
-        do {
-            let channel = try await bootstrap.bind(to: local).get()
-            await channel.letDialsShareItsPort()
-            return TCPListener(channel: channel, arrivals: arrivals, requested: address)
-        } catch {
-            let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE
-            throw TransportError(
-                isTaken ? .addressInUse : .unreachable, "could not listen on \(address)\(isTaken ? ": something else listens there" : "")",
-                cause: error)
-        }
+        guard isFresh, isIPv6 else { return bootstrap }
+        return bootstrap.serverChannelOption(ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1)
     }
 }

@@ -10,7 +10,7 @@ import Testing
 /// Over real sockets, on the loopback interface alone.
 @Suite("Local discovery over sockets", .timeLimit(.minutes(1)))
 struct MDNSDiscoveryTests {
-    private static let interface = MulticastInterface.all(named: []).first { $0.link.isLoopback && !$0.link.id.isIPv6 }
+    private static let interface = MulticastInterface.all(named: [])?.first { $0.link.isLoopback && !$0.link.id.isIPv6 }
 
     private func discovery(_ peer: PeerID?, fingerprint: String) throws -> MDNSDiscovery {
         let name = try #require(Self.interface?.link.name)

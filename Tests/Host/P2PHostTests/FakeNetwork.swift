@@ -35,6 +35,8 @@ final class FakeNetwork: Sendable {
     let clock = ManualClock()
     /// Binding an address says so, then waits for its permission.
     let binding = Mutex<(begun: Signal, permission: Signal)?>(nil)
+    /// So many attempts to bind an address fail.
+    let bindFailures = Mutex(0)
     /// The highest port of the range that listeners get for port 0.
     private let state = Mutex(State())
 
@@ -170,6 +172,12 @@ struct FakeTransport: Transport {
             binding.begun.fire()
             await binding.permission.wait()
         }
+        let isRefused = self.network.bindFailures.withLock { failures in
+            guard failures > 0 else { return false }
+            failures -= 1
+            return true
+        }
+        if isRefused { throw TransportError(.addressInUse, "somebody else listens on \(address)") }
         return self.network.bind(address, key: self.key)
     }
 }
@@ -184,6 +192,8 @@ final class FakeListener: TransportListener {
     let handshakes = Mutex<Signal?>(nil)
     let accepted = Mutex(0)
     let stopped = Signal()
+    /// What it fails with once its arrivals are finished.
+    let failure = Mutex<TransportError?>(nil)
     private let queue: AsyncStream<FakeArrival>
 
     init(address: Multiaddr, key: PrivateKey) {
@@ -203,6 +213,7 @@ final class FakeListener: TransportListener {
             }
         }
         self.stopped.fire()
+        if let failure = self.failure.withLock({ $0 }) { throw failure }
     }
 }
 

@@ -100,6 +100,55 @@ struct LifecycleTests {
         #expect(b.statistics().tasks == 0)
     }
 
+    @Test("A listener that fails is bound again, more slowly each time, on the port that it had, and the host says so")
+    func revival() async throws {
+        let (a, b) = (try self.world.host(), try self.world.host())
+        let events = b.events()
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let listener = try #require(self.world.network.listener(at: address.withoutPeerID))
+        try await self.world.run(a, b) {
+            var start = self.world.clock.now
+            self.world.network.bindFailures.withLock { $0 = 2 }
+            listener.failure.withLock { $0 = TransportError(.closed, "the system closed the socket") }
+            listener.arrivals.finish()
+            for pause in [100, 200, 400] {
+                await self.world.clock.sleeper(until: start + .milliseconds(Int64(pause)))
+                #expect(b.listenAddresses.isEmpty)
+                self.world.clock.advance(.milliseconds(Int64(pause)))
+                start = self.world.clock.now
+            }
+            var said: [String] = []
+            for await event in events {
+                switch event {
+                case .listening(let where_): said.append("listening on \(where_.withoutPeerID)")
+                case .stoppedListening(let where_): said.append("stopped on \(where_.withoutPeerID)")
+                default: break
+                }
+                if said.count == 3 { break }
+            }
+            let bare = address.withoutPeerID
+            #expect(said == ["listening on \(bare)", "stopped on \(bare)", "listening on \(bare)"])
+            let connection = try await a.connect(to: address)
+            #expect(connection.remotePeer == b.peerID)
+        }
+        #expect(b.statistics().tasks == 0)
+    }
+
+    @Test("A host that is shut down binds nothing again")
+    func revivalEnds() async throws {
+        let b = try self.world.host()
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let listener = try #require(self.world.network.listener(at: address.withoutPeerID))
+        try await self.world.run(b) {
+            let start = self.world.clock.now
+            listener.failure.withLock { $0 = TransportError(.closed, "the system closed the socket") }
+            listener.arrivals.finish()
+            await self.world.clock.sleeper(until: start + .milliseconds(100))
+        }
+        #expect(b.statistics().tasks == 0)
+        #expect(self.world.network.listener(at: address.withoutPeerID) === listener)
+    }
+
     @Test("Streams that do not end within the grace are cancelled")
     func graceEnds() async throws {
         let (a, b) = (try self.world.host(), try self.world.host())

@@ -15,11 +15,6 @@
             var client: SocketAddress?
             var back: (any Channel)?
             /// The congestion marks of the client's packets, in order.
-            /// From now on, datagrams of more bytes are dropped without a word, in both directions.
-            func narrow(to size: Int) { self.state.withLock { $0.largest = size } }
-
-            var dropped: Int { self.state.withLock(\.dropped) }
-
             var marks: [NIOExplicitCongestionNotificationState] = []
             /// Datagrams of more bytes are dropped, and how many were.
             var largest = Int.max
@@ -59,6 +54,11 @@
                 return try #require(quic_address(back)).multiaddr
             }
         }
+
+        /// From now on, datagrams of more bytes are dropped without a word, in both directions.
+        func narrow(to size: Int) { self.state.withLock { $0.largest = size } }
+
+        var dropped: Int { self.state.withLock(\.dropped) }
 
         var marks: [NIOExplicitCongestionNotificationState] { self.state.withLock(\.marks) }
 

@@ -10,6 +10,14 @@
 
     @testable import P2PQUIC
 
+    #if canImport(Darwin)
+        import Darwin
+    #elseif canImport(Glibc)
+        import Glibc
+    #elseif canImport(Musl)
+        import Musl
+    #endif
+
     @Suite("QUIC connections and the paths that they take", .timeLimit(.minutes(2)))
     struct QUICPathTests {
         /// The relay that a connection's path leads through.
@@ -46,6 +54,83 @@
                 try await early.finish()
             }
             try await relay.close()
+        }
+
+        @Test("A path that takes less and less, in idle times too, delays a transfer by less than 3 s each time", arguments: [false, true])
+        func narrowing(isIdle: Bool) async throws {
+            let (relay, pair) = try await self.connect(try await QUICNode(), try await QUICNode())
+            let listening = pair.listener
+            try await pair.dialer.whileEchoing(listening) { dialer in
+                try await dialer.echo(4 << 20)
+                #expect(try await dialer.fromSession { $0.pathSize.limit } == .some(nil))
+                for size in [1_392, 1_252] {
+                    let started = NIODeadline.now()
+                    if isIdle {
+                        relay.narrow(to: size)
+                        try await dialer.echo(1 << 20)
+                    } else {
+                        async let echo: Void = dialer.echo(4 << 20)
+                        relay.narrow(to: size)
+                        try await echo
+                    }
+                    #expect(NIODeadline.now() - started < .seconds(6))
+                    #expect(relay.dropped > 0)
+                    for side in [dialer, listening] {
+                        let limit = try await side.fromSession { $0.pathSize.limit }
+                        #expect(try #require(limit ?? nil) <= size)
+                    }
+                }
+            }
+            try await relay.close()
+        }
+
+        @Test("A path that widens again has its large packets back")
+        func widening() async throws {
+            let (relay, pair) = try await self.connect(try await QUICNode(), try await QUICNode())
+            try await pair.dialer.whileEchoing(pair.listener) { dialer in
+                try await dialer.echo(4 << 20)
+                relay.narrow(to: 1_252)
+                try await dialer.echo(1 << 20)
+                #expect(try await dialer.fromSession { $0.pathSize.limit != nil } == true)
+                relay.narrow(to: .max)
+                let deadline = NIODeadline.now() + .seconds(30)
+                while try await dialer.fromSession({ $0.pathSize.limit != nil }) == true, NIODeadline.now() < deadline {
+                    try await dialer.echo(100_000)
+                }
+                #expect(try await dialer.fromSession { $0.pathSize.limit } == .some(nil))
+            }
+            try await relay.close()
+        }
+
+        @Test("A reader that fails is made again, and connections notice nothing", arguments: [EIO, EPERM, ENOBUFS, ENETDOWN])
+        func reading(number: CInt) async throws {
+            let pair = try await QUICNode().connect(to: try await QUICNode())
+            try await pair.dialer.whileEchoing(pair.listener) { dialer in
+                for _ in 0..<3 {
+                    let endpoint = try #require(try await dialer.fromSession { $0.endpoint })
+                    let reader = try #require(try await endpoint.eventLoop.submit { endpoint.state.reader }.get())
+                    try await endpoint.eventLoop.submit {
+                        reader.pipeline.fireErrorCaught(IOError(errnoCode: number, reason: "recvmmsg"))
+                    }.get()
+                    try await reader.close()
+                    try await dialer.echo(100_000)
+                }
+            }
+        }
+
+        @Test("A socket that can't get well ends its connections, and lets go of its port")
+        func failing() async throws {
+            let pair = try await QUICNode().connect(to: try await QUICNode())
+            let endpoint = try #require(try await pair.listener.fromSession { $0.endpoint })
+            let reader = try #require(try await endpoint.eventLoop.submit { endpoint.state.reader }.get())
+            try await endpoint.eventLoop.submit {
+                reader.pipeline.fireErrorCaught(IOError(errnoCode: EINVAL, reason: "recvmmsg"))
+            }.get()
+            try await reader.close()
+            while try await pair.listener.fromSession({ _ in true }) != nil { await Task.yield() }
+            let again = try await QUICNode().transport.listen(on: endpoint.address.multiaddr)
+            #expect(again.addresses == [endpoint.address.multiaddr])
+            await pair.dialer.close(.normal, grace: .zero)
         }
 
         @Test("Packets carry congestion marks for as long as the path does", arguments: [true, false])

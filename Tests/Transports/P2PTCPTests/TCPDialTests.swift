@@ -150,7 +150,10 @@ struct TCPDialTests {
     @Test("An arrival that was gone before it could be named is closed, and nobody is told")
     func nameless() async throws {
         let arrivals = Inbox<any Channel, Never>(limit: 2)
-        let listener = TCPListener(channel: try await self.server(), arrivals: arrivals, requested: Multiaddr(ip: .loopbackV4, tcp: 1))
+        let acceptor = try await TCPAcceptor.bind(
+            to: SocketAddress(ipAddress: "127.0.0.1", port: 0), backlog: 1,
+            bootstrap: { _, _ in ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton) }, onEnd: { arrivals.finish(.success(())) })
+        let listener = TCPListener(acceptor: acceptor, arrivals: arrivals, requested: Multiaddr(ip: .loopbackV4, tcp: 1))
         let gone = try await self.loneChannel()
         #expect(arrivals.offer(gone))
         let told = Inbox<Void, Never>(limit: 1)

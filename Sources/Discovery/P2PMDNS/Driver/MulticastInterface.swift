@@ -20,13 +20,14 @@ struct MulticastInterface: Sendable {
     /// One of its addresses, of the link's family.
     let device: NIONetworkDevice
 
-    /// Every interface that is up and can carry multicast, or is the loopback interface, once for each family of its addresses.
+    /// Every interface that is up and can carry multicast, or is the loopback interface, once for each family of its addresses; nil when the
+    /// system can't list them at the moment, which does not mean that they are gone.
     ///
     /// - Parameter names: the only ones to take; empty for all.
-    static func all(named names: Set<String>) -> [MulticastInterface] {
-        let up = self.namesOfThoseThatAreUp()
+    static func all(named names: Set<String>) -> [MulticastInterface]? {
+        guard let up = self.namesOfThoseThatAreUp(), let devices = try? System.enumerateDevices() else { return nil }
         var found: [MDNSLink.ID: (device: NIONetworkDevice, isLoopback: Bool, prefixes: [MDNSLink.Prefix])] = [:]
-        for device in (try? System.enumerateDevices()) ?? [] {
+        for device in devices {
             guard names.isEmpty || names.contains(device.name), let isLoopback = up[device.name], let ip = device.address?.ip,
                 device.multicastSupported || isLoopback
             else { continue }
@@ -42,9 +43,9 @@ struct MulticastInterface: Sendable {
     }
 
     /// The names of interfaces that are up and have a carrier, with whether they are loopback interfaces.
-    private static func namesOfThoseThatAreUp() -> [String: Bool] {
+    private static func namesOfThoseThatAreUp() -> [String: Bool]? {
         var first: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&first) == 0 else { return [:] }
+        guard getifaddrs(&first) == 0 else { return nil }
         defer { freeifaddrs(first) }
         var names: [String: Bool] = [:]
         var next = first

@@ -5,10 +5,13 @@ import Synchronization
 /// A bound address that the swarm serves.
 package final class ActiveListener: Sendable {
     let listener: any TransportListener
+    /// What to bind again when it fails: the address that was asked for, with the port that it was given.
+    let bindAddress: Multiaddr
     private let current: Mutex<[Multiaddr]>
 
-    init(_ listener: any TransportListener) {
+    init(_ listener: any TransportListener, requested: Multiaddr) {
         self.listener = listener
+        self.bindAddress = listener.addresses.first.map(requested.withPort(of:)) ?? requested
         self.current = Mutex(listener.addresses)
     }
 
@@ -21,5 +24,19 @@ package final class ActiveListener: Sendable {
             defer { current = addresses }
             return (addresses.filter { !current.contains($0) }, current.filter { !addresses.contains($0) })
         }
+    }
+}
+
+extension Multiaddr {
+    /// This address with the port of another, where its own is 0: any.
+    func withPort(of other: Multiaddr) -> Multiaddr {
+        guard let endpoint = self.tcpEndpoint ?? self.udpEndpoint, endpoint.port == 0,
+            let port = (other.tcpEndpoint ?? other.udpEndpoint)?.port
+        else { return self }
+        let isTCP = self.tcpEndpoint != nil
+        var components = self.components
+        guard let index = components.firstIndex(where: { $0.protocol == (isTCP ? .tcp : .udp) }) else { return self }
+        components[index] = isTCP ? .tcp(port) : .udp(port)
+        return (try? Multiaddr(components)) ?? self
     }
 }

@@ -2,7 +2,6 @@
     import CNgtcp2Shim
     import Logging
     import NIOCore
-    import NIOPosix
     import P2PCore
     import P2PIdentity
     import P2PMultiaddr
@@ -22,9 +21,10 @@
         let windowBudget: MemoryBudget?
         /// The real address; the port is never 0.
         let address: quic_address
+        /// The same as the system writes it.
+        let socketAddress: SocketAddress?
         /// Whether it listens on every address of this machine.
         let isWildcard: Bool
-        let channel: any Channel
         let logger: Logger
 
         /// Everything that changes.
@@ -46,6 +46,12 @@
             /// Of those, connections that are over and for which somebody still answers.
             fileprivate var lingering = 0
             fileprivate var isClosed = false
+            /// What reads the socket; nil between two of them.
+            var reader: (any Channel)?
+            /// The socket, of which a reader has a second descriptor; -1 once it is closed.
+            var descriptor: CInt
+            var faults = SocketFaults()
+            fileprivate var whenClosed: [@Sendable () -> Void] = []
         }
 
         /// Confined to the event loop. No method of a part calls anything that would come back here.
@@ -60,44 +66,29 @@
             var bound = quic_address()
             let code = withUnsafePointer(to: address) { quic_socket_open($0, &descriptor, &bound) }
             guard code == 0 else { throw QUICErrno(code: code) }
-            let isOffloading = configuration.usesOffload && System.supportsUDPReceiveOffload
-            let bootstrap = DatagramBootstrap(group: eventLoop)
-                .channelOption(.datagramVectorReadMessageCount, value: QUICReadHandler.datagrams)
-                .channelOption(
-                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: QUICReadHandler.capacity(isOffloading: isOffloading))
-                )
-                .channelOption(.explicitCongestionNotification, value: true)
-                .channelOption(.receivePacketInfo, value: true)
-            let channel: any Channel
+            let endpoint = QUICEndpoint(
+                eventLoop: eventLoop, descriptor: descriptor, address: bound, arrivals: arrivals, executor: executor,
+                credentials: credentials, configuration: configuration, windowBudget: windowBudget, logger: logger)
             do {
-                channel = try await bootstrap.withBoundSocket(descriptor).get()
+                try await eventLoop.flatSubmit { endpoint.startReading() }.get()
             } catch {
-                quic_socket_close(descriptor)
+                try? await eventLoop.submit { endpoint.fail(error) }.get()
                 throw error
             }
-            if isOffloading {
-                // Without it, datagrams come one at a time.
-                try? await channel.setOption(.datagramReceiveOffload, value: true).get()
-                try? await channel.setOption(.datagramReceiveSegmentSize, value: true).get()
-            }
-            let endpoint = QUICEndpoint(
-                channel: channel, descriptor: descriptor, address: bound, arrivals: arrivals, executor: executor,
-                credentials: credentials, configuration: configuration, windowBudget: windowBudget, logger: logger)
-            try await channel.eventLoop.submit {
-                try channel.pipeline.syncOperations.addHandler(QUICReadHandler(endpoint))
-            }.get()
             return endpoint
         }
 
-        /// Around a socket that is bound; ``make(_:arrivals:eventLoop:executor:credentials:configuration:windowBudget:logger:)`` binds one.
+        /// Around a socket that is bound, which nobody reads yet; ``make(_:arrivals:eventLoop:executor:credentials:configuration:windowBudget:logger:)``
+        /// binds one and reads it.
         init(
-            channel: any Channel, descriptor: CInt, address: quic_address, arrivals: Inbox<QUICArrival, Never>?,
+            eventLoop: any EventLoop, descriptor: CInt, address: quic_address, arrivals: Inbox<QUICArrival, Never>?,
             executor: EventLoopTaskExecutor, credentials: QUICCredentials, configuration: QUICConfiguration, windowBudget: MemoryBudget?,
             logger: Logger
         ) {
-            self.channel = channel
-            self.eventLoop = channel.eventLoop
+            self.eventLoop = eventLoop
             self.address = address
+            self.socketAddress = try? SocketAddress(packedIPAddress: ByteBuffer(bytes: address.ip.bytes), port: Int(address.port))
+                .scoped(to: address.scope)
             self.isWildcard = address.ip.isUnspecified
             self.executor = executor
             self.credentials = credentials
@@ -110,7 +101,7 @@
                     descriptor: descriptor, isWildcard: address.ip.isUnspecified, usesOffload: configuration.usesOffload),
                 admission: QUICAdmission(
                     validation: configuration.addressValidation, maximumHandshakes: configuration.maximumHandshakes),
-                arrivals: arrivals, rest: configuration.restAfter.map { QUICRest(after: $0) })
+                arrivals: arrivals, rest: configuration.restAfter.map { QUICRest(after: $0) }, descriptor: descriptor)
         }
 
         /// Whether a dial that the system would send from `local` can go out through this socket. From any thread.
@@ -386,7 +377,9 @@
             for arrival in arrivals.takeAll() { arrival.refuseOnLoop() }
             guard self.state.active == 0 else { return self.eventLoop.makeSucceededVoidFuture() }
             self.shutDown()
-            return self.channel.closeFuture
+            let closed = self.eventLoop.makePromise(of: Void.self)
+            self.whenClosed { closed.succeed() }
+            return closed.futureResult
         }
 
         private func closeIfEmpty() {
@@ -397,11 +390,11 @@
             guard !self.state.isClosed else { return }
             self.state.isClosed = true
             self.state.sender.close()
-            self.channel.close(promise: nil)
+            if let reader = self.state.reader { reader.close(promise: nil) } else { self.closeSocket() }
         }
 
-        /// The channel is gone, whoever closed it.
-        func channelClosed(_ error: (any Error)?) {
+        /// The socket is of no use any more.
+        func fail(_ error: (any Error)?) {
             self.state.isClosed = true
             self.state.sender.close()
             self.state.arrivals?.finish(.success(()))
@@ -409,7 +402,25 @@
                 session.end(ConnectionError(.lost, "\(session.name): its socket was closed", cause: error))
             }
             self.state.router.removeAll()
+            self.closeSocket()
         }
+
+        /// Nobody reads it any more.
+        func closeSocket() {
+            guard self.state.descriptor >= 0 else { return }
+            quic_socket_close(self.state.descriptor)
+            self.state.descriptor = -1
+            let callbacks = self.state.whenClosed
+            self.state.whenClosed = []
+            for callback in callbacks { callback() }
+        }
+
+        /// Calls back once the socket is closed, or at once if it is.
+        func whenClosed(_ callback: @escaping @Sendable () -> Void) {
+            if self.state.descriptor < 0 { callback() } else { self.state.whenClosed.append(callback) }
+        }
+
+        var isClosed: Bool { self.state.isClosed }
 
         private func sessions() -> [QUICSession] {
             var seen: Set<ObjectIdentifier> = []

@@ -27,7 +27,6 @@
 
         private let endpoint: QUICEndpoint
         private let arrivals = Inbox<QUICArrival, Never>(limit: 8)
-        private let descriptor: CInt
         private var sessions: [QUICSession] = []
         /// Connections whose handshakes were completed.
         package private(set) var connections: [any MuxedConnection] = []
@@ -44,9 +43,8 @@
             var descriptor: CInt = -1
             let code = withUnsafePointer(to: quic_address(ip: .loopbackV4, port: 0)) { quic_socket_open($0, &descriptor, &bound) }
             guard code == 0 else { throw QUICErrno(code: code) }
-            self.descriptor = descriptor
             self.endpoint = QUICEndpoint(
-                channel: channel, descriptor: descriptor, address: bound, arrivals: self.arrivals,
+                eventLoop: channel.eventLoop, descriptor: descriptor, address: bound, arrivals: self.arrivals,
                 executor: EventLoopTaskExecutor(channel.eventLoop), credentials: identity.credentials, configuration: QUICConfiguration(),
                 windowBudget: windowBudget, logger: Logger(label: "feed", factory: { _ in SwiftLogNoOpLogHandler() }))
         }
@@ -57,7 +55,7 @@
             self.sessions = []
             self.connections = []
             self.endpoint.state.sender.close()
-            quic_socket_close(self.descriptor)
+            self.endpoint.closeSocket()
         }
 
         /// A datagram from a loopback port.

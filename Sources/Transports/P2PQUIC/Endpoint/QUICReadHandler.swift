@@ -58,7 +58,7 @@
         }
 
         func channelInactive(context: ChannelHandlerContext) {
-            self.endpoint.channelClosed(self.failure)
+            self.endpoint.readerClosed(self.failure)
             context.fireChannelInactive()
         }
     }
