@@ -4,6 +4,7 @@ import P2PCore
 import P2PMultiaddr
 import P2PNames
 import P2PPipeline
+import Synchronization
 import Testing
 
 @testable import P2PTCP
@@ -81,6 +82,25 @@ struct TCPDialTests {
         try await slow.closeFuture.get()
         #expect(fast.isActive)
         try await fast.close()
+    }
+
+    @Test(
+        "A name with many addresses that say nothing and a last one that works leads there, with no more open than the limit",
+        arguments: [14, 32])
+    func manySilent(count: Int) async throws {
+        let open = Mutex((now: 0, most: 0))
+        let race = AddressRace { (number: Int) async throws(TransportError) in
+            open.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+            defer { open.withLock { $0.now -= 1 } }
+            if number == count - 1 { return number }
+            await Signal().wait()
+            throw TransportError(.cancelled, "it was called off")
+        } discard: { _ in
+        }
+        #expect(try await race.run(Array(0..<count)).get() == count - 1)
+        #expect(open.withLock { $0.now } == 0)
+        // Those that are called back may be a moment behind those that got their places.
+        #expect(open.withLock { $0.most } < AddressRaceLimits.maximumAddresses)
     }
 
     @Test("A local address that is no TCP address is refused, not ignored", arguments: ["/ip4/127.0.0.1/udp/1", "/dns4/localhost/tcp/1"])
