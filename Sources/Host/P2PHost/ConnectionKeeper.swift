@@ -113,7 +113,7 @@ final class ConnectionKeeper: Sendable {
             self.wake.yield()
             for await _ in self.wakes {
                 let now = clock.now()
-                look = self.look(after: look, at: now)
+                look = self.look(after: look, of: host, at: now)
                 let (peers, deadline) = self.state.withLock { ($0.schedule.next(at: now), $0.schedule.deadline) }
                 for peer in peers { group.addTask { await self.dial(peer, from: host) } }
                 guard let next = [deadline, look?.due].compactMap({ $0 }).min() else { continue }
@@ -128,11 +128,16 @@ final class ConnectionKeeper: Sendable {
     }
 
     /// Looks whether the interfaces are what they were, as long as it matters to somebody.
-    private func look(after last: (networks: [String], due: NIODeadline)?, at now: NIODeadline) -> (networks: [String], due: NIODeadline)? {
+    private func look(
+        after last: (networks: [String], due: NIODeadline)?, of host: PeerHost, at now: NIODeadline
+    ) -> (networks: [String], due: NIODeadline)? {
         guard self.state.withLock({ $0.schedule.keepsAny }) else { return nil }
         if let last, last.due > now { return last }
         let networks = ((try? System.enumerateDevices()) ?? []).map { "\($0.name) \($0.address.map { "\($0)" } ?? "")" }
-        if let last, last.networks != networks { self.state.withLock { $0.schedule.networkChanged(at: now) } }
+        if let last, last.networks != networks {
+            host.swarm.networkChanged()
+            self.state.withLock { $0.schedule.networkChanged(at: now) }
+        }
         return (networks, now + Self.lookInterval)
     }
 

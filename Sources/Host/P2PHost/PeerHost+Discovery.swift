@@ -83,11 +83,13 @@ extension PeerHost {
 
     /// Awake again: discovers and dials at once.
     public func resume() {
+        self.swarm.networkChanged()
         self.keeper.resume(at: self.swarm.clock.now())
     }
 
     /// The network is another one than before, for an application that learns of it sooner than this host, which looks every two seconds.
     public func networkChanged() {
+        self.swarm.networkChanged()
         self.keeper.networkChanged(at: self.swarm.clock.now())
     }
 }

@@ -35,10 +35,14 @@ extension Swarm {
         await withTaskGroup(of: DialEvent.self) { group in
             self.listen(to: operation, in: &group)
             var winner: ConnectionEntry?
+            var recalls: [Multiaddr: Signal] = [:]
             running: while winner == nil, !Task.isCancelled {
                 switch operation.next(at: self.clock.now()) {
                 case .dial(let address):
-                    group.addTask { await self.attempt(address, for: operation) }
+                    let recalled = Signal()
+                    recalls[address] = recalled
+                    group.addTask { await self.attempt(address, for: operation, until: recalled) }
+                case .recall(let address): recalls.removeValue(forKey: address)?.fire()
                 case .lookUp(let list):
                     group.addTask { .lookedUp(list: list, await self.lookUp(list, of: operation.peer, by: operation.deadline)) }
                 case .search:
@@ -65,6 +69,7 @@ extension Swarm {
             for await event in group {
                 if case .connected(let loser, _) = event { await self.discard(loser, .supplanted) }
             }
+            operation.attemptsEnded()
         }
     }
 
@@ -79,7 +84,9 @@ extension Swarm {
     private func handle(_ event: DialEvent, of operation: DialOperation) async -> ConnectionEntry? {
         switch event {
         case .connected(let entry, let address): return await self.take(entry, at: address, for: operation)
-        case .failed(let attempt): operation.update { $0.failed(attempt) }
+        case .failed(let attempt):
+            let now = self.clock.now()
+            operation.update { $0.failed(attempt, at: now) }
         case .lookedUp(let list, let found):
             let candidates = found.map {
                 self.candidates($0, of: operation.peer, on: operation.terms, areNamed: operation.hasNames)
@@ -103,10 +110,16 @@ extension Swarm {
         do throws(TransportError) {
             try await self.admit(entry)
         } catch {
-            operation.update { $0.failed(DialAttempt(address: address, error: error)) }
+            let now = self.clock.now()
+            operation.update { $0.failed(DialAttempt(address: address, error: error), at: now) }
             return nil
         }
         self.backOff.withLock { $0.succeeded(address) }
+        if operation.terms.areOrdinary {
+            let now = self.clock.now()
+            let lesson = operation.lesson(of: address, at: now)
+            self.experience.withLock { $0.learn(lesson, of: entry.info.remotePeer, at: now) }
+        }
         self.peerstore.later { [info = entry.info] in await Self.remember(info, in: $0) }
         // Whoever waits has what they wanted. But streams fare better over a direct connection, and it may be a moment away.
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
@@ -122,6 +135,23 @@ extension Swarm {
     }
 
     // MARK: One address
+
+    /// Tries one address until its place is called back.
+    private func attempt(_ address: Multiaddr, for operation: DialOperation, until recalled: Signal) async -> DialEvent {
+        await withTaskGroup(of: DialEvent?.self) { group in
+            group.addTask { await self.attempt(address, for: operation) }
+            group.addTask {
+                await recalled.wait()
+                return nil
+            }
+            var result: DialEvent?
+            for await event in group {
+                group.cancelAll()
+                result = result ?? event
+            }
+            return result ?? .failed(DialAttempt(address: address, error: TransportError(.cancelled, "the attempt was cancelled")))
+        }
+    }
 
     /// Tries one address, which has the time of the handshakes for everything, the gater's decisions included. The end of the dial
     /// cancels it.
@@ -155,9 +185,10 @@ extension Swarm {
                 throw TransportError(.unsupportedAddress, "no transport of this host dials it")
             }
             var options = DialOptions(deadline: deadline, role: terms.role, localAddress: terms.localAddress)
-            options.onConnected = { [clock = self.clock] in
-                let now = clock.now()
+            options.onConnected = {
+                let now = self.clock.now()
                 operation.update { $0.progressed(address, at: now) }
+                self.experience.withLock { $0.answered(address) }
             }
             connection = try await transport.dial(address, expecting: peer, options: options)
             let remotePeer = connection.info.remotePeer
@@ -166,7 +197,10 @@ extension Swarm {
                 throw TransportError(.peerMismatch, "\(remotePeer) answered instead of \(peer)")
             }
         } catch {
-            if terms.areOrdinary, error.code != .cancelled { self.backOff.withLock { $0.failed(address, at: self.clock.now()) } }
+            if terms.areOrdinary, error.code != .cancelled, !Task.isCancelled {
+                self.backOff.withLock { $0.failed(address, at: self.clock.now()) }
+                self.experience.withLock { $0.failed(address) }
+            }
             throw error
         }
         guard terms.allowsLimited || !connection.info.isLimited else {

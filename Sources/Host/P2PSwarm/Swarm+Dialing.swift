@@ -77,8 +77,10 @@ extension Swarm {
                 let limit = LimitError(limit: "dials", value: self.configuration.limits.dials)
                 return .refused(DialError(.resourceLimit, "too many dials are under way", cause: limit))
             }
-            let run = DialRun(peer: peer, finders: self.finders.map(\.name), ranker: self.configuration.ranker)
-            let operation = DialOperation(run, terms: terms)
+            let run = DialRun(
+                peer: peer, finders: self.finders.map(\.name), ranker: self.configuration.ranker,
+                experience: self.experience.withLock { $0 })
+            let operation = DialOperation(run, terms: terms, places: self.dialPlaces)
             guard let waiter = operation.join(candidates, areNamed: areNamed, until: deadline) else {
                 return .refused(DialError(.cancelled, "the dial ended before it had begun"))
             }

@@ -25,6 +25,9 @@ package final class Swarm: Sendable {
     let jobQueue: AsyncStream<SwarmJob>.Continuation
     let table = Mutex(ConnectionTable())
     let backOff = Mutex(DialBackOff())
+    let experience = Mutex(DialExperience())
+    /// What dials with many silent addresses are lent.
+    package let dialPlaces = LentPlaces(limit: SwarmConfiguration.lentAttempts)
     private let listeners = Mutex<[ActiveListener]>([])
     private let finished = Mutex(ConnectionTraffic())
     /// Fires when no arrival is wanted any more.
@@ -151,6 +154,12 @@ package final class Swarm: Sendable {
             total.streams += traffic.streams
         }
         return total
+    }
+
+    /// The network is another one than before: what failed in the last one may work now.
+    package func networkChanged() {
+        self.backOff.withLock { $0 = DialBackOff() }
+        self.experience.withLock { $0.networkChanged() }
     }
 
     /// Dials that are under way.

@@ -4,9 +4,8 @@ package struct SwarmConfiguration: Sendable {
     package static let maximumAddressesPerDial = 256
     /// Addresses that one dial does not try, and names in its error.
     package static let maximumRefusalsPerDial = 256
-    /// Addresses of one dial that are tried at the same time.
-    package static let maximumAttempts = 8
-
+    /// Attempts that all dials together may have open beyond those that each of them has of its own (``DialLimits/ownPlaces``).
+    package static let lentAttempts = 256
     /// Lists of addresses (`/dnsaddr`) that one dial looks up; those beyond are left out.
     package static let maximumListsPerDial = 8
 

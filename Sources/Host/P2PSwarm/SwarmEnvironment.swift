@@ -9,7 +9,7 @@ package struct SwarmEnvironment: Sendable {
     package var peerstore: any Peerstore
     /// Look up lists of addresses (`/dnsaddr`); the first that answers counts.
     package var resolvers: [any AddressResolver] = []
-    /// Are asked, side by side, where a peer is, once all that is known of it has failed.
+    /// Are asked, side by side, where a peer is, once all that is known of it has failed or says nothing.
     package var finders: [any PeerFinding] = []
     package var events = HostEventBus()
     package var clock = HostClock.system

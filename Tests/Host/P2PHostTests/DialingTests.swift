@@ -151,31 +151,45 @@ struct DialingTests {
         }
     }
 
-    @Test("Of a hundred dead addresses at most eight are dialled at once, and the deadline ends it")
+    @Test("Of a hundred dead addresses no more are open at once than the limit, and what was lent goes back")
     func deadAddresses() async throws {
         let host = try self.world.host()
         let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
         let addresses = (1...100).map { self.world.address($0) }
         for address in addresses { self.world.network.set(.silence, at: address) }
-        let start = self.world.clock.now
         try await self.world.run(host) {
-            async let failure = #expect(throws: DialError.self) { try await host.connect(to: peer, at: addresses, timeout: .seconds(15)) }
-            for step in 1...7 {
-                await self.world.network.dialled(atLeast: step)
-                await self.world.clock.sleeper(until: start + .milliseconds(30 * Int64(step)))
-                self.world.clock.advance(.milliseconds(30))
+            try await self.world.clock.passing(.milliseconds(20)) {
+                let error = await #expect(throws: DialError.self) { try await host.connect(to: peer, at: addresses, timeout: .seconds(3)) }
+                #expect(error?.code == .timedOut)
+                #expect(error?.attempts.count == 100)
+                #expect(Set(error?.attempts.map(\.address) ?? []) == Set(addresses))
             }
-            await self.world.network.dialled(atLeast: 8)
-            await self.world.clock.sleeper(until: start + .seconds(15))
-            #expect(self.world.network.inFlight == 8)
-            #expect(self.world.network.dialled == Array(addresses.prefix(8)))
-            self.world.clock.advance(.seconds(15))
-            let error = await failure
-            #expect(error?.code == .timedOut)
-            #expect(error?.attempts.count == 100)
-            #expect(self.world.network.mostInFlight == 8)
+            #expect(Set(self.world.network.dialled) == Set(addresses))
+            #expect(self.world.network.mostInFlight == DialLimits().openAttempts)
             // The dial's end is told before the last of its attempts have gone.
-            while self.world.network.inFlight > 0 { await Task.yield() }
+            while self.world.network.inFlight > 0 || host.statistics().dials > 0 || host.swarm.dialPlaces.count > 0 { await Task.yield() }
+        }
+    }
+
+    @Test("A hundred dead addresses do not keep the one that works from being reached, by name and by the peerstore")
+    func oneAmongDead() async throws {
+        let (a, b, c) = (try self.world.host(), try self.world.host(), try self.world.host())
+        let good = try await b.listen(on: self.world.address(0))[0].withoutPeerID
+        let dead = (1...100).map { self.world.address($0) }
+        for address in dead { self.world.network.set(.silence, at: address) }
+        await c.peerstore.add(Array(dead.prefix(20)) + [good], of: b.peerID, source: .identify, timeToLive: .seconds(600))
+        try await self.world.run(a, b, c) {
+            try await self.world.clock.passing(.milliseconds(20)) {
+                let connection = try await a.connect(to: b.peerID, at: dead + [good])
+                #expect(connection.remoteAddress == good)
+                #expect(try await c.connect(to: b.peerID).remoteAddress == good)
+                // What answered last time goes first, and alone.
+                await a.disconnect(b.peerID)
+                let count = self.world.network.dialled.count
+                _ = try await a.connect(to: b.peerID, at: dead + [good])
+                #expect(self.world.network.dialled[count] == good)
+            }
+            while a.swarm.dialPlaces.count > 0 { await Task.yield() }
         }
     }
 

@@ -14,11 +14,11 @@ struct ManualClock: Sendable {
     }
 
     /// Runs `body` while time passes by itself, so that whoever waits for a grace period need not wait for the test.
-    func passing<Value>(_ body: () async throws -> Value) async rethrows -> Value {
+    func passing<Value>(_ step: TimeAmount = .seconds(1), _ body: () async throws -> Value) async rethrows -> Value {
         let passing = Task {
             while !Task.isCancelled {
                 try? await Task.sleep(for: .milliseconds(20))
-                self.advance(.seconds(1))
+                self.advance(step)
             }
         }
         defer { passing.cancel() }

@@ -49,7 +49,9 @@ struct DialOperationTests {
     func over() async throws {
         let waiter = try self.join(1, for: 5)
         _ = self.operation.next(at: self.now)
-        self.operation.update { $0.failed(DialAttempt(address: self.address(1), error: TransportError(.unreachable, "refused"))) }
+        self.operation.update {
+            $0.failed(DialAttempt(address: self.address(1), error: TransportError(.unreachable, "refused")), at: self.now)
+        }
         #expect(self.operation.next(at: self.now) == .over)
         #expect(self.operation.join([DialCandidate(self.address(2))], areNamed: true, until: self.now + .seconds(9)) == nil)
         self.operation.complete(.failure(self.operation.error(.exhausted)))
@@ -68,6 +70,35 @@ struct DialOperationTests {
         #expect(await last.value?.code == .cancelled)
         #expect(self.operation.abandoned.isFired)
         #expect(self.operation.join([], areNamed: true, until: self.now + .seconds(9)) == nil)
+    }
+
+    @Test("What the host lends for many silent addresses goes back when they end, and without it there are fewer at a time")
+    func loans() throws {
+        let places = LentPlaces(limit: 3)
+        let operation = DialOperation(DialRun(peer: try #require(self.operation.peer)), places: places)
+        let candidates = (1...20).map { DialCandidate(self.address($0)) }
+        let waiter = operation.join(candidates, areNamed: true, until: self.now + .seconds(15))
+        #expect(waiter != nil)
+        var dialled: [Multiaddr] = []
+        func start(at now: NIODeadline) -> DialRun.Step {
+            while true {
+                let step = operation.next(at: now)
+                guard case .dial(let address) = step else { return step }
+                dialled.append(address)
+            }
+        }
+        let soon = self.now + .milliseconds(450)
+        #expect(operation.next(at: self.now) == .dial(self.address(1)))
+        _ = start(at: soon)
+        #expect(dialled.count == 10)
+        #expect(places.count == 3)
+        guard case .recall(let silent) = start(at: self.now + .seconds(1)) else { return #expect(Bool(false), "nobody was called back") }
+        #expect(silent == self.address(1))
+        operation.update { $0.failed(DialAttempt(address: silent, error: TransportError(.cancelled, "called back")), at: soon) }
+        #expect(places.count == 2)
+        operation.complete(.failure(operation.error(.exhausted)))
+        operation.attemptsEnded()
+        #expect(places.count == 0)
     }
 
     @Test("Finders fill no more than the addresses of one dial between two looks")

@@ -47,9 +47,9 @@ struct DialRunTests {
         #expect(self.steps(&run) == [.wait])
         run.slept(until: turn)
         #expect(self.steps(&run, at: turn) == [.dial(addresses[1]), .sleep(until: self.alarm), .wait])
-        run.failed(self.failure(addresses[1]))
+        run.failed(self.failure(addresses[1]), at: self.now)
         #expect(self.steps(&run, at: turn) == [.wait])
-        run.failed(self.failure(addresses[0]))
+        run.failed(self.failure(addresses[0]), at: self.now)
         #expect(self.steps(&run, at: turn) == [.over])
         let error = run.error(.exhausted)
         #expect(error.code == .allAddressesFailed)
@@ -75,7 +75,7 @@ struct DialRunTests {
         #expect(self.steps(&run) == [.dial(self.address(1)), .sleep(until: self.alarm), .wait])
         run.add([DialCandidate(self.address(1))], at: self.now)
         #expect(self.steps(&run) == [.wait])
-        run.failed(self.failure(self.address(1)))
+        run.failed(self.failure(self.address(1)), at: self.now)
         run.add([DialCandidate(self.address(1))], at: self.now)
         #expect(self.steps(&run) == [.over])
         #expect(run.attempts.count == 1)
@@ -93,7 +93,7 @@ struct DialRunTests {
         #expect(run.error(.exhausted).code == .allAddressesFailed)
         run.add([DialCandidate(self.address(1).withPeerID(self.peer))], at: self.now)
         #expect(self.steps(&run) == [.dial(self.address(1)), .sleep(until: self.alarm), .wait])
-        run.failed(self.failure(self.address(1), .peerMismatch))
+        run.failed(self.failure(self.address(1), .peerMismatch), at: self.now)
         #expect(run.attempts.map(\.error.code) == [.peerMismatch, .peerMismatch])
         #expect(run.error(.exhausted).code == .peerMismatch)
     }
@@ -121,7 +121,7 @@ struct DialRunTests {
         let nested = try Multiaddr("/dnsaddr/nested.example")
         run.lookedUp(list.withPeerID(self.peer), .success([nested, self.address(1)].map { DialCandidate($0) }), at: self.now)
         #expect(self.steps(&run) == [.dial(self.address(1)), .wait])
-        run.failed(self.failure(self.address(1)))
+        run.failed(self.failure(self.address(1)), at: self.now)
         #expect(self.steps(&run) == [.over])
     }
 
@@ -142,14 +142,14 @@ struct DialRunTests {
 
         var run = self.run([self.address(1)], finders: ["dht", "rendezvous"])
         run.wantSearch()
-        #expect(self.steps(&run) == [.dial(self.address(1)), .sleep(until: self.alarm), .wait])
-        run.failed(self.failure(self.address(1)))
+        #expect(self.steps(&run) == [.dial(self.address(1)), .sleep(until: self.now + DialRun.searchPatience), .wait])
+        run.failed(self.failure(self.address(1)), at: self.now)
         #expect(self.steps(&run) == [.search, .wait])
         run.wantSearch()
         run.add([DialCandidate(self.address(2))], at: self.now)
         #expect(self.steps(&run) == [.dial(self.address(2)), .wait])
         run.searched(by: "rendezvous", failure: nil)
-        run.failed(self.failure(self.address(2)))
+        run.failed(self.failure(self.address(2)), at: self.now)
         #expect(self.steps(&run) == [.wait])
         #expect(run.error(.expired).message.contains("dht: not done by then"))
         run.searched(by: "dht", failure: DialError(.noAddresses, "there is nobody to ask"))
@@ -158,6 +158,55 @@ struct DialRunTests {
         #expect(error.code == .allAddressesFailed)
         #expect(error.attempts.map(\.address) == [self.address(1), self.address(2)])
         #expect(error.message.contains("dht: ") && error.message.contains("there is nobody to ask"))
+    }
+
+    @Test("Finders are asked beside addresses that say nothing, once the last of them has had its time")
+    func searchBesideSilence() {
+        var run = self.run([self.address(1), self.address(2)], finders: ["dht"])
+        run.wantSearch()
+        let turn = self.now + .milliseconds(30)
+        #expect(self.steps(&run) == [.dial(self.address(1)), .sleep(until: turn), .wait])
+        run.slept(until: turn)
+        let due = turn + DialRun.searchPatience
+        #expect(self.steps(&run, at: turn) == [.dial(self.address(2)), .sleep(until: due), .wait])
+        run.slept(until: due)
+        #expect(self.steps(&run, at: due) == [.search, .sleep(until: self.alarm), .wait])
+        run.searched(by: "dht", failure: nil)
+        run.failed(self.failure(self.address(1)), at: due)
+        run.failed(self.failure(self.address(2)), at: due)
+        #expect(self.steps(&run, at: due) == [.over])
+    }
+
+    @Test("What is called back is no failure; when its second turn has not come, the error says so")
+    func recalled() {
+        var limits = DialLimits()
+        limits.openAttempts = 1
+        var run = DialRun(peer: self.peer, limits: limits)
+        run.add([1, 2].map { DialCandidate(self.address($0)) }, at: self.now)
+        #expect(run.next(at: self.now, alarm: self.alarm) == .dial(self.address(1)))
+        let later = self.now + DialPlan.patience
+        #expect(run.next(at: later, alarm: self.alarm) == .recall(self.address(1)))
+        run.failed(self.failure(self.address(1), .cancelled), at: later)
+        #expect(run.next(at: later, alarm: self.alarm) == .dial(self.address(2)))
+        #expect(run.attempts.isEmpty)
+        let error = run.error(.expired)
+        #expect(error.attempts.map(\.address) == [self.address(2), self.address(1)])
+        #expect(error.attempts.last?.error.message.contains("second turn") == true)
+    }
+
+    @Test("A dial that leads to a connection tells where nothing was heard of the peer")
+    func lesson() throws {
+        let udp = try Multiaddr("/ip4/10.0.0.1/udp/1/quic-v1")
+        let (early, late) = (self.address(1), self.address(2))
+        var run = self.run([udp, early, late])
+        #expect(run.next(at: self.now, alarm: self.alarm) == .dial(udp))
+        let now = self.now + .milliseconds(300)
+        while case .dial = run.next(at: now, alarm: self.alarm) {}
+        run.progressed(late, at: now)
+        #expect(run.lesson(of: late, at: now) == DialExperience.Lesson(answered: late, silent: [udp]))
+        // What has ended by then counts, and so does what has been silent for long enough now.
+        run.failed(self.failure(udp, .timedOut), at: now)
+        #expect(run.lesson(of: late, at: now + .seconds(1)).silent == [udp, early])
     }
 
     @Test("Without an address and without a find, the error says that none is known, and what finders said")
@@ -178,7 +227,7 @@ struct DialRunTests {
         var run = self.run(addresses)
         _ = self.steps(&run)
         _ = self.steps(&run, at: self.now + .milliseconds(30))
-        run.failed(self.failure(addresses[0]))
+        run.failed(self.failure(addresses[0]), at: self.now)
         let error = run.error(.expired)
         #expect(error.code == .timedOut)
         #expect(error.attempts.map(\.address) == addresses)
@@ -202,8 +251,8 @@ struct DialRunTests {
         #expect(goesOn)
         run.add([DialCandidate(relayed[2]), DialCandidate(self.address(10))], at: turn)
         #expect(self.steps(&run, at: turn) == [.dial(self.address(10)), .wait])
-        run.failed(self.failure(self.address(9)))
-        run.failed(self.failure(self.address(10)))
+        run.failed(self.failure(self.address(9)), at: self.now)
+        run.failed(self.failure(self.address(10)), at: self.now)
         #expect(self.steps(&run, at: turn) == [.over])
 
         var alone = self.run([relayed[0], relayed[1]])

@@ -123,6 +123,33 @@ struct RedialScheduleTests {
         #expect(crowded.count == RedialSchedule.discoveredLimit)
     }
 
+    @Test("Peers that do not answer keep nobody waiting: the next ones are dialled beside them, up to the limit of each kind")
+    func lent() throws {
+        var schedule = RedialSchedule(seed: 10)
+        let peers = try self.peers(2 * RedialSchedule.openDials + 20)
+        let (kept, found) = (peers.prefix(RedialSchedule.openDials + 10), peers.dropFirst(RedialSchedule.openDials + 10))
+        for peer in kept { _ = schedule.keep(peer, isConnected: false, at: self.start) }
+        for peer in found { schedule.found(peer, until: self.start + .minutes(9), yields: false, at: self.start) }
+        var now = self.start + .seconds(1)
+        var rounds: [Int] = []
+        var dialled: Set<PeerID> = []
+        while let due = schedule.deadline {
+            now = max(now, due)
+            let next = schedule.next(at: now)
+            rounds.append(next.count)
+            dialled.formUnion(next)
+        }
+        #expect(rounds.allSatisfy { (1...RedialSchedule.concurrentDials).contains($0) })
+        #expect(now - self.start <= .seconds(4))
+        #expect(dialled.intersection(kept).count == RedialSchedule.openDials)
+        #expect(dialled.intersection(found).count == RedialSchedule.openDials)
+        // One that has given up makes place for one that has not had its turn, not for itself again.
+        let one = try #require(kept.first { dialled.contains($0) })
+        schedule.failed(one, at: now)
+        let next = schedule.next(at: now + .seconds(1))
+        #expect(next.count == 1 && Set(next).isDisjoint(with: dialled) && Set(next).isSubset(of: kept))
+    }
+
     @Test("A released peer is not dialled any more")
     func release() throws {
         var schedule = RedialSchedule(seed: 9)

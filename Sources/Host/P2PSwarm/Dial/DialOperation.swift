@@ -18,6 +18,8 @@ package final class DialOperation: Sendable {
         var hasNames = false
         /// It ends: nobody joins any more.
         var isClosed = false
+        /// Attempts that have places of the host's.
+        var loans = 0
         /// Until when it goes on for nobody, since there is a connection and may be a better one.
         var improvesUntil: NIODeadline?
 
@@ -37,11 +39,14 @@ package final class DialOperation: Sendable {
     /// Yields when there is more to take into account than the attempts have brought.
     let news = Inbox<Void, Never>(limit: 1)
 
+    private let places: LentPlaces
     private let state: Mutex<State>
 
-    init(_ run: DialRun, terms: DialTerms = DialTerms()) {
+    /// - Parameter places: lends what the dial needs beyond its own.
+    init(_ run: DialRun, terms: DialTerms = DialTerms(), places: LentPlaces = LentPlaces(limit: SwarmConfiguration.lentAttempts)) {
         self.peer = run.peer
         self.terms = terms
+        self.places = places
         self.state = Mutex(State(run: run))
     }
 
@@ -103,6 +108,7 @@ package final class DialOperation: Sendable {
     func settle(for entry: ConnectionEntry, at address: Multiaddr, until deadline: NIODeadline) -> Bool {
         let (waiters, goesOn) = self.state.withLock { state in
             let goesOn = state.run.settled(for: address)
+            self.returnLoans(&state)
             state.improvesUntil = deadline
             state.isClosed = true
             return (state.takeWaiters { _ in true }, goesOn)
@@ -124,7 +130,7 @@ package final class DialOperation: Sendable {
             let late = state.takeWaiters { $0.deadline <= now }
             var step = DialRun.Step.over
             let alarm = state.waiters.values.lazy.map(\.deadline).min() ?? state.improvesUntil
-            if let alarm, alarm > now { step = state.run.next(at: now, alarm: alarm) }
+            if let alarm, alarm > now { step = self.next(at: now, alarm: alarm, &state) }
             if step == .over { state.isClosed = true }
             return (step, late, late.isEmpty ? nil : state.run)
         }
@@ -134,9 +140,39 @@ package final class DialOperation: Sendable {
         return step
     }
 
+    private func next(at now: NIODeadline, alarm: NIODeadline, _ state: inout State) -> DialRun.Step {
+        let isLent = state.run.needsLoan && self.places.lend()
+        if isLent { state.loans += 1 }
+        defer { self.returnLoans(&state) }
+        return state.run.next(at: now, alarm: alarm, isLent: isLent)
+    }
+
+    private func returnLoans(_ state: inout State) {
+        let surplus = state.loans - state.run.lentCount
+        guard surplus > 0 else { return }
+        state.loans -= surplus
+        self.places.giveBack(surplus)
+    }
+
     /// Something has happened that the run is to know of.
     func update(_ change: (inout DialRun) -> Void) {
-        self.state.withLock { change(&$0.run) }
+        self.state.withLock { state in
+            change(&state.run)
+            self.returnLoans(&state)
+        }
+    }
+
+    /// What the run teaches those after it.
+    func lesson(of address: Multiaddr, at now: NIODeadline) -> DialExperience.Lesson {
+        self.state.withLock { $0.run }.lesson(of: address, at: now)
+    }
+
+    /// No attempt is left: what was lent goes back.
+    func attemptsEnded() {
+        self.state.withLock { state in
+            self.places.giveBack(state.loans)
+            state.loans = 0
+        }
     }
 
     /// A finder has found addresses; those that there is no room for are left out.

@@ -1,4 +1,5 @@
 package import NIOCore
+import P2PCore
 package import P2PMultiaddr
 
 /// An address and how long after the start of a dial its turn comes, unless all before it have failed.
@@ -18,7 +19,7 @@ package struct RankedAddress: Sendable, Hashable {
 /// Puts the addresses of a peer in the order in which they are dialled. A pure function.
 ///
 /// QUIC goes first, TCP follows, relays and everything else come last; IPv6 and IPv4 take turns (RFC 8305, "Happy
-/// Eyeballs", with go's delays).
+/// Eyeballs", with go's delays). However many there are, each has its turn within ``latest``.
 package struct DialRanker: Sendable {
     /// The delays of one kind of network.
     package struct Delays: Sendable, Hashable {
@@ -46,47 +47,73 @@ package struct DialRanker: Sendable {
     package var privateDelays = Delays(stagger: .milliseconds(30), tcpAfterQUIC: .milliseconds(30), others: .milliseconds(100))
     /// From the first direct address to those that lead through a relay.
     package var relayDelay = TimeAmount.milliseconds(500)
+    /// From the first direct address to those of families and transports that nobody answers by (``DialExperience``).
+    package var silentDelay = TimeAmount.milliseconds(500)
+    /// When the last address of each line has its turn at the latest: the more there are, the closer together they start.
+    package var latest = TimeAmount.milliseconds(1_250)
 
     /// go's delays.
     package init() {}
 
     /// The addresses by delay; those with the same delay keep their order.
-    package func rank(_ addresses: [Multiaddr]) -> [RankedAddress] {
-        let direct = addresses.filter { !$0.isRelayed }
+    ///
+    /// - Parameter experience: what it says of addresses and routes changes their order: what answered last time goes first, what never
+    ///   answers goes later.
+    package func rank(
+        _ addresses: [Multiaddr], by experience: DialExperience = DialExperience(), at now: NIODeadline = .uptimeNanoseconds(0)
+    ) -> [RankedAddress] {
         let relayed = addresses.filter(\.isRelayed)
-        let local = direct.filter(Self.isLocal)
-        let distant = direct.filter { !Self.isLocal($0) }
-        var ranked = self.rank(local, delays: self.privateDelays) + self.rank(distant, delays: self.publicDelays)
-        let relayBase = direct.isEmpty ? TimeAmount.zero : self.relayDelay
-        ranked += Self.stagger(relayed, from: relayBase, by: self.publicDelays.stagger)
+        var direct = addresses.filter { !$0.isRelayed }
+        let proved = Self.proved(among: direct, by: experience)
+        var lead = TimeAmount.zero
+        if let first = proved.first {
+            lead = self.delays(of: first).stagger
+            let isProved = Set(proved)
+            direct.removeAll { isProved.contains($0) }
+        }
+        var ranked = self.line(proved, from: .zero, by: lead)
+        // Where everything is silent, nothing is known to be better.
+        var silent = direct.filter { experience.isSilent($0, at: now) }
+        if silent.count == direct.count, proved.isEmpty { silent = [] }
+        let isSilent = Set(silent)
+        ranked += self.rankDirect(direct.filter { !isSilent.contains($0) }, from: lead)
+        ranked += self.rankDirect(silent, from: lead + self.silentDelay)
+        let relayBase = direct.isEmpty && proved.isEmpty ? TimeAmount.zero : lead + self.relayDelay
+        ranked += self.line(relayed, from: relayBase, by: self.publicDelays.stagger)
         return ranked.enumerated().sorted { ($0.element.delay, $0.offset) < ($1.element.delay, $1.offset) }.map(\.element)
     }
 
-    private func rank(_ addresses: [Multiaddr], delays: Delays) -> [RankedAddress] {
-        var quic: [Multiaddr] = []
-        var tcp: [Multiaddr] = []
-        var others: [Multiaddr] = []
-        for address in addresses {
-            if address.udpEndpoint != nil, address.contains(.quicV1) || address.contains(.quic) {
-                quic.append(address)
-            } else if address.tcpEndpoint != nil {
-                tcp.append(address)
-            } else {
-                others.append(address)
-            }
-        }
-        let otherBase = quic.isEmpty && tcp.isEmpty ? TimeAmount.zero : delays.others
-        return Self.stagger(Self.alternatingFamilies(quic), from: .zero, by: delays.stagger)
-            + Self.stagger(Self.alternatingFamilies(tcp), from: quic.isEmpty ? .zero : delays.tcpAfterQUIC, by: delays.stagger)
-            + Self.stagger(others, from: otherBase, by: delays.stagger)
+    /// Those that led to a connection last time, the latest first.
+    private static func proved(among addresses: [Multiaddr], by experience: DialExperience) -> [Multiaddr] {
+        addresses.compactMap { address in experience.proved(address).map { (address, $0) } }.sorted { $0.1 > $1.1 }.map(\.0)
     }
+
+    private func rankDirect(_ addresses: [Multiaddr], from base: TimeAmount) -> [RankedAddress] {
+        let local = addresses.filter(Self.isLocal)
+        let distant = addresses.filter { !Self.isLocal($0) }
+        return self.rank(local, delays: self.privateDelays, from: base) + self.rank(distant, delays: self.publicDelays, from: base)
+    }
+
+    private func rank(_ addresses: [Multiaddr], delays: Delays, from base: TimeAmount) -> [RankedAddress] {
+        let lines = Dictionary(grouping: addresses) { DialRoute.Carrier($0) }
+        let (quic, tcp, others) = (lines[.quic] ?? [], lines[.tcp] ?? [], lines[.other] ?? [])
+        let tcpBase = quic.isEmpty ? base : base + delays.tcpAfterQUIC
+        let otherBase = quic.isEmpty && tcp.isEmpty ? base : base + delays.others
+        return self.line(Self.alternatingFamilies(quic), from: base, by: delays.stagger)
+            + self.line(Self.alternatingFamilies(tcp), from: tcpBase, by: delays.stagger)
+            + self.line(others, from: otherBase, by: delays.stagger)
+    }
+
+    private func delays(of address: Multiaddr) -> Delays { Self.isLocal(address) ? self.privateDelays : self.publicDelays }
 
     private static func isLocal(_ address: Multiaddr) -> Bool {
         address.isLoopback || address.isPrivate || address.isLinkLocal
     }
 
-    private static func stagger(_ addresses: [Multiaddr], from base: TimeAmount, by step: TimeAmount) -> [RankedAddress] {
-        addresses.enumerated().map { RankedAddress(address: $1, delay: base + step * $0) }
+    private func line(_ addresses: [Multiaddr], from base: TimeAmount, by step: TimeAmount) -> [RankedAddress] {
+        zip(addresses, Stagger.delays(addresses.count, from: base, by: step, until: self.latest)).map {
+            RankedAddress(address: $0, delay: $1)
+        }
     }
 
     /// IPv6 and everything else in turns, IPv6 first.

@@ -7,8 +7,10 @@ import P2PMultiaddr
 /// No clock, no sockets.
 struct DialRun: Sendable {
     enum Step: Equatable, Sendable {
-        /// Dial this one, without `/p2p`; then say ``DialRun/failed(_:)`` unless it led to a connection.
+        /// Dial this one, without `/p2p`; then say ``DialRun/failed(_:at:)`` unless it led to a connection.
         case dial(Multiaddr)
+        /// Cancel this attempt, whose place another address needs; then say what came of it all the same.
+        case recall(Multiaddr)
         /// Look up this list of addresses; then say ``DialRun/lookedUp(_:_:at:)``.
         case lookUp(Multiaddr)
         /// Ask every finder; then say ``DialRun/searched(by:failure:)`` of each.
@@ -46,8 +48,11 @@ struct DialRun: Sendable {
     /// Addresses that led nowhere, those that were not tried among them.
     private(set) var attempts: [DialAttempt] = []
 
-    private var plan = DialPlan(maximumInFlight: SwarmConfiguration.maximumAttempts)
+    private var plan: DialPlan
     private let ranker: DialRanker
+    private let experience: DialExperience
+    /// Addresses that ended without a word, after long enough for that to mean something.
+    private var silent: [Multiaddr] = []
     private var aim = Aim.connection
     /// Everything that was tried or will be: addresses without `/p2p`, lists with it where the peer is known.
     private var known: Set<Multiaddr> = []
@@ -65,35 +70,69 @@ struct DialRun: Sendable {
     /// When somebody will say that so much time has passed.
     private var sleeps: Set<NIODeadline> = []
 
-    /// - Parameter finders: the names of those that can be asked.
-    init(peer: PeerID?, finders: [String] = [], ranker: DialRanker = DialRanker()) {
+    /// How long the last address that is known may be silent before finders are asked beside it.
+    static let searchPatience = TimeAmount.seconds(1)
+
+    /// - Parameters:
+    ///   - finders: the names of those that can be asked.
+    ///   - experience: what dials before this one have taught.
+    init(
+        peer: PeerID?, finders: [String] = [], ranker: DialRanker = DialRanker(), experience: DialExperience = DialExperience(),
+        limits: DialLimits = DialLimits()
+    ) {
         self.peer = peer
         self.finders = finders
         self.ranker = ranker
+        self.experience = experience
+        self.plan = DialPlan(limits)
     }
+
+    /// Attempts that have not ended.
+    var openCount: Int { self.plan.openCount }
+
+    /// Those beyond what every dial may have open.
+    var lentCount: Int { self.plan.lentCount }
+
+    /// Whether the next attempt needs a place that the host lends.
+    var needsLoan: Bool { self.plan.needsLoan }
 
     // MARK: What to do
 
     /// What to do now; ask again until it says `.wait` or `.over`.
     ///
-    /// - Parameter alarm: when to be woken in any case.
-    mutating func next(at now: NIODeadline, alarm: NIODeadline) -> Step {
+    /// - Parameters:
+    ///   - alarm: when to be woken in any case.
+    ///   - isLent: the host lends a place, if ``needsLoan``.
+    mutating func next(at now: NIODeadline, alarm: NIODeadline, isLent: Bool = true) -> Step {
         if !self.lists.isEmpty { return .lookUp(self.lists.removeFirst()) }
-        switch self.plan.next(at: now) {
+        switch self.plan.next(at: now, isLent: isLent) {
         case .dial(let address):
             self.running.append(address)
             return .dial(address)
+        case .recall(let address): return .recall(address)
         case .wait(let turn):
-            let until = turn.map { min($0, alarm) } ?? alarm
+            let search = self.searchTime
+            if let search, search <= now { return self.beginSearch() }
+            let until = [turn, search, alarm].compactMap { $0 }.min() ?? alarm
             guard !self.sleeps.contains(where: { $0 <= until }) else { return .wait }
             self.sleeps.insert(until)
             return .sleep(until: until)
         case .exhausted:
             guard self.search == .wanted, !self.finders.isEmpty else { return .over }
-            self.search = .begun
-            self.plan.lookupsBegan(self.finders.count)
-            return .search
+            return self.beginSearch()
         }
+    }
+
+    /// When finders are asked though not every address has failed: silence is no reason to wait for the end of it.
+    private var searchTime: NIODeadline? {
+        guard self.search == .wanted, !self.finders.isEmpty else { return nil }
+        return self.plan.quietSince.map { $0 + Self.searchPatience }
+    }
+
+    private mutating func beginSearch() -> Step {
+        self.search = .begun
+        self.plan.lookupsBegan(self.finders.count)
+        return .search
     }
 
     // MARK: What has become known
@@ -125,7 +164,7 @@ struct DialRun: Sendable {
                 fresh.append(target)
             }
         }
-        self.plan.add(self.ranker.rank(fresh), at: now)
+        self.plan.add(self.ranker.rank(fresh, by: self.experience, at: now), at: now)
     }
 
     private func target(of address: Multiaddr) -> Multiaddr {
@@ -148,7 +187,7 @@ struct DialRun: Sendable {
         self.attempts.append(DialAttempt(address: address, error: reason))
     }
 
-    /// Nothing was said of where the peer is: once all that is known has failed, the finders are asked.
+    /// Nothing was said of where the peer is: once all that is known has failed or says nothing, the finders are asked.
     mutating func wantSearch() {
         if self.search == .unwanted { self.search = .wanted }
     }
@@ -158,11 +197,22 @@ struct DialRun: Sendable {
         self.plan.progressed(address, at: now)
     }
 
-    /// An address led nowhere.
-    mutating func failed(_ attempt: DialAttempt) {
-        self.running.removeAll { $0 == attempt.address }
-        self.attempts.append(attempt)
-        self.plan.failed(attempt.address)
+    /// An address led nowhere, or was called back.
+    mutating func failed(_ attempt: DialAttempt, at now: NIODeadline) {
+        let address = attempt.address
+        if self.isSilent(address, at: now) { self.silent.append(address) }
+        self.running.removeAll { $0 == address }
+        if !self.plan.failed(address, isCancelled: attempt.error.code == .cancelled) { self.attempts.append(attempt) }
+    }
+
+    private func isSilent(_ address: Multiaddr, at now: NIODeadline) -> Bool {
+        self.plan.silence(of: address, at: now).map { $0 >= DialExperience.tellingSilence } ?? false
+    }
+
+    /// What it teaches that the peer was reached at the address.
+    func lesson(of address: Multiaddr, at now: NIODeadline) -> DialExperience.Lesson {
+        let silent = self.silent + self.running.filter { self.isSilent($0, at: now) }
+        return DialExperience.Lesson(answered: address, silent: silent.filter { $0 != address })
     }
 
     /// An address led to a connection that a relay lends. True when others may lead to a better one: then the run goes on with those.
@@ -204,7 +254,13 @@ struct DialRun: Sendable {
         case .cancelled: return DialError(.cancelled, "the dial of \(target) was cancelled", attempts: self.attempts)
         case .expired:
             let late = self.running.map { self.late($0, "no connection by the deadline of the dial") }
-            let never = self.plan.untried.map { self.late($0, "its turn had not come by the deadline of the dial") }
+            let never = self.plan.untried.map { address in
+                self.late(
+                    address,
+                    self.plan.wasRecalled(address)
+                        ? "it had not answered when others needed its place, and its second turn had not come by the deadline of the dial"
+                        : "its turn had not come by the deadline of the dial")
+            }
             return DialError(
                 .timedOut, "\(target) was not reached by the deadline\(self.searches)", attempts: self.attempts + late + never)
         case .exhausted:

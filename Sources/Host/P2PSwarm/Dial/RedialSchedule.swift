@@ -6,8 +6,11 @@ package import P2PIdentity
 package struct RedialSchedule: Sendable {
     private enum Phase: Equatable {
         case connected
-        case dialling
+        case dialling(since: NIODeadline)
         case waiting(until: NIODeadline)
+
+        /// Since when it is dialled, if it is.
+        var diallingSince: NIODeadline? { if case .dialling(let since) = self { since } else { nil } }
     }
 
     private struct Entry {
@@ -21,8 +24,13 @@ package struct RedialSchedule: Sendable {
         var missingSince: NIODeadline
     }
 
-    /// Dials of this kind at a time.
+    /// Dials of this kind that are in their first ``freshTime``. The place is lent: peers that do not answer keep it from nobody.
     package static let concurrentDials = 8
+    /// How long a dial keeps the next one from starting beside it.
+    package static let freshTime = TimeAmount.milliseconds(250)
+    /// Dials that are under way, of peers that are to stay connected and of those that were discovered each: neither kind can keep the
+    /// other from being dialled.
+    package static let openDials = 32
     /// Peers that are to stay connected.
     package static let keptLimit = 1_024
     /// Discovered peers that wait for their dial; those beyond wait until they are reported again.
@@ -112,7 +120,7 @@ package struct RedialSchedule: Sendable {
 
     /// A dial that ``next(at:)`` asked for has failed.
     package mutating func failed(_ peer: PeerID, at now: NIODeadline) {
-        guard let entry = self.entries[peer], entry.phase == .dialling else { return }
+        guard let entry = self.entries[peer], entry.phase.diallingSince != nil else { return }
         let isEarly = entry.isKept && now - entry.missingSince < Self.earlyTime
         let longest = isEarly ? Self.longestEarlyPause : Self.longestLatePause
         let pause = min(Self.firstPause << Int64(min(entry.failures, 20)), longest)
@@ -145,27 +153,43 @@ package struct RedialSchedule: Sendable {
 
     /// Peers to dial now. Say ``connected(_:)`` or ``failed(_:at:)`` of each.
     package mutating func next(at now: NIODeadline) -> [PeerID] {
-        self.entries = self.entries.filter { $0.value.isKept || $0.value.phase == .dialling || $0.value.vouchedUntil > now }
+        self.entries = self.entries.filter { $0.value.isKept || $0.value.phase.diallingSince != nil || $0.value.vouchedUntil > now }
         guard !self.isSuspended else { return [] }
-        let due = self.entries.compactMap { peer, entry -> (peer: PeerID, isKept: Bool, since: NIODeadline)? in
-            guard case .waiting(let until) = entry.phase, until <= now else { return nil }
-            return (peer, entry.isKept, until)
+        let fresh = self.entries.values.count { $0.phase.diallingSince.map { $0 + Self.freshTime > now } ?? false }
+        let kept = self.due(areKept: true, at: now)
+        let chosen = (kept + self.due(areKept: false, at: now)).prefix(max(0, Self.concurrentDials - fresh))
+        for peer in chosen { self.entries[peer]?.phase = .dialling(since: now) }
+        return Array(chosen)
+    }
+
+    /// Those of a kind whose time has come and for whom there is a place, first those that have failed the least.
+    private func due(areKept: Bool, at now: NIODeadline) -> [PeerID] {
+        let due = self.entries.compactMap { peer, entry -> (failures: Int, since: NIODeadline, peer: PeerID)? in
+            guard entry.isKept == areKept, case .waiting(let until) = entry.phase, until <= now else { return nil }
+            return (entry.failures, until, peer)
         }
-        let chosen = due.sorted { $0.isKept == $1.isKept ? ($0.since, $0.peer) < ($1.since, $1.peer) : $0.isKept }.prefix(
-            max(0, self.freeSlots)
-        ).map(\.peer)
-        for peer in chosen { self.entries[peer]?.phase = .dialling }
-        return chosen
+        return due.sorted { ($0.failures, $0.since, $0.peer) < ($1.failures, $1.since, $1.peer) }.prefix(self.places(areKept: areKept)).map(
+            \.peer)
+    }
+
+    private func places(areKept: Bool) -> Int {
+        max(0, Self.openDials - self.entries.values.count { $0.isKept == areKept && $0.phase.diallingSince != nil })
     }
 
     /// When ``next(at:)`` has something to say, unless a fact changes that.
     package var deadline: NIODeadline? {
-        guard !self.isSuspended, self.freeSlots > 0 else { return nil }
+        guard !self.isSuspended else { return nil }
+        let turns = [true, false].compactMap { self.turn(areKept: $0) }
+        let starts = self.entries.values.compactMap(\.phase.diallingSince).sorted(by: >)
+        guard let turn = turns.min() else { return nil }
+        return starts.count < Self.concurrentDials ? turn : max(turn, starts[Self.concurrentDials - 1] + Self.freshTime)
+    }
+
+    private func turn(areKept: Bool) -> NIODeadline? {
+        guard self.places(areKept: areKept) > 0 else { return nil }
         return self.entries.values.compactMap { entry in
-            guard case .waiting(let until) = entry.phase else { return nil }
+            guard entry.isKept == areKept, case .waiting(let until) = entry.phase else { return nil }
             return until
         }.min()
     }
-
-    private var freeSlots: Int { Self.concurrentDials - self.entries.values.count { $0.phase == .dialling } }
 }
