@@ -5,7 +5,7 @@ import Synchronization
 /// A multiplexed connection as its users see it, from any thread; the protocol runs in a ``MuxerHandler`` on the event loop.
 ///
 /// What both sides share is one short lock: the streams that have news, the slots of all streams, and whether streams may open.
-package final class MuxerConnection: MuxedConnection, MuxedStreamDriver {
+package final class MuxerConnection: ProbedConnection, MuxedStreamDriver {
     private struct State {
         /// What the loop has not seen.
         var news = MuxerNews()
@@ -87,6 +87,10 @@ package final class MuxerConnection: MuxedConnection, MuxedStreamDriver {
         _ = await withCheckedContinuation { continuation in
             self.closed.whenComplete { _ in continuation.resume() }
         }
+    }
+
+    package func probe() {
+        self.eventLoop.execute { self.handler?.probe() }
     }
 
     package func streamHasWork(_ stream: MuxedStream) {

@@ -11,4 +11,11 @@ package protocol MuxerHandler: AnyObject {
     func close(_ code: ConnectionErrorCode, grace: TimeAmount)
     /// The stream's number on the wire; nil before it has one and when it is over.
     func number(of stream: MuxedStream) -> UInt64?
+    /// Asks the peer for a sign of life.
+    func probe()
+}
+
+extension MuxerHandler {
+    /// The protocol has no such question.
+    package func probe() {}
 }

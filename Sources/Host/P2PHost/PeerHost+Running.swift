@@ -55,6 +55,8 @@ extension PeerHost: Service {
                     group.addTask { await self.counted { await self.swarm.perform(operation) } }
                 case .listener(let listener):
                     group.addTask { await self.counted { await self.swarm.serve(listener) } }
+                case .discard(let entry, let code):
+                    group.addTask { await self.counted { await self.swarm.discard(entry, code) } }
                 case .connection(let entry):
                     lanes.addTask(among: self.tasks.load(ordering: .relaxed), in: &group, executorPreference: entry.connection.executor) {
                         await self.counted { await self.serve(entry) }

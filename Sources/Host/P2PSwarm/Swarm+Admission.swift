@@ -1,20 +1,18 @@
 import NIOCore
-import P2PCore
+package import P2PCore
 import Synchronization
 
 /// From a connection whose peer has proved who it is to one that is served: it is counted, the gater is asked, it is listed.
 extension Swarm {
-    /// Reserves a place for a connection whose peer has proved who it is, and closes it if there is none.
-    func count(_ connection: any MuxedConnection) async throws(TransportError) -> ConnectionEntry {
+    /// Reserves a place for a connection whose peer has proved who it is, and closes it if there is none by `deadline`.
+    func count(_ connection: any MuxedConnection, by deadline: NIODeadline) async throws(TransportError) -> ConnectionEntry {
         let info = connection.info
         guard info.remotePeer != self.localPeer else {
             await connection.close(.normal, grace: .zero)
             throw TransportError(.peerMismatch, "\(info.remoteAddress) is this node itself")
         }
         do throws(LimitError) {
-            let reservation = try self.limits.reserveConnection(
-                to: info.remotePeer, at: info.remoteAddress, role: info.isDialled ? .dialer : .listener)
-            return ConnectionEntry(connection, reservation: reservation)
+            return ConnectionEntry(connection, reservation: try await self.reserve(for: connection, by: deadline))
         } catch {
             await connection.close(.resourceLimitExceeded, grace: .zero)
             throw TransportError(.resourceLimit, "\(info.remotePeer) at \(info.remoteAddress) was refused", cause: error)
@@ -41,8 +39,8 @@ extension Swarm {
         return entry
     }
 
-    /// Closes a connection that was counted but never listed; it counts until it is closed.
-    func discard(_ entry: ConnectionEntry, _ code: ConnectionErrorCode) async {
+    /// Closes a connection that nobody is served by any more; it counts until it is closed, at the latest.
+    package func discard(_ entry: ConnectionEntry, _ code: ConnectionErrorCode) async {
         await entry.close(code, grace: .zero)
         entry.release()
     }

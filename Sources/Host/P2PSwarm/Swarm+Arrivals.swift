@@ -26,7 +26,7 @@ extension Swarm {
                 Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the arrival from \(address) in time")
         }
         guard mayAccept else { throw TransportError(.gated, "the gater refused the arrival from \(address)") }
-        let entry = try await self.count(try await self.handshake(pending, deadline: deadline))
+        let entry = try await self.count(try await self.handshake(pending, deadline: deadline), by: deadline)
         _ = consume reservation
         return try await self.vet(entry, by: deadline, whenCancelled: .shutdown)
     }

@@ -160,7 +160,7 @@ extension Swarm {
         do throws(TransportError) {
             try await self.gate(address, of: operation.peer, by: deadline)
             let connection = try await self.connect(to: address, for: operation, by: deadline)
-            let entry = try await self.vet(try await self.count(connection), by: deadline, whenCancelled: .supplanted)
+            let entry = try await self.vet(try await self.count(connection, by: deadline), by: deadline, whenCancelled: .supplanted)
             return .connected(entry, at: address)
         } catch {
             return .failed(DialAttempt(address: address, error: error))

@@ -26,6 +26,8 @@ package final class Swarm: Sendable {
     let table = Mutex(ConnectionTable())
     let backOff = Mutex(DialBackOff())
     let experience = Mutex(DialExperience())
+    /// Whose connections are being asked whether they live.
+    let probes = Mutex(ProbeLedger())
     /// What dials with many silent addresses are lent.
     package let dialPlaces = LentPlaces(limit: SwarmConfiguration.lentAttempts)
     private let listeners = Mutex<[ActiveListener]>([])

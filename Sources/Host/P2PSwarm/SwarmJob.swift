@@ -1,3 +1,5 @@
+package import P2PCore
+
 /// Work that a swarm hands to whoever owns its tasks.
 package enum SwarmJob: Sendable {
     /// Call ``Swarm/perform(_:)``.
@@ -6,4 +8,6 @@ package enum SwarmJob: Sendable {
     case connection(ConnectionEntry)
     /// Call ``Swarm/serve(_:)``.
     case listener(ActiveListener)
+    /// Call ``Swarm/discard(_:_:)``.
+    case discard(ConnectionEntry, ConnectionErrorCode)
 }

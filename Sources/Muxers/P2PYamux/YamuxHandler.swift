@@ -136,6 +136,12 @@ final class YamuxHandler: RecordMuxer {
 
     // MARK: Time
 
+    func probe() {
+        guard self.isRunning else { return }
+        self.session.probe(at: self.side.now)
+        self.drain()
+    }
+
     func tick() {
         guard self.isRunning else { return }
         let now = self.side.now

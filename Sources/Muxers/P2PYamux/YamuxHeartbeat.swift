@@ -51,6 +51,11 @@ package struct YamuxHeartbeat: Sendable {
         return self.ask(at: now)
     }
 
+    /// Asks for a sign of life: the value to ping with, unless a ping is under way.
+    mutating func probe(at now: NIODeadline) -> UInt32? {
+        self.outstanding == nil ? self.ask(at: now) : nil
+    }
+
     /// The ping of this value goes out now.
     mutating func left(_ value: UInt32, at now: NIODeadline) {
         guard self.outstanding?.value == value else { return }

@@ -359,6 +359,11 @@ package struct YamuxSession: ~Copyable {
         return decision
     }
 
+    /// Asks the peer for a sign of life. The ping waits in ``nextControl(at:)``.
+    package mutating func probe(at now: NIODeadline) {
+        if let value = self.heartbeat.probe(at: now) { self.control.append(self.ping(value)) }
+    }
+
     // MARK: Private
 
     private func isInbound(_ id: UInt32) -> Bool { (id & 1 == 0) == (self.role == .dialer) }

@@ -12,6 +12,7 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
         var unfinished: [ObjectIdentifier: MuxedStream] = [:]
         var refusal: ConnectionError?
         var closeCodes: [ConnectionErrorCode] = []
+        var bytesIn: UInt64 = 0
     }
 
     let info: ConnectionInfo
@@ -21,6 +22,8 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
     let closing = Signal()
     /// Waits on after the grace, until it is closed without one.
     let ignoresGrace = Mutex(false)
+    /// Nothing is carried any more, and neither end is told.
+    let isSilent = Mutex(false)
     /// Fires when no stream lives any more after a close has begun.
     private let drained = Signal()
     private let backlog: InboundBacklog
@@ -50,7 +53,7 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
     }
 
     var executor: (any TaskExecutor)? { self.loopExecutor }
-    var traffic: ConnectionTraffic { ConnectionTraffic(streams: self.state.withLock { $0.unfinished.count }) }
+    var traffic: ConnectionTraffic { self.state.withLock { ConnectionTraffic(bytesIn: $0.bytesIn, streams: $0.unfinished.count) } }
     /// What ``close(_:grace:)`` was called with.
     var closeCodes: [ConnectionErrorCode] { self.state.withLock { $0.closeCodes } }
 
@@ -79,6 +82,7 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
     }
 
     private func carry(_ stream: MuxedStream) {
+        guard !self.isSilent.withLock({ $0 }) else { return }
         guard let partner = self.state.withLock({ $0.partners[ObjectIdentifier(stream)] }) else { return }
         while true {
             var record = ByteBuffer()
@@ -89,7 +93,10 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
                 self.peerEnd.withLock { $0 }?.forget(partner)
                 return
             }
-            if record.readableBytes > 0 { _ = partner.receive(record) }
+            if record.readableBytes > 0 {
+                self.peerEnd.withLock { $0 }?.count(record.readableBytes)
+                _ = partner.receive(record)
+            }
             if drained.finish {
                 stream.finishLeft()
                 partner.receiveFinish()
@@ -115,7 +122,9 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
             return state.unfinished.isEmpty
         }
         let other = self.peerEnd.withLock { $0 }
-        other?.state.withLock { $0.refusal = ConnectionError(.goingAway, "the peer is closing the connection") }
+        if !self.isSilent.withLock({ $0 }) {
+            other?.state.withLock { $0.refusal = ConnectionError(.goingAway, "the peer is closing the connection") }
+        }
         self.closing.fire()
         if !isIdle, grace > .zero, self.ignoresGrace.withLock({ $0 }) {
             // Deaf to cancellation as well.
@@ -126,7 +135,17 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
             await self.drained.cancelling { await clock.sleep(deadline) }
         }
         self.end(.success(()), ConnectionError(.closed, "this side closed the connection"))
+        guard !self.isSilent.withLock({ $0 }) else { return }
         other?.end(.failure(ConnectionError(.closedByPeer, "the peer closed the connection")), nil)
+    }
+
+    private func count(_ bytes: Int) {
+        self.state.withLock { $0.bytesIn += UInt64(bytes) }
+    }
+
+    /// Loses everything from now on, as a network that somebody has left: neither end is told.
+    func goSilent() {
+        for end in [self, self.peerEnd.withLock { $0 }] { end?.isSilent.withLock { $0 = true } }
     }
 
     /// Breaks the connection, as a cable that is cut.

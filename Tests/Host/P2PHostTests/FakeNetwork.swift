@@ -37,6 +37,8 @@ final class FakeNetwork: Sendable {
     let binding = Mutex<(begun: Signal, permission: Signal)?>(nil)
     /// So many attempts to bind an address fail.
     let bindFailures = Mutex(0)
+    /// New connections carry nothing.
+    let isMute = Mutex(false)
     /// The highest port of the range that listeners get for port 0.
     private let state = Mutex(State())
 
@@ -113,6 +115,7 @@ final class FakeNetwork: Sendable {
         }
         let pair = FakeConnection.pair(
             info(.dialer, dialer, listener, local, address), info(.listener, listener, dialer, address, local), clock: self.clock.clock)
+        if self.isMute.withLock({ $0 }) { pair.0.goSilent() }
         self.state.withLock { $0.connections += [pair.0, pair.1] }
         return pair
     }

@@ -53,6 +53,17 @@ struct YamuxTimeTests {
         #expect(session.tick(at: asked + .seconds(60)) == .dead)
     }
 
+    @Test("Asked for a sign of life a peer is pinged at once, and once")
+    func probe() {
+        var session = YamuxSession(role: .dialer, now: self.start)
+        for _ in 0..<3 { session.probe(at: self.start) }
+        #expect(session.nextControl(at: self.start) == YamuxHeader(type: .ping, flags: .syn, streamID: 0, length: 0))
+        #expect(session.nextControl(at: self.start) == nil)
+        #expect(session.received(YamuxHeader(type: .ping, flags: .ack, streamID: 0, length: 0), at: self.start) == .none)
+        session.probe(at: self.start)
+        #expect(session.nextControl(at: self.start)?.length == 1)
+    }
+
     @Test("Without an interval nobody is asked")
     func noKeepAlive() {
         var configuration = YamuxConfiguration()
