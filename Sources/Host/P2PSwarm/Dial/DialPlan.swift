@@ -126,7 +126,8 @@ struct DialPlan: Sendable {
             return .wait(until: nil)
         }
         // Before those that are stuck in their handshakes, those that never answered; among equals the one that was dialled first.
-        let candidates = self.attempts.values.filter { !$0.isRecalled }.sorted { left, right in
+        // Nobody is called back from handshakes for a second turn.
+        let candidates = self.attempts.values.filter { !$0.isRecalled && !(turn.isSecond && $0.answered != nil) }.sorted { left, right in
             (left.answered == nil ? 0 : 1, left.silentSince, left.turn.due) < (
                 right.answered == nil ? 0 : 1, right.silentSince, right.turn.due
             )
