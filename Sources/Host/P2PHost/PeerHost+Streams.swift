@@ -22,7 +22,25 @@ extension PeerHost {
             _ = consume reservation
         } catch {
             self.reset(stream, Self.resetCode(for: error), on: entry, "a stream was reset", error)
+            if self.isTooMuch(error, for: handler.limits, on: entry) { await self.sendAway(entry, for: protocolID) }
         }
+    }
+
+    /// Counts what was refused: whoever is refused again and again does not stop by itself.
+    @inline(never)
+    private func isTooMuch(_ error: any Error, for limits: StreamLimits, on entry: ConnectionEntry) -> Bool {
+        guard let refusals = limits.refusals, error is LimitError || (error as? StreamError)?.code == .rateLimited else { return false }
+        return !entry.toleratesRefusal(upTo: refusals, within: StreamLimits.refusalPeriod, at: self.swarm.clock.now())
+    }
+
+    @inline(never)
+    private func sendAway(_ entry: ConnectionEntry, for protocolID: ProtocolID) async {
+        guard entry.closingCode == nil else { return }
+        self.logger.notice(
+            "a peer had too many streams refused and is sent away",
+            metadata: ["peer": "\(entry.info.remotePeer)", "protocol": "\(protocolID.name)"])
+        self.swarm.retire(entry)
+        await entry.close(.rateLimited, grace: .zero)
     }
 
     private func negotiate(_ stream: PeerStream, _ table: NegotiationTable, on entry: ConnectionEntry) async -> ProtocolID? {
@@ -91,6 +109,7 @@ extension PeerHost {
             case .reset: error.resetCode ?? .cancelled
             case .malformed, .messageTooLarge, .unexpectedEnd: .protocolViolation
             case .resourceLimit, .timedOut: .resourceLimitExceeded
+            case .rateLimited: .rateLimited
             case .protocolNotSupported, .negotiationFailed: .protocolNegotiationFailed
             default: .cancelled
             }

@@ -9,6 +9,9 @@ final class IdentifyExchange: ConnectionGreeting {
     private let host: any HostAccess
     private let timeout: Duration
     private let ledger = Mutex(IntroductionLedger())
+    /// How often what this node says of itself has changed.
+    private let changes = Atomic<UInt64>(0)
+    private let told = Mutex(ChangesTold())
 
     /// - Parameter host: knows what this node says about itself, and is told what peers say.
     init(_ host: any HostAccess, timeout: Duration = IdentifyLimits.timeout) {
@@ -22,13 +25,24 @@ final class IdentifyExchange: ConnectionGreeting {
     // MARK: Asking
 
     /// Asks the peer of a new connection who it is, and passes on what it says. A failure is logged and changes nothing.
+    ///
+    /// What this node says may change before the peer has said that it wants to hear of that: then it is told now.
     func greet(_ connection: PeerConnection) async {
+        let changes = self.changes.load(ordering: .sequentiallyConsistent)
+        defer { self.told.withLock { _ = $0.take(connection.id) } }
+        let introduction: Introduction
         do throws(StreamError) {
-            let introduction = try await self.identify(connection.info)
-            await self.host.introductions.introduced(introduction, on: connection.info)
+            introduction = try await self.identify(connection.info)
         } catch {
             self.log(error, connection.info, "a peer did not introduce itself")
+            return
         }
+        await self.host.introductions.introduced(introduction, on: connection.info)
+        // It may have asked before this began.
+        let told = self.told.withLock { $0.take(connection.id) } ?? changes
+        let isUpToDate = self.changes.load(ordering: .sequentiallyConsistent) == told
+        guard !isUpToDate, introduction.protocols.contains(Identify.pushID) else { return }
+        await self.push(to: connection.info)
     }
 
     /// Asks the peer of a connection who it is, and verifies the answer.
@@ -63,7 +77,13 @@ final class IdentifyExchange: ConnectionGreeting {
 
     // MARK: Answering
 
-    func introduce(to connection: ConnectionInfo, over stream: PeerStream) async throws(StreamError) {
+    func answer(_ connection: ConnectionInfo, over stream: PeerStream) async throws(StreamError) {
+        let changes = self.changes.load(ordering: .sequentiallyConsistent)
+        self.told.withLock { $0.told(connection.id, after: changes) }
+        try await self.introduce(to: connection, over: stream)
+    }
+
+    private func introduce(to connection: ConnectionInfo, over stream: PeerStream) async throws(StreamError) {
         try await stream.write(IntroductionWriter.encode(await self.host.introductions.introduction(to: connection)))
     }
 
@@ -72,6 +92,8 @@ final class IdentifyExchange: ConnectionGreeting {
     /// Tells the peers that serve push whenever what this node says about itself has changed. Runs until cancelled.
     func pushChanges() async {
         for await _ in self.host.introductions.introductionChanges {
+            // Before it is looked who can be told: whoever can't yet looks here afterwards.
+            self.changes.wrappingAdd(1, ordering: .sequentiallyConsistent)
             let connections = await self.host.introductions.connections(serving: Identify.pushID)
             await withTaskGroup(of: Void.self) { group in
                 for (index, connection) in connections.enumerated() {

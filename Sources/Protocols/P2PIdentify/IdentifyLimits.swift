@@ -22,6 +22,8 @@ package enum IdentifyLimits {
     package static let pushBurst = 8
     /// How long it takes until a peer may make one more.
     package static let pushInterval = Duration.seconds(5)
+    /// Streams that are refused within half a minute before a connection is closed; an eager peer is far from it.
+    package static let refusals = 200
     /// Pushes that are sent at a time.
     package static let concurrentPushes = 32
     /// Peers whose newest record and whose pushes are remembered; the oldest is forgotten first.

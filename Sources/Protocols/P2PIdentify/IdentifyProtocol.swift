@@ -9,11 +9,12 @@ struct IdentifyProtocol: ProtocolHandler {
     var protocolIDs: [ProtocolID] { [Identify.id] }
     var placement: HandlerPlacement { .connectionLoop }
     var limits: StreamLimits {
-        StreamLimits(inboundPerPeer: IdentifyLimits.inboundStreamsPerPeer, lifetime: IdentifyLimits.timeout)
+        StreamLimits(
+            inboundPerPeer: IdentifyLimits.inboundStreamsPerPeer, lifetime: IdentifyLimits.timeout, refusals: IdentifyLimits.refusals)
     }
     var servesLimitedConnections: Bool { true }
 
     func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
-        try await self.exchange.introduce(to: connection.info, over: stream)
+        try await self.exchange.answer(connection.info, over: stream)
     }
 }

@@ -8,7 +8,8 @@ struct IdentifyPushProtocol: ProtocolHandler {
 
     var protocolIDs: [ProtocolID] { [Identify.pushID] }
     var limits: StreamLimits {
-        StreamLimits(inboundPerPeer: IdentifyLimits.inboundPushesPerPeer, lifetime: IdentifyLimits.timeout)
+        StreamLimits(
+            inboundPerPeer: IdentifyLimits.inboundPushesPerPeer, lifetime: IdentifyLimits.timeout, refusals: IdentifyLimits.refusals)
     }
     var servesLimitedConnections: Bool { true }
 

@@ -43,7 +43,7 @@ package struct IntroductionReader {
 
     /// The introduction, once the peer has half-closed.
     ///
-    /// Addresses that can't be read or that name another peer are ignored: an address of tomorrow must not spoil those of today. A
+    /// Texts that are not UTF-8 have what is not replaced, and such protocols are ignored. Addresses that can't be read or that name another peer are ignored: an address of tomorrow must not spoil those of today. A
     /// record that does not verify is ignored too, with the reason; one that does brings its addresses along, in place of the unsigned ones.
     ///
     /// - Throws: ``StreamError/Code/wrongKey`` when the peer claims another key than the one that it proved to hold;
@@ -60,8 +60,8 @@ package struct IntroductionReader {
         introduction.listenAddresses = Self.addresses(self.wire.listenAddrs, of: peer)
         introduction.protocols = Self.protocols(self.wire.protocols)
         if self.wire.hasObservedAddr { introduction.observedAddress = try? Multiaddr(bytes: self.wire.observedAddr) }
-        introduction.protocolVersion = self.wire.protocolVersion.cut(to: IdentifyLimits.versionLength)
-        introduction.agentVersion = self.wire.agentVersion.cut(to: IdentifyLimits.versionLength)
+        introduction.protocolVersion = Self.text(self.wire.protocolVersion)
+        introduction.agentVersion = Self.text(self.wire.agentVersion)
 
         guard self.wire.hasSignedPeerRecord else { return Reading(introduction: introduction) }
         let envelope = Array(self.wire.signedPeerRecord)
@@ -91,11 +91,17 @@ package struct IntroductionReader {
         return addresses
     }
 
-    private static func protocols(_ names: [String]) -> [ProtocolID] {
+    /// What is not UTF-8 is replaced: such a text says little, and spoils nothing else.
+    private static func text(_ bytes: some Collection<UInt8>) -> String {
+        String(decoding: bytes, as: UTF8.self).cut(to: IdentifyLimits.versionLength)
+    }
+
+    private static func protocols(_ names: [some Collection<UInt8>]) -> [ProtocolID] {
         var seen: Set<ProtocolID> = []
         var protocols: [ProtocolID] = []
         for name in names where protocols.count < IdentifyLimits.protocols {
-            guard let id = ProtocolID(validating: name), seen.insert(id).inserted else { continue }
+            guard let name = String(validating: name, as: UTF8.self), let id = ProtocolID(validating: name), seen.insert(id).inserted
+            else { continue }
             protocols.append(id)
         }
         return protocols

@@ -25,10 +25,10 @@ package enum IntroductionWriter {
         var wire = WireIdentify()
         if let key = introduction.publicKey { wire.publicKey = Data(key.protobufEncoded) }
         wire.listenAddrs = introduction.listenAddresses.prefix(IdentifyLimits.addresses).map { Data($0.bytes) }
-        wire.protocols = introduction.protocols.prefix(IdentifyLimits.protocols).map(\.name)
+        wire.protocols = introduction.protocols.prefix(IdentifyLimits.protocols).map { Data($0.name.utf8) }
         if let address = introduction.observedAddress { wire.observedAddr = Data(address.bytes) }
-        wire.protocolVersion = introduction.protocolVersion.cut(to: IdentifyLimits.versionLength)
-        wire.agentVersion = introduction.agentVersion.cut(to: IdentifyLimits.versionLength)
+        wire.protocolVersion = Data(introduction.protocolVersion.cut(to: IdentifyLimits.versionLength).utf8)
+        wire.agentVersion = Data(introduction.agentVersion.cut(to: IdentifyLimits.versionLength).utf8)
         if let record = introduction.signedRecord { wire.signedPeerRecord = Data(record) }
 
         while true {

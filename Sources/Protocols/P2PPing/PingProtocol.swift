@@ -10,6 +10,8 @@ public struct PingProtocol: ProtocolHandler {
     public static let size = 32
     /// Streams that one peer may keep open to be answered on (ping spec, "Protocol").
     public static let inboundStreamsPerPeer = 2
+    /// Further streams that a connection may have refused within half a minute before it is closed.
+    static let refusals = 200
 
     /// A responder; it has nothing to configure.
     public init() {}
@@ -19,7 +21,7 @@ public struct PingProtocol: ProtocolHandler {
     /// On the connection's loop: it only passes bytes on.
     public var placement: HandlerPlacement { .connectionLoop }
     /// How many streams a peer may keep open.
-    public var limits: StreamLimits { StreamLimits(inboundPerPeer: Self.inboundStreamsPerPeer) }
+    public var limits: StreamLimits { StreamLimits(inboundPerPeer: Self.inboundStreamsPerPeer, refusals: Self.refusals) }
     /// Also over a relay: it is cheap.
     public var servesLimitedConnections: Bool { true }
 

@@ -40,6 +40,37 @@ struct StreamTests {
         }
     }
 
+    @Test(
+        "A peer that has streams refused again and again is sent away with the reason, one that has patience is not",
+        arguments: [true, false])
+    func refusedAgainAndAgain(byHandler: Bool) async throws {
+        let limits = StreamLimits(inboundPerPeer: byHandler ? 128 : 0, refusals: 200)
+        let refusing = ClosureHandler("/refuse", limits: limits) { stream, _ in
+            stream.reset(.rateLimited)
+            throw StreamError(.rateLimited, "not now")
+        }
+        try await self.connected([refusing]) { a, b, connection in
+            while b.connections().isEmpty { await Task.yield() }
+            let entry = try #require(b.swarm.connection(b.connections()[0].id))
+            func ask() async {
+                guard let stream = try? await a.openStream(on: connection.id, protocols: ["/refuse"]) else { return }
+                try? await stream.finish()
+                _ = try? await stream.read()
+            }
+            // Half a minute lies between each hundred: for ever, if it likes.
+            for _ in 0..<5 {
+                for _ in 0..<100 { await ask() }
+                self.world.clock.advance(.seconds(30))
+            }
+            #expect(entry.closingCode == nil)
+            for _ in 0..<199 { await ask() }
+            #expect(entry.closingCode == nil)
+            await ask()
+            await entry.ended.wait()
+            #expect(entry.closingCode == .rateLimited)
+        }
+    }
+
     @Test("A name that can't be negotiated is refused before anything is sent", arguments: ["na", "ls", ""])
     func unnegotiable(name: String) async throws {
         let hello = ClosureHandler("/hello") { stream, _ in try await stream.finish() }

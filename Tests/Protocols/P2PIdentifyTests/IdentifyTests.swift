@@ -111,7 +111,7 @@ struct IdentifyTests {
         self.host.state.withLock { $0.known = known }
         let message = try self.sample.message { wire in
             wire.listenAddrs = []
-            wire.protocols = ["/new"]
+            wire.protocols = [Data("/new".utf8)]
             wire.clearPublicKey()
             wire.clearAgentVersion()
         }
@@ -145,6 +145,28 @@ struct IdentifyTests {
         #expect(self.host.told.count == IdentifyLimits.pushBurst)
     }
 
+    @Test("What changes before a peer has said that it takes pushes is pushed once it has", arguments: [true, false])
+    func changesMeanwhile(isChanged: Bool) async throws {
+        let exchanged = Mutex<IdentifyExchange?>(nil)
+        let host = self.host
+        let message = try self.sample.message { $0.protocols = [Data(Identify.pushID.name.utf8)] }
+        let peer = try LoopbackPeer(on: self.connection, introductions: host) { stream in
+            // The first stream asks; the change comes before it is answered, and reaches nobody.
+            if isChanged, let exchange = exchanged.withLock({ $0.take() }) {
+                host.change.yield()
+                host.change.finish()
+                await exchange.pushChanges()
+            }
+            try await stream.writeMessage(message)
+            while try await stream.read() != nil {}
+        }
+        let exchange = IdentifyExchange(peer)
+        exchanged.withLock { $0 = exchange }
+        await exchange.greet(peer.peerConnection)
+        #expect(peer.opened == (isChanged ? 2 : 1))
+        #expect(host.told.count == 1)
+    }
+
     @Test("A change is pushed to every peer that serves push")
     func pushesChanges() async throws {
         let far = IntroducingHost()
@@ -167,5 +189,6 @@ struct IdentifyTests {
         #expect(handlers.map(\.protocolIDs) == [["/ipfs/id/1.0.0"], ["/ipfs/id/push/1.0.0"]])
         #expect(handlers.map(\.limits.inboundPerPeer) == [4, 2])
         #expect(handlers.map(\.limits.lifetime) == [.seconds(5), .seconds(5)])
+        #expect(handlers.map(\.limits.refusals) == [200, 200])
     }
 }

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import P2PIdentity
 import Testing
 
@@ -25,6 +26,19 @@ struct IntroductionLedgerTests {
         let admitted = seconds.map { ledger.admitPush(from: peer, at: self.start + .milliseconds(Int64($0 * 1_000))) }
         let burst = Array(repeating: true, count: 8) + [false]
         #expect(admitted == burst + [false, true, false, true, false] + burst)
+    }
+
+    @Test("What a connection was told is remembered until it is asked for, of as many as the limit")
+    func changesTold() {
+        var told = ChangesTold(limit: 3)
+        let connections = (0..<5).map { _ in ConnectionID() }
+        for (number, connection) in connections.enumerated() {
+            told.told(connection, after: 7)
+            told.told(connection, after: UInt64(number))
+        }
+        #expect(told.count == 3)
+        #expect(connections.map { told.take($0) } == [nil, nil, 2, 3, 4])
+        #expect(connections.allSatisfy { told.take($0) == nil } && told.count == 0)
     }
 
     @Test("Beyond its limit the peer that came first is forgotten")

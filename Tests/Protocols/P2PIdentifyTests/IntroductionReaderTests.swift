@@ -22,14 +22,36 @@ struct IntroductionReaderTests {
             sample.message(),
             sample.message { wire in
                 wire.listenAddrs = [Data(second.bytes), Data(second.bytes)]
-                wire.protocols = ["/echo/1.0.0", "/ipfs/ping/1.0.0"]
-                wire.agentVersion = "sample/2"
+                wire.protocols = ["/echo/1.0.0", "/ipfs/ping/1.0.0"].map { Data($0.utf8) }
+                wire.agentVersion = Data("sample/2".utf8)
             })
         #expect(reading.introduction.publicKey == sample.key.publicKey)
         #expect(reading.introduction.listenAddresses == [try Sample.address(1), second])
         #expect(reading.introduction.protocols == ["/ipfs/ping/1.0.0", "/echo/1.0.0"])
         #expect(reading.introduction.agentVersion == "sample/2")
         #expect(reading.introduction.signedRecord == nil)
+    }
+
+    @Test(
+        "A text that is not UTF-8 is replaced where it is not, and the rest stands",
+        arguments: [
+            ([0x61, 0xff, 0x62], "a\u{fffd}b"), ([0xc3], "\u{fffd}"), ([0xed, 0xa0, 0x80], "\u{fffd}\u{fffd}\u{fffd}"), ([], ""),
+            ([0xf0, 0x9f, 0xa6, 0x80], "\u{1f980}"), ([0xc0, 0xaf], "\u{fffd}\u{fffd}"),
+        ] as [([UInt8], String)])
+    func notUTF8(_ bytes: [UInt8], _ text: String) throws {
+        let sample = try Sample()
+        let introduction = try sample.read(
+            sample.message { wire in
+                wire.agentVersion = Data(bytes)
+                wire.protocolVersion = Data(bytes)
+                wire.protocols = [Data("/a".utf8), Data([0x2f, 0xff]), Data("/b".utf8)]
+            }
+        ).introduction
+        #expect(introduction.agentVersion == text && introduction.protocolVersion == text)
+        #expect(introduction.protocols == ["/a", "/b"])
+        #expect(introduction.listenAddresses == [try Sample.address(1)])
+        let long = try sample.read(sample.message { $0.agentVersion = Data(repeating: 0xff, count: 5_000) }).introduction.agentVersion
+        #expect(long.utf8.count <= IdentifyLimits.versionLength && long.first == "\u{fffd}")
     }
 
     @Test("Ten messages are accepted, the eleventh is not")
@@ -101,8 +123,9 @@ struct IntroductionReaderTests {
         let reading = try sample.read(
             sample.message { wire in
                 wire.listenAddrs = [Data([0xff, 0xff]), Data(), Data(foreign.bytes), Data(own.bytes)] + many.map { Data($0.bytes) }
-                wire.protocols = ["", "/with\nnewline", String(repeating: "a", count: 2_000)] + (0..<400).map { "/p/\($0)" }
-                wire.agentVersion = String(repeating: "x", count: 1_000)
+                let names = ["", "/with\nnewline", String(repeating: "a", count: 2_000)] + (0..<400).map { "/p/\($0)" }
+                wire.protocols = names.map { Data($0.utf8) }
+                wire.agentVersion = Data(repeating: UInt8(ascii: "x"), count: 1_000)
                 wire.observedAddr = Data([1])
             })
         #expect(reading.introduction.listenAddresses.count == 128)

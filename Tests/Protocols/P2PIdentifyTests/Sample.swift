@@ -39,8 +39,8 @@ struct Sample {
         var wire = WireIdentify()
         wire.publicKey = Data(self.key.publicKey.protobufEncoded)
         wire.listenAddrs = [Data(try Self.address(1).bytes)]
-        wire.protocols = ["/ipfs/ping/1.0.0"]
-        wire.agentVersion = "sample/1"
+        wire.protocols = [Data("/ipfs/ping/1.0.0".utf8)]
+        wire.agentVersion = Data("sample/1".utf8)
         change(&wire)
         let bytes: [UInt8] = try wire.serializedBytes()
         return ByteBuffer(bytes: bytes)

@@ -41,10 +41,17 @@ public struct StreamLimits: Sendable, Hashable {
     public var inboundPerPeer: Int
     /// How long a stream may live; nil for as long as it likes.
     public var lifetime: Duration?
+    /// Streams that one connection may have refused within ``refusalPeriod``, by these limits or by the handler
+    /// (``StreamError/Code/rateLimited``), before it is closed; nil for as many as it likes.
+    public var refusals: Int?
+
+    /// The time in which refusals are counted.
+    public static let refusalPeriod = Duration.seconds(30)
 
     /// Bounds; by default 128 streams per peer, for as long as they like.
-    public init(inboundPerPeer: Int = 128, lifetime: Duration? = nil) {
+    public init(inboundPerPeer: Int = 128, lifetime: Duration? = nil, refusals: Int? = nil) {
         self.inboundPerPeer = inboundPerPeer
         self.lifetime = lifetime
+        self.refusals = refusals
     }
 }

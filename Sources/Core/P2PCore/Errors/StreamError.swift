@@ -36,6 +36,8 @@ public struct StreamError: CodedError {
         public static let resourceLimit = Code("resourceLimit")
         /// The time that was given for it passed before it was done.
         public static let timedOut = Code("timedOut")
+        /// The peer asks too often.
+        public static let rateLimited = Code("rateLimited")
     }
 
     /// One reference: what throws it, and every task that might, stays small.

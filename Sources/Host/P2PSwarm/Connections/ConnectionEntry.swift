@@ -1,3 +1,4 @@
+package import NIOCore
 package import P2PCore
 import Synchronization
 
@@ -10,6 +11,8 @@ package final class ConnectionEntry: Sendable {
         var closing: ConnectionErrorCode?
         /// The shortest grace that was given.
         var grace: Duration?
+        /// Streams that the peer had refused.
+        var refusals: OffenceCounter?
     }
 
     package let connection: any MuxedConnection
@@ -39,6 +42,15 @@ package final class ConnectionEntry: Sendable {
         self.state.withLock { state in
             guard let protocols = state.protocols else { return nil }
             return proposals.first { protocols.contains($0) }
+        }
+    }
+
+    /// Counts a stream that the peer had refused; false with the one that is one too many.
+    package func toleratesRefusal(upTo maximum: Int, within period: Duration, at now: NIODeadline) -> Bool {
+        self.state.withLock { state in
+            var refusals = state.refusals ?? OffenceCounter(maximum: max(0, maximum - 1), period: TimeAmount(period), now: now)
+            defer { state.refusals = refusals }
+            return refusals.tolerates(at: now)
         }
     }
 

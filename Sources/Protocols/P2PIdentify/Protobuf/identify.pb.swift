@@ -27,6 +27,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// The texts are strings in the specification. As bytes on the wire they are the same, and one that is not UTF-8 spoils no more than itself.
 nonisolated struct WireIdentify: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -43,7 +44,7 @@ nonisolated struct WireIdentify: Sendable {
 
   var listenAddrs: [Data] = []
 
-  var protocols: [String] = []
+  var protocols: [Data] = []
 
   var observedAddr: Data {
     get {_observedAddr ?? Data()}
@@ -54,8 +55,8 @@ nonisolated struct WireIdentify: Sendable {
   /// Clears the value of `observedAddr`. Subsequent reads from it will return its default value.
   mutating func clearObservedAddr() {self._observedAddr = nil}
 
-  var protocolVersion: String {
-    get {_protocolVersion ?? String()}
+  var protocolVersion: Data {
+    get {_protocolVersion ?? Data()}
     set {_protocolVersion = newValue}
   }
   /// Returns true if `protocolVersion` has been explicitly set.
@@ -63,8 +64,8 @@ nonisolated struct WireIdentify: Sendable {
   /// Clears the value of `protocolVersion`. Subsequent reads from it will return its default value.
   mutating func clearProtocolVersion() {self._protocolVersion = nil}
 
-  var agentVersion: String {
-    get {_agentVersion ?? String()}
+  var agentVersion: Data {
+    get {_agentVersion ?? Data()}
     set {_agentVersion = newValue}
   }
   /// Returns true if `agentVersion` has been explicitly set.
@@ -87,8 +88,8 @@ nonisolated struct WireIdentify: Sendable {
 
   fileprivate var _publicKey: Data? = nil
   fileprivate var _observedAddr: Data? = nil
-  fileprivate var _protocolVersion: String? = nil
-  fileprivate var _agentVersion: String? = nil
+  fileprivate var _protocolVersion: Data? = nil
+  fileprivate var _agentVersion: Data? = nil
   fileprivate var _signedPeerRecord: Data? = nil
 }
 
@@ -106,10 +107,10 @@ nonisolated extension WireIdentify: SwiftProtobuf.Message, SwiftProtobuf._Messag
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularBytesField(value: &self._publicKey) }()
       case 2: try { try decoder.decodeRepeatedBytesField(value: &self.listenAddrs) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.protocols) }()
+      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.protocols) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self._observedAddr) }()
-      case 5: try { try decoder.decodeSingularStringField(value: &self._protocolVersion) }()
-      case 6: try { try decoder.decodeSingularStringField(value: &self._agentVersion) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self._protocolVersion) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self._agentVersion) }()
       case 8: try { try decoder.decodeSingularBytesField(value: &self._signedPeerRecord) }()
       default: break
       }
@@ -128,16 +129,16 @@ nonisolated extension WireIdentify: SwiftProtobuf.Message, SwiftProtobuf._Messag
       try visitor.visitRepeatedBytesField(value: self.listenAddrs, fieldNumber: 2)
     }
     if !self.protocols.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.protocols, fieldNumber: 3)
+      try visitor.visitRepeatedBytesField(value: self.protocols, fieldNumber: 3)
     }
     try { if let v = self._observedAddr {
       try visitor.visitSingularBytesField(value: v, fieldNumber: 4)
     } }()
     try { if let v = self._protocolVersion {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 5)
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 5)
     } }()
     try { if let v = self._agentVersion {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 6)
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 6)
     } }()
     try { if let v = self._signedPeerRecord {
       try visitor.visitSingularBytesField(value: v, fieldNumber: 8)
