@@ -55,7 +55,7 @@ public struct MDNSDiscovery: Discovery {
     ///
     /// A peer is reported when it is found, when its addresses change, and while it stays, about once a minute.
     ///
-    /// - Throws: when the fingerprint of the private network is no part of a domain name.
+    /// - Throws: when the service's name, or the fingerprint of the private network, is no part of a domain name.
     public func run(
         announcing addresses: @escaping @Sendable () async -> [Multiaddr], onPeer: @escaping @Sendable (DiscoveredPeer) async -> Void
     ) async throws {

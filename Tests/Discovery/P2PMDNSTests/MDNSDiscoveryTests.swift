@@ -10,6 +10,13 @@ import Testing
 /// Over real sockets, on the loopback interface alone.
 @Suite("Local discovery over sockets", .timeLimit(.minutes(1)))
 struct MDNSDiscoveryTests {
+    @Test("The service's name is what it is told, else what the network gives")
+    func service() throws {
+        #expect(MDNSConfiguration().service == "_p2p")
+        #expect(MDNSConfiguration(networkFingerprint: "abc").service == "_p2p-abc")
+        #expect(MDNSConfiguration(networkFingerprint: "abc", serviceName: "_p2p").service == "_p2p")
+    }
+
     private static let interface = MulticastInterface.all(named: [])?.first { $0.link.isLoopback && !$0.link.id.isIPv6 }
 
     private func discovery(_ peer: PeerID?, fingerprint: String) throws -> MDNSDiscovery {

@@ -14,6 +14,16 @@ struct OptionsTests {
         try #require(try P2PCommand.parseAsRoot(arguments) as? Command)
     }
 
+    @Test("The name of the service of local discovery is a label, and needs local discovery")
+    func mdnsService() throws {
+        let options = try DiscoveryOptions.parse(["--mdns", "--mdns-service", "_p2p"])
+        #expect(options.mdnsService == "_p2p")
+        for arguments in [["--mdns-service", "_p2p"], ["--mdns", "--mdns-service", ""], ["--mdns", "--mdns-service", "a.b"]] {
+            #expect(throws: (any Error).self) { try DiscoveryOptions.parse(arguments) }
+        }
+        #expect(throws: (any Error).self) { try DiscoverCommand.parse(["--mdns-service", String(repeating: "x", count: 64)]) }
+    }
+
     @Test("Ping has sane defaults")
     func pingDefaults() throws {
         let ping: PingCommand = try self.parse("ping", Self.address)

@@ -23,10 +23,19 @@ struct DiscoverCommand: ToolCommand {
     @Option(help: ArgumentHelp("The only network interface to use; repeat it for several. (default: all)", valueName: "name"))
     var mdnsInterface: [String] = []
 
+    @Option(help: ArgumentHelp("The name of the service to look for. (default: _p2p)", valueName: "label"))
+    var mdnsService: String?
+
     @OptionGroup var output: OutputOptions
 
+    func validate() throws { try DiscoveryOptions.check(service: self.mdnsService) }
+
+    private var configuration: MDNSConfiguration {
+        MDNSConfiguration(interfaces: Set(self.mdnsInterface), serviceName: self.mdnsService)
+    }
+
     func execute(_ console: Console) async throws {
-        let discovery = MDNSDiscovery(peer: nil, configuration: MDNSConfiguration(interfaces: Set(self.mdnsInterface)))
+        let discovery = MDNSDiscovery(peer: nil, configuration: self.configuration)
         let timeout = self.timeout?.duration
         let seen = SeenPeers()
         let signals = await ProcessSignals.termination()
