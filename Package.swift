@@ -215,7 +215,7 @@ let package = Package(
         tests("Discovery", "P2PMDNS", core + ["P2PTesting", "P2PVectors"]),
         tests("Discovery", "P2PBootstrap", core + ["P2PProtocolTesting"]),
         tests("Discovery", "P2PResolver", core),
-        tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PTesting"]),
+        tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PSwarm", "P2PTesting"]),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PEcho", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PPerf", core + ["P2PProtocolTesting"]),

@@ -24,8 +24,9 @@ public struct KnownPeersDiscovery: Discovery {
         }
         // Sorting is stable: of those that were seen in the same second, the one that was touched last comes first.
         for (peer, _) in met.sorted(by: { $0.seen > $1.seen }).prefix(Self.limit) {
-            await host.discovered(
-                DiscoveredPeer(peer: peer, addresses: await self.peerstore.addresses(of: peer), timeToLive: Self.timeToLive))
+            var known = DiscoveredPeer(peer: peer, addresses: await self.peerstore.addresses(of: peer), timeToLive: Self.timeToLive)
+            known.isRemembered = true
+            await host.discovered(known)
         }
         while !Task.isCancelled { await host.clock.sleep(for: .seconds(3_600)) }
     }

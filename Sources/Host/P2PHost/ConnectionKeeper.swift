@@ -166,17 +166,18 @@ final class ConnectionKeeper: Sendable {
     }
 
     /// Where the peer is according to the peerstore, if that says so soon: it may be known elsewhere.
-    private static func known(_ peer: PeerID, to host: PeerHost) async -> [Multiaddr] {
+    private static func known(_ peer: PeerID, to host: PeerHost) async -> [KnownAddress] {
         let deadline = host.swarm.clock.now().advanced(by: WriteBehindPeerstore.patience)
-        return await host.swarm.peerstore.read(by: deadline) { await $0.addresses(of: peer) } ?? []
+        return await host.swarm.peerstore.read(by: deadline) { await $0.knownAddresses(of: peer) } ?? []
     }
 
     private func dial(_ peer: PeerID, from host: PeerHost) async {
         let (isKept, given) = self.state.withLock { ($0.schedule.keeps(peer), $0.given[peer] ?? []) }
         do throws(DialError) {
             // Named addresses are tried even if they have failed lately; the schedule has its own pauses.
-            let addresses = isKept ? given + (await Self.known(peer, to: host)) : []
-            _ = try await host.connect(to: peer, at: addresses, timeout: isKept ? Self.dialTimeout : nil)
+            var request = DialRequest(addresses: isKept ? given : [], timeout: isKept ? Self.dialTimeout : nil)
+            if isKept { request.remembered = await Self.known(peer, to: host) }
+            _ = try await host.connect(to: peer, request)
             // It may be over again by now, and the event for that may have come before.
             let isConnected = host.swarm.connection(to: peer) != nil
             self.state.withLock { state in

@@ -47,14 +47,17 @@ final class HostIntroductions: PeerIntroducing {
         return addresses
     }
 
-    /// What this node says about itself to the peer of `connection`; the peer record in it is signed once for each change of the addresses.
+    /// What this node says about itself to the peer of `connection`: of its addresses those that mean this node there. The peer record in it is signed once for each change of the addresses.
     func introduction(to connection: ConnectionInfo) async -> Introduction {
         self.expireObservations()
         let addresses = self.announcedAddresses
+        let (judge, meeting) = (self.swarm.judge, Meeting(connection))
+        var told: [Multiaddr] = []
+        for address in addresses.lazy.compactMap({ judge.told($0, at: meeting) }) where !told.contains(address) { told.append(address) }
         return Introduction(
-            publicKey: self.identity.publicKey, listenAddresses: addresses, protocols: self.registry.served.protocolIDs,
-            observedAddress: connection.remoteAddress, protocolVersion: self.configuration.protocolVersion,
-            agentVersion: self.configuration.agentVersion, signedRecord: await self.ownRecord.envelope(for: addresses))
+            publicKey: self.identity.publicKey, listenAddresses: told, protocols: self.registry.served.protocolIDs,
+            observedAddress: connection.remoteAddress.withoutZone, protocolVersion: self.configuration.protocolVersion,
+            agentVersion: self.configuration.agentVersion, signedRecord: await self.ownRecord.envelope(for: told, of: addresses))
     }
 
     /// Yields whenever this node has something new to say about itself.
@@ -73,16 +76,28 @@ final class HostIntroductions: PeerIntroducing {
 
     // MARK: What peers say
 
-    /// Remembers what a peer says about itself, for later dials and streams.
+    /// Remembers what a peer says about itself, for later dials and streams: of its addresses those that are to be believed from where it
+    /// was met.
     func introduced(_ introduction: Introduction, on connection: ConnectionInfo) async {
         guard let entry = self.swarm.connection(connection.id) else { return }
         entry.protocols = Set(introduction.protocols.prefix(Self.toldProtocolLimit))
-        self.swarm.peerstore.later { [peer = connection.remotePeer] peerstore in
-            await peerstore.saw(peer)
-            await peerstore.remember(introduction, of: peer)
-            await Self.rememberAddresses(of: introduction, by: peer, in: peerstore)
+        let (judge, meeting) = (self.swarm.judge, Meeting(connection))
+        var introduction = introduction
+        introduction.listenAddresses = introduction.listenAddresses.prefix(Self.toldAddressLimit)
+            .compactMap { judge.believed($0, toldAt: meeting) }
+        var change = PeerChange(of: connection.remotePeer)
+        change.isSeen = true
+        change.introduction = introduction
+        change.origin = judge.origin(of: meeting)
+        let source = introduction.signedRecord == nil ? AddressSource.identify : .certified
+        for address in introduction.listenAddresses {
+            let known = KnownAddress(address, source: source, origin: judge.origin(of: address, toldAt: meeting))
+            change.add(known, timeToLive: self.swarm.peerstore.metPeerTimeToLive)
         }
-        if let observed = introduction.observedAddress { self.note(observed.withoutPeerID, by: connection) }
+        self.swarm.peerstore.later(change)
+        if let observed = introduction.observedAddress?.withoutPeerID, judge.believed(observed, toldAt: meeting) != nil {
+            self.note(observed, by: connection)
+        }
         self.swarm.events.post(.identified(connection, introduction))
         // A peer may introduce itself as often as the store keeps up with.
         await self.swarm.peerstore.settled()
@@ -90,19 +105,10 @@ final class HostIntroductions: PeerIntroducing {
 
     /// A connection is over: from now on counts for how long its peer's addresses are kept.
     func renewMemory(of entry: ConnectionEntry) {
+        var change = self.swarm.sighting(of: entry.info)
         // A peer that was not identified on this connection has told nothing that would be true now.
-        let isIntroduced = entry.protocols != nil
-        self.swarm.peerstore.later { [info = entry.info] peerstore in
-            await Swarm.remember(info, in: peerstore)
-            guard isIntroduced, let introduction = await peerstore.introduction(of: info.remotePeer) else { return }
-            await Self.rememberAddresses(of: introduction, by: info.remotePeer, in: peerstore)
-        }
-    }
-
-    private static func rememberAddresses(of introduction: Introduction, by peer: PeerID, in peerstore: any Peerstore) async {
-        await peerstore.add(
-            Array(introduction.listenAddresses.prefix(Self.toldAddressLimit)), of: peer,
-            source: introduction.signedRecord == nil ? .identify : .certified, timeToLive: peerstore.metPeerTimeToLive)
+        if entry.protocols != nil { change.renewal = self.swarm.peerstore.metPeerTimeToLive }
+        self.swarm.peerstore.later(change)
     }
 
     /// Counts where a peer sees this node, if others may find it there as well.

@@ -8,16 +8,23 @@ import Synchronization
     internal import Foundation
 #endif
 
-/// This node's peer record, signed once for each change of its addresses, and again once the clock is an hour ahead of it.
+/// This node's peer record, signed once for each change of its addresses and each part of them that somebody is told, and again once the
+/// clock is an hour ahead of it.
+///
+/// The parts share a sequence number: a peer that is told one part here and another there takes neither for an old one.
 final class OwnRecord: Sendable {
     /// How far the clock may be ahead of a record, in nanoseconds: a machine that starts in 1970 is soon told the time, and peers who
     /// knew it before take its records for old ones until then.
     static let staleness: UInt64 = 3_600 * 1_000_000_000
+    /// Parts whose envelopes are kept: few, since a machine is in few networks.
+    private static let envelopeLimit = 16
 
     private struct State {
         var sequence: UInt64 = 0
+        /// All of this node's.
         var addresses: [Multiaddr]?
-        var envelope: [UInt8]?
+        /// By what is told.
+        var envelopes: [[Multiaddr]: [UInt8]] = [:]
     }
 
     private let identity: any IdentityKey
@@ -31,24 +38,30 @@ final class OwnRecord: Sendable {
     }
 
     /// The signed envelope for the addresses, as bytes; nil when the key refuses to sign.
-    func envelope(for addresses: [Multiaddr]) async -> [UInt8]? {
+    ///
+    /// - Parameters:
+    ///   - told: those in it.
+    ///   - addresses: all of this node's; whenever they change, its records are new ones.
+    func envelope(for told: [Multiaddr], of addresses: [Multiaddr]) async -> [UInt8]? {
         let now = self.now()
         let (envelope, sequence) = self.state.withLock { state -> ([UInt8]?, UInt64) in
             let isStale = now > state.sequence && now - state.sequence > Self.staleness
-            if state.addresses == addresses, !isStale, let envelope = state.envelope { return (envelope, state.sequence) }
-            state.sequence = max(state.sequence &+ 1, now)
-            return (nil, state.sequence)
+            if isStale || state.addresses != addresses {
+                state.sequence = max(state.sequence &+ 1, now)
+                state.addresses = addresses
+                state.envelopes = [:]
+            }
+            return (state.envelopes[told], state.sequence)
         }
         if let envelope { return envelope }
         let record = PeerRecord(
             peer: PeerID(self.identity.publicKey), sequence: sequence,
-            addresses: addresses.prefix(PeerRecord.maximumAddresses).map(\.bytes))
+            addresses: told.prefix(PeerRecord.maximumAddresses).map(\.bytes))
         guard let signed = try? await record.sealed(with: self.identity).protobufEncoded() else { return nil }
         self.state.withLock { state in
-            if state.sequence == sequence {
-                state.addresses = addresses
-                state.envelope = signed
-            }
+            guard state.sequence == sequence else { return }
+            if state.envelopes.count >= Self.envelopeLimit { state.envelopes = [:] }
+            state.envelopes[told] = signed
         }
         return signed
     }

@@ -29,14 +29,16 @@ extension PeerHost {
 
     /// A source of discovery, or the application by other means, has found a peer.
     ///
-    /// It goes to the peerstore and to ``events()``; it is dialled, under the limits and the gater as any dial, unless
-    /// ``HostConfiguration/dialsDiscovered`` says otherwise.
+    /// The source vouches for the addresses: that they hold where this node is. It goes to the peerstore and to ``events()``; it is dialled,
+    /// under the limits and the gater as any dial, unless ``HostConfiguration/dialsDiscovered`` says otherwise.
     public func discovered(_ found: DiscoveredPeer) async {
         guard found.peer != self.peerID, !found.addresses.isEmpty else { return }
-        let addresses = Array(found.addresses.prefix(Self.discoveredAddressLimit))
-        self.swarm.peerstore.later {
-            await $0.add(addresses, of: found.peer, source: .discovery, timeToLive: found.timeToLive)
+        let judge = self.swarm.judge
+        var change = PeerChange(of: found.peer)
+        for address in found.addresses.prefix(Self.discoveredAddressLimit) where address.reach != .nowhere {
+            change.add(KnownAddress(address, source: .discovery, origin: judge.origin(of: address)), timeToLive: found.timeToLive)
         }
+        if !found.isRemembered { self.swarm.peerstore.later(change) }
         self.swarm.events.post(.discovered(found))
         if self.configuration.dialsDiscovered, self.swarm.connection(to: found.peer) == nil {
             let now = self.swarm.clock.now()

@@ -47,6 +47,7 @@ public final class PeerHost: Sendable {
         environment.resolvers = plan.resolvers
         environment.finders = plan.finders
         environment.clock = link.clock
+        environment.networks = plan.networks
         environment.onAddressChange = { changes.post() }
         let swarm = Swarm(
             localPeer: plan.peerID,

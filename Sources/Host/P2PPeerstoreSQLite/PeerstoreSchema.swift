@@ -4,6 +4,7 @@
     /// The tables, and how older files get them.
     enum PeerstoreSchema {
         static let first = "1: peers and addresses"
+        static let second = "2: metadata, and the order in which peers make room"
 
         /// Each step is applied once, in a transaction; a step that has been released never changes.
         static var migrator: DatabaseMigrator {
@@ -31,7 +32,7 @@
                         ) WITHOUT ROWID;
                         """)
             }
-            migrator.registerMigration("2: metadata, and the order in which peers make room") { database in
+            migrator.registerMigration(Self.second) { database in
                 try database.execute(
                     sql: """
                         CREATE TABLE metadata (
@@ -44,6 +45,18 @@
                         UPDATE peer SET touched = coalesce(seen, 0);
                         CREATE INDEX peerByTouch ON peer(touched);
                         CREATE INDEX peerByWorth ON peer(seen IS NOT NULL, touched);
+                        """)
+            }
+            migrator.registerMigration("3: where an address holds") { database in
+                // Whoever told a loopback address before was believed wherever that was, so nothing speaks for those now.
+                try database.execute(
+                    sql: """
+                        ALTER TABLE address ADD COLUMN origin TEXT;
+                        ALTER TABLE peer ADD COLUMN origin TEXT;
+                        DELETE FROM address WHERE source NOT IN ('connected', 'given') AND (
+                            address LIKE '/ip4/127.%' OR address LIKE '/ip6/::1/%' OR address LIKE '/ip6/::ffff:127.%'
+                            OR address LIKE '/ip4/0.%' OR address LIKE '/ip6/::/%' OR address LIKE '/ip6zone/%' OR address LIKE '/unix/%'
+                            OR address LIKE '/memory/%' OR address LIKE '/dns%/localhost/%');
                         """)
             }
             return migrator

@@ -17,47 +17,132 @@
         /// Of the file, in percent: beyond, peers make room.
         private static let fillLimit = 90
 
+        /// What one transaction asks of the whole file, once instead of for each peer.
+        final class Totals {
+            /// The last touch of any peer.
+            var lastTouch: Int64?
+            var peers: Int?
+            /// Pages that the file may have.
+            var pageLimit: Int?
+        }
+
         let database: Database
         let limits: PeerstoreLimits
         /// Seconds since 1970.
         let now: Int64
+        let totals = Totals()
+
+        /// Compiled once for each connection, since to compile a statement costs more than to run it.
+        private func run(_ sql: String, _ arguments: StatementArguments = []) throws {
+            try self.database.cachedStatement(sql: sql).execute(arguments: arguments)
+        }
+
+        private func integer(_ sql: String, _ arguments: StatementArguments = []) throws -> Int? {
+            try Int.fetchOne(self.database.cachedStatement(sql: sql), arguments: arguments)
+        }
+
+        // MARK: Changes
+
+        /// Stores what has become known of a peer.
+        func apply(_ change: PeerChange) throws {
+            let additions = change.additions.compactMap { addition in
+                Self.seconds(addition.timeToLive).map { (known: addition.known, expires: self.now + $0) }
+            }
+            let peer = change.peer.description
+            guard change.isSeen || change.introduction != nil || !additions.isEmpty else {
+                if let renewal = change.renewal.flatMap(Self.seconds) { try self.renew(peer, until: self.now + renewal) }
+                return
+            }
+            try self.touch(peer, isSeen: change.isSeen)
+            if let introduction = change.introduction { try self.remember(introduction, toldAt: change.origin, of: peer) }
+            if let renewal = change.renewal.flatMap(Self.seconds) { try self.renew(peer, until: self.now + renewal) }
+            guard !additions.isEmpty else { return }
+            try self.run("DELETE FROM address WHERE peer = ? AND expires <= ?", [peer, self.now])
+            for (known, expires) in additions { try self.insert(known, of: peer, expires: expires) }
+            try self.trim(peer)
+        }
+
+        private static func seconds(_ timeToLive: Duration) -> Int64? {
+            let seconds = min(timeToLive.components.seconds, Self.longestTimeToLive)
+            return timeToLive > .zero && seconds > 0 ? seconds : nil
+        }
 
         // MARK: Addresses
 
-        func add(_ addresses: [Multiaddr], of peer: String, source: AddressSource, timeToLive: Duration) throws {
-            let seconds = min(timeToLive.components.seconds, Self.longestTimeToLive)
-            guard timeToLive > .zero, seconds > 0, !addresses.isEmpty else { return }
-            try self.touch(peer)
-            try self.database.execute(sql: "DELETE FROM address WHERE peer = ? AND expires <= ?", arguments: [peer, self.now])
-            for address in addresses {
-                try self.database.execute(
-                    sql: """
-                        INSERT INTO address (peer, address, source, expires) VALUES (?, ?, ?, ?)
-                        ON CONFLICT (peer, address) DO UPDATE SET
-                            expires = max(expires, excluded.expires),
-                            source = CASE WHEN \(Self.rank("excluded.source")) < \(Self.rank("source")) THEN excluded.source ELSE source END
-                        """,
-                    arguments: [peer, address.withoutPeerID.description, source.rawValue, self.now + seconds])
-            }
-            try self.database.execute(
-                sql: """
-                    DELETE FROM address WHERE peer = ?1 AND address NOT IN (
-                        SELECT address FROM address WHERE peer = ?1 ORDER BY expires DESC, \(Self.rank("source")) LIMIT ?2)
-                    """, arguments: [peer, self.limits.addressesPerPeer])
+        private static let insertion = """
+            INSERT INTO address (peer, address, source, expires, origin) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (peer, address) DO UPDATE SET
+                expires = max(expires, excluded.expires),
+                source = CASE WHEN \(rank("excluded.source")) < \(rank("source")) THEN excluded.source ELSE source END,
+                origin = coalesce(excluded.origin, origin)
+            """
+
+        private func insert(_ known: KnownAddress, of peer: String, expires: Int64) throws {
+            try self.run(
+                Self.insertion, [peer, known.address.description, known.source.rawValue, expires, known.origin?.rawValue])
         }
 
-        func addresses(of peer: String) throws -> [StoredPeer.Address] {
-            try Row.fetchAll(
-                self.database,
-                sql: "SELECT address, source, expires FROM address WHERE peer = ? AND expires > ? ORDER BY \(Self.rank("source")), address",
-                arguments: [peer, self.now]
-            ).compactMap { row in
-                guard let text = String.fromDatabaseValue(row["address"]), let address = try? Multiaddr(text),
-                    let source = String.fromDatabaseValue(row["source"]).flatMap(AddressSource.init),
-                    let expires = Self.integer(row["expires"])
-                else { return nil }
-                return StoredPeer.Address(address: address, source: source, expiresAt: expires)
+        private static let trimming = """
+            DELETE FROM address WHERE peer = ?1 AND address NOT IN (
+                SELECT address FROM address WHERE peer = ?1 ORDER BY expires DESC, \(rank("source")) LIMIT ?2)
+            """
+
+        private func trim(_ peer: String) throws {
+            let count = try self.integer("SELECT count(*) FROM address WHERE peer = ?", [peer]) ?? 0
+            guard count > self.limits.addressesPerPeer else { return }
+            try self.run(Self.trimming, [peer, self.limits.addressesPerPeer])
+        }
+
+        /// What the peer told of itself holds for longer, also what had expired meanwhile.
+        private func renew(_ peer: String, until expires: Int64) throws {
+            let statement = try self.database.cachedStatement(
+                sql: "SELECT told, record IS NULL, origin FROM peer WHERE id = ? AND introduced = 1")
+            guard let row = try Row.fetchOne(statement, arguments: [peer]) else { return }
+            let told = Self.lines(row[0])
+            guard !told.isEmpty else { return }
+            try self.run(
+                """
+                UPDATE address SET expires = max(expires, ?1) WHERE peer = ?2 AND instr(
+                    (SELECT char(10) || told || char(10) FROM peer WHERE id = ?2), char(10) || address || char(10)) > 0
+                """, [expires, peer])
+            guard self.database.changesCount < told.count else { return }
+            let source = Self.integer(row[1]) == 1 ? AddressSource.identify : .certified
+            let origin = String.fromDatabaseValue(row[2]).map { AddressOrigin(rawValue: $0) }
+            for address in told.compactMap({ try? Multiaddr($0) }) {
+                let isPublic = address.reach == .internet
+                try self.insert(KnownAddress(address, source: source, origin: isPublic ? .internet : origin), of: peer, expires: expires)
             }
+            try self.trim(peer)
+        }
+
+        private static let addressColumns = "address, source, expires, origin"
+
+        func addresses(of peer: String) throws -> [StoredPeer.Address] {
+            let statement = try self.database.cachedStatement(
+                sql: "SELECT \(Self.addressColumns) FROM address WHERE peer = ? AND expires > ? ORDER BY address")
+            return Self.ranked(try Row.fetchAll(statement, arguments: [peer, self.now]).compactMap { Self.address($0, from: 0) })
+        }
+
+        func knownAddresses(of peer: String) throws -> [KnownAddress] {
+            try self.addresses(of: peer).map { KnownAddress($0.address, source: $0.source, origin: $0.origin) }
+        }
+
+        /// - Parameter column: where ``addressColumns`` begin.
+        private static func address(_ row: Row, from column: Int) -> StoredPeer.Address? {
+            guard let text = String.fromDatabaseValue(row[column]), let address = try? Multiaddr(text),
+                let source = String.fromDatabaseValue(row[column + 1]).flatMap(AddressSource.init),
+                let expires = Self.integer(row[column + 2])
+            else { return nil }
+            let origin = String.fromDatabaseValue(row[column + 3]).map { AddressOrigin(rawValue: $0) }
+            return StoredPeer.Address(address: address, source: source, origin: origin, expiresAt: expires)
+        }
+
+        /// The most reliable first; of those that are equal in that the order stays.
+        private static func ranked(_ addresses: [StoredPeer.Address]) -> [StoredPeer.Address] {
+            guard addresses.count > 1 else { return addresses }
+            return addresses.enumerated()
+                .sorted { ($0.element.source.reliability, $0.offset) < ($1.element.source.reliability, $1.offset) }
+                .map(\.element)
         }
 
         /// SQL for the place of a source among the others, zero for the most reliable.
@@ -71,25 +156,28 @@
         /// By name: to ask a row for a column that a damaged table has lost would be a trap.
         private static let columns = "id, seen, introduced, key, agent, protocolVersion, protocols, told, record"
 
-        func remember(_ introduction: Introduction, of peer: String) throws {
-            try self.touch(peer)
+        private func remember(_ introduction: Introduction, toldAt origin: AddressOrigin?, of peer: String) throws {
             let told = introduction.listenAddresses.prefix(self.limits.addressesPerPeer).map(\.withoutPeerID.description)
             let record = introduction.signedRecord.flatMap { $0.count <= PeerstoreLimits.recordSize ? Data($0) : nil }
-            try self.database.execute(
-                sql: """
-                    UPDATE peer SET introduced = 1, key = ?, agent = ?, protocolVersion = ?, protocols = ?, told = ?, record = ? WHERE id = ?
-                    """,
-                arguments: [
+            try self.run(
+                """
+                UPDATE peer SET introduced = 1, key = ?, agent = ?, protocolVersion = ?, protocols = ?, told = ?, record = ?, origin = ?
+                    WHERE id = ?
+                """,
+                [
                     introduction.publicKey.map { Data($0.protobufEncoded) }, Self.clipped(introduction.agentVersion),
                     Self.clipped(introduction.protocolVersion),
                     introduction.protocols.prefix(self.limits.protocolsPerPeer).map(\.name).joined(separator: "\n"),
-                    told.joined(separator: "\n"), record, peer,
+                    told.joined(separator: "\n"), record, origin?.rawValue, peer,
                 ])
-            let gone = try String.fetchAll(
-                self.database, sql: "SELECT address FROM address WHERE peer = ? AND source IN ('identify', 'certified')", arguments: [peer]
-            ).filter { !told.contains($0) }
-            for address in gone {
-                try self.database.execute(sql: "DELETE FROM address WHERE peer = ? AND address = ?", arguments: [peer, address])
+            // What it told in another network it may not tell here.
+            let statement = try self.database.cachedStatement(
+                sql: """
+                    SELECT address FROM address WHERE peer = ?1 AND source IN ('identify', 'certified')
+                        AND (?2 IS NULL OR origin IS NULL OR origin = ?2 OR origin = 'internet')
+                    """)
+            for address in try String.fetchAll(statement, arguments: [peer, origin?.rawValue]) where !told.contains(address) {
+                try self.run("DELETE FROM address WHERE peer = ? AND address = ?", [peer, address])
             }
         }
 
@@ -102,8 +190,10 @@
         }
 
         /// A key or record that is not the peer's own counts as none.
-        private static func introduction(_ row: Row, of peer: PeerID) -> Introduction {
-            let key = Data.fromDatabaseValue(row["key"]).flatMap { try? PublicKey(protobufEncoded: Array($0)) }
+        ///
+        /// - Parameter isVerified: otherwise the key is left out, and the record is what the file has.
+        private static func introduction(_ row: Row, of peer: PeerID, isVerified: Bool = true) -> Introduction {
+            let key = isVerified ? Data.fromDatabaseValue(row["key"]).flatMap { try? PublicKey(protobufEncoded: Array($0)) } : nil
             let record = Data.fromDatabaseValue(row["record"]).map { Array($0) }
             return Introduction(
                 publicKey: key.flatMap { PeerID($0) == peer ? $0 : nil },
@@ -111,7 +201,7 @@
                 protocols: Self.lines(row["protocols"]).compactMap { ProtocolID(validating: $0) },
                 protocolVersion: String.fromDatabaseValue(row["protocolVersion"]) ?? "",
                 agentVersion: String.fromDatabaseValue(row["agent"]) ?? "",
-                signedRecord: record.flatMap { (try? PeerRecord.open($0, from: peer)) == nil ? nil : $0 })
+                signedRecord: record.flatMap { !isVerified || (try? PeerRecord.open($0, from: peer)) != nil ? $0 : nil })
         }
 
         private static func lines(_ value: DatabaseValue) -> [String] {
@@ -121,11 +211,6 @@
         private static func integer(_ value: DatabaseValue) -> Int64? {
             guard case .int64(let integer) = value.storage else { return nil }
             return integer
-        }
-
-        func saw(_ peer: String) throws {
-            try self.touch(peer)
-            try self.database.execute(sql: "UPDATE peer SET seen = ? WHERE id = ?", arguments: [self.now, peer])
         }
 
         func lastSeen(of peer: String) throws -> Int64? {
@@ -144,12 +229,22 @@
             try self.database.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [peer])
         }
 
-        func contents() throws -> [StoredPeer] {
-            try Row.fetchAll(self.database, sql: "SELECT \(Self.columns) FROM peer ORDER BY touched DESC, id").compactMap { row in
+        /// In two queries, whatever the number of peers.
+        func contents(isVerified: Bool) throws -> [StoredPeer] {
+            var addresses: [String: [StoredPeer.Address]] = [:]
+            let rows = try Row.fetchCursor(
+                self.database, sql: "SELECT peer, \(Self.addressColumns) FROM address WHERE expires > ? ORDER BY peer, address",
+                arguments: [self.now])
+            while let row = try rows.next() {
+                guard let id = String.fromDatabaseValue(row[0]), let address = Self.address(row, from: 1) else { continue }
+                addresses[id, default: []].append(address)
+            }
+            return try Row.fetchAll(self.database, sql: "SELECT \(Self.columns) FROM peer ORDER BY touched DESC, id").compactMap { row in
                 guard let id = String.fromDatabaseValue(row["id"]), let peer = try? PeerID(string: id) else { return nil }
+                let isIntroduced = Self.integer(row["introduced"]) == 1
                 return StoredPeer(
-                    peer: peer, addresses: try self.addresses(of: id),
-                    introduction: Self.integer(row["introduced"]) == 1 ? Self.introduction(row, of: peer) : nil,
+                    peer: peer, addresses: Self.ranked(addresses[id] ?? []),
+                    introduction: isIntroduced ? Self.introduction(row, of: peer, isVerified: isVerified) : nil,
                     lastSeen: Self.integer(row["seen"]))
             }
         }
@@ -164,7 +259,7 @@
             let others = try Int.fetchOne(
                 self.database, sql: "SELECT count(*) FROM metadata WHERE peer = ? AND name <> ?", arguments: [peer, name])
             try self.limits.metadata.check(value, named: name, others: others ?? 0)
-            try self.touch(peer)
+            try self.touch(peer, isSeen: false)
             try self.database.execute(
                 sql: "INSERT OR REPLACE INTO metadata (peer, name, value) VALUES (?, ?, ?)", arguments: [peer, name, Data(value)])
         }
@@ -177,34 +272,40 @@
         // MARK: Room
 
         /// Makes sure that the peer has a row, and that there is room for it.
-        private func touch(_ peer: String) throws {
+        private func touch(_ peer: String, isSeen: Bool) throws {
             // Seconds are too coarse for an order, so the last touch is outdone by one.
-            let last = try Int64.fetchOne(self.database, sql: "SELECT max(touched) FROM peer") ?? 0
-            try self.database.execute(
-                sql: "UPDATE peer SET touched = ? WHERE id = ?", arguments: [max(last &+ 1, self.now), peer])
+            let last = try self.totals.lastTouch ?? (self.integer("SELECT max(touched) FROM peer").map { Int64($0) } ?? 0)
+            let touched = max(last &+ 1, self.now)
+            self.totals.lastTouch = touched
+            let seen = isSeen ? self.now : nil
+            try self.run("UPDATE peer SET touched = ?, seen = coalesce(?, seen) WHERE id = ?", [touched, seen, peer])
             if self.database.changesCount == 0 {
-                try self.database.execute(
-                    sql: "INSERT INTO peer (id, touched) VALUES (?, ?)", arguments: [peer, max(last &+ 1, self.now)])
-                let count = try Int.fetchOne(self.database, sql: "SELECT count(*) FROM peer") ?? 0
-                if count > self.limits.peers { try self.evict(count - self.limits.peers, except: peer) }
+                let count = try self.totals.peers ?? self.integer("SELECT count(*) FROM peer") ?? 0
+                try self.run("INSERT INTO peer (id, touched, seen) VALUES (?, ?, ?)", [peer, touched, seen])
+                self.totals.peers = count + 1
+                if count + 1 > self.limits.peers { try self.evict(count + 1 - self.limits.peers, except: peer) }
             }
             while try self.isNearlyFull(), try self.evict(16, except: peer) {}
         }
 
         private func isNearlyFull() throws -> Bool {
-            let pages = try Int.fetchOne(self.database, sql: "PRAGMA page_count") ?? 0
-            let free = try Int.fetchOne(self.database, sql: "PRAGMA freelist_count") ?? 0
-            let limit = try Int.fetchOne(self.database, sql: "PRAGMA max_page_count") ?? .max
+            let limit = try self.totals.pageLimit ?? self.integer("PRAGMA max_page_count") ?? .max
+            self.totals.pageLimit = limit
+            let pages = try self.integer("PRAGMA page_count") ?? 0
+            guard pages > limit / 100 * Self.fillLimit else { return false }
+            let free = try self.integer("PRAGMA freelist_count") ?? 0
             return pages - free > limit / 100 * Self.fillLimit
         }
 
         /// - Returns: false when there was nobody left to make room.
         @discardableResult
         private func evict(_ count: Int, except peer: String) throws -> Bool {
-            try self.database.execute(
-                sql: "DELETE FROM peer WHERE id IN (SELECT id FROM peer WHERE id <> ? ORDER BY seen IS NOT NULL, touched LIMIT ?)",
-                arguments: [peer, count])
-            return self.database.changesCount > 0
+            try self.run(
+                "DELETE FROM peer WHERE id IN (SELECT id FROM peer WHERE id <> ? ORDER BY seen IS NOT NULL, touched LIMIT ?)",
+                [peer, count])
+            let gone = self.database.changesCount
+            self.totals.peers = self.totals.peers.map { $0 - gone }
+            return gone > 0
         }
     }
 #endif

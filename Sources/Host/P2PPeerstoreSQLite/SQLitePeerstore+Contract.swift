@@ -3,22 +3,49 @@ public import P2PIdentity
 public import P2PMultiaddr
 
 #if SQLite
+    import GRDB
+
     extension SQLitePeerstore {
         /// Adds addresses, or prolongs them; a shorter time to live never shortens a longer one.
         public func add(_ addresses: [Multiaddr], of peer: PeerID, source: AddressSource, timeToLive: Duration) async {
-            await self.change("addresses") {
-                try $0.add(addresses, of: peer.description, source: source, timeToLive: timeToLive)
+            await self.change("addresses") { tables in
+                for addresses in addresses.chunks(of: PeerChange.additionLimit) {
+                    var change = PeerChange(of: peer)
+                    for address in addresses { change.add(KnownAddress(address, source: source), timeToLive: timeToLive) }
+                    try tables.apply(change)
+                }
+            }
+        }
+
+        /// Stores what has become known of several peers in one transaction. When there is no room for all, each peer gets one of its own,
+        /// so that one that can't be written costs the others nothing.
+        public func apply(_ changes: [PeerChange]) async {
+            do {
+                try await self.file.write { tables in
+                    for change in changes { try tables.apply(change) }
+                }
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL && changes.count > 1 {
+                for change in changes { await self.change("what is known of a peer") { try $0.apply(change) } }
+            } catch {
+                self.log("what is known of a peer could not be written to the peerstore", error)
             }
         }
 
         /// Addresses that have not expired, the most reliable first.
         public func addresses(of peer: PeerID) async -> [Multiaddr] {
-            await self.read { try $0.addresses(of: peer.description).map(\.address) } ?? []
+            await self.knownAddresses(of: peer).map(\.address)
+        }
+
+        /// Addresses that have not expired, the most reliable first, each with what speaks for it.
+        public func knownAddresses(of peer: PeerID) async -> [KnownAddress] {
+            await self.read { try $0.knownAddresses(of: peer.description) } ?? []
         }
 
         /// What the peer said of itself when it was last connected, within ``PeerstoreLimits``.
         public func remember(_ introduction: Introduction, of peer: PeerID) async {
-            await self.change("an introduction") { try $0.remember(introduction, of: peer.description) }
+            var change = PeerChange(of: peer)
+            change.introduction = introduction
+            await self.change("an introduction") { [change] in try $0.apply(change) }
         }
 
         /// What is known, or nil. A key or a signed record in the file that is not the peer's own counts as none.
@@ -28,7 +55,9 @@ public import P2PMultiaddr
 
         /// A connection to the peer has begun, or ended.
         public func saw(_ peer: PeerID) async {
-            await self.change("that a peer was seen") { try $0.saw(peer.description) }
+            var change = PeerChange(of: peer)
+            change.isSeen = true
+            await self.change("that a peer was seen") { [change] in try $0.apply(change) }
         }
 
         /// When that was last, in seconds since 1970.
@@ -64,10 +93,12 @@ public import P2PMultiaddr
 
         /// All there is to know, the peer that was touched last first; for people, who are told when it can't be read.
         ///
+        /// - Parameter isVerified: checks every signature, which takes a fifth of a millisecond for each peer. Without, keys and signed
+        ///   records are as the file has them, for a list that only says whether they are there.
         /// - Throws: ``PeerstoreError`` (`.damaged`), or ``PeerstoreError`` (`.unavailable`), also when the task is cancelled.
-        public func contents() async throws(PeerstoreError) -> [StoredPeer] {
+        public func contents(isVerified: Bool = true) async throws(PeerstoreError) -> [StoredPeer] {
             do {
-                return try await self.file.read { try $0.contents() }
+                return try await self.file.read { try $0.contents(isVerified: isVerified) }
             } catch {
                 throw self.file.error("could not be read", error)
             }
@@ -90,6 +121,13 @@ public import P2PMultiaddr
                 self.log("the peerstore could not be read", error)
                 return nil
             }
+        }
+    }
+
+    extension [Multiaddr] {
+        /// The same in pieces of at most so many.
+        fileprivate func chunks(of size: Int) -> [ArraySlice<Multiaddr>] {
+            stride(from: 0, to: self.count, by: size).map { self[$0..<Swift.min($0 + size, self.count)] }
         }
     }
 #else
@@ -116,6 +154,6 @@ public import P2PMultiaddr
         /// Not in this build.
         public func metadata(named name: String, of peer: PeerID) async -> [UInt8]? { nil }
         /// Not in this build.
-        public func contents() async throws(PeerstoreError) -> [StoredPeer] { [] }
+        public func contents(isVerified: Bool = true) async throws(PeerstoreError) -> [StoredPeer] { [] }
     }
 #endif

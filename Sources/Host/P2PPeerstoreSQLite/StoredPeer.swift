@@ -10,6 +10,8 @@ public struct StoredPeer: Sendable, Hashable {
         public let address: Multiaddr
         /// Where it came from.
         public let source: AddressSource
+        /// Where it holds; nil when that is not known.
+        public let origin: AddressOrigin?
         /// When it expires, in seconds since 1970.
         public let expiresAt: Int64
     }

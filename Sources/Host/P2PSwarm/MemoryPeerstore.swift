@@ -15,12 +15,15 @@ public final class MemoryPeerstore: Peerstore {
     private struct Record {
         let address: Multiaddr
         var source: AddressSource
+        var origin: AddressOrigin?
         var expiresAt: NIODeadline
     }
 
     private struct Entry {
         var records: [Record] = []
         var introduction: Introduction?
+        /// Where it introduced itself.
+        var origin: AddressOrigin?
         var lastSeen: Int64?
         var metadata: [String: [UInt8]] = [:]
         var touched: UInt64 = 0
@@ -62,14 +65,56 @@ public final class MemoryPeerstore: Peerstore {
 
     /// Adds addresses, or prolongs them; a shorter time to live never shortens a longer one.
     public func add(_ addresses: [Multiaddr], of peer: PeerID, source: AddressSource, timeToLive: Duration) async {
-        let now = self.clock.now()
-        let expiresAt = now.advanced(by: timeToLive)
-        guard expiresAt > now else { return }
-        self.change(peer) { entry in
-            entry.records.removeAll { $0.expiresAt <= now }
-            for address in addresses {
-                self.insert(Record(address: address.withoutPeerID, source: source, expiresAt: expiresAt), into: &entry.records)
+        var change = PeerChange(of: peer)
+        for address in addresses { change.add(KnownAddress(address, source: source), timeToLive: timeToLive) }
+        await self.apply([change])
+    }
+
+    /// Stores what has become known of several peers.
+    public func apply(_ changes: [PeerChange]) async {
+        let (now, date) = (self.clock.now(), self.date())
+        self.state.withLock { state in
+            for change in changes {
+                let additions = change.additions.filter { now.advanced(by: $0.timeToLive) > now }
+                let changes = change.isSeen || change.introduction != nil || !additions.isEmpty
+                guard changes || change.renewal != nil && state.entries[change.peer] != nil else { continue }
+                self.change(change.peer, in: &state) { entry in
+                    if change.isSeen { entry.lastSeen = date }
+                    if let introduction = change.introduction { Self.remember(introduction, toldAt: change.origin, in: &entry) }
+                    if let renewal = change.renewal { self.renew(&entry, until: now.advanced(by: renewal)) }
+                    guard !additions.isEmpty else { return }
+                    entry.records.removeAll { $0.expiresAt <= now }
+                    for addition in additions {
+                        let known = addition.known
+                        self.insert(
+                            Record(
+                                address: known.address, source: known.source, origin: known.origin,
+                                expiresAt: now.advanced(by: addition.timeToLive)),
+                            into: &entry.records)
+                    }
+                }
             }
+        }
+    }
+
+    private static func remember(_ introduction: Introduction, toldAt origin: AddressOrigin?, in entry: inout Entry) {
+        let told = Set(introduction.listenAddresses.map(\.withoutPeerID))
+        entry.introduction = introduction
+        entry.origin = origin
+        entry.records.removeAll { record in
+            record.source.isTold && !told.contains(record.address)
+                && (origin == nil || record.origin == nil || record.origin == origin || record.origin == .internet)
+        }
+    }
+
+    /// What the peer told of itself holds for longer, also what had expired meanwhile.
+    private func renew(_ entry: inout Entry, until expiresAt: NIODeadline) {
+        guard let introduction = entry.introduction else { return }
+        let source = introduction.signedRecord == nil ? AddressSource.identify : .certified
+        for address in introduction.listenAddresses {
+            let origin = address.reach == .internet ? .internet : entry.origin
+            self.insert(
+                Record(address: address.withoutPeerID, source: source, origin: origin, expiresAt: expiresAt), into: &entry.records)
         }
     }
 
@@ -77,6 +122,7 @@ public final class MemoryPeerstore: Peerstore {
         if let index = records.firstIndex(where: { $0.address == record.address }) {
             records[index].expiresAt = max(records[index].expiresAt, record.expiresAt)
             if record.source.reliability < records[index].source.reliability { records[index].source = record.source }
+            if let origin = record.origin { records[index].origin = origin }
             return
         }
         records.append(record)
@@ -89,20 +135,23 @@ public final class MemoryPeerstore: Peerstore {
 
     /// The most reliable ones first.
     public func addresses(of peer: PeerID) async -> [Multiaddr] {
+        await self.knownAddresses(of: peer).map(\.address)
+    }
+
+    /// The most reliable ones first, each with what speaks for it.
+    public func knownAddresses(of peer: PeerID) async -> [KnownAddress] {
         let now = self.clock.now()
         let records = self.state.withLock { $0.entries[peer]?.records ?? [] }.filter { $0.expiresAt > now }
         return records.enumerated()
             .sorted { ($0.element.source.reliability, $0.offset) < ($1.element.source.reliability, $1.offset) }
-            .map(\.element.address)
+            .map { KnownAddress($0.element.address, source: $0.element.source, origin: $0.element.origin) }
     }
 
     /// What the peer said of itself when it was last connected.
     public func remember(_ introduction: Introduction, of peer: PeerID) async {
-        let told = Set(introduction.listenAddresses.map(\.withoutPeerID))
-        self.change(peer) { entry in
-            entry.introduction = introduction
-            entry.records.removeAll { ($0.source == .identify || $0.source == .certified) && !told.contains($0.address) }
-        }
+        var change = PeerChange(of: peer)
+        change.introduction = introduction
+        await self.apply([change])
     }
 
     /// What is known, or nil.
@@ -112,8 +161,9 @@ public final class MemoryPeerstore: Peerstore {
 
     /// A connection to the peer has begun, or ended.
     public func saw(_ peer: PeerID) async {
-        let now = self.date()
-        self.change(peer) { $0.lastSeen = now }
+        var change = PeerChange(of: peer)
+        change.isSeen = true
+        await self.apply([change])
     }
 
     /// When that was last, in seconds since 1970.
@@ -142,7 +192,7 @@ public final class MemoryPeerstore: Peerstore {
         }
         let others = self.state.withLock { $0.entries[peer]?.metadata.keys.count { $0 != name } ?? 0 }
         try self.metadataLimits.check(value, named: name, others: others)
-        self.change(peer) { $0.metadata[name] = value }
+        self.state.withLock { self.change(peer, in: &$0) { $0.metadata[name] = value } }
     }
 
     /// What ``setMetadata(_:named:of:)`` kept, or nil.
@@ -150,17 +200,15 @@ public final class MemoryPeerstore: Peerstore {
         self.state.withLock { $0.entries[peer]?.metadata[name] }
     }
 
-    private func change(_ peer: PeerID, _ change: (inout Entry) -> Void) {
-        self.state.withLock { state in
-            if state.entries[peer] == nil, state.entries.count >= self.maximumPeers {
-                let leaving = state.entries.min { left, right in
-                    (left.value.lastSeen == nil ? 0 : 1, left.value.touched) < (right.value.lastSeen == nil ? 0 : 1, right.value.touched)
-                }
-                if let leaving { state.entries[leaving.key] = nil }
+    private func change(_ peer: PeerID, in state: inout State, _ change: (inout Entry) -> Void) {
+        if state.entries[peer] == nil, state.entries.count >= self.maximumPeers {
+            let leaving = state.entries.min { left, right in
+                (left.value.lastSeen == nil ? 0 : 1, left.value.touched) < (right.value.lastSeen == nil ? 0 : 1, right.value.touched)
             }
-            state.touches += 1
-            change(&state.entries[peer, default: Entry()])
-            state.entries[peer]?.touched = state.touches
+            if let leaving { state.entries[leaving.key] = nil }
         }
+        state.touches += 1
+        change(&state.entries[peer, default: Entry()])
+        state.entries[peer]?.touched = state.touches
     }
 }

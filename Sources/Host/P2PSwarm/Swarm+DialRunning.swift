@@ -88,11 +88,15 @@ extension Swarm {
             let now = self.clock.now()
             operation.update { $0.failed(attempt, at: now) }
         case .lookedUp(let list, let found):
-            let candidates = found.map {
-                self.candidates($0, of: operation.peer, on: operation.terms, areNamed: operation.hasNames)
+            // Whoever told of the list has told of what it leads to.
+            let known = operation.known(list)
+            let origin = known.origin ?? .internet
+            let candidates = found.map { addresses in
+                self.candidates(
+                    addresses.map { KnownAddress($0, source: known.source, origin: origin) }, of: operation.peer, on: operation.terms,
+                    areNamed: operation.hasNames)
             }
-            let now = self.clock.now()
-            operation.update { $0.lookedUp(list, candidates, at: now) }
+            operation.lookedUp(list, candidates, at: self.clock.now())
         case .searched(let finder, let failure): operation.update { $0.searched(by: finder, failure: failure) }
         case .slept(let deadline): operation.update { $0.slept(until: deadline) }
         case .news: break
@@ -120,18 +124,21 @@ extension Swarm {
             let lesson = operation.lesson(of: address, at: now)
             self.experience.withLock { $0.learn(lesson, of: entry.info.remotePeer, at: now) }
         }
-        self.peerstore.later { [info = entry.info] in await Self.remember(info, in: $0) }
+        self.peerstore.later(self.sighting(of: entry.info))
         // Whoever waits has what they wanted. But streams fare better over a direct connection, and it may be a moment away.
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
         return entry.info.isLimited && operation.settle(for: entry, at: address, until: deadline) ? nil : entry
     }
 
-    /// Remembers that the peer is there, and where it was reached.
-    package static func remember(_ connection: ConnectionInfo, in peerstore: any Peerstore) async {
-        await peerstore.saw(connection.remotePeer)
-        guard connection.isDialled else { return }
-        await peerstore.add(
-            [connection.remoteAddress], of: connection.remotePeer, source: .connected, timeToLive: peerstore.metPeerTimeToLive)
+    /// That the peer is there, and where it was reached.
+    package func sighting(of connection: ConnectionInfo) -> PeerChange {
+        var change = PeerChange(of: connection.remotePeer)
+        change.isSeen = true
+        guard connection.isDialled else { return change }
+        let origin = self.judge.origin(of: connection.remoteAddress, toldAt: Meeting(connection))
+        change.add(
+            KnownAddress(connection.remoteAddress, source: .connected, origin: origin), timeToLive: self.peerstore.metPeerTimeToLive)
+        return change
     }
 
     // MARK: One address
@@ -175,6 +182,15 @@ extension Swarm {
         guard mayDial else { throw TransportError(.gated, "the gater refused the address") }
     }
 
+    /// Which of the addresses of a name may be dialled; nil for all.
+    private func filter(of address: Multiaddr, for operation: DialOperation) -> (@Sendable (IPAddress) -> Bool)? {
+        guard address.reach == nil else { return nil }
+        let known = operation.known(address)
+        guard known.source != .given else { return nil }
+        let judge = self.judge
+        return { judge.mayReach($0, namedBy: known) }
+    }
+
     private func connect(
         to address: Multiaddr, for operation: DialOperation, by deadline: NIODeadline
     ) async throws(TransportError) -> any MuxedConnection {
@@ -190,6 +206,7 @@ extension Swarm {
                 operation.update { $0.progressed(address, at: now) }
                 self.experience.withLock { $0.answered(address) }
             }
+            options.mayReach = self.filter(of: address, for: operation)
             connection = try await transport.dial(address, expecting: peer, options: options)
             let remotePeer = connection.info.remotePeer
             if let peer, peer != remotePeer {

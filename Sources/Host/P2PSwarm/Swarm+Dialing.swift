@@ -24,7 +24,7 @@ extension Swarm {
             if !request.forcesNew { terms.allowsLimited = false }
         }
         do throws(DialError) {
-            var addresses = request.addresses
+            var addresses = request.addresses.map { KnownAddress($0, source: .given) } + request.remembered
             if addresses.isEmpty { addresses = try await self.knownAddresses(of: peer, by: deadline) }
             return try await self.connect(to: peer, at: addresses, request, on: terms, deadline: deadline)
         } catch {
@@ -40,8 +40,8 @@ extension Swarm {
         }
     }
 
-    private func knownAddresses(of peer: PeerID, by deadline: NIODeadline) async throws(DialError) -> [Multiaddr] {
-        let addresses = await self.peerstore.read(by: deadline) { await $0.addresses(of: peer) }
+    private func knownAddresses(of peer: PeerID, by deadline: NIODeadline) async throws(DialError) -> [KnownAddress] {
+        let addresses = await self.peerstore.read(by: deadline) { await $0.knownAddresses(of: peer) }
         guard !Task.isCancelled else { throw DialError(.cancelled, "the task that dialled was cancelled") }
         guard let addresses else { throw DialError(.timedOut, "the peerstore did not say by the deadline where \(peer) is") }
         return addresses
@@ -49,13 +49,14 @@ extension Swarm {
 
     /// Dials addresses of which none says who should answer, and keeps whoever does.
     package func dialAnyPeer(_ request: DialRequest, deadline: NIODeadline) async throws(DialError) -> ConnectionEntry {
-        try await self.connect(to: nil, at: request.addresses, request, on: DialTerms(request), deadline: deadline)
+        let addresses = request.addresses.map { KnownAddress($0, source: .given) }
+        return try await self.connect(to: nil, at: addresses, request, on: DialTerms(request), deadline: deadline)
     }
 
     private func connect(
-        to peer: PeerID?, at addresses: [Multiaddr], _ request: DialRequest, on terms: DialTerms, deadline: NIODeadline
+        to peer: PeerID?, at addresses: [KnownAddress], _ request: DialRequest, on terms: DialTerms, deadline: NIODeadline
     ) async throws(DialError) -> ConnectionEntry {
-        let areNamed = !request.addresses.isEmpty
+        let areNamed = !request.addresses.isEmpty || !request.remembered.isEmpty
         let candidates = self.candidates(addresses, of: peer, on: terms, areNamed: areNamed)
         let maySearch = peer != nil && !areNamed && !self.finders.isEmpty
         let admission = self.table.withLock { table -> Admission in

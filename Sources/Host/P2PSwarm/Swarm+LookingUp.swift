@@ -9,21 +9,24 @@ extension Swarm {
     /// The addresses with what speaks against them, in the order in which they came.
     ///
     /// - Parameter areNamed: the caller knows them, so those that have failed lately are tried again.
-    func candidates(_ addresses: [Multiaddr], of peer: PeerID?, on terms: DialTerms, areNamed: Bool) -> [DialCandidate] {
+    func candidates(_ addresses: [KnownAddress], of peer: PeerID?, on terms: DialTerms, areNamed: Bool) -> [DialCandidate] {
         let now = self.clock.now()
-        return addresses.map { address in
+        let judge = self.judge
+        return addresses.map { known in
+            let address = known.address
             let bare = address.withoutPeerID
+            if let objection = judge.objection(to: known) { return DialCandidate(known, objection: objection) }
             guard !address.isAddressList else {
                 let list = peer.map { bare.withPeerID($0) } ?? address
-                return DialCandidate(address, objection: areNamed ? nil : self.recentFailure(of: list, at: now))
+                return DialCandidate(known, objection: areNamed ? nil : self.recentFailure(of: list, at: now))
             }
             guard self.transports.contains(where: { $0.canDial(bare) }) else {
-                return DialCandidate(address, objection: TransportError(.unsupportedAddress, "no transport of this host dials it"))
+                return DialCandidate(known, objection: TransportError(.unsupportedAddress, "no transport of this host dials it"))
             }
             guard terms.allowsLimited || !address.isRelayed else {
-                return DialCandidate(address, objection: Self.onlyRelayed)
+                return DialCandidate(known, objection: Self.onlyRelayed)
             }
-            return DialCandidate(address, objection: areNamed ? nil : self.recentFailure(of: bare, at: now))
+            return DialCandidate(known, objection: areNamed ? nil : self.recentFailure(of: bare, at: now))
         }
     }
 
@@ -91,7 +94,7 @@ extension Swarm {
         guard let peer = operation.peer else { return nil }
         do throws(DialError) {
             try await finder.find(peer, deadline: operation.deadline) { addresses in
-                let some = Array(addresses.prefix(SwarmConfiguration.maximumAddressesPerDial))
+                let some = addresses.prefix(SwarmConfiguration.maximumAddressesPerDial).map { KnownAddress($0, source: .discovery) }
                 operation.found(self.candidates(some, of: peer, on: operation.terms, areNamed: false))
             }
             return nil

@@ -31,6 +31,7 @@ package final class Swarm: Sendable {
     /// What dials with many silent addresses are lent.
     package let dialPlaces = LentPlaces(limit: SwarmConfiguration.lentAttempts)
     private let listeners = Mutex<[ActiveListener]>([])
+    private let surroundings: SwarmSurroundings
     private let finished = Mutex(ConnectionTraffic())
     /// Fires when no arrival is wanted any more.
     let stopListening = Signal()
@@ -50,6 +51,7 @@ package final class Swarm: Sendable {
         self.clock = environment.clock
         self.logger = environment.logger
         self.onAddressChange = environment.onAddressChange
+        self.surroundings = SwarmSurroundings(clock: environment.clock, networks: environment.networks)
         (self.jobs, self.jobQueue) = AsyncStream.makeStream()
     }
 
@@ -174,6 +176,11 @@ package final class Swarm: Sendable {
     /// Where this node listens, without `/p2p`.
     package var listenAddresses: [Multiaddr] { self.listeners.withLock { $0.flatMap(\.addresses) } }
 
+    /// Says which addresses to believe, to tell and to dial where this node is now.
+    package var judge: AddressJudge {
+        self.surroundings.judge { self.listenAddresses }
+    }
+
     /// Binds an address and has it served.
     package func listen(on address: Multiaddr) async throws(TransportError) -> [Multiaddr] {
         guard self.table.withLock({ $0.takesListeners }) else { throw Self.shuttingDown }
@@ -199,6 +206,7 @@ package final class Swarm: Sendable {
             return false
         }
         for address in listener.addresses { self.events.post(.listening(address.withPeerID(self.localPeer))) }
+        self.surroundings.changed()
         self.onAddressChange()
         return true
     }
@@ -266,6 +274,7 @@ package final class Swarm: Sendable {
         guard !added.isEmpty || !removed.isEmpty else { return }
         for address in removed { self.events.post(.stoppedListening(address.withPeerID(self.localPeer))) }
         for address in added { self.events.post(.listening(address.withPeerID(self.localPeer))) }
+        self.surroundings.changed()
         self.onAddressChange()
     }
 }

@@ -16,6 +16,16 @@ extension WriteBehindPeerstore: Peerstore {
         return await self.store.addresses(of: peer)
     }
 
+    package func knownAddresses(of peer: PeerID) async -> [KnownAddress] {
+        await self.settled()
+        return await self.store.knownAddresses(of: peer)
+    }
+
+    package func apply(_ changes: [PeerChange]) async {
+        await self.settled()
+        await self.store.apply(changes)
+    }
+
     package func remember(_ introduction: Introduction, of peer: PeerID) async {
         await self.settled()
         await self.store.remember(introduction, of: peer)

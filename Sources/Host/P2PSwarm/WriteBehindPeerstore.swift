@@ -1,37 +1,46 @@
 package import Logging
 package import NIOCore
 package import P2PCore
+import P2PIdentity
 import Synchronization
 
 /// The peerstore of a host, written behind everybody's back: a slow disk holds up no dial, no connection and no shutdown.
 ///
-/// What the host learns is written in the order in which it was learnt. Whoever reads, or writes for the application, waits until that is
-/// done, but no longer than ``patience``.
+/// What the host learns of one peer is put together until it is written, and many peers are written at once. Whoever reads, or writes for
+/// the application, waits until what was learnt before is written, but no longer than ``patience``.
 package final class WriteBehindPeerstore: Sendable {
-    /// A change, which may take its time.
-    package typealias Change = @Sendable (any Peerstore) async -> Void
-
-    /// Changes that wait to be made; those beyond are lost. Twice the connections that a host has by default, which may all end at once.
+    /// Peers of whom something waits to be written; what is learnt of others is lost. Twice the connections that a host has by default,
+    /// which may all end at once.
     package static let limit = 8_192
+    /// Peers that are written at once: enough to share the cost of a transaction, and few enough that whoever reads waits not long.
+    package static let batch = 256
     /// How long somebody waits for changes that were there before.
     package static let patience = Duration.seconds(1)
     /// How long the end of a host waits for the last changes.
     package static let finishingTime = Duration.seconds(5)
 
     private enum Step {
-        case change(Change)
+        /// What has become known of the peer.
+        case change(PeerID)
         /// Fires when everything before it is done.
         case mark(Signal)
     }
 
     private struct State {
         var steps = CircularBuffer<Step>()
-        var changes = 0
+        var changes: [PeerID: PeerChange] = [:]
         var lost = 0
         var isWriting = false
         var isFinished = false
         /// The mark at the end of the steps, for all that come to wait before the next change.
         var lastMark: Signal?
+    }
+
+    /// What the writer does next.
+    private struct Work {
+        var changes: [PeerChange] = []
+        /// Fire when that is done.
+        var marks: [Signal] = []
     }
 
     let store: any Peerstore
@@ -45,51 +54,58 @@ package final class WriteBehindPeerstore: Sendable {
         self.logger = logger
     }
 
-    /// Changes that wait to be made; the one that is being made is none of them.
-    var waiting: Int { self.state.withLock { $0.changes } }
+    /// Peers of whom something waits to be written; what is being written is none of it.
+    var waiting: Int { self.state.withLock { $0.changes.count } }
     /// Those who wait for the changes before them, put together.
-    var marks: Int { self.state.withLock { $0.steps.count - $0.changes } }
+    var marks: Int { self.state.withLock { $0.steps.count - $0.changes.count } }
 
-    /// Has a change made after those before it; does not wait. Beyond ``limit``, and after ``finish()``, it is lost.
-    package func later(_ change: @escaping Change) {
+    /// Has a change written with those before it; does not wait. A change of one more peer than ``limit``, and any after ``finish()``, is lost.
+    package func later(_ change: PeerChange) {
         let (isFirstLost, isIdle) = self.state.withLock { state in
             guard !state.isFinished else { return (false, false) }
-            guard state.changes < Self.limit else {
+            // With its place in the line: whoever waits for what was there before waits for this as well, or did not know of it.
+            if state.changes[change.peer]?.merge(change) != nil { return (false, false) }
+            guard state.changes.count < Self.limit else {
                 state.lost += 1
                 return (state.lost == 1, false)
             }
-            state.steps.append(.change(change))
-            state.changes += 1
+            state.changes[change.peer] = change
+            state.steps.append(.change(change.peer))
             state.lastMark = nil
             defer { state.isWriting = true }
             return (false, !state.isWriting)
         }
-        if isFirstLost { self.logger.warning("the peerstore is too slow: \(Self.limit) changes wait, and what is learnt now is lost") }
+        if isFirstLost {
+            self.logger.warning("the peerstore is too slow: changes of \(Self.limit) peers wait, and what is learnt now is lost")
+        }
         // Nobody's child, so that nobody's end has to wait for a disk that hangs.
         if isIdle { Task(executorPreference: self.clock.executor) { await self.write() } }
     }
 
     private func write() async {
-        while let step = self.next() {
-            switch step {
-            case .change(let change): await change(self.store)
-            case .mark(let signal): signal.fire()
-            }
+        while let work = self.next() {
+            if !work.changes.isEmpty { await self.store.apply(work.changes) }
+            for mark in work.marks { mark.fire() }
         }
     }
 
-    private func next() -> Step? {
+    /// Marks do not end a batch: whoever waits for what is before them waits for what is behind as well.
+    private func next() -> Work? {
         self.state.withLock { state in
-            guard let step = state.steps.popFirst() else {
-                state.isWriting = false
-                state.lost = 0
-                return nil
+            var work = Work()
+            while work.changes.count < Self.batch, let step = state.steps.popFirst() {
+                switch step {
+                case .change(let peer):
+                    if let change = state.changes.removeValue(forKey: peer) { work.changes.append(change) }
+                case .mark(let signal):
+                    work.marks.append(signal)
+                }
             }
-            switch step {
-            case .change: state.changes -= 1
-            case .mark: if state.steps.isEmpty { state.lastMark = nil }
-            }
-            return step
+            if state.steps.isEmpty { state.lastMark = nil }
+            guard work.changes.isEmpty, work.marks.isEmpty else { return work }
+            state.isWriting = false
+            state.lost = 0
+            return nil
         }
     }
 
@@ -126,11 +142,12 @@ package final class WriteBehindPeerstore: Sendable {
             .value
         let (left, mark) = self.state.withLock { state in
             state.isFinished = true
+            defer { (state.changes, state.lastMark) = ([:], nil) }
+            let left = state.changes.count
             state.steps.removeAll()
-            defer { (state.changes, state.lastMark) = (0, nil) }
-            return (state.changes, state.lastMark)
+            return (left, state.lastMark)
         }
         mark?.fire()
-        if left > 0 { self.logger.warning("the peerstore was too slow: \(left) changes were lost at the end") }
+        if left > 0 { self.logger.warning("the peerstore was too slow: what was learnt of \(left) peers was lost at the end") }
     }
 }

@@ -67,6 +67,25 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// The two halves of an IPv6 address; those of the mapped address for IPv4.
+    var halves: (high: UInt64, low: UInt64) {
+        switch self.storage {
+        case .v4(let number): (0, 0xffff_0000_0000 | UInt64(number))
+        case .v6(let high, let low): (high, low)
+        }
+    }
+
+    /// The address with all bits after the first `length` cleared.
+    func masked(to length: Int) -> IPAddress {
+        switch self.storage {
+        case .v4(let number): IPAddress(v4: length <= 0 ? 0 : number & (UInt32.max << UInt32(32 - min(length, 32))))
+        case .v6(let high, let low):
+            IPAddress(
+                v6: length <= 0 ? 0 : high & (UInt64.max << UInt64(64 - min(length, 64))),
+                length <= 64 ? 0 : low & (UInt64.max << UInt64(128 - min(length, 128))))
+        }
+    }
+
     /// The IPv4 address, or the one inside an IPv4-mapped IPv6 address, as a number.
     var embeddedV4: UInt32? {
         switch self.storage {
@@ -115,16 +134,6 @@ extension IPAddress {
     }
 
     /// Whether the whole internet might reach it: not one of the above, nor reserved (0.0.0.0/8, 240.0.0.0/4, for documentation and
-    /// benchmarks).
-    public var isPublic: Bool {
-        guard !self.isLoopback, !self.isUnspecified, !self.isLinkLocal, !self.isPrivate, !self.isMulticast else { return false }
-        if let v4 = self.embeddedV4 {
-            let isReserved = v4 >> 24 == 0 || v4 >> 28 == 0xf || v4 >> 8 == 0xc00000
-            let isDocumentation = v4 >> 8 == 0xc00002 || v4 >> 8 == 0xc63364 || v4 >> 8 == 0xcb0071
-            let isBenchmark = v4 >> 17 == 0xc612 >> 1
-            return !isReserved && !isDocumentation && !isBenchmark
-        }
-        guard case .v6(let high, _) = self.storage else { return false }
-        return high >> 61 == 0x1 && high >> 32 != 0x2001_0db8
-    }
+    /// benchmarks), nor one of those wrapped in another.
+    public var isPublic: Bool { self.reach == .internet }
 }

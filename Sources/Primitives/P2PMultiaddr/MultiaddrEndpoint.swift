@@ -1,3 +1,5 @@
+import P2PMultiformats
+
 /// The beginning of an address that a socket can use: a host, a port, and what stands behind them.
 public struct MultiaddrEndpoint: Hashable, Sendable {
     /// Where to connect or listen.
@@ -55,10 +57,24 @@ extension Multiaddr {
         return MultiaddrEndpoint(host: host, port: port, remainder: Array(rest))
     }
 
+    /// The codes that are looked for in the binary form, without decoding it: each is a varint of one byte.
+    static let zoneCode: UInt8 = 42
+    private static let ip4Code: UInt8 = 4
+    private static let ip6Code: UInt8 = 41
+
     /// The IP address this address begins with, an `/ip6zone` before it aside; of a relayed address, the relay's.
     public var ipAddress: IPAddress? {
-        let head = self.components.prefix(2)
-        return head.first?.protocol == .ip6zone ? head.dropFirst().first?.ipAddress : head.first?.ipAddress
+        var rest = self.bytes[...]
+        if rest.first == Self.zoneCode {
+            rest = rest.dropFirst()
+            guard let (length, size) = try? UnsignedVarint.decode(rest) else { return nil }
+            rest = rest.dropFirst(size).dropFirst(Int(clamping: length))
+        }
+        switch rest.first {
+        case Self.ip4Code: return IPAddress(bytes: rest.dropFirst().prefix(4))
+        case Self.ip6Code: return IPAddress(bytes: rest.dropFirst().prefix(16))
+        default: return nil
+        }
     }
 
     /// Whether it begins with a loopback address.

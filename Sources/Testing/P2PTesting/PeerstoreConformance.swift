@@ -15,6 +15,8 @@ public struct PeerstoreConformance: ConformanceSuite {
         case saysWhenAPeerWasSeen
         case listsPeersByTouch
         case forgetsWholly
+        case storesChanges
+        case renewsWhatWasTold
         case keepsMetadata
         case limitsMetadata
         case servesManyTasks
@@ -61,6 +63,8 @@ public struct PeerstoreConformance: ConformanceSuite {
         case .saysWhenAPeerWasSeen: try await self.saysWhenAPeerWasSeen(store, peer)
         case .listsPeersByTouch: try await self.listsPeersByTouch(store)
         case .forgetsWholly: try await self.forgetsWholly(store, peer)
+        case .storesChanges: try await self.storesChanges(store)
+        case .renewsWhatWasTold: try await self.renewsWhatWasTold(subject, peer)
         case .keepsMetadata: try await self.keepsMetadata(store, peer)
         case .limitsMetadata: try await self.limitsMetadata(store, peer)
         case .servesManyTasks: try await self.servesManyTasks(store, peer)
@@ -168,6 +172,51 @@ extension PeerstoreConformance {
         try demand(await store.lastSeen(of: peer), is: nil, "when it was seen")
         try demand(await store.metadata(named: "note", of: peer), is: nil, "the metadata")
         try demand(await store.peers(), is: [], "the peers")
+    }
+}
+
+extension PeerstoreConformance {
+    private func storesChanges(_ store: any Peerstore) async throws {
+        let keys = try (0..<20).map { _ in try PrivateKey.generate(.ed25519).publicKey }
+        let changes = keys.enumerated().map { number, key in
+            var change = PeerChange(of: PeerID(key))
+            change.isSeen = number % 2 == 0
+            change.introduction = Introduction(publicKey: key, listenAddresses: [self.address(2)], agentVersion: "agent \(number)")
+            change.add(KnownAddress(self.address(2), source: .identify), timeToLive: .seconds(60))
+            change.add(KnownAddress(self.address(1), source: .connected), timeToLive: .seconds(60))
+            return change
+        }
+        await store.apply(changes)
+        for (number, key) in keys.enumerated() {
+            let peer = PeerID(key)
+            try demand(await store.addresses(of: peer), is: [self.address(1), self.address(2)], "the addresses of peer \(number)")
+            try demand(await store.introduction(of: peer), is: changes[number].introduction, "the introduction of peer \(number)")
+            try demand(await store.lastSeen(of: peer) != nil, is: number % 2 == 0, "whether peer \(number) was seen")
+        }
+        try demand(await store.peers(), is: keys.reversed().map { PeerID($0) }, "the peers in the order in which they were changed")
+        var nothing = PeerChange(of: PeerID(try PrivateKey.generate(.ed25519).publicKey))
+        nothing.renewal = .seconds(60)
+        await store.apply([nothing, PeerChange(of: nothing.peer)])
+        try demand(await store.introduction(of: nothing.peer), is: nil, "what is known of a peer of whom nothing was learnt")
+    }
+
+    private func renewsWhatWasTold(_ subject: Subject, _ peer: PeerID) async throws {
+        let store = subject.store
+        var told = PeerChange(of: peer)
+        told.introduction = Introduction(listenAddresses: [self.address(1), self.address(2)])
+        for port in UInt16(1)...2 { told.add(KnownAddress(self.address(port), source: .identify), timeToLive: .seconds(60)) }
+        await store.apply([told])
+        await store.add([self.address(3)], of: peer, source: .discovery, timeToLive: .seconds(60))
+        subject.advance(.seconds(61))
+        // Whoever adds something may sweep out what has expired.
+        await store.add([self.address(4)], of: peer, source: .discovery, timeToLive: .seconds(10))
+        var renewal = PeerChange(of: peer)
+        renewal.renewal = .seconds(60)
+        await store.apply([renewal])
+        subject.advance(.seconds(59))
+        try demand(Set(await store.addresses(of: peer)), is: [self.address(1), self.address(2)], "what the peer told, renewed")
+        subject.advance(.seconds(1))
+        try demand(await store.addresses(of: peer), is: [], "what the peer told, after its time")
     }
 }
 

@@ -65,6 +65,22 @@ package final class NameResolver: Sendable {
         self.lookUp = lookUp
     }
 
+    /// Those of a name's addresses that are wanted.
+    ///
+    /// - Parameter mayReach: which they are; nil for all.
+    package func addresses(
+        of name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily, deadline: NIODeadline,
+        where mayReach: (@Sendable (IPAddress) -> Bool)?
+    ) async throws(TransportError) -> [SocketAddress] {
+        let addresses = try await self.addresses(of: name, port: port, family: family, deadline: deadline)
+        guard let mayReach else { return addresses }
+        let wanted = addresses.filter { $0.ip.map(mayReach) ?? false }
+        guard !wanted.isEmpty else {
+            throw TransportError(.unreachable, "\(name) leads to another network than the internet, which whoever named it may not")
+        }
+        return wanted
+    }
+
     /// The addresses of a name.
     package func addresses(
         of name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily, deadline: NIODeadline

@@ -88,7 +88,7 @@
                 throw TransportError(.unsupportedOptions, "whoever dials over QUIC is the client of the handshake")
             }
             let wanted = try self.localAddress(options)
-            let resolved = try await address.resolved(by: .shared, deadline: options.deadline)
+            let resolved = try await address.resolved(by: .shared, deadline: options.deadline, where: options.mayReach)
             let remotes = resolved.filter { wanted == nil || wanted?.isIPv6 == $0.isIPv6 }
             if let wanted, remotes.isEmpty {
                 throw TransportError(.unsupportedOptions, "\(wanted.multiaddr) is of another IP version than what is dialled")
@@ -160,9 +160,13 @@
 
     extension QUICAddress {
         /// Where to dial: one for an IP address, what the resolver says for a name.
-        func resolved(by resolver: NameResolver, deadline: NIODeadline) async throws(TransportError) -> [quic_address] {
+        ///
+        /// - Parameter mayReach: which of a name's addresses are wanted; nil for all.
+        func resolved(
+            by resolver: NameResolver, deadline: NIODeadline, where mayReach: (@Sendable (IPAddress) -> Bool)? = nil
+        ) async throws(TransportError) -> [quic_address] {
             guard case .name(let name, let family) = self.host else { return [try self.socketAddress()] }
-            return try await resolver.addresses(of: name, port: self.port, family: family, deadline: deadline)
+            return try await resolver.addresses(of: name, port: self.port, family: family, deadline: deadline, where: mayReach)
                 .compactMap { quic_address($0) }
         }
 

@@ -26,11 +26,15 @@ struct TCPEndpoint {
     }
 
     /// The socket addresses: one for an IP address, what the resolver says for a name.
-    func resolved(by resolver: NameResolver, deadline: NIODeadline) async throws(TransportError) -> [SocketAddress] {
+    ///
+    /// - Parameter mayReach: which of a name's addresses are wanted; nil for all.
+    func resolved(
+        by resolver: NameResolver, deadline: NIODeadline, where mayReach: (@Sendable (IPAddress) -> Bool)? = nil
+    ) async throws(TransportError) -> [SocketAddress] {
         switch self.host {
         case .ip(let ip, let zone): [try self.socketAddress(ip, zone: zone)]
         case .name(let name, let family):
-            try await resolver.addresses(of: name, port: self.port, family: family, deadline: deadline)
+            try await resolver.addresses(of: name, port: self.port, family: family, deadline: deadline, where: mayReach)
         }
     }
 

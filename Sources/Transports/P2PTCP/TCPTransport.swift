@@ -45,7 +45,7 @@ package struct TCPTransport: ByteTransport {
             throw TransportError(.unsupportedAddress, "\(address) is not a TCP address")
         }
         let local = try options.localAddress.map(Self.bindAddress)
-        var remotes = try await endpoint.resolved(by: self.resolver, deadline: options.deadline)
+        var remotes = try await endpoint.resolved(by: self.resolver, deadline: options.deadline, where: options.mayReach)
         if let local {
             remotes.removeAll { $0.protocol != local.protocol }
             guard !remotes.isEmpty else {

@@ -126,6 +126,49 @@ struct HostileTests {
         #expect(network.nodes[0].found.first?.addresses.map(\.description) == ["/ip4/10.0.0.1/tcp/1", "/ip6zone/eth0/ip6/fe80::2/tcp/2"])
     }
 
+    @Test("A stranger on the link leads us to no service of our machine, nor into a network that the link is not part of")
+    func steering() throws {
+        var (network, service) = try self.node()
+        let peer = try Network.peer()
+        let tun = MDNSLink(
+            id: MDNSLink.ID(interface: 9, isIPv6: false), name: "tun0", isLoopback: false,
+            prefixes: [MDNSLink.Prefix(address: try #require(IPAddress("10.8.0.2")), length: 24)])
+        let six = MDNSLink(
+            id: MDNSLink.ID(interface: 2, isIPv6: true), name: "eth0", isLoopback: false,
+            prefixes: [MDNSLink.Prefix(address: try #require(IPAddress("fd00:1:2:3::7")), length: 64)])
+        network.nodes[0].machine.setLinks([Network.link(network.nodes[0].ip), six, tun], at: network.now)
+        let told = [
+            "/ip4/10.0.0.9/tcp/1", "/ip6/fd00:1:2:3::9/tcp/1", "/ip4/8.8.8.8/tcp/1", "/dns4/example.org/tcp/1", "/ip4/10.8.0.1/tcp/1",
+            "/ip4/192.168.1.1/tcp/1", "/ip6/fd00:1:2:4::9/tcp/1", "/unix/run/docker.sock", "/memory/x", "/dns4/localhost/tcp/1",
+            "/ip6/::ffff:127.0.0.1/tcp/1", "/ip4/0.0.0.1/tcp/1", "/ip4/255.255.255.255/udp/1", "/ip4/169.254.169.254/tcp/80",
+            "/ip4/192.0.2.1/tcp/1", "/ip6/64:ff9b::7f00:1/tcp/1",
+        ]
+        network.inject(
+            try self.announcement(
+                "x", told.map { $0.hasPrefix("/unix") ? "dnsaddr=/p2p/\(peer)\($0)" : "dnsaddr=\($0)/p2p/\(peer)" }, of: service),
+            from: self.stranger, to: 0)
+        #expect(network.nodes[0].found.first?.addresses.map(\.description) == Array(told.prefix(4)))
+    }
+
+    @Test(
+        "A query from a port that belongs to a service is met with silence, one from a port that the system gives with an answer",
+        arguments: [
+            (0, false), (7, false), (19, false), (53, false), (123, false), (161, false), (389, false), (999, false), (1_023, false),
+            (1_900, false), (3_702, false), (5_355, false), (11_211, false), (1_024, true), (5_353, true), (5_354, true), (32_768, true),
+            (49_152, true), (65_535, true),
+        ] as [(UInt16, Bool)])
+    func askers(_ port: UInt16, _ isAnswered: Bool) throws {
+        var (network, service) = try self.node()
+        try network.run(for: .minutes(2))
+        var query = DNSMessage(isResponse: false)
+        query.questions = [DNSQuestion(service.name, .ptr), DNSQuestion(service.instance, .txt, wantsUnicast: true)]
+        network.nodes[0].sent = []
+        network.inject(try query.encoded(), from: MDNSSource(ip: Network.ip(9), port: port), to: 0)
+        try network.run(for: .seconds(2))
+        #expect(network.nodes[0].sent.contains { $0.message.isResponse } == isAnswered)
+        #expect(network.nodes[0].refusals.isEmpty == isAnswered)
+    }
+
     @Test("Our own announcement, from whomever, is not a peer; nor does anybody take us away")
     func ownPackets() throws {
         var (network, service) = try self.node()
@@ -162,6 +205,14 @@ struct HostileTests {
         let near = MDNSService.announced(addresses, on: Network.link(.loopbackV4, interface: 1, isLoopback: true))
         #expect(near.map(\.description) == ["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/1", "/ip6/::1/udp/1/quic-v1"])
         #expect(MDNSService.announced(addresses, on: Network.link(Network.ip(1))).map(\.description) == ["/ip4/10.0.0.1/tcp/1"])
+        let more = try [
+            "/ip4/10.0.0.1/tcp/1", "/ip4/10.8.0.2/tcp/1", "/ip4/192.168.1.7/tcp/1", "/ip4/8.8.8.8/tcp/1", "/ip6zone/eth0/ip6/fe80::1/tcp/1",
+            "/ip6zone/eth1/ip6/fe80::2/tcp/1", "/ip6zone/eth0/ip6/2a00:1::1/tcp/1",
+        ].map { try Multiaddr($0) }
+        #expect(
+            MDNSService.announced(more, on: Network.link(Network.ip(1))).map(\.description) == [
+                "/ip4/10.0.0.1/tcp/1", "/ip4/8.8.8.8/tcp/1", "/ip6/fe80::1/tcp/1", "/ip6/2a00:1::1/tcp/1",
+            ])
         let many = (1...50).map { Multiaddr(ip: Network.ip(1), tcp: $0) }
         #expect(MDNSService.announced(many, on: Network.link(Network.ip(1))).count == MDNSService.addressLimit)
     }

@@ -13,7 +13,7 @@ final class HangingPeerstore: Peerstore {
     private let readsHang: Bool
 
     init(clock: HostClock, readsHang: Bool = true) {
-        self.written = MemoryPeerstore(clock: clock)
+        self.written = MemoryPeerstore(maximumPeers: 100_000, clock: clock)
         self.readsHang = readsHang
     }
 

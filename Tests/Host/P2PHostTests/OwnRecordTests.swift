@@ -22,7 +22,8 @@ struct OwnRecordTests {
     }
 
     private func sequence(of addresses: [Multiaddr]? = nil) async throws -> UInt64 {
-        let bytes = try #require(await self.record.envelope(for: addresses ?? self.addresses))
+        let all = addresses ?? self.addresses
+        let bytes = try #require(await self.record.envelope(for: all, of: all))
         return try PeerRecord.open(bytes).sequence
     }
 
@@ -33,6 +34,22 @@ struct OwnRecordTests {
         #expect(first == 1_700_000_000_000_000_000)
         #expect(try await self.sequence() == first)
         #expect(try await self.sequence(of: []) == first + 1)
+    }
+
+    @Test("Parts of the same addresses have the same number, each signed once, also again after very many")
+    func parts() async throws {
+        self.clock.set(1_700_000_000)
+        let all = (1...40).map { Multiaddr(ip: .loopbackV4, tcp: $0) }
+        for _ in 0..<2 {
+            for count in 0...all.count {
+                let told = Array(all.prefix(count))
+                let bytes = try #require(await self.record.envelope(for: told, of: all))
+                #expect(await self.record.envelope(for: told, of: all) == bytes)
+                let record = try PeerRecord.open(bytes)
+                #expect(record.sequence == 1_700_000_000_000_000_000)
+                #expect(record.addresses.count == min(count, PeerRecord.maximumAddresses))
+            }
+        }
     }
 
     @Test("A clock that was wrong and is set leaves no record behind that peers take for an old one")

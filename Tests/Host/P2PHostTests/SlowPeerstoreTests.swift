@@ -87,57 +87,94 @@ struct SlowPeerstoreTests {
         try await self.world.clock.passing { try await bRuns.value }
     }
 
-    @Test("Changes are made in their order, and whoever reads sees those before")
-    func order() async throws {
-        let store = self.behind(MemoryPeerstore(clock: self.world.clock.clock))
-        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
-        let made = Mutex<[Int]>([])
-        for number in 0..<1_000 {
-            store.later { _ in
-                await Task.yield()
-                made.withLock { $0.append(number) }
-            }
-        }
-        let address = self.world.address(1)
-        store.later { await $0.add([address], of: peer, source: .given, timeToLive: .seconds(60)) }
-        #expect(await store.addresses(of: peer) == [address])
-        #expect(made.withLock { $0 } == Array(0..<1_000))
-        store.later { await $0.forget(peer) }
-        await store.add([self.world.address(2)], of: peer, source: .given, timeToLive: .seconds(60))
-        #expect(await store.addresses(of: peer) == [self.world.address(2)])
+    private func peer(_ number: Int) throws -> PeerID {
+        try PeerID(bytes: [0x12, 32] + withUnsafeBytes(of: UInt64(number).bigEndian) { Array($0) } + [UInt8](repeating: 0, count: 24))
     }
 
-    @Test("Changes beyond the limit are lost, and so are those that are not made in time at the end")
+    private func seen(_ number: Int) throws -> PeerChange {
+        var change = PeerChange(of: try self.peer(number))
+        change.isSeen = true
+        return change
+    }
+
+    @Test("What is learnt of one peer is put together, many peers are written at once, and whoever reads sees what was before")
+    func order() async throws {
+        let store = CountingPeerstore(clock: self.world.clock.clock)
+        let behind = self.behind(store)
+        let peer = try self.peer(1)
+        for number in 0..<1_000 { behind.later(try self.seen(number % 10)) }
+        var change = PeerChange(of: peer)
+        change.add(KnownAddress(self.world.address(1), source: .given), timeToLive: .seconds(60))
+        behind.later(change)
+        #expect(await behind.addresses(of: peer) == [self.world.address(1)])
+        for number in 0..<10 { #expect(await store.written.lastSeen(of: try self.peer(number)) != nil) }
+        // The writer may have begun with the first, or been quicker than the test.
+        #expect(store.changes.load(ordering: .relaxed) <= 1_001)
+        for number in 0..<1_000 { behind.later(try self.seen(number)) }
+        let before = store.writes.load(ordering: .relaxed)
+        await behind.finish()
+        #expect(store.writes.load(ordering: .relaxed) - before <= 1_000)
+        for number in 0..<1_000 { #expect(await store.written.lastSeen(of: try self.peer(number)) != nil) }
+    }
+
+    @Test("While the store is busy, peers gather: they are written in as few steps as the batch allows, one change for each")
+    func gathering() async throws {
+        let store = CountingPeerstore(clock: self.world.clock.clock)
+        let behind = self.behind(store)
+        store.isBusy.withLock { $0 = Signal() }
+        behind.later(try self.seen(0))
+        await store.reached.wait()
+        let peers = 3 * WriteBehindPeerstore.batch
+        for round in 0..<3 {
+            for number in 1...peers { behind.later(try self.seen(number)) }
+            #expect(behind.waiting == peers, "in round \(round)")
+        }
+        // Whoever waits in between ends no batch.
+        let waiting = Task { await behind.settled() }
+        while behind.marks == 0 { await Task.yield() }
+        for number in 1...peers { behind.later(try self.seen(number)) }
+        store.isBusy.withLock { $0.take() }?.fire()
+        await waiting.value
+        #expect(store.writes.load(ordering: .relaxed) == 1 + 3)
+        #expect(store.changes.load(ordering: .relaxed) == 1 + peers)
+        #expect(behind.waiting == 0)
+    }
+
+    @Test("Changes of more peers than the limit are lost, and so are those that are not made in time at the end")
     func limits() async throws {
         let hanging = HangingPeerstore(clock: self.world.clock.clock)
         let (store, other) = (self.behind(hanging), self.behind(hanging))
-        let made = Atomic<Int>(0)
-        for store in [store, other] {
-            store.later { await $0.saw(PeerID(try! PrivateKey.generate(.ed25519).publicKey)) }
-        }
+        for store in [store, other] { store.later(try self.seen(1_000_000)) }
         await hanging.reached.wait()
         while store.waiting > 0 || other.waiting > 0 { await Task.yield() }
-        for _ in 0..<(WriteBehindPeerstore.limit + 100) { store.later { _ in made.wrappingAdd(1, ordering: .relaxed) } }
+        for number in 0..<(WriteBehindPeerstore.limit + 100) { store.later(try self.seen(number)) }
         #expect(store.waiting == WriteBehindPeerstore.limit)
-        other.later { _ in made.wrappingAdd(1_000_000, ordering: .relaxed) }
+        // One more of a peer that waits costs no place.
+        store.later(try self.seen(0))
+        #expect(store.waiting == WriteBehindPeerstore.limit)
+        other.later(try self.seen(2_000_000))
         let start = self.world.clock.now
         await self.world.clock.passing { await other.finish() }
         #expect(self.world.clock.now - start >= TimeAmount(WriteBehindPeerstore.finishingTime))
         hanging.free()
         await store.finish()
-        #expect(made.load(ordering: .relaxed) == WriteBehindPeerstore.limit)
+        for number in 0..<WriteBehindPeerstore.limit { #expect(await hanging.written.lastSeen(of: try self.peer(number)) != nil) }
+        for number in [WriteBehindPeerstore.limit, WriteBehindPeerstore.limit + 99, 2_000_000] {
+            #expect(await hanging.written.lastSeen(of: try self.peer(number)) == nil)
+        }
         for store in [store, other] {
-            store.later { _ in made.wrappingAdd(1_000_000, ordering: .relaxed) }
+            store.later(try self.seen(3_000_000))
             await store.settled()
             #expect(store.waiting == 0)
         }
+        #expect(await hanging.written.lastSeen(of: try self.peer(3_000_000)) == nil)
     }
 
     @Test("Whoever waits for a store that hangs leaves nothing behind, however often")
     func patience() async throws {
         let hanging = HangingPeerstore(clock: self.world.clock.clock)
         let store = self.behind(hanging)
-        store.later { await $0.forget(PeerID(try! PrivateKey.generate(.ed25519).publicKey)) }
+        store.later(try self.seen(0))
         await self.world.clock.passing {
             for _ in 0..<5 { await store.settled() }
         }

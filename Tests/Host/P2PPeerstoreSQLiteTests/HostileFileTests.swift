@@ -216,7 +216,9 @@
             try await queue.write { database in
                 let id = Data([0xc3, 0x28])
                 try database.execute(sql: "INSERT INTO peer (id, seen, touched) VALUES (?, 'never', 0)", arguments: [id])
-                try database.execute(sql: "INSERT INTO address VALUES (?, '/ip4/1.2.3.4/tcp/1', 'given', 9999999999)", arguments: [id])
+                try database.execute(
+                    sql: "INSERT INTO address (peer, address, source, expires) VALUES (?, '/ip4/1.2.3.4/tcp/1', 'given', 9999999999)",
+                    arguments: [id])
             }
             #expect(await store.peers() == [peer])
             #expect(try await store.contents().map(\.peer) == [peer])
@@ -244,15 +246,21 @@
                     try database.execute(
                         sql: "UPDATE peer SET key = ?, agent = ?, protocols = ?, record = ?, told = ?", arguments: StatementArguments(row))
                     try database.execute(
-                        sql: "INSERT OR REPLACE INTO address VALUES (?, 'nonsense', 'given', 9999999999)", arguments: [peer.description])
-                    try database.execute(
-                        sql: "INSERT OR REPLACE INTO address VALUES (?, '/ip4/1.2.3.4/tcp/1', 'nobody', 9999999999)",
+                        sql: "INSERT OR REPLACE INTO address (peer, address, source, expires) VALUES (?, 'nonsense', 'given', 9999999999)",
                         arguments: [peer.description])
                     try database.execute(
-                        sql: "INSERT OR REPLACE INTO address VALUES (?, '/ip4/1.2.3.4/tcp/2', 'given', 'soon')",
+                        sql:
+                            "INSERT OR REPLACE INTO address (peer, address, source, expires) VALUES (?, '/ip4/1.2.3.4/tcp/1', 'nobody', 9999999999)",
+                        arguments: [peer.description])
+                    try database.execute(
+                        sql:
+                            "INSERT OR REPLACE INTO address (peer, address, source, expires) VALUES (?, '/ip4/1.2.3.4/tcp/2', 'given', 'soon')",
                         arguments: [peer.description])
                     try database.execute(sql: "INSERT OR REPLACE INTO peer (id) VALUES ('nobody')")
-                    try database.execute(sql: "INSERT OR REPLACE INTO address VALUES ('nobody', '/ip4/1.2.3.4/tcp/2', 'given', 9999999999)")
+                    try database.execute(
+                        sql:
+                            "INSERT OR REPLACE INTO address (peer, address, source, expires) VALUES ('nobody', '/ip4/1.2.3.4/tcp/2', 'given', 9999999999)"
+                    )
                 }
                 try queue.close()
                 let introduction = try #require(await store.introduction(of: peer))

@@ -4,6 +4,7 @@
     import P2PCore
     import P2PIdentity
     import P2PMultiaddr
+    import P2PSwarm
     import P2PTesting
     import Testing
 
@@ -49,6 +50,152 @@
             #expect(stored.lastSeen == Room.start)
             #expect(stored.addresses.map(\.source) == [.connected, .certified])
             #expect(stored.addresses.map(\.expiresAt) == [Room.start + 90, Room.start + 60])
+        }
+
+        @Test("Where an address holds is kept, and what is told no more in one network stays in the others", arguments: [true, false])
+        func origins(inFile: Bool) async throws {
+            let store: any Peerstore = inFile ? try self.room.open() : MemoryPeerstore()
+            let peer = try Room.peer()
+            let (home, work) = (AddressOrigin(rawValue: "192.168.1.0/24"), AddressOrigin(rawValue: "10.0.0.0/8"))
+            func tell(_ addresses: [(Multiaddr, AddressOrigin)], at origin: AddressOrigin) async {
+                var change = PeerChange(of: peer)
+                change.introduction = Introduction(listenAddresses: addresses.map(\.0))
+                change.origin = origin
+                for (address, origin) in addresses {
+                    change.add(KnownAddress(address, source: .identify, origin: origin), timeToLive: .seconds(60))
+                }
+                await store.apply([change])
+            }
+            func known() async -> Set<String> {
+                Set(await store.knownAddresses(of: peer).map { "\($0.address) \($0.source.rawValue) \($0.origin?.rawValue ?? "-")" })
+            }
+            await tell([("/ip4/192.168.1.9/tcp/1", home), ("/ip4/1.2.3.4/tcp/1", .internet)], at: home)
+            await store.add(["/ip4/1.2.3.4/tcp/1", "/ip4/1.2.3.4/tcp/2"], of: peer, source: .connected, timeToLive: .seconds(60))
+            let before: Set<String> = [
+                "/ip4/192.168.1.9/tcp/1 identify 192.168.1.0/24", "/ip4/1.2.3.4/tcp/1 connected internet", "/ip4/1.2.3.4/tcp/2 connected -",
+            ]
+            #expect(await known() == before)
+            await tell([("/ip4/10.0.0.9/tcp/1", work)], at: work)
+            #expect(await known() == before.union(["/ip4/10.0.0.9/tcp/1 identify 10.0.0.0/8"]))
+            await tell([], at: work)
+            #expect(await known() == before)
+            await tell([], at: home)
+            #expect(await known() == before.subtracting(["/ip4/192.168.1.9/tcp/1 identify 192.168.1.0/24"]))
+        }
+
+        @Test("A file of the version before loses the loopback addresses that were merely told, and keeps everything else")
+        func olderFile() async throws {
+            let peer = try Room.peer()
+            let rows = [
+                ("/ip4/127.0.0.1/tcp/1", "certified", false), ("/ip4/127.0.0.1/tcp/2", "identify", false),
+                ("/ip6/::1/tcp/3", "discovery", false),
+                ("/ip4/127.0.0.1/tcp/4", "connected", true), ("/ip4/127.0.0.1/tcp/5", "given", true),
+                ("/ip4/0.0.0.0/tcp/6", "identify", false),
+                ("/ip4/10.0.0.1/tcp/7", "certified", true), ("/ip4/1.2.3.4/tcp/8", "identify", true), ("/unix/run/x", "identify", false),
+                ("/ip6zone/eth0/ip6/fe80::1/tcp/9", "identify", false), ("/dns4/localhost/tcp/1", "identify", false),
+            ]
+            let queue = try DatabaseQueue(path: self.room.path)
+            try self.room.setMode(0o600)
+            try PeerstoreSchema.migrator.migrate(queue, upTo: PeerstoreSchema.second)
+            try await queue.write { database in
+                try database.execute(sql: "INSERT INTO peer (id, touched) VALUES (?, 1)", arguments: [peer.description])
+                for (address, source, _) in rows {
+                    try database.execute(
+                        sql: "INSERT INTO address VALUES (?, ?, ?, ?)", arguments: [peer.description, address, source, Room.start + 60])
+                }
+            }
+            try queue.close()
+            let store = try self.room.open()
+            #expect(Set(await store.addresses(of: peer).map(\.description)) == Set(rows.filter(\.2).map(\.0)))
+            #expect(await store.knownAddresses(of: peer).allSatisfy { $0.origin == nil })
+            #expect(await store.peers() == [peer])
+        }
+
+        @Test("Peers of one batch are stored as those of many, with the limits of the file, and one that finds no room costs no other")
+        func batches() async throws {
+            let store = try self.room.open(PeerstoreLimits(peers: 100))
+            let peers = try (0..<300).map { _ in try Room.peer() }
+            await store.apply(
+                peers.enumerated().map { number, peer in
+                    var change = PeerChange(of: peer)
+                    change.isSeen = number < 20
+                    change.add(KnownAddress(Room.address(1), source: .discovery), timeToLive: .seconds(60))
+                    return change
+                })
+            #expect(await store.peers() == peers.suffix(80).reversed() + peers.prefix(20).reversed())
+            store.close()
+            let small = try self.room.open(PeerstoreLimits(protocolsPerPeer: 300, fileSize: 1_024 * 1_024))
+            let (first, last) = (try Room.peer(), try Room.peer())
+            let long = String(repeating: "x", count: 100)
+            var changes = [first, last].map { peer in
+                var change = PeerChange(of: peer)
+                change.isSeen = true
+                return change
+            }
+            for number in 0..<200 {
+                var change = PeerChange(of: try Room.peer())
+                change.introduction = Introduction(protocols: (0..<200).map { ProtocolID("/\(number)/\($0)/\(long)") })
+                changes.insert(change, at: 1)
+            }
+            await small.apply(changes)
+            #expect(await small.lastSeen(of: first) != nil)
+            #expect(await small.lastSeen(of: last) != nil)
+        }
+
+        /// To measure, by hand: `P2P_MEASURE=1`.
+        @Test("Thousands of peers a second", .enabled(if: ProcessInfo.processInfo.environment["P2P_MEASURE"] != nil))
+        func speed() async throws {
+            let keys = try (0..<10_000).map { _ in try PrivateKey.generate(.ed25519) }
+            var introductions: [Introduction] = []
+            for key in keys {
+                let addresses = (1...4).map { Multiaddr(ip: IPAddress(v4: 0x0102_0304), tcp: UInt16($0)) }
+                let record = try await PeerRecord(peer: PeerID(key.publicKey), sequence: 7, addresses: addresses.map(\.bytes)).sealed(
+                    with: key)
+                introductions.append(
+                    Introduction(
+                        publicKey: key.publicKey, listenAddresses: addresses,
+                        protocols: (0..<12).map { ProtocolID("/protocol/\($0)/1.0.0") },
+                        protocolVersion: "ipfs/0.1.0", agentVersion: "agent/1", signedRecord: try record.protobufEncoded()))
+            }
+            let store = try self.room.open()
+            func measure(_ what: String, _ count: Int, _ body: () async throws -> Void) async rethrows {
+                let (start, cpu) = (ContinuousClock.now, clock())
+                try await body()
+                let seconds = (ContinuousClock.now - start) / .seconds(1)
+                let busy = Double(clock() - cpu) / Double(CLOCKS_PER_SEC)
+                print("\(what): \(Int(Double(count) / seconds)) a second, \(busy / Double(count) * 1_000) ms of CPU each, \(seconds) s")
+            }
+            await measure("one by one", 500) {
+                for (key, introduction) in zip(keys, introductions).prefix(500) {
+                    let peer = PeerID(key.publicKey)
+                    await store.saw(peer)
+                    await store.add(introduction.listenAddresses, of: peer, source: .connected, timeToLive: .seconds(600))
+                    await store.saw(peer)
+                    await store.remember(introduction, of: peer)
+                    await store.add(introduction.listenAddresses, of: peer, source: .certified, timeToLive: .seconds(600))
+                }
+            }
+            await measure("in batches", keys.count) {
+                for start in stride(from: 0, to: keys.count, by: 256) {
+                    await store.apply(
+                        zip(keys, introductions).dropFirst(start).prefix(256).map { key, introduction in
+                            var change = PeerChange(of: PeerID(key.publicKey))
+                            change.isSeen = true
+                            change.introduction = introduction
+                            change.origin = .internet
+                            for address in introduction.listenAddresses {
+                                change.add(KnownAddress(address, source: .certified, origin: .internet), timeToLive: .seconds(600))
+                            }
+                            return change
+                        })
+                }
+            }
+            for isVerified in [true, false] {
+                try await measure("contents, \(isVerified)", keys.count) {
+                    let count = try await store.contents(isVerified: isVerified).count
+                    #expect(count == keys.count)
+                }
+            }
         }
 
         @Test("Another process may look while it is open, and changes nothing")

@@ -20,6 +20,8 @@ public struct DialRequest: Sendable, Hashable {
     /// Where to dial from; nil leaves it to the transport and the system. A transport that can't fails the address with
     /// ``TransportError/Code/unsupportedOptions``.
     public var localAddress: Multiaddr?
+    /// Where it is known to be, and then also where it failed lately; unlike ``addresses``, only as far as that holds from here.
+    package var remembered: [KnownAddress] = []
 
     /// Every part, as documented above.
     public init(

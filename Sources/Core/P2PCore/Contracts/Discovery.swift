@@ -21,6 +21,8 @@ public struct DiscoveredPeer: Sendable, Hashable {
     public let addresses: [Multiaddr]
     /// For how long the source vouches for the addresses.
     public let timeToLive: Duration
+    /// The addresses are the peerstore's own: there is nothing to remember of them, least of all that they hold here.
+    package var isRemembered = false
 
     /// A peer at addresses without `/p2p`.
     public init(peer: PeerID, addresses: [Multiaddr], timeToLive: Duration) {

@@ -16,6 +16,13 @@ public protocol Peerstore: Sendable {
     func add(_ addresses: [Multiaddr], of peer: PeerID, source: AddressSource, timeToLive: Duration) async
     /// Addresses that have not expired, without `/p2p`, the most reliable first.
     func addresses(of peer: PeerID) async -> [Multiaddr]
+    /// The same addresses in the same order, each with what speaks for it: a host dials what holds where it is.
+    func knownAddresses(of peer: PeerID) async -> [KnownAddress]
+
+    /// Stores what has become known of several peers, of each at most once, in as few steps as it can. Each change is made as the methods
+    /// below and above would: seen, the introduction, the addresses, and those that the peer told prolonged.
+    func apply(_ changes: [PeerChange]) async
+
     /// What the peer said of itself when it was last connected. Addresses that only the peer itself had told, and tells no more, are forgotten.
     func remember(_ introduction: Introduction, of peer: PeerID) async
     /// What is known, or nil.
@@ -40,6 +47,26 @@ public protocol Peerstore: Sendable {
 extension Peerstore {
     /// Half an hour: a process that forgets everything at its end has little use for more.
     public var metPeerTimeToLive: Duration { .seconds(30 * 60) }
+
+    /// For stores that keep addresses alone: as if this node had been connected there.
+    public func knownAddresses(of peer: PeerID) async -> [KnownAddress] {
+        await self.addresses(of: peer).map { KnownAddress($0, source: .connected) }
+    }
+
+    /// One method after the other, for stores that have nothing quicker.
+    public func apply(_ changes: [PeerChange]) async {
+        for change in changes {
+            if change.isSeen { await self.saw(change.peer) }
+            if let introduction = change.introduction { await self.remember(introduction, of: change.peer) }
+            for addition in change.additions {
+                await self.add([addition.known.address], of: change.peer, source: addition.known.source, timeToLive: addition.timeToLive)
+            }
+            guard let renewal = change.renewal, let introduction = await self.introduction(of: change.peer) else { continue }
+            await self.add(
+                introduction.listenAddresses, of: change.peer, source: introduction.signedRecord == nil ? .identify : .certified,
+                timeToLive: renewal)
+        }
+    }
 }
 
 /// Where an address came from.

@@ -29,6 +29,9 @@ public struct DialOptions: Sendable {
     /// Called from any thread when there is somebody at the address and the handshakes begin; perhaps more than once, where an address is
     /// a name. It must not block.
     public var onConnected: (@Sendable () -> Void)?
+    /// Asked of each address that a name resolves to, unless the user gave the name: a stranger's name may point into this node's own
+    /// network. Nil allows all.
+    public var mayReach: (@Sendable (IPAddress) -> Bool)?
 
     /// A dial until `deadline`.
     public init(

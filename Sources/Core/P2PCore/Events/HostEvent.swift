@@ -16,7 +16,7 @@ public enum HostEvent: Sendable {
     case connected(ConnectionInfo)
     /// A connection ended.
     case disconnected(ConnectionInfo, reason: ConnectionError)
-    /// A peer introduced itself.
+    /// A peer introduced itself; of the addresses that it told there are those that are believed from where it was met.
     case identified(ConnectionInfo, Introduction)
     /// A source of discovery found a peer, or found it again; unverified.
     case discovered(DiscoveredPeer)

@@ -48,6 +48,8 @@ public struct HostPlan: Sendable {
     /// Run for as long as the host does.
     public var services: [HostService] = []
 
+    /// The networks that the node's machine is in; a simulation has others than this machine.
+    package var networks: @Sendable () -> LocalNetworks = { .current() }
     private var parts: [ObjectIdentifier: any Sendable] = [:]
 
     /// A plan that nobody has joined yet.

@@ -54,7 +54,8 @@ final class MDNSDriver: Sendable {
         for interface in interfaces where self.state.withLock({ $0.sockets[interface.link.id] == nil }) {
             await self.open(interface)
         }
-        self.state.withLock { state in state.machine.setLinks(state.sockets.values.map(\.link), at: .now()) }
+        let networks = LocalNetworks.current()
+        self.state.withLock { state in state.machine.setLinks(state.sockets.values.map(\.link), in: networks, at: .now()) }
         self.work()
     }
 

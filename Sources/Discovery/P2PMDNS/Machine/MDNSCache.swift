@@ -47,9 +47,11 @@ struct MDNSCache: Sendable {
     ///
     /// - Returns: the peer, when it is new, says something new, or half of the time has passed for which it was vouched.
     mutating func insert(
-        _ strings: [[UInt8]], as key: Key, timeToLive: UInt32, from source: IPAddress, on link: MDNSLink, at now: NIODeadline
+        _ strings: [[UInt8]], as key: Key, timeToLive: UInt32, from source: IPAddress, on link: MDNSLink, judge: AddressJudge,
+        at now: NIODeadline
     ) -> DiscoveredPeer? {
-        guard let (peer, addresses) = Self.read(strings, on: link) else { return nil }
+        let meeting = Meeting(from: source, on: link.name, isLoopback: link.isLoopback)
+        guard let (peer, addresses) = Self.read(strings, toldAt: meeting, judge: judge) else { return nil }
         let seconds = min(max(timeToLive, Self.timeToLive.lowerBound), Self.timeToLive.upperBound)
         let span = TimeAmount.seconds(Int64(seconds))
         let found = DiscoveredPeer(peer: peer, addresses: addresses, timeToLive: .seconds(Int64(seconds)))
@@ -97,7 +99,7 @@ struct MDNSCache: Sendable {
     }
 
     /// Reads `dnsaddr=` strings: one peer and the addresses at which this machine may try it.
-    private static func read(_ strings: [[UInt8]], on link: MDNSLink) -> (PeerID, [Multiaddr])? {
+    private static func read(_ strings: [[UInt8]], toldAt meeting: Meeting, judge: AddressJudge) -> (PeerID, [Multiaddr])? {
         let prefix = Array("dnsaddr=".utf8)
         var peer: PeerID?
         var addresses: [Multiaddr] = []
@@ -107,22 +109,13 @@ struct MDNSCache: Sendable {
             else { continue }
             // An announcement speaks for one peer; strings about another are none of its business.
             guard peer == nil || peer == named else { continue }
-            guard let usable = Self.usable(address.withoutPeerID, on: link), !addresses.contains(usable) else { continue }
+            let bare = address.withoutPeerID
+            // A list of addresses would have strangers choose what is asked of name servers.
+            guard !bare.isEmpty, !bare.isAddressList, let usable = judge.believed(bare, toldAt: meeting), !addresses.contains(usable)
+            else { continue }
             peer = named
             addresses.append(usable)
         }
         return peer.map { ($0, addresses) }
-    }
-
-    private static func usable(_ address: Multiaddr, on link: MDNSLink) -> Multiaddr? {
-        guard !address.isEmpty, address.components.first?.protocol != .ip6zone else { return nil }
-        // A list of addresses would have strangers choose what is asked of name servers.
-        guard !address.isAddressList else { return nil }
-        guard let ip = address.ipAddress else { return address }
-        guard !ip.isUnspecified, !ip.isMulticast, link.isLoopback || !ip.isLoopback else { return nil }
-        guard ip.isIPv6, ip.isLinkLocal else { return address }
-        // Reached only through the interface that it was announced on.
-        guard let zone = try? MultiaddrComponent(.ip6zone, text: link.name) else { return nil }
-        return try? Multiaddr([zone] + address.components)
     }
 }

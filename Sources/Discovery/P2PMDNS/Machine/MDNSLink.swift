@@ -1,3 +1,4 @@
+import P2PCore
 package import P2PMultiaddr
 
 /// One interface with one family of addresses: what a multicast packet is sent to, and where one arrives.
@@ -14,33 +15,8 @@ package struct MDNSLink: Hashable, Sendable {
         }
     }
 
-    /// A range of addresses that are reached without a router.
-    package struct Prefix: Hashable, Sendable {
-        /// Our own address in it.
-        package let address: IPAddress
-        /// Leading bits that all of the range share.
-        package let length: Int
-
-        package init(address: IPAddress, length: Int) {
-            self.address = address
-            self.length = length
-        }
-
-        /// Whether the other address lies in the range.
-        package func contains(_ other: IPAddress) -> Bool {
-            let own = self.address.bytes
-            let bytes = other.bytes
-            guard own.count == bytes.count else { return false }
-            var left = min(max(self.length, 0), own.count * 8)
-            for (mine, its) in zip(own, bytes) {
-                guard left > 0 else { return true }
-                let mask: UInt8 = left >= 8 ? 0xff : ~(0xff >> UInt8(left))
-                guard mine & mask == its & mask else { return false }
-                left -= 8
-            }
-            return true
-        }
-    }
+    /// A range of addresses that are reached without a router, with our own address in it.
+    package typealias Prefix = IPPrefix
 
     package let id: ID
     /// The interface's name, such as `eth0`.
@@ -59,6 +35,17 @@ package struct MDNSLink: Hashable, Sendable {
     package func isOnLink(_ source: IPAddress) -> Bool {
         if source.isIPv6, source.isLinkLocal { return true }
         return self.prefixes.contains { $0.contains(source) }
+    }
+}
+
+extension LocalNetworks {
+    /// The networks of these links: an interface's families together.
+    init(_ links: some Sequence<MDNSLink>) {
+        let interfaces = Dictionary(grouping: links) { $0.id.interface }
+        self.init(
+            interfaces.sorted { $0.key < $1.key }.map { index, links in
+                Link(name: links[0].name, index: index, prefixes: links.sorted { $0.id < $1.id }.flatMap(\.prefixes))
+            })
     }
 }
 

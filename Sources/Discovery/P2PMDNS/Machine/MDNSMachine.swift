@@ -26,6 +26,8 @@ package struct MDNSMachine: Sendable {
     private var links: [MDNSLink.ID: MDNSLinkState] = [:]
     private var addresses: [Multiaddr] = []
     private var cache: MDNSCache
+    /// Says which addresses belong on which link.
+    private var judge = AddressJudge(LocalNetworks())
     private var jitter: Jitter
 
     /// - Parameter seed: for the random delays.
@@ -44,15 +46,21 @@ package struct MDNSMachine: Sendable {
     // MARK: Facts
 
     /// The links that there are now; on those that are new, or have changed, everything starts anew.
-    package mutating func setLinks(_ links: [MDNSLink], at now: NIODeadline) {
+    ///
+    /// - Parameter networks: all of this machine's, those that are not for local discovery among them; nil is those of the links.
+    package mutating func setLinks(_ links: [MDNSLink], in networks: LocalNetworks? = nil, at now: NIODeadline) {
         let current = Dictionary(links.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         for interface in Set(self.links.keys.map(\.interface)).subtracting(current.keys.map(\.interface)) {
             self.cache.removeAll(on: interface)
         }
         for (id, state) in self.links where current[id] != state.link { self.links[id] = nil }
+        self.judge = AddressJudge(networks ?? LocalNetworks(current.values))
+        // What belongs on a link may depend on the interface's other family.
+        self.announce(at: now)
         for link in current.values.sorted(by: { $0.id < $1.id }) where self.links[link.id] == nil {
             var state = MDNSLinkState(link, queryAt: now + self.jitter.milliseconds(20...120), now: now)
-            state.announce(MDNSService.announced(self.addresses, on: link), at: now + self.jitter.milliseconds(0...20))
+            state.announce(
+                MDNSService.announced(self.addresses, on: link, judge: self.judge), at: now + self.jitter.milliseconds(0...20))
             self.links[link.id] = state
         }
     }
@@ -61,9 +69,14 @@ package struct MDNSMachine: Sendable {
     package mutating func setAddresses(_ addresses: [Multiaddr], at now: NIODeadline) {
         guard addresses != self.addresses else { return }
         self.addresses = addresses
+        self.announce(at: now)
+    }
+
+    private mutating func announce(at now: NIODeadline) {
         for id in self.links.keys.sorted() {
             guard let link = self.links[id]?.link else { continue }
-            self.links[id]?.announce(MDNSService.announced(addresses, on: link), at: now + self.jitter.milliseconds(0...20))
+            let announced = MDNSService.announced(self.addresses, on: link, judge: self.judge)
+            self.links[id]?.announce(announced, at: now + self.jitter.milliseconds(0...20))
         }
     }
 
@@ -81,6 +94,7 @@ package struct MDNSMachine: Sendable {
         }
         guard message.opcode == 0, message.responseCode == 0 else { return Outcome() }
         guard message.isResponse else {
+            guard MDNSAskers.mayAsk(from: source.port) else { return Outcome(refusal: "a query from port \(source.port)") }
             self.asked(message, by: source, on: &state, at: now)
             return Outcome()
         }
@@ -108,7 +122,7 @@ package struct MDNSMachine: Sendable {
             if record.timeToLive == 0 {
                 self.cache.remove(key)
             } else if let found = self.cache.insert(
-                strings, as: key, timeToLive: record.timeToLive, from: source.ip, on: state.link, at: now)
+                strings, as: key, timeToLive: record.timeToLive, from: source.ip, on: state.link, judge: self.judge, at: now)
             {
                 discovered.append(found)
             }

@@ -1,4 +1,4 @@
-import P2PCore
+package import P2PCore
 package import P2PIdentity
 package import P2PMultiaddr
 
@@ -76,15 +76,17 @@ package struct MDNSService: Sendable {
     /// That this node exists; in a query, so that nobody answers on our behalf and those who don't know us yet learn of us.
     package var pointer: DNSRecord { DNSRecord(self.name, timeToLive: Self.timeToLive, .pointer(self.instance)) }
 
-    /// Which of our addresses belong on a link: on the loopback interface all of them, elsewhere none that stay on this
-    /// machine; never a relay's, and none that only a name server could resolve.
-    package static func announced(_ addresses: [Multiaddr], on link: MDNSLink) -> [Multiaddr] {
+    /// Which of our addresses belong on a link: on the loopback interface all of them, elsewhere those of that network and of the internet,
+    /// without any interface's name; never a relay's, and none that only a name server could resolve.
+    ///
+    /// - Parameter judge: knows the interface's other addresses; nil knows those of the link alone.
+    package static func announced(_ addresses: [Multiaddr], on link: MDNSLink, judge: AddressJudge? = nil) -> [Multiaddr] {
+        let judge = judge ?? AddressJudge(LocalNetworks([link]))
+        let meeting = Meeting(on: link.name, isLoopback: link.isLoopback)
         var announced: [Multiaddr] = []
-        for address in addresses where !address.isRelayed && !announced.contains(address) {
-            guard let ip = address.ipAddress, !ip.isUnspecified, !ip.isMulticast, link.isLoopback || !ip.isLoopback else { continue }
-            // A zone means nothing on another machine.
-            guard address.components.first?.protocol != .ip6zone else { continue }
-            announced.append(address)
+        for address in addresses where !address.isRelayed && address.ipAddress != nil {
+            guard let told = judge.told(address, at: meeting), !announced.contains(told) else { continue }
+            announced.append(told)
             if announced.count == Self.addressLimit { break }
         }
         return announced

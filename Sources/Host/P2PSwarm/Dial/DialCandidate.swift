@@ -7,9 +7,16 @@ struct DialCandidate: Sendable {
     let address: Multiaddr
     /// Why it is not to be tried.
     let objection: TransportError?
+    /// What speaks for it.
+    let known: KnownAddress
 
     init(_ address: Multiaddr, objection: TransportError? = nil) {
-        self.address = address
+        self.init(KnownAddress(address, source: .given), objection: objection)
+    }
+
+    init(_ known: KnownAddress, objection: TransportError?) {
+        self.address = known.address
         self.objection = objection
+        self.known = known
     }
 }

@@ -16,12 +16,22 @@ package final class DialOperation: Sendable {
         var waiters: [ObjectIdentifier: DialWaiter] = [:]
         /// Somebody knew addresses, so those that have failed lately are tried again.
         var hasNames = false
+        /// The names among what it was told of, and what speaks for each: what they lead to is judged by that.
+        var names: [Multiaddr: KnownAddress] = [:]
         /// It ends: nobody joins any more.
         var isClosed = false
         /// Attempts that have places of the host's.
         var loans = 0
         /// Until when it goes on for nobody, since there is a connection and may be a better one.
         var improvesUntil: NIODeadline?
+
+        mutating func note(_ candidates: [DialCandidate]) {
+            for candidate in candidates where candidate.address.ipAddress == nil {
+                let name = candidate.address.withoutPeerID
+                guard self.names.count < SwarmConfiguration.maximumAddressesPerDial || self.names[name] != nil else { return }
+                if self.names[name]?.source != .given { self.names[name] = candidate.known }
+            }
+        }
 
         mutating func takeWaiters(where isTaken: (DialWaiter) -> Bool) -> [DialWaiter] {
             let taken = self.waiters.values.filter(isTaken)
@@ -71,6 +81,7 @@ package final class DialOperation: Sendable {
             let waiter = DialWaiter(until: deadline)
             state.waiters[ObjectIdentifier(waiter)] = waiter
             state.arrived += candidates
+            state.note(candidates)
             if areNamed { state.hasNames = true } else { state.run.wantSearch() }
             return waiter
         }
@@ -154,6 +165,19 @@ package final class DialOperation: Sendable {
         self.places.giveBack(surplus)
     }
 
+    /// A list has led to these, or to nothing.
+    func lookedUp(_ list: Multiaddr, _ found: Result<[DialCandidate], TransportError>, at now: NIODeadline) {
+        self.state.withLock { state in
+            if case .success(let candidates) = found { state.note(candidates) }
+            state.run.lookedUp(list, found, at: now)
+        }
+    }
+
+    /// What speaks for a name or a list that it was told of; nothing for one that it does not know.
+    func known(_ name: Multiaddr) -> KnownAddress {
+        self.state.withLock { $0.names[name.withoutPeerID] } ?? KnownAddress(name, source: .identify, origin: .internet)
+    }
+
     /// Something has happened that the run is to know of.
     func update(_ change: (inout DialRun) -> Void) {
         self.state.withLock { state in
@@ -179,7 +203,9 @@ package final class DialOperation: Sendable {
     func found(_ candidates: [DialCandidate]) {
         self.state.withLock { state in
             let room = SwarmConfiguration.maximumAddressesPerDial - state.arrived.count
-            if !state.isClosed { state.arrived += candidates.prefix(max(0, room)) }
+            guard !state.isClosed else { return }
+            state.arrived += candidates.prefix(max(0, room))
+            state.note(candidates)
         }
         _ = self.news.offer(())
     }

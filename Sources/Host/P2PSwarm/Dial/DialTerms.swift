@@ -25,6 +25,6 @@ extension DialRequest {
     func isSatisfied(by connection: ConnectionInfo) -> Bool {
         if self.forcesNew { return false }
         guard connection.isLimited else { return true }
-        return self.allowsLimited && self.addresses.allSatisfy(\.isRelayed)
+        return self.allowsLimited && self.addresses.allSatisfy(\.isRelayed) && self.remembered.allSatisfy(\.address.isRelayed)
     }
 }

@@ -57,7 +57,10 @@ final class WorldNetwork: Sendable {
 
     // MARK: Hosts
 
-    /// The address of a host without its port, from the range for benchmarks (RFC 2544).
+    /// The length of the range of all addresses, 198.18.0.0/15, which is set aside for benchmarks (RFC 2544).
+    static let prefixLength = 15
+
+    /// The address of a host without its port.
     static func ip(of host: Int) -> IPAddress { IPAddress(v4: 0xc612_0000 + UInt32(truncatingIfNeeded: host & 0x1_ffff) + 1) }
 
     /// The number of a new host.

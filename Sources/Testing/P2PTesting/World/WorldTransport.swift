@@ -24,7 +24,13 @@ final class WorldTransport: Transport, HostModule {
 
     var peer: PeerID { PeerID(self.key) }
 
-    func join(_ plan: inout HostPlan) { plan.transports.append(self) }
+    func join(_ plan: inout HostPlan) {
+        plan.transports.append(self)
+        // All hosts of a world are in one network.
+        let link = LocalNetworks.Link(
+            name: "world", index: 1, prefixes: [IPPrefix(address: WorldNetwork.ip(of: self.host), length: WorldNetwork.prefixLength)])
+        plan.networks = { LocalNetworks([link]) }
+    }
 
     func canDial(_ address: Multiaddr) -> Bool { address.tcpEndpoint != nil }
     func canListen(on address: Multiaddr) -> Bool { address.tcpEndpoint != nil }

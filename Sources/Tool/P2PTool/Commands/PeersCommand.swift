@@ -1,6 +1,7 @@
 import ArgumentParser
 import P2P
 import P2PCore
+import P2PMultiaddr
 
 /// `p2p peers`.
 struct PeersCommand: ToolCommand {
@@ -22,8 +23,18 @@ struct PeersCommand: ToolCommand {
     func execute(_ console: Console) async throws {
         let store = try DataDirectory(self.data).peerstore(isReadOnly: true)
         defer { store.close() }
-        for stored in try await store.contents() { try await console.emit(.stored(stored), Self.text(stored)) }
+        // Many lines at once: to hand each over by itself would take longer than to make it.
+        var lines: [String] = []
+        for stored in try await store.contents(isVerified: false) {
+            lines.append(console.speaksJSON ? JSONObject.stored(stored).description : Self.text(stored))
+            guard lines.count >= Self.linesAtOnce else { continue }
+            try await console.print(lines.joined(separator: "\n"))
+            lines = []
+        }
+        if !lines.isEmpty { try await console.print(lines.joined(separator: "\n")) }
     }
+
+    private static let linesAtOnce = 64
 
     private static func text(_ stored: StoredPeer) -> String {
         let agent = stored.introduction?.agentVersion ?? ""
@@ -34,14 +45,22 @@ struct PeersCommand: ToolCommand {
 }
 
 extension JSONObject {
+    /// The address with the peer's id, which has been written already.
+    private static func text(_ address: Multiaddr, of peer: String) -> String {
+        // A path takes up all that follows it.
+        let text = address.description
+        return text.contains("/unix/") ? text : text + "/p2p/" + peer
+    }
+
     /// A peer that is remembered.
     fileprivate static func stored(_ stored: StoredPeer) -> JSONObject {
-        [
-            "event": "peer", "peer": .text(stored.peer), "agent": .string(stored.introduction?.agentVersion ?? ""),
+        let peer = stored.peer.description
+        return [
+            "event": "peer", "peer": .string(peer), "agent": .string(stored.introduction?.agentVersion ?? ""),
             "protocols": .array(stored.introduction?.protocols.map { .text($0) } ?? []),
             "last_seen": stored.lastSeen.map { .integer(Int($0)) } ?? .null,
             "certified": .bool(stored.introduction?.signedRecord != nil),
-            "addresses": .array(stored.addresses.map { .text($0.address.withPeerID(stored.peer)) }),
+            "addresses": .array(stored.addresses.map { .string(Self.text($0.address, of: peer)) }),
             "sources": .array(stored.addresses.map { .string($0.source.rawValue) }),
         ]
     }

@@ -25,7 +25,9 @@ struct PeerText: CustomStringConvertible {
 extension Unicode.Scalar {
     /// Whether it moves the cursor, changes the direction of writing, or can't be seen.
     var isUnprintable: Bool {
-        switch self.properties.generalCategory {
+        // Nearly all there is, and quicker to tell than its category.
+        if (" "..."~").contains(self) { return false }
+        return switch self.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
         default: false
         }
