@@ -1,4 +1,5 @@
 import P2PCore
+import P2PIdentity
 import Synchronization
 
 #if canImport(Darwin)
@@ -34,7 +35,7 @@ enum OwnersFile {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw PeerstoreError(.unavailable, "\(path) is not a regular file")
         }
-        guard status.st_mode & 0o077 == 0 else {
+        guard status.st_mode & 0o077 == 0 || !OwnerOnlyFile.keepsModes(beside: path) else {
             let mode = String(status.st_mode & 0o777, radix: 8)
             throw PeerstoreError(.exposed, "\(path) has mode 0\(mode): others may read whom this node knows. `chmod 600` it to go on")
         }

@@ -63,9 +63,9 @@ extension IdentityError {
         public static let keyFileMissing = Self("keyFileMissing")
         /// A key file exists already and was not to be replaced.
         public static let keyFileExists = Self("keyFileExists")
-        /// The path is a directory, a symbolic link or another thing that is not a regular file.
+        /// The path leads to a directory, a pipe or another thing that is not a regular file.
         public static let keyFileNotRegular = Self("keyFileNotRegular")
-        /// Others than the owner may read, write or run the key file.
+        /// Others than the owner may read, write or run the key file, or may have a link to it lead elsewhere.
         public static let keyFileExposed = Self("keyFileExposed")
         /// The key file is empty.
         public static let keyFileEmpty = Self("keyFileEmpty")

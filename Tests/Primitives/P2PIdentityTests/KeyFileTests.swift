@@ -108,27 +108,28 @@ final class KeyFileTests {
         #expect(try KeyFile.read(path).publicKey == key.publicKey)
     }
 
-    @Test("Directories, symbolic links, pipes and devices are refused, for reading and for replacing")
+    @Test("Directories, pipes and devices are refused, also behind a link, and links are nothing to replace")
     func notRegular() throws {
-        let key = try PrivateKey.generate(.ed25519)
         let real = self.path("real")
-        try KeyFile.write(key, to: real)
+        try KeyFile.write(try PrivateKey.generate(.ed25519), to: real)
         let link = self.path("link")
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: real)
         let dangling = self.path("dangling")
         try FileManager.default.createSymbolicLink(atPath: dangling, withDestinationPath: self.path("nowhere"))
         let pipe = self.path("pipe")
         try #require(mkfifo(pipe, 0o600) == 0)
+        let toPipe = self.path("to pipe")
+        try FileManager.default.createSymbolicLink(atPath: toPipe, withDestinationPath: pipe)
         let other = try PrivateKey.generate(.ed25519)
         let before = self.names
-        for path in [self.directory.path, link, dangling, pipe, "/dev/null"] {
+        for path in [self.directory.path, pipe, toPipe, "/dev/null"] {
             #expect(throws: IdentityError(.keyFileNotRegular, "")) { try KeyFile.read(path) }
         }
+        #expect(throws: IdentityError(.keyFileMissing, "")) { try KeyFile.read(dangling) }
         for path in [link, dangling, pipe] {
             #expect(throws: IdentityError(.keyFileExists, "")) { try KeyFile.write(other, to: path) }
             #expect(throws: IdentityError(.keyFileNotRegular, "")) { try KeyFile.write(other, to: path, replacing: true) }
         }
-        #expect(try KeyFile.read(real).publicKey == key.publicKey)
         #expect(self.names == before)
     }
 
@@ -139,11 +140,13 @@ final class KeyFileTests {
         let path = self.path("key")
         if isReplacing { try KeyFile.write(old, to: path) }
         let error = #expect(throws: IdentityError(.keyFileUnavailable, "")) {
-            try OwnerOnlyFile.write(new.protobufEncoded, to: path, replacing: isReplacing) { number, start, count in
-                if count > 10 { return FileDescriptor.systemWrite(number, start, count - 10) }
-                errno = ENOSPC
-                return -1
-            }
+            try OwnerOnlyFile.write(
+                new.protobufEncoded, to: path, replacing: isReplacing,
+                writing: { number, start, count in
+                    if count > 10 { return FileDescriptor.systemWrite(number, start, count - 10) }
+                    errno = ENOSPC
+                    return -1
+                })
         }
         #expect(error?.message.contains(String(cString: strerror(ENOSPC))) == true)
         #expect(self.names == (isReplacing ? ["key"] : []))
@@ -155,14 +158,16 @@ final class KeyFileTests {
         let key = try PrivateKey.generate(.rsa)
         let path = self.path("key")
         var calls = 0
-        try OwnerOnlyFile.write(key.protobufEncoded, to: path, replacing: false) { number, start, count in
-            calls += 1
-            if calls.isMultiple(of: 2) {
-                errno = EINTR
-                return -1
-            }
-            return FileDescriptor.systemWrite(number, start, min(count, 100))
-        }
+        try OwnerOnlyFile.write(
+            key.protobufEncoded, to: path, replacing: false,
+            writing: { number, start, count in
+                calls += 1
+                if calls.isMultiple(of: 2) {
+                    errno = EINTR
+                    return -1
+                }
+                return FileDescriptor.systemWrite(number, start, min(count, 100))
+            })
         #expect(try KeyFile.read(path).publicKey == key.publicKey)
     }
 

@@ -55,9 +55,13 @@ struct FileDescriptor: ~Copyable {
         return Array(bytes.prefix(filled))
     }
 
-    /// Sets mode 0600 whatever the process's umask says.
-    func setOwnerOnly(_ path: String) throws(IdentityError) {
-        guard fchmod(self.number, 0o600) == 0 else { throw .system("fchmod", path) }
+    /// Sets mode 0600 whatever the process's umask says, as far as the file system keeps modes at all.
+    ///
+    /// - Returns: whether nobody else may touch the file now.
+    func setOwnerOnly(_ path: String) throws(IdentityError) -> Bool {
+        // FAT and many network mounts refuse or ignore it: what counts is the mode that comes of it.
+        _ = fchmod(self.number, 0o600)
+        return try self.status(of: path).st_mode & 0o077 == 0
     }
 
     /// Writes all bytes.
@@ -72,13 +76,13 @@ struct FileDescriptor: ~Copyable {
         }
     }
 
-    /// Waits until the file is on the disk.
+    /// Waits until the file is on the disk, where the file system has a way to say so.
     func synchronize(_ path: String) throws(IdentityError) {
         #if canImport(Darwin)
             // fsync(2) there leaves the bytes in the drive's cache; not every file system knows the stronger call.
             if fcntl(self.number, F_FULLFSYNC) == 0 { return }
         #endif
-        guard retrying({ fsync(self.number) }) == 0 else { throw .system("fsync", path) }
+        guard retrying({ fsync(self.number) }) == 0 || SystemGap.isOne(errno) else { throw .system("fsync", path) }
     }
 
     /// write(2).

@@ -33,11 +33,14 @@ public enum PreSharedKeyFile {
 
     /// Reads a key.
     ///
-    /// - Parameter path: A regular file, not a symbolic link, without permissions for group or others.
+    /// - Parameters:
+    ///   - path: A regular file without permissions for group or others; or symbolic links to one, as mounted secrets have them, if nobody else
+    ///     may change where they lead. A file system that keeps no modes, such as FAT, is not held to them.
+    ///   - noting: Is told what people should know of a file that is read all the same: that its file system keeps no modes.
     /// - Throws: `IdentityError` with code `.keyFileMissing`, `.keyFileNotRegular`, `.keyFileExposed`, `.keyFileEmpty`, `.keyFileTooLarge`,
     ///   `.keyFileDamaged` (with the reason as `cause`) or `.keyFileUnavailable`.
-    public static func read(_ path: String) throws(IdentityError) -> PreSharedKey {
-        let content = try OwnerOnlyFile.read(path, upTo: Self.maximumSize)
+    public static func read(_ path: String, noting: (String) -> Void = { _ in }) throws(IdentityError) -> PreSharedKey {
+        let content = try OwnerOnlyFile.read(path, upTo: Self.maximumSize, noting: noting)
         do throws(PrivateNetworkError) {
             return try self.decode(content)
         } catch {
@@ -47,13 +50,15 @@ public enum PreSharedKeyFile {
 
     /// Writes a key with mode 0600. The file appears under its name whole and on the disk, or not at all.
     ///
-    /// - Parameter replacing: Whether an existing regular file may be replaced. If not, the check and the writing are one step.
+    /// - Parameters:
+    ///   - replacing: Whether an existing regular file may be replaced. If not, the check and the writing are one step.
+    ///   - noting: Is told when the file system keeps no modes, so that others may read the key.
     /// - Throws: `IdentityError` with code `.keyFileExists`, `.keyFileMissing` (there is no such directory), `.keyFileNotRegular` or
     ///   `.keyFileUnavailable`.
     public static func write(
-        _ key: PreSharedKey, to path: String, as encoding: Encoding = .base16, replacing: Bool = false
+        _ key: PreSharedKey, to path: String, as encoding: Encoding = .base16, replacing: Bool = false, noting: (String) -> Void = { _ in }
     ) throws(IdentityError) {
-        try OwnerOnlyFile.write(self.encode(key, as: encoding), to: path, replacing: replacing)
+        try OwnerOnlyFile.write(self.encode(key, as: encoding), to: path, replacing: replacing, noting: noting)
     }
 
     /// The content of a file.
