@@ -116,6 +116,33 @@ public final class PeerHost: Sendable {
         try await self.swarm.listen(on: address).map { $0.withPeerID(self.peerID) }
     }
 
+    /// Binds addresses, such as those of both families, one after the other; see ``listen(on:)-(Multiaddr)``. What this host has no family for
+    /// is left out, logged, and an event (``HostEvent/leftOut(_:error:)``), as long as anything remains.
+    ///
+    /// - Throws: whatever else is wrong with an address, ``TransportError/Code/addressInUse`` for instance; those before it stay bound.
+    ///   ``TransportError/Code/familyMissing`` when nothing remains.
+    public func listen(on addresses: [Multiaddr]) async throws(TransportError) -> ListenOutcome {
+        var outcome = ListenOutcome()
+        for address in addresses {
+            do throws(TransportError) {
+                outcome.addresses += try await self.listen(on: address)
+            } catch  where error.code == .familyMissing {
+                outcome.leftOut.append(ListenOutcome.Omission(address: address, error: error))
+            }
+        }
+        if outcome.addresses.isEmpty, let first = outcome.leftOut.first {
+            guard outcome.leftOut.count > 1 else { throw first.error }
+            let all = outcome.leftOut.map(\.address.description).joined(separator: ", ")
+            throw TransportError(
+                .familyMissing, "there is nothing to listen on: this host has no family for any of \(all)", cause: first.error)
+        }
+        for omission in outcome.leftOut {
+            self.logger.notice("an address is left out", metadata: ["address": "\(omission.address)", "reason": "\(omission.error)"])
+            self.swarm.events.post(.leftOut(omission.address, error: omission.error))
+        }
+        return outcome
+    }
+
     /// Where this node listens, with `/p2p`.
     public var listenAddresses: [Multiaddr] {
         self.swarm.listenAddresses.map { $0.withPeerID(self.peerID) }

@@ -48,7 +48,9 @@
 
         func listen(on address: QUICAddress) async throws(TransportError) -> QUICListener {
             let arrivals = Inbox<QUICArrival, Never>(limit: QUICListener.arrivalBacklog)
-            let endpoint = try await self.bind(try address.socketAddress(), arrivals: arrivals)
+            let local = try address.socketAddress()
+            try BindFailure(local.multiaddr, ip: local.ip).checkWildcard()
+            let endpoint = try await self.bind(local, arrivals: arrivals)
             self.state.withLock { $0.listening.append(endpoint) }
             self.forgetWhenClosed(endpoint)
             return QUICListener(endpoint: endpoint, arrivals: arrivals)
@@ -61,10 +63,10 @@
                     address, arrivals: arrivals, eventLoop: eventLoop, executor: self.executors.executor(for: eventLoop),
                     credentials: self.credentials, configuration: self.configuration, windowBudget: self.windowBudget, logger: self.logger)
             } catch {
-                let isTaken = (error as? QUICErrno)?.code == EADDRINUSE
-                throw TransportError(
-                    isTaken ? .addressInUse : .unreachable,
-                    "could not bind \(address.multiaddr)\(isTaken ? ": something else listens there" : "")", cause: error)
+                guard arrivals != nil else {
+                    throw TransportError(.unreachable, "could not bind \(address.multiaddr) to dial from", cause: error)
+                }
+                throw BindFailure(address.multiaddr, ip: address.ip).error(code: (error as? QUICErrno)?.code, cause: error)
             }
         }
 

@@ -126,9 +126,11 @@ package struct TCPTransport: ByteTransport {
 
     /// Binds an IP address; a wildcard stands for every interface.
     package func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
-        guard let local = try TCPEndpoint(address)?.socketAddress() else {
+        guard let endpoint = TCPEndpoint(address), case .ip(let ip, _) = endpoint.host, let local = try endpoint.socketAddress() else {
             throw TransportError(.unsupportedAddress, "\(address) is not a TCP address to listen on; use /ip4 or /ip6 and /tcp")
         }
+        let failure = BindFailure(address, ip: ip)
+        try failure.checkWildcard()
         let arrivals = Inbox<any Channel, Never>(limit: TCPListener.arrivalBacklog)
         do {
             let acceptor = try await TCPAcceptor.bind(
@@ -137,10 +139,7 @@ package struct TCPTransport: ByteTransport {
                 onEnd: { arrivals.finish(.success(())) })
             return TCPListener(acceptor: acceptor, arrivals: arrivals, requested: address)
         } catch {
-            let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE
-            throw TransportError(
-                isTaken ? .addressInUse : .unreachable, "could not listen on \(address)\(isTaken ? ": something else listens there" : "")",
-                cause: error)
+            throw failure.error(code: (error as? IOError)?.errnoCode, cause: error)
         }
     }
 

@@ -181,6 +181,7 @@ struct FakeTransport: Transport {
             return true
         }
         if isRefused { throw TransportError(.addressInUse, "somebody else listens on \(address)") }
+        if case .refuse(let error)? = self.network.behaviour(at: address) { throw error }
         return self.network.bind(address, key: self.key)
     }
 }

@@ -18,6 +18,8 @@ public struct TransportError: CodedError {
         public static let unresolvable = Code("unresolvable")
         /// The address cannot be listened on because something else does.
         public static let addressInUse = Code("addressInUse")
+        /// The address cannot be listened on because this host has no IPv6, or no IPv4: its kernel, its interfaces, or what this process may use.
+        public static let familyMissing = Code("familyMissing")
         /// The host or the network refused, or is not there.
         public static let unreachable = Code("unreachable")
         /// The deadline passed before the connection was ready.

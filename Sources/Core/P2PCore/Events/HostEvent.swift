@@ -12,6 +12,8 @@ public enum HostEvent: Sendable {
     case listening(Multiaddr)
     /// An address is not bound any more.
     case stoppedListening(Multiaddr)
+    /// An address of several is not listened on, because this host has nothing of its family; the others are.
+    case leftOut(Multiaddr, error: TransportError)
     /// A connection is ready.
     case connected(ConnectionInfo)
     /// A connection ended.
