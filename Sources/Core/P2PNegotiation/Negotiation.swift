@@ -57,11 +57,18 @@ package struct Negotiation: ~Copyable {
             switch Self.nextToken(&input) {
             case .partial:
                 self.payHeader(&reply)
+                // Bytes that can't become the header say that nothing sensible will follow, such as those of a private network.
+                guard !self.awaitsHeader || Self.mayBeginHeader(input) else {
+                    return self.fail(
+                        .malformed,
+                        "the peer's first bytes are not multistream-select 1.0: it speaks something else, or is in a private network")
+                }
                 return .more
             case .failed(let error):
                 self.payHeader(&reply)
+                let isFirst = self.awaitsHeader
                 self.state = .done
-                return .failed(error)
+                return .failed(isFirst ? NegotiationError(error.code, "\(error.message). \(Self.strangeness)", cause: error.cause) : error)
             case .token(let token):
                 switch self.received(token: token, reply: &reply) {
                 case .more: continue
@@ -130,6 +137,22 @@ package struct Negotiation: ~Copyable {
         case .done:
             return self.fail(.malformed, "a message came after the verdict")
         }
+    }
+
+    /// What a peer is likely to be that does not begin as it should.
+    private static let strangeness = "It speaks something else, or is in a private network"
+
+    private var awaitsHeader: Bool {
+        switch self.state {
+        case .dialerAwaitsHeader, .listenerAwaitsHeader: true
+        case .dialerAwaitsAnswer, .listenerAwaitsProposal, .done: false
+        }
+    }
+
+    /// Not before the length is whole, which has limits of its own.
+    private static func mayBeginHeader(_ input: ByteBuffer) -> Bool {
+        guard input.readableBytesView.contains(where: { $0 < 0x80 }) else { return true }
+        return zip(input.readableBytesView, NegotiationTable.header.readableBytesView).allSatisfy { $0 == $1 }
     }
 
     private mutating func payHeader(_ reply: inout ByteBuffer) {

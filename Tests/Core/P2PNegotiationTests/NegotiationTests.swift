@@ -189,6 +189,22 @@ struct NegotiationTests {
                 == .failed(.malformed))
     }
 
+    @Test(
+        "Bytes that can't become the header are refused without waiting for the length that they seem to name",
+        arguments: [[0x64, 0x2f], [0x13, 0x2f, 0x6e], [0x81, 0x02, 0x2f], [0x7f], [0x13, 0x00]] as [[UInt8]])
+    func noise(bytes: [UInt8]) {
+        #expect(Self.run(self.listener("/a"), bytes).verdict == .failed(.malformed))
+        var opening = ByteBuffer()
+        #expect(Self.run(self.dialer("/a", opening: &opening), bytes).verdict == .failed(.malformed))
+        // Later messages may have any length.
+        #expect(Self.run(self.listener("/a"), header + [0x64, 0x2f]).verdict == .more)
+    }
+
+    @Test("Every beginning of the header is waited for")
+    func slowHeader() {
+        for count in 1..<header.count { #expect(Self.run(self.listener("/a"), Array(header[..<count])).verdict == .more) }
+    }
+
     @Test("Unknown protocols without end, and ls without end, are cut off", arguments: ["/unknown", "ls"])
     func withoutEnd(text: String) {
         let limit = Negotiation.maximumMessages
