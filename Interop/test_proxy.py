@@ -119,6 +119,16 @@ def test_the_environment_names_it(networks, proxy, daemon, witness):
     assert packets(witness) == {(TCP, networks.PROXY, PORT)}
 
 
+@pytest.mark.parametrize("form", ["{}/", "{}/path?x", " {} "])
+def test_the_environment_names_it_as_curl_takes_it(networks, proxy, daemon, witness, form):
+    url = proxy.url.removeprefix("http://")
+    outcome = ours.run(
+        "ping", daemon.address, "--count", 1, wrapper=near(networks), variables={"http_proxy": form.format(url)}
+    )
+    assert outcome.code == 0, outcome
+    assert packets(witness) == {(TCP, networks.PROXY, PORT)}
+
+
 def test_the_environment_excepts(networks, proxy, daemon, witness):
     """NO_PROXY is about the environment's proxy alone: nothing goes around one that is asked for by --proxy."""
     variables = {"HTTPS_PROXY": proxy.url, "NO_PROXY": f"example.com,{networks.TARGET}/31"}
@@ -177,3 +187,22 @@ class TestOnionServices:
         assert ours.run("ping", address).code != 0
         proxy.close()
         assert daemon.stop() == 0
+
+
+class TestAnOddEnvironment:
+    """What makes no sense costs the dials that need it, and nothing else."""
+
+    ODD = {"http_proxy": "gopher://me:secret@nowhere:70"}
+
+    def test_a_daemon_starts_and_is_reached(self, keys):
+        daemon = ours.Daemon(key=keys("ed25519"), wrapper=["env", *(f"{name}={value}" for name, value in self.ODD.items())])
+        outcome = ours.run("ping", daemon.address, "--count", 1, variables={**self.ODD, "no_proxy": "127.0.0.0/8"})
+        assert outcome.code == 0, outcome
+        refused = ours.run("ping", daemon.address, "--count", 1, "--json", variables=self.ODD)
+        assert refused.code == 1 and "http_proxy" in refused.error["message"], refused
+        assert "secret" not in refused.stderr + refused.stdout.decode()
+        assert ours.run("ping", daemon.address, "--count", 1, "--proxy", "none", variables=self.ODD).code == 0
+        assert daemon.stop() == 0
+
+    def test_what_dials_nothing_does_not_look(self, tmp_path):
+        assert ours.run("key", "new", "--out", tmp_path / "node.key", variables=self.ODD).code == 0

@@ -6,7 +6,7 @@ public import P2PProxy
 /// What a node has around it; modules see it as ``HostSurroundings`` and refuse what it forbids.
 public struct Surroundings: Sendable {
     /// What every dial goes through, names unresolved; nil dials directly. Listening does not change.
-    public var proxy: ProxyURL?
+    public var proxy: ProxySetting?
     /// What is dialled around the proxy: nothing, unless somebody says so.
     public var proxyBypass: ProxyBypass
     /// Makes the node a member of the private network of this key; it then reaches no other peers, and no others reach it. Nil for the
@@ -14,7 +14,7 @@ public struct Surroundings: Sendable {
     public var privateNetworkKey: PreSharedKey?
 
     /// By default the public network, without a proxy.
-    public init(proxy: ProxyURL? = nil, proxyBypass: ProxyBypass = .none, privateNetworkKey: PreSharedKey? = nil) {
+    public init(proxy: ProxySetting? = nil, proxyBypass: ProxyBypass = .none, privateNetworkKey: PreSharedKey? = nil) {
         self.proxy = proxy
         self.proxyBypass = proxyBypass
         self.privateNetworkKey = privateNetworkKey

@@ -108,7 +108,7 @@ struct StandardHostTests {
     @Test("With a proxy neither QUIC nor local discovery goes around it")
     func proxied() async throws {
         var configuration = StandardConfiguration()
-        configuration.surroundings.proxy = try ProxyURL("socks5://127.0.0.1:1")
+        configuration.surroundings.proxy = ProxySetting(try ProxyURL("socks5://127.0.0.1:1"))
         let identity = try PrivateKey.generate(.ed25519)
         let host = try await PeerHost.standard(identity: identity, configuration: configuration)
         async let running: Void = host.run()

@@ -7,14 +7,14 @@ package import P2PPipeline
 ///
 /// `/onion3` addresses can be dialled, too, through a proxy that knows them (Tor). It listens as its carrier does.
 package struct ProxiedTransport: ByteTransport {
-    private let proxy: ProxyURL
+    private let proxy: ProxySetting
     private let bypass: ProxyBypass
     private let carrier: any ByteTransport
 
     /// - Parameters:
     ///   - carrier: connects to the proxy itself, such as TCP.
     ///   - bypass: what the carrier dials directly.
-    package init(through proxy: ProxyURL, over carrier: any ByteTransport, except bypass: ProxyBypass = .none) {
+    package init(through proxy: ProxySetting, over carrier: any ByteTransport, except bypass: ProxyBypass = .none) {
         self.proxy = proxy
         self.bypass = bypass
         self.carrier = carrier
@@ -31,21 +31,22 @@ package struct ProxiedTransport: ByteTransport {
     /// Connects to the proxy; what it is to be told follows when the channel is upgraded.
     package func connect(to address: Multiaddr, options: DialOptions) async throws(TransportError) -> ByteChannel {
         guard let target = ProxyTarget(address) else {
-            throw TransportError(.unsupportedAddress, "\(address) can't be dialled through the \(self.proxy)")
+            throw TransportError(.unsupportedAddress, "\(address) can't be dialled through a proxy")
         }
         guard !self.bypass.contains(target) else { return try await self.carrier.connect(to: address, options: options) }
+        let proxy = try self.proxy.url()
         guard options.role == .dialer, options.localAddress == nil else {
-            throw TransportError(.unsupportedOptions, "\(address): the \(self.proxy) chooses where it dials from, and when")
+            throw TransportError(.unsupportedOptions, "\(address): the \(proxy) chooses where it dials from, and when")
         }
         let bytes: ByteChannel
         do throws(TransportError) {
-            bytes = try await self.carrier.connect(to: self.proxy.address, options: options)
+            bytes = try await self.carrier.connect(to: proxy.address, options: options)
         } catch {
-            throw TransportError(error.code, "\(self.proxy): \(error.message)", cause: error.cause)
+            throw TransportError(error.code, "\(proxy): \(error.message)", cause: error.cause)
         }
         return ByteChannel(
             channel: bytes.channel, localAddress: bytes.localAddress, remoteAddress: address.withoutPeerID,
-            preparations: bytes.preparations + [ProxyDialing(proxy: self.proxy, target: target)])
+            preparations: bytes.preparations + [ProxyDialing(proxy: proxy, target: target)])
     }
 
     /// Binds as the carrier does.

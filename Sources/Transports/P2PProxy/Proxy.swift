@@ -3,15 +3,22 @@ import P2PPipeline
 
 /// Has every byte transport behind it in a host's list dial through a proxy, and in no other way.
 public struct Proxy: HostModule {
-    private let url: ProxyURL
+    private let setting: ProxySetting
     private let bypass: ProxyBypass
+
+    /// - Parameters:
+    ///   - setting: where the proxy is; read by each dial.
+    ///   - bypass: what is dialled around it.
+    public init(_ setting: ProxySetting, except bypass: ProxyBypass = .none) {
+        self.setting = setting
+        self.bypass = bypass
+    }
 
     /// - Parameters:
     ///   - url: where the proxy is.
     ///   - bypass: what is dialled around it.
     public init(_ url: ProxyURL, except bypass: ProxyBypass = .none) {
-        self.url = url
-        self.bypass = bypass
+        self.init(ProxySetting(url), except: bypass)
     }
 
     /// Adds the detour.
@@ -27,6 +34,6 @@ public struct Proxy: HostModule {
             throw TransportError(
                 .invalidConfiguration, "the transports before the proxy would go around it: name it before them in the list of modules")
         }
-        plan.detour = ByteDetour { [url, bypass] in ProxiedTransport(through: url, over: $0, except: bypass) }
+        plan.detour = ByteDetour { [setting, bypass] in ProxiedTransport(through: setting, over: $0, except: bypass) }
     }
 }

@@ -1,9 +1,11 @@
+import P2PHTTPHead
 import P2PMultiaddr
 
 /// Targets that are dialled around a proxy, as `NO_PROXY` names them. No name is resolved to find out.
 ///
 /// Entries are separated by commas or spaces: a domain, which stands for the names below it as well; an IP address; a network, such
-/// as `10.0.0.0/8`; each of them but a network perhaps with `:port`; or `*`. What is none of these matches nothing.
+/// as `10.0.0.0/8`; each of them but a network perhaps with `:port`; or `*`. Dots before a domain and behind it mean nothing, and IPv6 addresses
+/// may stand in brackets. What is none of these matches nothing.
 public struct ProxyBypass: Sendable, Hashable {
     private enum Host: Hashable {
         case any
@@ -39,24 +41,32 @@ public struct ProxyBypass: Sendable, Hashable {
         if let network = Self.network(text) { return Entry(host: network, port: nil) }
         var (host, port) = (text, UInt16?.none)
         if let colon = text.lastIndex(of: ":"), text.first == "[" ? text[..<colon].last == "]" : text.firstIndex(of: ":") == colon {
-            guard let number = UInt16(text[text.index(after: colon)...]) else { return nil }
+            guard let number = HTTPHead.number(text[text.index(after: colon)...]).flatMap(UInt16.init(exactly:)) else { return nil }
             (host, port) = (text[..<colon], number)
         }
-        if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() }
         if let network = Self.network(host) { return Entry(host: network, port: port) }
         if host.hasPrefix("*.") { host = host.dropFirst() }
-        if host.hasPrefix(".") { host = host.dropFirst() }
-        guard !host.isEmpty, host.utf8.allSatisfy(ProxyTarget.isNameCharacter) else { return nil }
-        return Entry(host: .domain(host.lowercased()), port: port)
+        let name = Self.domain(host.drop { $0 == "." })
+        guard !name.isEmpty, name.utf8.allSatisfy(ProxyTarget.isNameCharacter) else { return nil }
+        return Entry(host: .domain(name), port: port)
     }
 
-    /// An IP address, or one with the length of a prefix.
+    /// A name as it is compared: a dot at its end says no more than that the name is whole.
+    private static func domain(_ name: Substring) -> String {
+        var name = name
+        while name.last == "." { name.removeLast() }
+        return name.lowercased()
+    }
+
+    /// An IP address, perhaps in brackets, or one with the length of a prefix.
     private static func network(_ text: Substring) -> Host? {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = parts.first.flatMap({ IPAddress(String($0)) }) else { return nil }
+        guard var digits = parts.first else { return nil }
+        if digits.first == "[", digits.last == "]" { digits = digits.dropFirst().dropLast() }
+        guard let address = IPAddress(String(digits)) else { return nil }
         let bits = address.bytes.count * 8
         guard parts.count > 1 else { return .network(address.bytes, prefix: bits) }
-        guard let prefix = Int(parts[1]), (0...bits).contains(prefix) else { return nil }
+        guard let prefix = HTTPHead.number(parts[1]).flatMap(Int.init(exactly:)), (0...bits).contains(prefix) else { return nil }
         return .network(address.bytes, prefix: prefix)
     }
 
@@ -67,7 +77,7 @@ public struct ProxyBypass: Sendable, Hashable {
             switch (entry.host, target.host) {
             case (.any, _): return true
             case (.domain(let domain), .name(let name)):
-                let name = name.lowercased()
+                let name = Self.domain(name[...])
                 return name == domain || name.hasSuffix(".\(domain)")
             case (.network(let bytes, let prefix), .ip(let ip)): return Self.matches(bytes, ip.bytes, prefix: prefix)
             case (.domain, .ip), (.network, .name): return false

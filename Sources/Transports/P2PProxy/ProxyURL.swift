@@ -2,9 +2,10 @@ public import P2PCore
 import P2PHTTPHead
 public import P2PMultiaddr
 
-/// A proxy, as `--proxy` and the environment name it: `http://[user:password@]host[:port]` or `socks5://…`.
+/// A proxy, as `--proxy` and the environment name it, and as curl reads it: `http://[user:password@]host[:port]` or `socks5://…`.
 ///
-/// `socks5h` is the same as `socks5` here: names are always left to the proxy.
+/// Without a scheme it is `http://`. What stands behind the host and its port is passed over. `socks5h` is the same as `socks5` here: names are
+/// always left to the proxy.
 public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
     /// How the proxy is spoken to.
     public enum Kind: String, Sendable {
@@ -28,55 +29,57 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
     public let address: Multiaddr
     let credentials: Credentials?
 
-    /// Reads a URL.
+    /// Reads a URL, with white space around it.
     ///
     /// - Throws: ``TransportError/Code/invalidAddress``; the message does not repeat a password.
     public init(_ text: String) throws(TransportError) {
-        guard let separator = text.firstRange(of: "://") else { throw Self.invalid("it has no scheme, such as socks5://") }
-        switch text[..<separator.lowerBound].lowercased() {
-        case "http": self.kind = .http
-        case "socks5", "socks5h", "socks": self.kind = .socks5
-        default: throw Self.invalid("the scheme is not one of http, socks5 and socks5h")
-        }
-        var rest = text[separator.upperBound...]
-        if rest.hasSuffix("/") { rest.removeLast() }
+        var rest = text[...]
+        while rest.first?.isWhitespace == true { rest.removeFirst() }
+        while rest.last?.isWhitespace == true { rest.removeLast() }
+        (self.kind, rest) = try Self.scheme(rest)
+        // Whatever follows the authority (RFC 3986, section 3.2) means nothing to a proxy.
+        rest = rest.prefix { !"/?#".contains($0) }
         var credentials: Credentials?
         if let at = rest.lastIndex(of: "@") {
-            credentials = try Self.credentials(rest[..<at])
+            credentials = try Self.credentials(rest[..<at], for: self.kind)
             rest = rest[rest.index(after: at)...]
         }
         self.credentials = credentials
         self.address = try Self.address(rest, customaryPort: self.kind.customaryPort)
     }
 
-    /// The customary variables that name a proxy, the first that is set counts.
-    ///
-    /// `HTTP_PROXY` is none: where a web server starts programs, a request's `Proxy` field sets it.
-    public static let environmentNames = ["all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY", "http_proxy"]
-
-    /// The proxy that the customary variables ask for; ``ProxyBypass/inEnvironment(_:)`` is what they except.
-    public static func inEnvironment(_ environment: [String: String]) throws(TransportError) -> ProxyURL? {
-        for name in Self.environmentNames {
-            guard let text = environment[name], !text.isEmpty else { continue }
-            return try ProxyURL(text)
+    private static func scheme(_ text: Substring) throws(TransportError) -> (Kind, Substring) {
+        guard let separator = text.firstRange(of: "://") else { return (.http, text) }
+        let rest = text[separator.upperBound...]
+        switch text[..<separator.lowerBound].lowercased() {
+        case "http": return (.http, rest)
+        case "socks5", "socks5h", "socks": return (.socks5, rest)
+        case "https": throw Self.invalid("TLS to the proxy itself (https) is not spoken; http, socks5 and socks5h are")
+        default: throw Self.invalid("the scheme is not one of http, socks5 and socks5h")
         }
-        return nil
     }
 
     /// Without the credentials.
     public var description: String { "\(self.kind.rawValue) proxy at \(self.address)" }
 
-    private static func credentials(_ text: Substring) throws(TransportError) -> Credentials {
+    /// Nil for an empty part before the `@`.
+    private static func credentials(_ text: Substring, for kind: Kind) throws(TransportError) -> Credentials? {
+        guard !text.isEmpty else { return nil }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let user = Self.unescaped(parts[0]), let password = parts.count > 1 ? Self.unescaped(parts[1]) : "" else {
-            throw Self.invalid("a % in the user or the password is not followed by two hexadecimal digits")
+            throw Self.invalid("the user or the password is not UTF-8")
         }
-        // RFC 1929 gives each one byte of length; Basic forbids a colon in the user.
-        guard (1...255).contains(user.utf8.count), password.utf8.count <= 255, !user.contains(":") else {
-            throw Self.invalid("user and password have at most 255 bytes each, and the user has no colon")
+        switch kind {
+        case .socks5 where user.utf8.count > 255 || password.utf8.count > 255:
+            throw Self.invalid("user and password have at most 255 bytes each (RFC 1929)")
+        case .http where user.contains(":"): throw Self.invalid("a user of HTTP has no colon (RFC 7617)")
+        case .http where user.utf8.count + password.utf8.count > Self.longestBasic: throw Self.invalid("user and password are too long")
+        default: return Credentials(user: user, password: password)
         }
-        return Credentials(user: user, password: password)
     }
+
+    /// Far more than any server takes in a field of a head, in bytes.
+    private static let longestBasic = 4_096
 
     private static func address(_ text: Substring, customaryPort: UInt16) throws(TransportError) -> Multiaddr {
         var host = text
@@ -85,22 +88,44 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
             text.first == "[" || text.firstIndex(of: ":") == colon
         {
             let digits = text[text.index(after: colon)...]
-            guard let number = HTTPHead.number(digits).flatMap(UInt16.init(exactly:)), number > 0 else {
-                throw Self.invalid("the port is not a number from 1 to 65535")
+            host = text[..<colon]
+            if !digits.isEmpty {
+                guard let number = HTTPHead.number(digits).flatMap(UInt16.init(exactly:)), number > 0 else {
+                    throw Self.invalid("the port is not a number from 1 to 65535")
+                }
+                port = number
             }
-            (host, port) = (text[..<colon], number)
         }
         if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty, !host.contains("/") else { throw Self.invalid("there is no host") }
-        let isName = host.utf8.allSatisfy(ProxyTarget.isNameCharacter)
-        for form in isName ? ["/ip4/", "/dns/"] : ["/ip6/"] {
-            if let address = try? Multiaddr("\(form)\(host)/tcp/\(port)") { return address }
+        guard !host.isEmpty else { throw Self.invalid("there is no host") }
+        for form in Self.forms(of: host) {
+            if let address = try? Multiaddr("\(form)/tcp/\(port)") { return address }
         }
         throw Self.invalid("the host is not a name or an IP address")
     }
 
+    /// The host as addresses write it, the first that makes sense counts.
+    private static func forms(of host: Substring) -> [String] {
+        if host.utf8.allSatisfy(ProxyTarget.isNameCharacter) { return ["/ip4/\(host)", "/dns/\(host)"] }
+        // An interface behind the address (RFC 6874), whose % is written as %25, or as it is.
+        let parts = host.split(separator: "%", maxSplits: 1)
+        guard parts.count == 2, !parts[1].contains("/") else { return host.contains("/") ? [] : ["/ip6/\(host)"] }
+        let zone = parts[1].hasPrefix("25") && parts[1].count > 2 ? parts[1].dropFirst(2) : parts[1]
+        return ["/ip6zone/\(zone)/ip6/\(parts[0])"]
+    }
+
+    /// As curl decodes: a `%` that no two hexadecimal digits follow stands for itself.
     private static func unescaped(_ text: Substring) -> String? {
-        PercentEncoding.bytes(of: text).flatMap { String(validating: $0, as: UTF8.self) }
+        let parts = text.split(separator: "%", omittingEmptySubsequences: false)
+        var bytes = Array(parts[0].utf8)
+        for part in parts.dropFirst() {
+            if let decoded = PercentEncoding.bytes(of: "%" + part.prefix(2)), decoded.count == 1 {
+                bytes += decoded + Array(part.dropFirst(2).utf8)
+            } else {
+                bytes += Array("%\(part)".utf8)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
     }
 
     private static func invalid(_ reason: String) -> TransportError {

@@ -30,8 +30,23 @@ struct ProxyBypassTests {
     }
 
     @Test(
+        "Spellings that other programs take: dots at the ends, brackets, tabs and line ends, upper case",
+        arguments: [
+            ("..example.org.", "/dns/a.example.org/tcp/1"), ("example.org", "/dns/Example.ORG./tcp/1"),
+            ("[fd00::]/8", "/ip6/fd01::1/tcp/1"),
+            ("[::1]", "/ip6/::1/tcp/1"), ("a\t10.0.0.0/8\nb", "/ip4/10.1.1.1/tcp/1"), ("a, b ,EXAMPLE.ORG:80", "/dns/example.org/tcp/80"),
+            ("10.0.0.1/32", "/ip4/10.0.0.1/tcp/1"), ("0.0.0.0/0", "/ip4/8.8.8.8/tcp/1"), ("x,*", "/dns/anything/tcp/1"),
+        ])
+    func spellings(list: String, target: String) throws {
+        #expect(ProxyBypass(list).contains(try #require(ProxyTarget(try Multiaddr(target)))))
+    }
+
+    @Test(
         "What is no entry matches nothing",
-        arguments: ["", ",, ,", "10.0.0.0/33", "a:99999", "a b\r\n:1", "http://10.0.0.1/", "[", ":", "*."])
+        arguments: [
+            "", ",, ,", "10.0.0.0/33", "a:99999", "a b\r\n:1", "http://10.0.0.1/", "[", ":", "*.", ".", "...", "10.0.0.0/+8", "10.0.0.1:+1",
+            "10.0.0.0/",
+        ])
     func nonsense(list: String) throws {
         for text in ["/ip4/10.0.0.1/tcp/1", "/dns/example.org/tcp/80"] {
             #expect(!ProxyBypass(list).contains(try #require(ProxyTarget(try Multiaddr(text)))))
@@ -49,7 +64,7 @@ struct ProxyBypassTests {
     func dialling() async throws {
         let listener = try await TCPTransport().bind(to: Multiaddr("/ip4/127.0.0.1/tcp/0"))
         let address = try #require(listener.addresses.first)
-        let nowhere = try ProxyURL("socks5://127.0.0.1:1")
+        let nowhere = ProxySetting(try ProxyURL("socks5://127.0.0.1:1"))
         let options = DialOptions(deadline: .now() + .seconds(10))
         let direct = try await ProxiedTransport(through: nowhere, over: TCPTransport(), except: ProxyBypass("127.0.0.0/8"))
             .connect(to: address, options: options)

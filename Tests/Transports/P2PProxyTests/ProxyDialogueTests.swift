@@ -164,7 +164,7 @@ struct ProxyDialogueTests {
 
     @Test("Whatever is dialled, only the proxy is connected to, and a missing proxy is named")
     func onlyTheProxy() async throws {
-        let transport = ProxiedTransport(through: try ProxyURL("socks5://127.0.0.1:1"), over: TCPTransport())
+        let transport = ProxiedTransport(through: ProxySetting(try ProxyURL("socks5://127.0.0.1:1")), over: TCPTransport())
         let options = DialOptions(deadline: .now() + .seconds(10))
         for text in ["/dns4/does-not-exist.invalid/tcp/1", "/ip4/127.0.0.1/tcp/2", "/onion3/\(Self.onion):1"] {
             let address = try Multiaddr(text)
@@ -179,7 +179,7 @@ struct ProxyDialogueTests {
 
     @Test("Through a proxy there is no local address to dial from, and no simultaneous connect")
     func unsupportedOptions() async throws {
-        let transport = ProxiedTransport(through: try ProxyURL("socks5://127.0.0.1:1"), over: TCPTransport())
+        let transport = ProxiedTransport(through: ProxySetting(try ProxyURL("socks5://127.0.0.1:1")), over: TCPTransport())
         let local = try Multiaddr("/ip4/127.0.0.1/tcp/0")
         for options in [
             DialOptions(deadline: .now() + .seconds(10), localAddress: local),

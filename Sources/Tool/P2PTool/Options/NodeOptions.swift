@@ -95,12 +95,12 @@ struct NodeOptions: ParsableArguments {
         return self.security.isEmpty ? nil : self.security.map(\.channel)
     }
 
-    /// The proxy that the options or the environment ask for.
-    func proxyURL() throws -> ProxyURL? {
+    /// The proxy that the options ask for, or what the environment says, which nobody reads before a dial needs it.
+    func proxySetting() throws -> ProxySetting? {
         switch self.proxy {
-        case "none"?: return nil
-        case let text?: return try ProxyURL(text)
-        case nil: return try ProxyURL.inEnvironment(Self.environment(ProxyURL.environmentNames))
+        case "none"?: nil
+        case let text?: ProxySetting(try ProxyURL(text))
+        case nil: ProxySetting.inEnvironment(Self.environment(ProxySetting.environmentNames))
         }
     }
 
@@ -128,14 +128,14 @@ struct NodeOptions: ParsableArguments {
     /// The key that the options name, or the other one, or a new one.
     func identity(or other: PrivateKey? = nil) throws -> PrivateKey {
         guard let path = self.key else { return try other ?? PrivateKey.generate(.ed25519) }
-        return try KeyFile.read(path)
+        return try KeyFile.read(path, noting: KeyNote.log)
     }
 }
 
 extension NodeOptions {
     /// The private network's key that the options name.
     func privateNetworkKey() throws -> PreSharedKey? {
-        try self.psk.map { path in try PreSharedKeyFile.read(path) }
+        try self.psk.map { path in try PreSharedKeyFile.read(path, noting: KeyNote.log) }
     }
 }
 
