@@ -1,6 +1,7 @@
 """`p2p daemon --data DIR`: the key and the peers outlast the process, whatever happens to it."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import signal
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from peers import ours
+from peers import denied, ours
 
 SOON = 5
 KILLS = 100 if os.environ.get("SOAK") else 5
@@ -57,8 +58,8 @@ def remembers(data, peer, timeout=SOON):
         time.sleep(0.1)
 
 
-def refused(data, *options):
-    outcome = ours.run("daemon", "--data", data, "--listen", "/ip4/127.0.0.1/tcp/0", "--json", *options)
+def refused(data, *options, wrapper=()):
+    outcome = ours.run("daemon", "--data", data, "--listen", "/ip4/127.0.0.1/tcp/0", "--json", *options, wrapper=wrapper)
     assert outcome.code == 1, outcome
     return outcome.error
 
@@ -177,6 +178,21 @@ def test_one_directory_is_one_node_s(data):
     finally:
         assert first.stop() == 0
     second = start(data)
+    assert second.peer == first.peer
+    assert second.stop() == 0
+
+
+@pytest.mark.skipif(not denied.IS_HERE, reason="filters of system calls are for Linux on x86-64")
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS], ids=errno.errorcode.get)
+def test_it_is_so_where_there_is_no_flock(data, code):
+    """Nor hard links, as on many network mounts."""
+    wrapper = denied.wrapper(denied.rule(denied.FLOCK, code), denied.rule(denied.LINK, errno.EOPNOTSUPP))
+    first = start(data, wrapper=wrapper)
+    try:
+        assert refused(data, wrapper=wrapper)["code"] == "dataInUse"
+    finally:
+        assert first.stop() == 0
+    second = start(data, wrapper=wrapper)
     assert second.peer == first.peer
     assert second.stop() == 0
 

@@ -1,7 +1,28 @@
 import ArgumentParser
+import Dispatch
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Where the process begins. Not asynchronous: that would start the runtime's threads, with their descriptors, before anything is secured.
+@main
+enum Main {
+    static func main() {
+        ProcessStart.secure()
+        Task {
+            await P2PCommand.main()
+            exit(EXIT_SUCCESS)
+        }
+        dispatchMain()
+    }
+}
 
 /// The tool `p2p`.
-@main
 struct P2PCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "p2p",

@@ -76,6 +76,20 @@ struct OptionsTests {
         #expect(usual.node.securityChannels?.count == nil)
     }
 
+    @Test(
+        "The options about output stand before or behind the name of a key's command",
+        arguments: [["key", "new", "--json"], ["key", "--json", "new"]])
+    func keyOptions(arguments: [String]) throws {
+        let new = try #require(try P2PCommand.parseAsRoot(arguments) as? KeyNewCommand)
+        #expect(new.output.json)
+        #expect(new.output.level == .notice)
+        let show: KeyShowCommand = try self.parse("key", "--log-level", "debug", "show", "k")
+        #expect(show.output.level == .debug && !show.output.json)
+        let psk: KeyPSKCommand = try self.parse("key", "--log-level", "debug", "psk", "--log-level", "error")
+        #expect(psk.output.level == .error)
+        _ = try #require(try P2PCommand.parseAsRoot(["key", "--json"]) as? KeyCommand)
+    }
+
     @Test("A daemon listens on all that it is told")
     func listens() throws {
         let daemon: DaemonCommand = try self.parse("daemon", "--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip6/::1/tcp/1")

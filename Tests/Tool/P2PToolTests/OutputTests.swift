@@ -1,5 +1,6 @@
 import NIOCore
 import P2PCore
+import P2PMultiaddr
 import Testing
 
 @testable import P2PTool
@@ -21,6 +22,22 @@ struct OutputTests {
         #expect(ToolError(StreamError(.connectionLost, "no stream", cause: cause)).message == "no stream: lost: the cable is out")
         #expect(ToolError(StreamError(.connectionLost, "the cable is out", cause: cause)).message == "the cable is out")
         #expect(JSONObject.error(ToolError("x", "y")).description == #"{"event":"error","code":"x","message":"y"}"#)
+    }
+
+    @Test("An event without a form of its own is printed by its name and what it carries")
+    func unknownEvents() throws {
+        let lost = EventText(HostEvent.lost(count: 3))
+        #expect(lost.object.description == #"{"event":"lost","count":3}"#)
+        #expect(lost.text == "lost count=3")
+        let address = try Multiaddr("/ip4/127.0.0.1/tcp/1")
+        #expect(
+            EventText(HostEvent.stoppedListening(address)).object.description
+                == #"{"event":"stopped_listening","value":"/ip4/127.0.0.1/tcp/1"}"#)
+        let failed = EventText(HostEvent.arrivalFailed(address: address, error: TransportError(.gated, "no\u{1b}[1m")))
+        #expect(failed.object.description.hasPrefix(#"{"event":"arrival_failed","address":"/ip4/127.0.0.1/tcp/1","error":"gated: no"#))
+        #expect(!failed.text.contains("\u{1b}"))
+        enum Bare { case somethingHappened }
+        #expect(EventText(Bare.somethingHappened).text == "something_happened")
     }
 
     @Test("A flood of one kind is one line a second, and another kind is not held back by it")

@@ -21,24 +21,15 @@ struct SystemFileTests {
         try body(ends[0], ends[1])
     }
 
-    @Test("A write that was cancelled gives up when the pipe is full, and not before")
-    func cancelled() throws {
-        try self.withPipe { reader, writer in
-            let cancellation = Cancellation()
-            cancellation.request()
-            try SystemFile.write(ByteBuffer(string: "hello"), to: writer, unless: cancellation)
-            #expect(try SystemFile.read(upTo: 100, from: reader) == ByteBuffer(string: "hello"))
-            let endless = ByteBuffer(repeating: 1, count: 16 * 1_024 * 1_024)
-            #expect(throws: CancellationError.self) { try SystemFile.write(endless, to: writer, unless: cancellation) }
-        }
-    }
-
     @Test("Everything arrives at a slow reader, in order")
     func slowReader() throws {
         try self.withPipe { reader, writer in
             let bytes = ByteBuffer(bytes: (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
             let written = DispatchGroup()
-            DispatchQueue.global().async(group: written) { try? SystemFile.write(bytes, to: writer) }
+            DispatchQueue.global().async(group: written) {
+                var rest = bytes
+                try? SystemFile.write(&rest, to: writer)
+            }
             var read = ByteBuffer()
             while read.readableBytes < bytes.readableBytes, var piece = try SystemFile.read(upTo: 1_000, from: reader) {
                 read.writeBuffer(&piece)

@@ -10,7 +10,9 @@ struct DaemonCommand: ToolCommand {
         abstract: "Run a node that serves identify, ping, echo and perf.",
         discussion: """
             Runs until SIGTERM or SIGINT, then says goodbye to every peer and ends with 0. SIGUSR1 prints a snapshot of what the \
-            node holds. Without --listen it listens on every IPv4 interface, over TCP and QUIC, at ports that the system chooses.
+            node holds. What nobody reads in time is lost and counted, and holds up nothing.
+            Without --listen it listens on every interface, by IPv4 and IPv6, over TCP and QUIC, at ports that the system chooses: \
+            whoever reaches this machine can connect. A family that this machine has not got is left out.
               p2p daemon --key node.key --listen /ip4/0.0.0.0/tcp/4001
               p2p daemon --listen /ip4/0.0.0.0/tcp/4001 --listen /ip4/0.0.0.0/udp/4001/quic-v1
               p2p daemon --listen /ip4/127.0.0.1/tcp/4001 --listen /ip6/::1/tcp/4001
@@ -52,14 +54,16 @@ struct DaemonCommand: ToolCommand {
         }
     }
 
-    /// Every IPv4 interface, over what is built in and allowed.
+    /// Every interface, over what is built in and allowed; a family that this host has not got is left out.
     private func everywhere() throws -> [Multiaddr] {
-        let tcp = Multiaddr("/ip4/0.0.0.0/tcp/0")
-        let hasQUIC = try QUICTransport.isBuiltIn && self.node.psk == nil && self.node.proxyURL() == nil
-        return hasQUIC ? [tcp, Multiaddr("/ip4/0.0.0.0/udp/0/quic-v1")] : [tcp]
+        let hasQUIC = try QUICTransport.isBuiltIn && self.node.psk == nil && self.node.proxySetting() == nil
+        return ["/ip4/0.0.0.0", "/ip6/::"].flatMap { host in
+            (["/tcp/0"] + (hasQUIC ? ["/udp/0/quic-v1"] : [])).compactMap { try? Multiaddr(host + $0) }
+        }
     }
 
     func execute(_ console: Console) async throws {
+        try DescriptorSupply.prepareForNode()
         let listen = try self.listen.isEmpty ? self.everywhere() : self.listen
         let directory = self.data.map(DataDirectory.init)
         let lock = try directory?.take()
@@ -69,11 +73,16 @@ struct DaemonCommand: ToolCommand {
             withExtendedLifetime(lock) {}
         }
         let identity = try self.node.key == nil ? directory?.identity() : nil
-        try await NodeSession.run(
-            self.node, identity: identity, grace: .seconds(2), adjust: { self.apply(to: &$0, peerstore) }
-        ) { session in
-            try self.discovery.keepConnected(session.host)
-            try await DaemonRun(host: session.host, console: console).run(listen)
+        do {
+            try await NodeSession.run(
+                self.node, identity: identity, grace: .seconds(2), adjust: { self.apply(to: &$0, peerstore) }
+            ) { session in
+                try self.discovery.keepConnected(session.host)
+                try await DaemonRun(host: session.host, console: console).run(listen)
+            }
+        } catch is Interruption {
+            // The ordinary end, also before the node was ready.
+            return
         }
     }
 

@@ -15,18 +15,16 @@ struct DaemonRun: Sendable {
     func run(_ addresses: [Multiaddr]) async throws {
         let events = self.host.events()
         let snapshotRequests = await ProcessSignals.snapshotRequests()
+        let outcome = try await self.host.listen(on: addresses)
         var announced: Set<Multiaddr> = []
-        for address in addresses {
-            for bound in try await self.host.listen(on: address) where announced.insert(bound).inserted {
-                await self.print(listening: bound)
-            }
-        }
-        await self.print(["event": "ready", "peer": .text(self.host.peerID)], "ready, as \(self.host.peerID)")
+        for bound in outcome.addresses where announced.insert(bound).inserted { self.print(listening: bound) }
+        for omission in outcome.leftOut { self.print(omission) }
+        self.console.announce(["event": "ready", "peer": .text(self.host.peerID)], "ready, as \(self.host.peerID)")
 
         let printed = announced
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await _ in snapshotRequests { await self.printSnapshot() }
+                for await _ in snapshotRequests { self.printSnapshot() }
             }
             group.addTask { await self.print(events, except: printed) }
         }
@@ -39,13 +37,15 @@ struct DaemonRun: Sendable {
         for await event in events {
             switch event {
             case .listening(let address):
-                if announced.insert(address).inserted { await self.print(listening: address) }
+                if announced.insert(address).inserted { self.print(listening: address) }
             case .stoppedListening(let address):
                 announced.remove(address)
-                await self.print(["event": "stopped_listening", "address": .text(address)], "stopped listening on \(address)")
+                self.console.announce(["event": "stopped_listening", "address": .text(address)], "stopped listening on \(address)")
+            // Printed before the node was ready.
+            case .leftOut: break
             case .connected(let connection):
                 let direction = connection.isDialled ? "outbound" : "inbound"
-                await self.print(
+                self.console.announce(
                     [
                         "event": "connected", "peer": .text(connection.remotePeer), "address": .text(connection.remoteAddress),
                         "direction": .string(direction), "security": .text(connection.security), "muxer": .text(connection.muxer),
@@ -54,18 +54,19 @@ struct DaemonRun: Sendable {
                     "connected \(connection.remotePeer) \(connection.remoteAddress) \(direction) \(connection.security) \(connection.muxer)"
                 )
             case .disconnected(let connection, let reason):
-                await self.print(
+                self.console.announce(
                     ["event": "disconnected", "peer": .text(connection.remotePeer), "reason": .text(reason.code)],
                     "disconnected \(connection.remotePeer): \(reason.code)")
                 self.log(reason, on: connection, &throttle)
             case .identified:
                 break
             case .discovered(let found):
-                if discovered.isNews(found) { await self.print(.discovered(found), found.text) }
+                if discovered.isNews(found) { self.console.announce(.discovered(found), found.text) }
             case .arrivalFailed(let address, let error):
                 self.log("an arrival was refused or failed", kind: error.code.description, from: address, error, &throttle)
-            case .lost(let count):
-                await self.print(["event": "lost", "count": .integer(count)], "\(count) events were lost")
+            default:
+                let other = EventText(event)
+                self.console.announce(other.object, other.text)
             }
         }
     }
@@ -83,14 +84,23 @@ struct DaemonRun: Sendable {
         Self.logger.notice("\(what)", metadata: metadata)
     }
 
-    private func print(listening address: Multiaddr) async {
-        await self.print(["event": "listening", "address": .text(address)], "listening on \(address)")
+    private func print(listening address: Multiaddr) {
+        self.console.announce(["event": "listening", "address": .text(address)], "listening on \(address)")
     }
 
-    private func printSnapshot() async {
+    private func print(_ omission: ListenOutcome.Omission) {
+        self.console.announce(
+            [
+                "event": "left_out", "address": .text(omission.address), "code": .text(omission.error.code),
+                "message": .string(omission.error.message),
+            ],
+            "not listening on \(omission.address): \(omission.error.message)")
+    }
+
+    private func printSnapshot() {
         let held = self.host.statistics()
         let process = ProcessSnapshot.take()
-        await self.print(
+        self.console.announce(
             [
                 "event": "stats", "connections": .integer(held.connections), "streams": .integer(held.streams),
                 "pending": .integer(held.pending), "fds": .integer(process.fileDescriptors), "tasks": .integer(held.tasks),
@@ -100,10 +110,5 @@ struct DaemonRun: Sendable {
             \(held.connections) connections, \(held.streams) streams, \(held.pending) pending, \(process.fileDescriptors) file descriptors, \
             \(held.tasks) tasks, \(process.residentBytes) bytes resident, \(held.bytesIn) bytes in, \(held.bytesOut) bytes out
             """)
-    }
-
-    /// A daemon goes on when nobody reads what it prints.
-    private func print(_ event: JSONObject, _ text: String) async {
-        try? await self.console.emit(event, text)
     }
 }

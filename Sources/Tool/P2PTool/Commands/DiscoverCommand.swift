@@ -35,6 +35,7 @@ struct DiscoverCommand: ToolCommand {
     }
 
     func execute(_ console: Console) async throws {
+        try DescriptorSupply.prepareForNode()
         let discovery = MDNSDiscovery(peer: nil, configuration: self.configuration)
         let timeout = self.timeout?.duration
         let seen = SeenPeers()
@@ -44,7 +45,7 @@ struct DiscoverCommand: ToolCommand {
                 group.addTask {
                     try await discovery.run(announcing: { [] }) { found in
                         guard seen.isNews(found) else { return }
-                        try? await console.emit(.discovered(found), found.text)
+                        console.announce(.discovered(found), found.text)
                     }
                 }
                 if let timeout { group.addTask { try await Task.sleep(for: timeout) } }
@@ -55,7 +56,7 @@ struct DiscoverCommand: ToolCommand {
         // An interruption is the ordinary end.
         do {
             try result.get()
-        } catch is CancellationError {
+        } catch is Interruption {
             return
         }
     }

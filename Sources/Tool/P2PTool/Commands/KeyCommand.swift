@@ -13,4 +13,6 @@ struct KeyCommand: AsyncParsableCommand {
               p2p key psk --out swarm.key
             """,
         subcommands: [KeyNewCommand.self, KeyShowCommand.self, KeyPSKCommand.self])
+
+    @OptionGroup var output: OutputOptions
 }

@@ -19,7 +19,9 @@ struct KeyNewCommand: ToolCommand {
     @Option(help: ArgumentHelp("Where to keep the key.", valueName: "file"))
     var out: String?
 
-    @OptionGroup var output: OutputOptions
+    @ParentCommand var key: KeyCommand
+    @OptionGroup var ownOutput: OutputOptions
+    var output: OutputOptions { self.ownOutput.completed(by: self.key.output) }
 
     func execute(_ console: Console) async throws {
         let key = try PrivateKey.generate(self.type.keyType)
@@ -29,7 +31,7 @@ struct KeyNewCommand: ToolCommand {
             event.append("private_key", .string(encoded))
             return try await console.emit(event, encoded)
         }
-        try KeyFile.write(key, to: path)
+        try KeyFile.write(key, to: path, noting: KeyNote.log)
         event.append("file", .string(path))
         try await console.emit(event, PeerID(key.publicKey).description)
     }

@@ -23,7 +23,9 @@ struct KeyPSKCommand: ToolCommand {
     @Option(help: ArgumentHelp("Make nothing, but print the fingerprint of the key in this file.", valueName: "file"))
     var show: String?
 
-    @OptionGroup var output: OutputOptions
+    @ParentCommand var key: KeyCommand
+    @OptionGroup var ownOutput: OutputOptions
+    var output: OutputOptions { self.ownOutput.completed(by: self.key.output) }
 
     func validate() throws {
         guard self.show == nil || self.out == nil else { throw ValidationError("--show makes no key, so there is nothing for --out.") }
@@ -32,7 +34,7 @@ struct KeyPSKCommand: ToolCommand {
 
     func execute(_ console: Console) async throws {
         if let path = self.show {
-            let fingerprint = try PreSharedKeyFile.read(path).fingerprint()
+            let fingerprint = try PreSharedKeyFile.read(path, noting: KeyNote.log).fingerprint()
             return try await console.emit(Self.event(fingerprint), fingerprint)
         }
         let key = PreSharedKey.generate()
@@ -43,7 +45,7 @@ struct KeyPSKCommand: ToolCommand {
             event.append("content", .string(content))
             return try await console.emit(event, String(content.dropLast()))
         }
-        try PreSharedKeyFile.write(key, to: path, as: self.encoding.encoding)
+        try PreSharedKeyFile.write(key, to: path, as: self.encoding.encoding, noting: KeyNote.log)
         event.append("file", .string(path))
         try await console.emit(event, fingerprint)
     }

@@ -14,10 +14,12 @@ struct KeyShowCommand: ToolCommand {
     @Argument(help: "A key file, as `p2p key new` makes it.")
     var file: String
 
-    @OptionGroup var output: OutputOptions
+    @ParentCommand var key: KeyCommand
+    @OptionGroup var ownOutput: OutputOptions
+    var output: OutputOptions { self.ownOutput.completed(by: self.key.output) }
 
     func execute(_ console: Console) async throws {
-        let key = try KeyFile.read(self.file)
+        let key = try KeyFile.read(self.file, noting: KeyNote.log)
         try await console.emit(Self.event(for: key), PeerID(key.publicKey).description)
     }
 

@@ -11,16 +11,19 @@ protocol ToolCommand: AsyncParsableCommand {
 
 extension ToolCommand {
     func run() async throws {
-        ProcessSignals.ignoreBrokenPipes()
-        let level = self.output.logLevel.level
+        let level = self.output.level
         LoggingSystem.bootstrap { label in StandardErrorLog(label: label, level: level) }
         let console = Console(speaksJSON: self.output.json)
+        defer { console.finish() }
         do {
             try await self.execute(console)
         } catch let code as ExitCode {
             throw code
+        } catch let interruption as Interruption {
+            console.report(ToolError(interruption))
+            throw ExitCode(interruption.exitCode)
         } catch {
-            await console.report(ToolError(error))
+            console.report(ToolError(error))
             throw ExitCode.failure
         }
     }

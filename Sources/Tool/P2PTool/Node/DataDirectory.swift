@@ -31,14 +31,26 @@ struct DataDirectory {
 
     /// The key that is kept there; made the first time, never replaced.
     func identity() throws -> PrivateKey {
-        do throws(IdentityError) {
-            return try KeyFile.read(self.keyPath)
-        } catch  where error.code == .keyFileMissing {
-            let key = try PrivateKey.generate(.ed25519)
-            try KeyFile.write(key, to: self.keyPath)
-            return key
-        }
+        if let key = try self.keptKey() { return key }
+        let made = try PrivateKey.generate(.ed25519)
+        if try self.keep(made) { return made }
+        // Somebody else was faster, where there are no locks.
+        return try KeyFile.read(self.keyPath)
     }
+
+    private func keptKey() throws(IdentityError) -> PrivateKey? {
+        do throws(IdentityError) { return try self.readKey() } catch  where error.code == .keyFileMissing { return nil }
+    }
+
+    private func readKey() throws(IdentityError) -> PrivateKey { try KeyFile.read(self.keyPath, noting: KeyNote.log) }
+
+    /// - Returns: false when there is one already.
+    private func keep(_ key: PrivateKey) throws(IdentityError) -> Bool {
+        do throws(IdentityError) { try self.writeKey(key) } catch  where error.code == .keyFileExists { return false }
+        return true
+    }
+
+    private func writeKey(_ key: PrivateKey) throws(IdentityError) { try KeyFile.write(key, to: self.keyPath, noting: KeyNote.log) }
 
     /// The peers that are kept there.
     ///

@@ -16,6 +16,7 @@ struct NodeSession {
     ///   - identity: who the node is, unless `options` names a key; nil for a key of this run only.
     ///   - grace: how long streams may go on after that.
     ///   - adjust: says what else the host is to do.
+    /// - Throws: ``Interruption`` when a signal came and `body` had more to do.
     static func run<Success: Sendable>(
         _ options: NodeOptions, identity: PrivateKey? = nil, grace: Duration = .zero,
         adjust: (inout NodeSetup) -> Void = { _ in },
@@ -25,12 +26,14 @@ struct NodeSession {
             StandardError.write(
                 "WARNING: --insecure-plaintext encrypts nothing and proves nothing: anybody on the way reads, changes and forges.\n")
         }
+        try DescriptorSupply.prepareForNode()
+        let signals = await ProcessSignals.termination()
+        await self.startTimers()
         var setup = try NodeSetup(options)
         setup.configuration.host.shutdownGrace = grace
         adjust(&setup)
         let host = try await setup.makeHost(identity: try options.identity(or: identity))
         let session = NodeSession(host: host, options: options)
-        let signals = await ProcessSignals.termination()
 
         async let running: Void = host.run()
         let result = await Self.untilTerminated(signals, shuttingDown: host) { try await body(session) }
@@ -38,9 +41,15 @@ struct NodeSession {
         return try result.get()
     }
 
+    /// Has the runtime make its timers, for which it has no error, while there are descriptors.
+    private static func startTimers() async {
+        try? await Task.sleep(for: .nanoseconds(1), clock: .continuous)
+        try? await Task.sleep(for: .nanoseconds(1), clock: .suspending)
+    }
+
     /// Runs `body` to its end or a signal, which cancels it.
     static func untilTerminated<Success: Sendable>(
-        _ signals: AsyncStream<Void>, shuttingDown host: PeerHost?, _ body: @escaping @Sendable () async throws -> Success
+        _ signals: AsyncStream<CInt>, shuttingDown host: PeerHost?, _ body: @escaping @Sendable () async throws -> Success
     ) async -> Result<Success, any Error> {
         await withTaskGroup(of: Result<Success, any Error>?.self) { group in
             group.addTask {
@@ -51,7 +60,7 @@ struct NodeSession {
                 }
             }
             group.addTask {
-                for await _ in signals { break }
+                for await signal in signals { return .failure(Interruption(signal: signal)) }
                 return nil
             }
             let first = await group.next() ?? nil
@@ -59,7 +68,10 @@ struct NodeSession {
             group.cancelAll()
             host?.shutDown()
             let second = await group.next() ?? nil
-            return first ?? second ?? .failure(CancellationError())
+            guard case .failure(let interruption as Interruption)? = first else { return first ?? .failure(CancellationError()) }
+            // The body may have come to its end all the same. What kept it from that is the signal, whatever it says.
+            if case .success(let success)? = second { return .success(success) }
+            return .failure(interruption)
         }
     }
 

@@ -6,8 +6,21 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Print one JSON object a line instead of text.")
     var json = false
 
-    @Option(help: ArgumentHelp("What to log on standard error, and everything graver: \(LogLevel.names).", valueName: "level"))
-    var logLevel = LogLevel(level: .notice)
+    @Option(
+        help: ArgumentHelp("What to log on standard error, and everything graver: \(LogLevel.names). (default: notice)", valueName: "level")
+    )
+    var logLevel: LogLevel?
+
+    /// What to log, and everything graver.
+    var level: Logger.Level { self.logLevel?.level ?? .notice }
+
+    /// These, and for what they leave open, those that stood before the name of a command's own command, as in `p2p key --json new`.
+    func completed(by outer: OutputOptions) -> OutputOptions {
+        var completed = self
+        completed.json = self.json || outer.json
+        completed.logLevel = self.logLevel ?? outer.logLevel
+        return completed
+    }
 }
 
 /// A level of swift-log as the command line names it.

@@ -1,28 +1,35 @@
-import Dispatch
 import NIOCore
 import P2PCore
 
-/// Standard output and error: whole lines at once, nothing held back, no trap when nobody reads any more.
-///
-/// Writing happens on a queue of its own, because a reader that is slow blocks whoever writes.
+/// What the tool says on standard output and error: whole lines, in order, no trap when nobody reads any more.
 final class Console: Sendable {
+    /// What may wait for a reader, in bytes.
+    private static let backlog = 1_024 * 1_024
+
     /// Whether events are printed as JSON.
     let speaksJSON: Bool
-    private let output = StandardOutput()
-    /// How long the tool tries to print why it failed.
-    private static let lastWordsTimeout = TimeAmount.seconds(1)
+    private let output: PrintedStream
 
     init(speaksJSON: Bool) {
         self.speaksJSON = speaksJSON
+        self.output = PrintedStream(SystemFile.standardOutput, limit: Self.backlog) { lost in
+            speaksJSON ? "\(JSONObject.lost(lost))\n" : "\(lost) events were lost: nobody read them in time\n"
+        }
     }
 
-    /// Prints an event: as an object or, for people, as text; nil text is not for people.
+    /// Prints an event: as an object or, for people, as text; nil text is not for people. Returns once the system has taken it.
     func emit(_ event: JSONObject, _ text: @autoclosure () -> String?) async throws {
-        if self.speaksJSON {
-            try await self.print(event.description)
-        } else if let text = text() {
-            try await self.print(text)
-        }
+        if let line = self.line(event, text) { try await self.output.write(line) }
+    }
+
+    /// The same without any wait, for whoever has something better to do: what nobody reads in time is lost, and counted.
+    func announce(_ event: JSONObject, _ text: @autoclosure () -> String?) {
+        if let line = self.line(event, text) { self.output.offer(line) }
+    }
+
+    private func line(_ event: JSONObject, _ text: () -> String?) -> ByteBuffer? {
+        let line = self.speaksJSON ? event.description : text()
+        return line.map { ByteBuffer(string: $0 + "\n") }
     }
 
     /// Prints a line.
@@ -36,13 +43,15 @@ final class Console: Sendable {
     }
 
     /// Says why the command failed.
-    func report(_ error: ToolError) async {
+    func report(_ error: ToolError) {
         StandardError.write("p2p: \(error)\n")
-        guard self.speaksJSON else { return }
-        // Nobody may be reading, and nobody is left to interrupt it.
-        _ = try? await HostClock.system.result(by: .now() + Self.lastWordsTimeout) {
-            try await self.print(JSONObject.error(error).description)
-        }
+        self.announce(.error(error), nil)
+    }
+
+    /// Lets a reader take, at the end of the process, what still waits; one who takes nothing is not waited for longer than a second.
+    func finish() {
+        self.output.finish()
+        StandardError.finish()
     }
 }
 
@@ -51,33 +60,29 @@ extension JSONObject {
     static func error(_ error: ToolError) -> JSONObject {
         ["event": "error", "code": .string(error.code), "message": .string(error.message)]
     }
-}
 
-/// The standard output of the process.
-struct StandardOutput: Sendable {
-    private let queue = DispatchQueue(label: "p2p.stdout")
-
-    /// Returns once the system has taken every byte. A cancelled task writes too, but does not wait for a reader.
-    func write(_ bytes: ByteBuffer) async throws {
-        let cancellation = Cancellation()
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                self.queue.async {
-                    continuation.resume(
-                        with: Result { try SystemFile.write(bytes, to: SystemFile.standardOutput, unless: cancellation) })
-                }
-            }
-        } onCancel: {
-            cancellation.request()
-        }
+    /// The event for events that are missing.
+    static func lost(_ count: Int) -> JSONObject {
+        ["event": "lost", "count": .integer(count)]
     }
 }
 
 /// The standard error of the process.
 enum StandardError {
+    /// What may wait for a reader, in bytes.
+    private static let backlog = 256 * 1_024
+    private static let stream = PrintedStream(SystemFile.standardError, limit: Self.backlog) { lost in
+        "notice p2p: \(lost) lines of the log were lost: nobody read them in time\n"
+    }
+
     static var isTerminal: Bool { SystemFile.isTerminal(SystemFile.standardError) }
 
+    /// Prints text as soon as somebody reads; never waits, so that whoever logs is not held up.
     static func write(_ text: String) {
-        try? SystemFile.write(ByteBuffer(string: text), to: SystemFile.standardError)
+        self.stream.offer(ByteBuffer(string: text))
+    }
+
+    static func finish() {
+        self.stream.finish()
     }
 }

@@ -6,6 +6,9 @@ struct ToolError: Error, Equatable, CustomStringConvertible {
     /// The longest message that is shown, in characters.
     static let maximumLength = 2_000
 
+    /// The code for output that nobody reads any more.
+    static let outputClosed = "outputClosed"
+
     let code: String
     let message: String
 
@@ -22,7 +25,7 @@ struct ToolError: Error, Equatable, CustomStringConvertible {
             self.init(error.code.description, Self.message(error.message, error.cause))
         case let error as IdentityError:
             self.init(error.code.description, Self.message(error.message, error.cause))
-        case is CancellationError:
+        case is CancellationError, is Interruption:
             self.init("cancelled", "interrupted")
         default:
             self.init("failed", "\(error)")

@@ -11,41 +11,47 @@ import Synchronization
 
 /// The signals that the tool answers to.
 enum ProcessSignals {
-    /// SIGTERM and SIGINT, once; a second one ends the process at once with 130. None that comes after this has returned is missed.
-    static func termination() async -> AsyncStream<Void> {
+    /// Sources that stay for as long as the process: once Dispatch has had a signal, nobody else gets it.
+    private static let kept = Mutex<[any DispatchSourceSignal]>([])
+
+    /// The first SIGTERM or SIGINT. A second one ends the process at once, as does one that comes when nobody follows the sequence any more,
+    /// with 128 and the signal's number. None that comes after this has returned is missed.
+    static func termination() async -> AsyncStream<CInt> {
         let once = Once()
-        return await self.stream(of: [SIGTERM, SIGINT], bufferingPolicy: .bufferingOldest(1)) {
-            if !once.take() { _exit(130) }
+        let (stream, continuation) = AsyncStream.makeStream(of: CInt.self, bufferingPolicy: .bufferingOldest(1))
+        for number in [SIGTERM, SIGINT] {
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                let result = continuation.yield(number)
+                if case .terminated = result { _exit(128 + number) }
+                if !once.take() { _exit(128 + number) }
+            }
+            await self.watch(number, with: source)
+            self.kept.withLock { $0.append(source) }
         }
+        return stream
     }
 
     /// SIGUSR1; several that come at once are one. None that comes after this has returned is missed.
     static func snapshotRequests() async -> AsyncStream<Void> {
-        await self.stream(of: [SIGUSR1], bufferingPolicy: .bufferingNewest(1)) {}
-    }
-
-    /// Lets writes to a closed pipe fail instead of ending the process.
-    static func ignoreBrokenPipes() {
-        signal(SIGPIPE, SIG_IGN)
-    }
-
-    private static func stream(
-        of signals: [CInt], bufferingPolicy: AsyncStream<Void>.Continuation.BufferingPolicy, onSignal: @escaping @Sendable () -> Void
-    ) async -> AsyncStream<Void> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: bufferingPolicy)
-        let sources = signals.map { number in
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                onSignal()
-                continuation.yield()
-            }
-            return source
-        }
-        continuation.onTermination = { _ in
-            for source in sources { source.cancel() }
-        }
-        for (number, source) in zip(signals, sources) { await self.watch(number, with: source) }
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let source = DispatchSource.makeSignalSource(signal: SIGUSR1, queue: .global())
+        source.setEventHandler { continuation.yield() }
+        continuation.onTermination = { _ in source.cancel() }
+        await self.watch(SIGUSR1, with: source)
         return stream
+    }
+
+    /// Takes back what a parent left behind: with SIGTERM blocked or ignored nobody could end the process. SIGUSR1 does nothing until somebody
+    /// answers to it; by itself it would end the process. SIGHUP stays ignored where it is: that is how `nohup` asks.
+    static func reset() {
+        var wanted = sigset_t()
+        sigemptyset(&wanted)
+        for number in [SIGTERM, SIGINT, SIGUSR1] { sigaddset(&wanted, number) }
+        signal(SIGTERM, SIG_DFL)
+        signal(SIGUSR1, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+        sigprocmask(SIG_UNBLOCK, &wanted, nil)
     }
 
     /// Activates the source; returns when it sees signals, which a thread of Dispatch sees to in its own time.

@@ -20,32 +20,31 @@ enum SystemFile {
     static let writable = CInt(POLLOUT)
     /// How long a cancellation may go unnoticed, in milliseconds.
     static let patience: CInt = 100
-    /// What a pipe takes without blocking once it is said to be writable, in bytes.
-    #if canImport(Darwin)
-        private static let pieceSize = 512
-    #else
-        private static let pieceSize = 4_096
-    #endif
+    /// What is written at once, in bytes: so much goes into a pipe in one piece, and progress can be seen.
+    private static let pieceSize = 4_096
 
-    /// Writes all of the bytes, and waits for a slow reader if need be, but no longer than until the cancellation.
+    /// Writes all of the bytes; blocks for as long as nobody reads. What was not written is left in `bytes`.
     ///
-    /// - Throws: `ToolError` with the code `outputClosed` when nobody reads any more, `outputFailed` otherwise;
-    ///   `CancellationError`.
-    static func write(_ bytes: ByteBuffer, to descriptor: CInt, unless cancellation: Cancellation = Cancellation()) throws {
-        var bytes = bytes
+    /// - Parameter progress: is told how many bytes the system took, each time.
+    /// - Throws: `ToolError` with the code `outputClosed` when nobody reads any more, `outputFailed` otherwise.
+    static func write(_ bytes: inout ByteBuffer, to descriptor: CInt, progress: (Int) -> Void = { _ in }) throws(ToolError) {
         while bytes.readableBytes > 0 {
-            while !self.poll(descriptor, for: self.writable, milliseconds: self.patience) {
-                if cancellation.isRequested { throw CancellationError() }
+            var code: CInt = 0
+            let written = bytes.withUnsafeReadableBytes { bytes in
+                let written = systemWrite(descriptor, bytes.baseAddress, min(bytes.count, self.pieceSize))
+                if written < 0 { code = errno }
+                return written
             }
-            let written = bytes.withUnsafeReadableBytes { systemWrite(descriptor, $0.baseAddress, min($0.count, self.pieceSize)) }
-            if written >= 0 {
+            switch code {
+            case 0:
                 bytes.moveReaderIndex(forwardBy: written)
-                continue
-            }
-            switch errno {
-            case EINTR, EAGAIN: continue
-            case EPIPE: throw ToolError("outputClosed", "nobody reads what the tool prints")
-            default: throw ToolError("outputFailed", "writing failed: \(String(cString: strerror(errno)))")
+                progress(written)
+            case EINTR: continue
+            // Whoever started the tool shares the descriptor and had it not block.
+            case EAGAIN: _ = self.poll(descriptor, for: self.writable, milliseconds: self.patience)
+            case EPIPE, EBADF:
+                throw ToolError(ToolError.outputClosed, "nobody reads what the tool prints: \(String(cString: strerror(code)))")
+            default: throw ToolError("outputFailed", "writing failed: \(String(cString: strerror(code)))")
             }
         }
     }

@@ -1,0 +1,69 @@
+import NIOCore
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// How many file descriptors this process may still open.
+///
+/// Some of those who need one have no way to say that there is none: event loops and the runtime trap. So they are counted before.
+struct DescriptorSupply {
+    /// Descriptors of an event loop: to poll, to be woken, for its timers.
+    private static let perLoop = 3
+    /// Descriptors of a node beyond those of its event loops: the runtime's, those of signals, some to listen with, the peerstore's, and a few to
+    /// dial with.
+    private static let perNode = 24
+
+    /// Descriptors that are free, counted up to the number that was asked for.
+    let free: Int
+    /// The limit of this process (`ulimit -n`).
+    let limit: UInt64
+
+    /// Opens that many descriptors for a moment.
+    static func measure(upTo wanted: Int) -> DescriptorSupply {
+        var opened: [CInt] = []
+        while opened.count < wanted {
+            let descriptor = dup(SystemFile.standardError)
+            guard descriptor >= 0 else { break }
+            opened.append(descriptor)
+        }
+        for descriptor in opened { close(descriptor) }
+        var limits = rlimit()
+        #if canImport(Glibc)
+            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #else
+            let resource = RLIMIT_NOFILE
+        #endif
+        let limit = getrlimit(resource, &limits) == 0 ? UInt64(limits.rlim_cur) : 0
+        return DescriptorSupply(free: opened.count, limit: limit)
+    }
+
+    /// Makes sure, the first time, that a node can begin, before it opens anything; with few descriptors it gets fewer event loops.
+    ///
+    /// - Throws: `ToolError` with the code `tooFewDescriptors`.
+    static func prepareForNode() throws(ToolError) { try self.preparation.get() }
+
+    private static let preparation: Result<Void, ToolError> = {
+        let loops = NIOSingletons.groupLoopCountSuggestion
+        let supply = Self.measure(upTo: Self.perNode + loops * Self.perLoop)
+        guard supply.free >= Self.perNode + Self.perLoop else {
+            return .failure(supply.shortage(of: Self.perNode + Self.perLoop, for: "a node"))
+        }
+        NIOSingletons.groupLoopCountSuggestion = min(loops, (supply.free - Self.perNode) / Self.perLoop)
+        return .success(())
+    }()
+
+    /// The error for too few descriptors.
+    func shortage(of needed: Int, for whom: String) -> ToolError {
+        ToolError(
+            "tooFewDescriptors",
+            """
+            the limit on open files is \(self.limit) (ulimit -n) and leaves \(self.free); \(whom) needs \(needed) or more: raise it, for example \
+            with `ulimit -n 1024`
+            """)
+    }
+}
