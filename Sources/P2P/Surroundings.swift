@@ -22,7 +22,9 @@ public struct Surroundings: Sendable {
 
     /// As modules see it.
     func facts() throws -> HostSurroundings {
-        HostSurroundings(isProxied: self.proxy != nil, privateNetwork: try self.privateNetworkKey?.fingerprint())
+        HostSurroundings(
+            isProxied: self.proxy != nil, proxyName: self.proxy?.name ?? "the proxy",
+            privateNetwork: try self.privateNetworkKey?.fingerprint())
     }
 
     /// What lies below negotiation: nothing on the public network, unless the environment forbids that.

@@ -39,7 +39,8 @@ public struct MDNSDiscovery: Discovery {
     public func join(_ plan: inout HostPlan) async throws {
         guard !plan.surroundings.isProxied else {
             throw TransportError(
-                .invalidConfiguration, "local discovery (mDNS) sends to the local network, and nothing is to go around the proxy")
+                .invalidConfiguration,
+                "local discovery (mDNS) sends to the local network, and nothing is to go around \(plan.surroundings.proxyName)")
         }
         var member = self
         member.configuration.networkFingerprint = self.configuration.networkFingerprint ?? plan.surroundings.privateNetwork

@@ -45,7 +45,9 @@ public struct DNSAddressResolver: AddressResolver, HostModule {
 
     /// Adds itself. Beside a proxy it refuses every look-up: name servers would be told what the proxy is to hide.
     public func join(_ plan: inout HostPlan) async throws {
-        plan.resolvers.append(plan.surroundings.isProxied ? .refusing(because: "/dnsaddr is not looked up beside a proxy") : self)
+        let surroundings = plan.surroundings
+        plan.resolvers.append(
+            surroundings.isProxied ? .refusing(because: "/dnsaddr is not looked up beside \(surroundings.proxyName)") : self)
     }
 
     /// The addresses that the list has, and the lists in it, within ``limits``; those that were told before the time was over count.

@@ -33,6 +33,14 @@ public struct ProxySetting: Sendable, Hashable {
         return nil
     }
 
+    /// The proxy as messages name it, whether it makes sense or not.
+    public var name: String {
+        switch self.source {
+        case .url: "the proxy"
+        case .variable(let name, _): "the proxy of the environment's \(name)"
+        }
+    }
+
     /// The proxy.
     ///
     /// - Throws: ``TransportError/Code/invalidAddress``; the message names the variable and repeats nothing of what it says, which may be a

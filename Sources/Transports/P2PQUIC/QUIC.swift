@@ -35,7 +35,7 @@ public struct QUIC: HostModule {
         if surroundings.privateNetwork != nil {
             "QUIC has no room for a private network's key; use TCP, or leave the key out"
         } else if surroundings.isProxied {
-            "QUIC can't go through the proxy, and nothing is to go around it; use TCP or WebSocket"
+            "QUIC can't go through \(surroundings.proxyName), and nothing is to go around it; use TCP or WebSocket"
         } else {
             nil
         }

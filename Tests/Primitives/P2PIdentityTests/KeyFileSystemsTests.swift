@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Synchronization
 import Testing
@@ -130,7 +131,7 @@ final class KeyFileSystemsTests {
         }
 
     @Test("A key is made, whole and alone, and never replaces one", arguments: systems.indices)
-    func names(index: Int) throws {
+    func naming(index: Int) throws {
         let (name, naming) = Self.systems[index]
         let (first, second) = (try PrivateKey.generate(.ed25519), try PrivateKey.generate(.ed25519))
         try OwnerOnlyFile.write(first.protobufEncoded, to: self.path("key"), replacing: false, naming: naming)
@@ -151,7 +152,7 @@ final class KeyFileSystemsTests {
     }
 
     @Test("Of many who make one key at the same time one succeeds, and it is that one's", arguments: systems.indices)
-    func races(index: Int) async throws {
+    func races(index: Int) throws {
         let (name, naming) = Self.systems[index]
         let path = self.path("key")
         let keys = try (0..<8).map { _ in try PrivateKey.generate(.ed25519) }

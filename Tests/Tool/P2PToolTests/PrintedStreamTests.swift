@@ -36,7 +36,7 @@ struct PrintedStreamTests {
         let stream = self.stream(writer, limit: 10_000_000)
         let reading = Task.detached { try self.lines(reader) }
         for number in 0..<20_000 { stream.offer(ByteBuffer(string: "\(number)\n")) }
-        stream.finish(patience: .seconds(30), limit: .seconds(30))
+        PrintedStream.finish([stream], patience: .seconds(30), limit: .seconds(30))
         close(writer)
         #expect(try await reading.value == (0..<20_000).map(String.init))
         close(reader)
@@ -49,10 +49,10 @@ struct PrintedStreamTests {
         let count = 100_000
         let started = ContinuousClock.now
         for number in 0..<count { stream.offer(ByteBuffer(string: "\(number)\n")) }
-        stream.finish(patience: .milliseconds(50), limit: .seconds(1))
+        PrintedStream.finish([stream], patience: .milliseconds(50), limit: .seconds(1))
         #expect(ContinuousClock.now - started < .seconds(20))
         let reading = Task.detached { try self.lines(reader) }
-        stream.finish(patience: .seconds(30), limit: .seconds(30))
+        PrintedStream.finish([stream], patience: .seconds(30), limit: .seconds(30))
         close(writer)
         let lines = try await reading.value
         let notes = lines.filter { $0.hasPrefix("-") }.compactMap { Int($0.dropFirst()) }
@@ -78,7 +78,7 @@ struct PrintedStreamTests {
         late.cancel()
         try await late.value
         let reading = Task.detached { try self.lines(reader) }
-        stream.finish(patience: .seconds(30), limit: .seconds(30))
+        PrintedStream.finish([stream], patience: .seconds(30), limit: .seconds(30))
         close(writer)
         let text = try await reading.value.joined()
         #expect(text.hasSuffix("last"))
@@ -107,7 +107,7 @@ struct PrintedStreamTests {
         #expect(error?.code == ToolError.outputClosed)
         await #expect(throws: ToolError.self) { try await stream.write(ByteBuffer(string: "x")) }
         stream.offer(ByteBuffer(string: "x\n"))
-        stream.finish()
+        PrintedStream.finish([stream])
         close(writer)
     }
 
@@ -116,7 +116,7 @@ struct PrintedStreamTests {
         let (reader, writer) = try self.makePipe()
         let stream = self.stream(reader)
         stream.offer(ByteBuffer(string: "x\n"))
-        stream.finish()
+        PrintedStream.finish([stream])
         let error = await #expect(throws: ToolError.self) { try await stream.write(ByteBuffer(string: "x")) }
         #expect(error?.code == ToolError.outputClosed)
         for end in [reader, writer] { close(end) }
@@ -129,7 +129,7 @@ struct PrintedStreamTests {
             try #require(descriptor >= 0)
             let stream = self.stream(descriptor)
             for number in 0..<100 { stream.offer(ByteBuffer(string: "\(number)\n")) }
-            stream.finish(patience: .seconds(10), limit: .seconds(10))
+            PrintedStream.finish([stream], patience: .seconds(10), limit: .seconds(10))
             let error = await #expect(throws: ToolError.self) { try await stream.write(ByteBuffer(string: "x")) }
             #expect(error?.code == "outputFailed")
             close(descriptor)

@@ -2,6 +2,7 @@ import NIOCore
 import P2PCore
 import P2PMultiaddr
 import P2PNames
+import P2PPipeline
 import Testing
 
 @testable import P2PTCP
@@ -40,7 +41,7 @@ struct BindFailureTests {
             (EADDRNOTAVAIL, "::1", .familyMissing), (EADDRNOTAVAIL, "::", .familyMissing), (EADDRNOTAVAIL, "fd77::1", .unreachable),
             (EADDRNOTAVAIL, "192.0.2.1", .unreachable), (EACCES, "::", .unreachable), (EPERM, "0.0.0.0", .unreachable),
             (EMFILE, "::", .unreachable), (EINVAL, "fe80::1", .unreachable),
-        ])
+        ] as [(CInt, String, TransportError.Code)])
     func bothFamilies(errno: CInt, ip: String, expected: TransportError.Code) throws {
         #expect(try self.code(errno, ip, on: self.host()) == expected)
     }

@@ -50,8 +50,7 @@ final class Console: Sendable {
 
     /// Lets a reader take, at the end of the process, what still waits; one who takes nothing is not waited for longer than a second.
     func finish() {
-        self.output.finish()
-        StandardError.finish()
+        PrintedStream.finish([self.output, StandardError.stream])
     }
 }
 
@@ -71,7 +70,7 @@ extension JSONObject {
 enum StandardError {
     /// What may wait for a reader, in bytes.
     private static let backlog = 256 * 1_024
-    private static let stream = PrintedStream(SystemFile.standardError, limit: Self.backlog) { lost in
+    static let stream = PrintedStream(SystemFile.standardError, limit: Self.backlog) { lost in
         "notice p2p: \(lost) lines of the log were lost: nobody read them in time\n"
     }
 
@@ -80,9 +79,5 @@ enum StandardError {
     /// Prints text as soon as somebody reads; never waits, so that whoever logs is not held up.
     static func write(_ text: String) {
         self.stream.offer(ByteBuffer(string: text))
-    }
-
-    static func finish() {
-        self.stream.finish()
     }
 }

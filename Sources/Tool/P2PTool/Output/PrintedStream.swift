@@ -64,14 +64,15 @@ final class PrintedStream: Sendable {
     /// Waits at the end of the process until everything is written, for as long as somebody reads, and not beyond `limit`.
     ///
     /// - Parameter patience: how long nothing may be read.
-    func finish(patience: Duration = .seconds(1), limit: Duration = .seconds(2)) {
+    static func finish(_ streams: [PrintedStream], patience: Duration = .seconds(1), limit: Duration = .milliseconds(1_500)) {
         let start = ContinuousClock.now
         var (last, seen) = (start, UInt64(0))
         while true {
-            let (isWriting, written) = self.state.withLock { ($0.isWriting, $0.written) }
+            let states = streams.map { stream in stream.state.withLock { (isWriting: $0.isWriting, written: $0.written) } }
+            let written = states.reduce(0) { $0 + $1.written }
             let now = ContinuousClock.now
             if written != seen { (last, seen) = (now, written) }
-            guard isWriting, now - last < patience, now - start < limit else { return }
+            guard states.contains(where: { $0.isWriting }), now - last < patience, now - start < limit else { return }
             usleep(UInt32(Self.interval.milliseconds * 1_000))
         }
     }
