@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import P2P
 import P2PMultiaddr
 import P2PPipeline

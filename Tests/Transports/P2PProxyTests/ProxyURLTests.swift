@@ -1,3 +1,4 @@
+import NIOCore
 import P2PCore
 import P2PMultiaddr
 import P2PPipeline
