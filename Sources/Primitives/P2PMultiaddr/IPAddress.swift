@@ -59,6 +59,19 @@ public struct IPAddress: Hashable, Sendable {
     /// Whether this is an IPv6 address, IPv4-mapped or not.
     public var isIPv6: Bool { !self.isIPv4 }
 
+    /// The IPv4 address inside an IPv4-mapped IPv6 address; any other address as it is.
+    public var unmapped: IPAddress { self.embeddedV4.map { IPAddress(v4: $0) } ?? self }
+
+    /// The same address with its first bits only.
+    ///
+    /// - Parameter length: how many bits are kept, at most as many as there are.
+    package func masked(to length: Int) -> IPAddress {
+        switch self.storage {
+        case .v4(let number): IPAddress(v4: number & ~(UInt32.max >> length))
+        case .v6(let high, let low): IPAddress(v6: high & ~(UInt64.max >> length), low & ~(UInt64.max >> max(0, length - 64)))
+        }
+    }
+
     /// The eight groups of an IPv6 address; nil for IPv4.
     var groups: [UInt16]? {
         guard case .v6(let high, let low) = self.storage else { return nil }
