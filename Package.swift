@@ -177,7 +177,7 @@ let package = Package(
                 "P2PNegotiation", "P2PMuxing", "P2PPipeline", "P2PNoise", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux",
                 "P2PIdentify",
                 crypto, cryptoExtras, nioEmbedded,
-                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy", "P2PHTTPHead",
+                "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PTCP",
                 .target(name: "CNgtcp2Peer", condition: .when(traits: ["QUIC"])),
             ]),
         .target(

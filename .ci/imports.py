@@ -79,7 +79,7 @@ MAY_IMPORT = {
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"P2PQUIC", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PMDNS", "P2PResolver", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
+        | {"P2PQUIC", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PMDNS", "P2PResolver", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
         "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
     "P2P": {"P2P": None},

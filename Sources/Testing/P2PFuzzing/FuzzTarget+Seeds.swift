@@ -44,6 +44,7 @@ extension FuzzTarget {
         case .webSocketFrames: [[0, 0] + Self.webSocketWire, [3, 2] + Self.webSocketWire, [0, 1, 0x82, 3, 1, 2, 3]]
         case .webSocketHandshake: [[0] + Array(Self.webSocketAsking.utf8)]
         case .proxyDialogue: ProxyFuzzing.answers
+        case .proxiedClient: ProxiedClientFuzzing.seeds
         case .noisePayload: [Self.payload]
         case .pskFile: Self.keyFiles
         case .privateNetwork: [[1, 3, 0, 0, 1, 2, 3], [1, 1, 0, 30] + [UInt8](0..<200), [0, 5, 0, 0] + [UInt8](0..<64)]

@@ -89,6 +89,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case webSocketHandshake = "websocket-handshake"
     /// What a proxy answers.
     case proxyDialogue = "proxy-dialogue"
+    /// What a proxy says of its client in front of a connection, and in a request.
+    case proxiedClient = "proxied-client"
 
     /// Does the work that `bytes` stand for.
     public func run(_ bytes: [UInt8]) {
@@ -136,6 +138,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .webSocketFrames: WebSocketFuzzing.frames(bytes)
         case .webSocketHandshake: WebSocketFuzzing.handshake(bytes)
         case .proxyDialogue: ProxyFuzzing.dialogue(bytes)
+        case .proxiedClient: ProxiedClientFuzzing.run(bytes)
         }
     }
 
@@ -151,6 +154,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             .quicFrames:
             2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
+        case .proxiedClient: 4_200
         case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint: 4_096
         case .dnsMessage: 9_100
         case .privateKey, .keyFile: 10_000
