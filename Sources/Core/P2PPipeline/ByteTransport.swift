@@ -22,15 +22,19 @@ public struct ByteChannel: Sendable {
     public let remoteAddress: Multiaddr
     /// What the channel goes through before it carries the peer's bytes, in order.
     public let preparations: [any ChannelPreparation]
+    /// How far an arrival has come, which the upgrade goes on telling; nil for a dial, and where nothing is told.
+    public let progress: ArrivalProgress?
 
-    /// A channel that does not read yet, its ends, and what it goes through first.
+    /// A channel that does not read yet, its ends, what it goes through first, and what an arrival's progress is told to.
     public init(
-        channel: any Channel, localAddress: Multiaddr, remoteAddress: Multiaddr, preparations: [any ChannelPreparation] = []
+        channel: any Channel, localAddress: Multiaddr, remoteAddress: Multiaddr, preparations: [any ChannelPreparation] = [],
+        progress: ArrivalProgress? = nil
     ) {
         self.channel = channel
         self.localAddress = localAddress
         self.remoteAddress = remoteAddress
         self.preparations = preparations
+        self.progress = progress
     }
 }
 

@@ -38,8 +38,11 @@ final class Upgrade {
             upgrade.value.fail(
                 TransportError(.timedOut, "the handshakes with \(upgrade.value.bytes.remoteAddress) were not done by their deadline"))
         }
-        self.prepare(self.bytes.preparations[...])
         do {
+            if let progress = self.bytes.progress, progress.stage == .silent {
+                try self.channel.pipeline.syncOperations.addHandler(FirstBytes(.heard, of: progress))
+            }
+            self.prepare(self.bytes.preparations[...])
             // No read() of our own: on an accepted channel that is not active yet, NIO would take it for one under way.
             try self.channel.syncOptions?.setOption(.autoRead, value: true)
         } catch {
@@ -63,6 +66,7 @@ final class Upgrade {
 
     private func begin() {
         self.onConnected?()
+        if !self.bytes.preparations.isEmpty { self.show(.opened) }
         do {
             try self.upgrader.protector?.protect(self.channel, role: self.role)
             try self.negotiate(self.upgrader.security.map(\.protocolID), lazily: true) { protocolID in
@@ -98,6 +102,10 @@ final class Upgrade {
 
     private func secure(with protocolID: ProtocolID) throws {
         guard !self.isOver, let security = self.upgrader.security.first(where: { $0.protocolID == protocolID }) else { return }
+        if let progress = self.bytes.progress {
+            self.show(.negotiated)
+            try self.channel.pipeline.syncOperations.addHandler(FirstBytes(.handshaking, of: progress))
+        }
         let promise = self.channel.eventLoop.makePromise(of: SecuredChannel.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
             do {
@@ -137,6 +145,9 @@ final class Upgrade {
         self.deadline?.cancel()
         self.promise.succeed(connection)
     }
+
+    /// Tells how far an arrival has come.
+    private func show(_ stage: ArrivalProgress.Stage) { self.bytes.progress?.advance(to: stage, at: self.channel.eventLoop.now) }
 
     /// Ends the upgrade and closes the channel; only the first reason counts.
     func fail(_ error: TransportError) {

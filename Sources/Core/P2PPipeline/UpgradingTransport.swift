@@ -68,6 +68,7 @@ final class PendingUpgrade: PendingConnection {
 
     var localAddress: Multiaddr { self.bytes.localAddress }
     var remoteAddress: Multiaddr { self.bytes.remoteAddress }
+    var progress: ArrivalProgress? { self.bytes.progress }
 
     func accept() async throws(TransportError) -> any MuxedConnection {
         guard !self.isDecided.exchange(true, ordering: .relaxed) else {

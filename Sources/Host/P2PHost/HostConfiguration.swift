@@ -1,9 +1,12 @@
+public import P2PCore
 public import P2PSwarm
 
 /// What a ``PeerHost`` may be told.
 public struct HostConfiguration: Sendable {
     /// How much peers may make it hold.
     public var limits: ResourceLimits
+    /// Whom it knows by address: proxies that are believed, and networks that have places of their own.
+    public var networks: KnownNetworks
     /// How long a dial may take, over all addresses; go's default.
     public var dialTimeout: Duration
     /// How long one address, or one arrival, may take with all of its handshakes.
@@ -28,9 +31,11 @@ public struct HostConfiguration: Sendable {
     public init(
         limits: ResourceLimits = ResourceLimits(), dialTimeout: Duration = .seconds(15), handshakeTimeout: Duration = .seconds(10),
         negotiationTimeout: Duration = .seconds(10), shutdownGrace: Duration = .seconds(5), agentVersion: String = "swift-p2p/0.1.0",
-        protocolVersion: String = "ipfs/0.1.0", observersNeeded: Int = 4, dialsDiscovered: Bool = true
+        protocolVersion: String = "ipfs/0.1.0", observersNeeded: Int = 4, dialsDiscovered: Bool = true,
+        networks: KnownNetworks = KnownNetworks()
     ) {
         self.limits = limits
+        self.networks = networks
         self.dialTimeout = dialTimeout
         self.handshakeTimeout = handshakeTimeout
         self.negotiationTimeout = negotiationTimeout

@@ -49,10 +49,9 @@ public final class PeerHost: Sendable {
         environment.clock = link.clock
         environment.networks = plan.networks
         environment.onAddressChange = { changes.post() }
-        let swarm = Swarm(
-            localPeer: plan.peerID,
-            configuration: SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout),
-            environment: environment)
+        var swarmConfiguration = SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout)
+        swarmConfiguration.allowed = configuration.networks.allowed
+        let swarm = Swarm(localPeer: plan.peerID, configuration: swarmConfiguration, environment: environment)
         self.peerID = plan.peerID
         self.configuration = configuration
         self.logger = plan.logger

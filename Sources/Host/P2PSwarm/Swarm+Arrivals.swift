@@ -15,38 +15,49 @@ extension Swarm {
         }
     }
 
-    /// At every moment the arrival has a place, first among those that are pending, then among the connections.
+    /// At every moment the arrival has a place, first among those that are pending, then among the connections. The first it may lose to
+    /// others that show more.
     private func accept(_ pending: any PendingConnection) async throws(TransportError) -> ConnectionEntry {
         let address = pending.remoteAddress
-        let reservation = try self.reserve(address)
+        let place = try self.reserve(pending)
+        let loss = place.loss
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
-        let decision = await self.clock.result(by: deadline, late: { _ in }, of: { await self.gater.mayAccept(from: address) })
+        let decision = await self.clock.result(
+            by: deadline, unless: loss.signal, late: { _ in }, of: { await self.gater.mayAccept(from: address) })
         guard let mayAccept = decision else {
-            throw TransportError(
-                Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the arrival from \(address) in time")
+            throw Self.lateness(of: address, loss, "the gater did not decide on the arrival from \(address) in time")
         }
         guard mayAccept else { throw TransportError(.gated, "the gater refused the arrival from \(address)") }
-        let entry = try await self.count(try await self.handshake(pending, deadline: deadline), by: deadline)
-        _ = consume reservation
+        let entry = try await self.count(try await self.handshake(pending, deadline: deadline, loss), by: deadline)
+        _ = consume place
         return try await self.vet(entry, by: deadline, whenCancelled: .shutdown)
     }
 
-    private func reserve(_ address: Multiaddr) throws(TransportError) -> Reservation {
+    private func reserve(_ pending: any PendingConnection) throws(TransportError) -> PendingPlace {
         do throws(LimitError) {
-            return try self.limits.reservePending(from: address)
+            return try self.limits.reservePending(from: pending.remoteAddress, progress: pending.progress, at: self.clock.now())
         } catch {
-            throw TransportError(.resourceLimit, "the arrival from \(address) was refused", cause: error)
+            throw TransportError(.resourceLimit, "the arrival from \(pending.remoteAddress) was refused", cause: error)
         }
     }
 
     private func handshake(
-        _ pending: any PendingConnection, deadline: NIODeadline
+        _ pending: any PendingConnection, deadline: NIODeadline, _ loss: PlaceLoss
     ) async throws(TransportError) -> any MuxedConnection {
-        let connection = try await self.clock.result(by: deadline, late: { await $0.close(.normal, grace: .zero) }) {
-            () throws(TransportError) in try await pending.accept()
-        }
+        let connection = try await self.clock.result(
+            by: deadline, unless: loss.signal, late: { await $0.close(.normal, grace: .zero) }
+        ) { () throws(TransportError) in try await pending.accept() }
         if let connection { return connection }
-        throw TransportError(
-            Task.isCancelled ? .cancelled : .timedOut, "the handshakes with \(pending.remoteAddress) were not done by their deadline")
+        let address = pending.remoteAddress
+        throw Self.lateness(of: address, loss, "the handshakes with \(address) were not done by their deadline")
+    }
+
+    /// Why something was not waited for any longer.
+    private static func lateness(of address: Multiaddr, _ loss: PlaceLoss, _ message: String) -> TransportError {
+        if let limit = loss.reason {
+            return TransportError(
+                .resourceLimit, "the arrival from \(address) had shown least for longest and made room for another", cause: limit)
+        }
+        return TransportError(Task.isCancelled ? .cancelled : .timedOut, message)
     }
 }

@@ -41,7 +41,7 @@ package final class Swarm: Sendable {
     package init(localPeer: PeerID, configuration: SwarmConfiguration = SwarmConfiguration(), environment: SwarmEnvironment) {
         self.localPeer = localPeer
         self.configuration = configuration
-        self.limits = ConnectionLimits(configuration.limits)
+        self.limits = ConnectionLimits(configuration.limits, allowed: configuration.allowed)
         self.transports = environment.transports
         self.gater = environment.gater
         self.resolvers = environment.resolvers

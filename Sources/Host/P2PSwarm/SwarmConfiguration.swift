@@ -1,3 +1,5 @@
+package import P2PMultiaddr
+
 /// What a swarm may be told.
 package struct SwarmConfiguration: Sendable {
     /// Addresses that one dial looks at; those beyond are left out.
@@ -10,6 +12,8 @@ package struct SwarmConfiguration: Sendable {
     package static let maximumListsPerDial = 8
 
     package var limits: ResourceLimits
+    /// Networks that have places of their own.
+    package var allowed: [IPNetwork] = []
     /// What one address has to come to a connection within, handshakes included.
     package var handshakeTimeout: Duration
     package var ranker = DialRanker()

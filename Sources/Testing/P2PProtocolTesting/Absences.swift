@@ -1,3 +1,4 @@
+package import NIOCore
 package import P2PCore
 package import P2PIdentity
 package import P2PMultiaddr
@@ -20,7 +21,9 @@ package struct ForgetfulPeerstore: Peerstore {
 
 /// Counts nothing.
 package struct BoundlessResources: ResourceManager {
-    package func reservePending(from address: Multiaddr) throws(LimitError) -> Reservation { Reservation {} }
+    package func reservePending(
+        from address: Multiaddr, progress: ArrivalProgress?, at now: NIODeadline
+    ) throws(LimitError) -> PendingPlace { PendingPlace(Reservation {}) }
 
     package func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation {
         Reservation {}

@@ -43,7 +43,8 @@ public struct MemoryByteTransport: ByteTransport {
             throw TransportError(.invalidAddress, "there is no local address for \(address)", cause: error)
         }
         let (opener, acceptor) = MemoryStreamPair.connected(window: Self.window)
-        let arrival = ByteChannel(channel: await self.channel(over: acceptor), localAddress: remote, remoteAddress: local)
+        let arrival = ByteChannel(
+            channel: await self.channel(over: acceptor), localAddress: remote, remoteAddress: local, progress: ArrivalProgress())
         let channel = await self.channel(over: opener)
         guard arrivals.offer(arrival) else {
             arrival.channel.close(promise: nil)

@@ -14,6 +14,7 @@
         /// The id of the client's very first packet, when this one answers a Retry of ours.
         let original: QUICConnectionID?
         let route: quic_route
+        let progress: ArrivalProgress?
         private let endpoint: QUICEndpoint
         private let isDecided = Atomic<Bool>(false)
         /// Confined to the event loop.
@@ -24,6 +25,8 @@
             self.header = header
             self.original = original
             self.route = datagram.answer
+            // A client that brings our token has been there and back.
+            self.progress = ArrivalProgress(original == nil ? .heard : .opened, at: datagram.now)
             self.datagrams = [(Array(datagram.bytes), datagram.ecn)]
         }
 
@@ -46,7 +49,11 @@
             guard !self.isDecided.exchange(true, ordering: .relaxed) else {
                 throw TransportError(.closed, "the arrival from \(self.remoteAddress) was decided on before")
             }
-            let handshake = QUICHandshake(eventLoop: self.endpoint.eventLoop)
+            var handshake = QUICHandshake(eventLoop: self.endpoint.eventLoop)
+            let progress = self.progress
+            // Its hello names what it wants; what comes after ours is the handshake's other half.
+            progress?.advance(to: .negotiated)
+            handshake.onAnswer = { progress?.advance(to: .handshaking) }
             return try await handshake.run { ready in self.endpoint.accept(self, ready: ready) }
         }
 

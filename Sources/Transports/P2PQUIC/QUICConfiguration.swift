@@ -45,8 +45,9 @@ public struct QUICConfiguration: Sendable {
     public var congestionControl: CongestionControl = .cubic
     /// When clients must prove their address.
     public var addressValidation: AddressValidation = .underPressure(handshakes: 64)
-    /// Arrivals and handshakes that may be under way at once on one socket; further ones are refused before any cryptography.
-    public var maximumHandshakes = 256
+    /// Arrivals and handshakes that may be under way at once on one socket; further ones are refused before any cryptography. More than the
+    /// host's own limit of pending arrivals, which chooses who makes room; this one can't choose.
+    public var maximumHandshakes = 1_024
     /// A connection on which nothing has happened for so long has its memory packed until something does: it then takes a third, and some
     /// tens of microseconds to come back. One that is woken soon waits longer for its next rest. Nil leaves memory as it is.
     public var restAfter: Duration? = .milliseconds(100)

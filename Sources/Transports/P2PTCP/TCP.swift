@@ -8,7 +8,7 @@ public struct TCP: HostModule {
 
     /// Adds the transport, which dials through the detour if the plan has one.
     public func join(_ plan: inout HostPlan) async throws {
-        let direct = TCPTransport(group: plan.group, logger: plan.logger)
+        let direct = TCPTransport(group: plan.group, proxies: plan.networks.proxies, logger: plan.logger)
         let transport = plan.detour?.through(direct) ?? direct
         try plan.add(transport)
         plan.carrier = ByteCarrier(transport)

@@ -8,7 +8,7 @@ struct TCPListener: ByteListener {
     /// Accepted channels that wait for a task; the next is closed at once.
     static let arrivalBacklog = 1_024
     /// Connections that the system holds before we accept them.
-    static let systemBacklog: Int32 = 1_024
+    static let systemBacklog: Int32 = 4_096
     /// How often a wildcard listener looks for interfaces that came or went.
     static let interfacePollInterval = Duration.seconds(10)
 
@@ -35,11 +35,13 @@ struct TCPListener: ByteListener {
 
     private let socket: Socket
     private let requested: Multiaddr
+    private let proxies: TrustedProxies
     private let changes: (changes: AddressChanges, continuation: AsyncStream<[Multiaddr]>.Continuation)
 
-    init(acceptor: TCPAcceptor, arrivals: Inbox<any Channel, Never>, requested: Multiaddr) {
+    init(acceptor: TCPAcceptor, arrivals: Inbox<any Channel, Never>, requested: Multiaddr, proxies: TrustedProxies) {
         self.socket = Socket(acceptor, arrivals: arrivals)
         self.requested = requested
+        self.proxies = proxies
         self.changes = AddressChanges.make()
     }
 
@@ -66,7 +68,10 @@ struct TCPListener: ByteListener {
                     channel.close(promise: nil)
                     continue
                 }
-                group.addTask { await onArrival(ByteChannel(channel: channel, localAddress: local, remoteAddress: remote)) }
+                let bytes = ByteChannel(channel: channel, localAddress: local, remoteAddress: remote, progress: ArrivalProgress())
+                group.addTask {
+                    if let named = await self.proxies.named(bytes) { await onArrival(named) }
+                }
             }
             group.cancelAll()
         }

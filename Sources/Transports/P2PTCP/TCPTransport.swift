@@ -14,18 +14,26 @@ package struct TCPTransport: ByteTransport {
     private let group: any EventLoopGroup
     private let logger: Logger
     private let resolver: NameResolver
+    private let proxies: TrustedProxies
 
-    /// - Parameter group: where the sockets live; each connection stays on one of its loops for life.
-    package init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.tcp")) {
-        self.init(group: group, logger: logger, resolver: .shared)
+    /// - Parameters:
+    ///   - group: where the sockets live; each connection stays on one of its loops for life.
+    ///   - proxies: networks of proxies that are believed when they say for whom they connect (PROXY protocol).
+    package init(
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, proxies: [IPNetwork] = [],
+        logger: Logger = Logger(label: "p2p.tcp")
+    ) {
+        self.init(group: group, proxies: proxies, logger: logger, resolver: .shared)
     }
 
     init(
-        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger = Logger(label: "p2p.tcp"), resolver: NameResolver
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, proxies: [IPNetwork] = [],
+        logger: Logger = Logger(label: "p2p.tcp"), resolver: NameResolver
     ) {
         self.group = group
         self.logger = logger
         self.resolver = resolver
+        self.proxies = TrustedProxies(proxies, logger: logger)
     }
 
     /// Looks at the form of the address only.
@@ -137,7 +145,7 @@ package struct TCPTransport: ByteTransport {
                 to: local, backlog: TCPListener.systemBacklog,
                 bootstrap: { self.bootstrap(isFresh: $0, isIPv6: local.protocol == .inet6, arrivals: arrivals, errors: $1) },
                 onEnd: { arrivals.finish(.success(())) })
-            return TCPListener(acceptor: acceptor, arrivals: arrivals, requested: address)
+            return TCPListener(acceptor: acceptor, arrivals: arrivals, requested: address, proxies: self.proxies)
         } catch {
             throw failure.error(code: (error as? IOError)?.errnoCode, cause: error)
         }

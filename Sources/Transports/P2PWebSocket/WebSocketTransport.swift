@@ -8,17 +8,21 @@ package struct WebSocketTransport: ByteTransport {
     private let carrier: any ByteTransport
     private let configuration: WebSocketConfiguration
     private let gater: any ConnectionGater
+    private let networks: KnownNetworks
     private let trust: ClientTrust
     private let logger: Logger
 
     /// - Parameters:
     ///   - carrier: opens and binds what lies below, such as TCP, or TCP through a proxy.
     ///   - gater: is asked about each arrival where an application is served; the host asks again about those of libp2p.
+    ///   - networks: proxies that are believed when they say whose request they pass on, and networks that have places of their own.
     package init(
         over carrier: any ByteTransport, configuration: WebSocketConfiguration = WebSocketConfiguration(),
-        gater: any ConnectionGater = OpenGater(), logger: Logger = Logger(label: "p2p.websocket")
+        gater: any ConnectionGater = OpenGater(), networks: KnownNetworks = KnownNetworks(),
+        logger: Logger = Logger(label: "p2p.websocket")
     ) {
         self.carrier = carrier
+        self.networks = networks
         self.configuration = configuration
         self.gater = gater
         self.trust = ClientTrust(configuration.tls.trust)
@@ -73,14 +77,15 @@ package struct WebSocketTransport: ByteTransport {
             certificate = try ServerCertificate(files, logger: self.logger)
         }
         let carrier = try await self.carrier.bind(to: webSocket.base)
-        guard self.configuration.handler != nil else {
+        // Whose request a proxy passes on is known before the arrival is counted.
+        guard self.configuration.handler != nil || !self.networks.proxies.isEmpty else {
             return WebSocketListener(carrier: carrier, address: webSocket, terms: terms, certificate: certificate)
         }
         var port = WebListener.Port(kinds: webSocket.isSecure ? .tls : .http)
         if webSocket.isSecure { port.secure = webSocket } else { port.plain = webSocket }
         return WebListener(
             carrier: carrier, port: port, terms: terms, certificate: certificate,
-            site: WebSite(self.configuration, terms: terms, gater: self.gater, logger: self.logger))
+            site: WebSite(self.configuration, terms: terms, gater: self.gater, networks: self.networks, logger: self.logger))
     }
 }
 
@@ -89,6 +94,6 @@ extension ByteChannel {
     func adding(_ preparations: [any ChannelPreparation], as address: WebSocketAddress) -> ByteChannel {
         ByteChannel(
             channel: self.channel, localAddress: address.over(self.localAddress), remoteAddress: address.over(self.remoteAddress),
-            preparations: self.preparations + preparations)
+            preparations: self.preparations + preparations, progress: self.progress)
     }
 }

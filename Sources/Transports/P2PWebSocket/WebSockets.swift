@@ -28,10 +28,13 @@ public struct WebSockets: HostModule {
                     .invalidConfiguration,
                     "a private network shares no port: to whoever has no key its first bytes tell nothing apart")
             }
-            let shared = SharedPortTransport(over: carrier, configuration: self.configuration, gater: plan.gater, logger: plan.logger)
+            let shared = SharedPortTransport(
+                over: carrier, configuration: self.configuration, gater: plan.gater, networks: plan.networks, logger: plan.logger)
             // The first that takes an address gets it, and these are addresses of the carrier.
             plan.transports.insert(UpgradingTransport(shared, upgrader: upgrader), at: 0)
         }
-        try plan.add(WebSocketTransport(over: carrier, configuration: self.configuration, gater: plan.gater, logger: plan.logger))
+        try plan.add(
+            WebSocketTransport(
+                over: carrier, configuration: self.configuration, gater: plan.gater, networks: plan.networks, logger: plan.logger))
     }
 }

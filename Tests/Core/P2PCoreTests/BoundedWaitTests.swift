@@ -43,6 +43,24 @@ struct BoundedWaitTests {
         #expect(taken.entries.isEmpty)
     }
 
+    @Test("A signal ends a wait as the deadline does, and takes nothing away from who is done")
+    func signal() async {
+        let signal = Signal()
+        #expect(await self.clock.result(by: self.deadline, unless: signal) { 1 } == 1)
+        let clock = self.clock
+        async let late = clock.result(by: self.deadline, unless: signal, late: { _ in }) {
+            await self.untilCancelled()
+            return 2
+        }
+        await self.begun.wait()
+        signal.fire()
+        #expect(await late == nil)
+        #expect(await self.clock.result(by: self.deadline, unless: signal) { () -> Int in
+            await Signal().wait()
+            return 3
+        } == 3)
+    }
+
     @Test("The system's clock knows the distant future and the distant past")
     func extremes() async {
         #expect(await HostClock.system.result(by: .distantFuture) { 1 } == 1)

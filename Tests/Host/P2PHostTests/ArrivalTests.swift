@@ -77,7 +77,7 @@ struct ArrivalTests {
         }
     }
 
-    @Test("Beyond the limit of pending arrivals the next are refused at once, by name")
+    @Test("Beyond the limit of pending arrivals the oldest of those that have shown least makes room, and is told which limit it was")
     func pending() async throws {
         var configuration = HostConfiguration()
         configuration.limits.pendingInbound = 3
@@ -89,20 +89,49 @@ struct ArrivalTests {
         listener.handshakes.withLock { $0 = gate }
         let events = b.events()
         try await self.world.run(b, dialers[0], dialers[1], dialers[2], dialers[3]) {
-            let dials = dialers[..<3].map { dialer in Task { try await dialer.connect(to: address) } }
-            while listener.accepted.withLock({ $0 }) < 3 { await Task.yield() }
-            #expect(b.statistics().pending == 3)
-            let error = await #expect(throws: DialError.self) { try await dialers[3].connect(to: address) }
-            #expect(error?.attempts.map(\.error.code) == [.closed])
+            var dials: [Task<PeerConnection, any Error>] = []
+            for (number, dialer) in dialers.enumerated() {
+                dials.append(Task { try await dialer.connect(to: address) })
+                while listener.accepted.withLock({ $0 }) < number + 1 { await Task.yield() }
+                self.world.clock.advance(.milliseconds(1))
+            }
             let refusal = await self.failure(events)
             #expect(refusal?.code == .resourceLimit)
             #expect(refusal?.cause as? LimitError == LimitError(limit: "pendingInbound", value: 3))
-            #expect(listener.accepted.withLock { $0 } == 3)
+            #expect(b.statistics().pending == 3)
+            let error = await #expect(throws: DialError.self) { try await dials[0].value }
+            #expect(error?.attempts.map(\.error.code) == [.closed])
             gate.fire()
-            for dial in dials {
+            for dial in dials[1...] {
                 let connection = try await dial.value
                 #expect(connection.remotePeer == b.peerID)
             }
+        }
+    }
+
+    @Test("An arrival that makes room while the gater is undecided ends, and so does the gater's task")
+    func displacedAtTheGate() async throws {
+        struct Slow: ConnectionGater {
+            let asked: Signal
+            func mayAccept(from address: Multiaddr) async -> Bool {
+                guard !self.asked.isFired else { return true }
+                self.asked.fire()
+                await Signal().wait()
+                return true
+            }
+        }
+        var configuration = HostConfiguration()
+        configuration.limits.pendingInbound = 1
+        let asked = Signal()
+        let (a, b, c) = (try self.world.host(), try self.world.host(configuration, gater: Slow(asked: asked)), try self.world.host())
+        let address = try await b.listen(on: self.world.address(0))[0]
+        let events = b.events()
+        try await self.world.run(a, b, c) {
+            async let first = #expect(throws: DialError.self) { try await a.connect(to: address) }
+            await asked.wait()
+            _ = try await c.connect(to: address)
+            #expect(await self.failure(events)?.code == .resourceLimit)
+            #expect(await first?.attempts.map(\.error.code) == [.closed])
         }
     }
 

@@ -11,32 +11,50 @@ struct ConnectionLimitsTests {
     /// Carries reservations across tasks, as the settled rule wants it.
     private final class Held: Sendable {
         private let reservation: Mutex<Reservation?>
+        private let place: Mutex<PendingPlace?>
 
         init(_ reservation: consuming Reservation) {
             self.reservation = Mutex(reservation)
+            self.place = Mutex(nil)
         }
+
+        init(_ place: consuming PendingPlace) {
+            self.reservation = Mutex(nil)
+            self.place = Mutex(place)
+        }
+
+        /// The limit for whose sake a place was lost.
+        var lostTo: LimitError? { self.place.withLock { $0?.lostTo } }
 
         func release() {
             self.reservation.withLock { $0 = nil }
+            self.place.withLock { $0 = nil }
         }
+    }
+
+    private func place(_ limits: ConnectionLimits, _ address: Multiaddr, at milliseconds: Int64 = 0) throws -> Held {
+        Held(try limits.reservePending(from: address, progress: nil, at: .uptimeNanoseconds(0) + .milliseconds(milliseconds)))
     }
 
     private func peer() throws -> PeerID { PeerID(try PrivateKey.generate(.ed25519).publicKey) }
 
-    @Test("Each limit is exact, names itself, and frees what is given back")
+    @Test("The pending limit is exact, names itself to who makes room, and frees what is given back")
     func pending() throws {
         var configuration = ResourceLimits()
         configuration.pendingInbound = 3
         let limits = ConnectionLimits(configuration)
         let address = Multiaddr("/ip4/127.0.0.1/tcp/1")
-        let held = try (0..<3).map { _ in Held(try limits.reservePending(from: address)) }
-        let error = #expect(throws: LimitError.self) { _ = try limits.reservePending(from: address) }
-        #expect(error == LimitError(limit: "pendingInbound", value: 3))
+        let held = try (0..<4).map { try self.place(limits, address, at: $0) }
+        #expect(held.map(\.lostTo) == [LimitError(limit: "pendingInbound", value: 3), nil, nil, nil])
         #expect(limits.counts.pendingInbound == 3)
+        // What was lost is not given back a second time.
         held[0].release()
-        held[0].release()
+        #expect(limits.counts.pendingInbound == 3)
+        held[1].release()
+        held[1].release()
         #expect(limits.counts.pendingInbound == 2)
-        _ = try limits.reservePending(from: address)
+        _ = try limits.reservePending(from: address, progress: nil, at: .uptimeNanoseconds(0))
+        #expect(limits.counts.pendingInbound == 2)
         for one in held { one.release() }
         #expect(limits.counts == ConnectionLimits.Counts())
     }
@@ -75,12 +93,41 @@ struct ConnectionLimitsTests {
         var configuration = ResourceLimits()
         configuration.pendingInboundPerAddress = 1
         let limits = ConnectionLimits(configuration)
-        let held = Held(try limits.reservePending(from: Multiaddr("/ip6/2a00:1:2:3::1/tcp/1")))
-        #expect(throws: LimitError(limit: "pendingInboundPerAddress", value: 1)) {
-            _ = try limits.reservePending(from: Multiaddr("/ip6/2a00:1:2:3:ffff::2/tcp/1"))
+        let held = [
+            try self.place(limits, "/ip6/2a00:1:2:3::1/tcp/1"), try self.place(limits, "/ip6/2a00:1:2:4::1/tcp/1"),
+            try self.place(limits, "/ip6/2a00:1:2:3:ffff::2/tcp/1"),
+        ]
+        #expect(held.map(\.lostTo) == [LimitError(limit: "pendingInboundPerAddress", value: 1), nil, nil])
+        for one in held { one.release() }
+        #expect(limits.trackedKeys == 0)
+    }
+
+    @Test("Those who are allowed have places of their own: pending ones that nobody takes, and connections beside all others")
+    func allowed() throws {
+        var configuration = ResourceLimits()
+        (configuration.pendingInbound, configuration.pendingInboundAllowed) = (2, 1)
+        (configuration.connections, configuration.connectionsPerAddress, configuration.connectionsAllowed) = (1, 1, 2)
+        let limits = ConnectionLimits(configuration, allowed: [try #require(IPNetwork("10.1.0.0/16"))])
+        let (friend, other): (Multiaddr, Multiaddr) = ("/ip4/10.1.2.3/tcp/1", "/ip4/10.2.2.3/tcp/1")
+        var held = [try self.place(limits, friend), try self.place(limits, other, at: 1), try self.place(limits, other, at: 2)]
+        for time in 3..<10 { held.append(try self.place(limits, other, at: Int64(time))) }
+        #expect(held[0].lostTo == nil && held[1].lostTo != nil)
+        #expect(limits.counts.pendingInbound == 3)
+        // Beyond their places they are like others.
+        held.append(try self.place(limits, friend, at: 10))
+        held.append(try self.place(limits, other, at: 11))
+        #expect(limits.counts.pendingInbound == 3)
+
+        held.append(Held(try limits.reserveConnection(to: try self.peer(), at: other, role: .listener)))
+        #expect(throws: LimitError(limit: "connections", value: 1)) {
+            _ = try limits.reserveConnection(to: try self.peer(), at: "/ip4/10.3.0.1/tcp/1", role: .listener)
         }
-        _ = try limits.reservePending(from: Multiaddr("/ip6/2a00:1:2:4::1/tcp/1"))
-        held.release()
+        for _ in 0..<2 { held.append(Held(try limits.reserveConnection(to: try self.peer(), at: friend, role: .listener))) }
+        #expect(throws: LimitError(limit: "connections", value: 1)) {
+            _ = try limits.reserveConnection(to: try self.peer(), at: friend, role: .listener)
+        }
+        for one in held { one.release() }
+        #expect(limits.counts == ConnectionLimits.Counts())
         #expect(limits.trackedKeys == 0)
     }
 
@@ -116,7 +163,7 @@ struct ConnectionLimitsTests {
                 group.addTask {
                     for _ in 0..<50 {
                         let peer = peers[index % peers.count]
-                        let pending = try? Held(limits.reservePending(from: address))
+                        let pending = try? Held(limits.reservePending(from: address, progress: ArrivalProgress(), at: .now()))
                         let connection = try? Held(limits.reserveConnection(to: peer, at: address, role: .listener))
                         let stream = try? Held(limits.reserveStream(of: "/ping", from: peer, limit: 3))
                         await Task.yield()

@@ -1,10 +1,15 @@
+public import NIOCore
 public import P2PIdentity
 public import P2PMultiaddr
 
 /// Counts what peers make this node hold, and refuses beyond the limits.
 public protocol ResourceManager: Sendable {
-    /// For an arrival, before any handshake.
-    func reservePending(from address: Multiaddr) throws(LimitError) -> Reservation
+    /// For an arrival, before any handshake. Where no place is left, the arrival that has shown least for longest loses its own.
+    ///
+    /// - Parameter progress: what the arrival shows from now on; nil for one of which nothing is told before it is done.
+    func reservePending(
+        from address: Multiaddr, progress: ArrivalProgress?, at now: NIODeadline
+    ) throws(LimitError) -> PendingPlace
     /// For a connection whose peer has proved who it is.
     func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation
     /// For an inbound stream of a protocol.

@@ -81,8 +81,16 @@ public struct AddressChanges: AsyncSequence, Sendable {
 public protocol PendingConnection: Sendable {
     var localAddress: Multiaddr { get }
     var remoteAddress: Multiaddr { get }
-    /// Runs the handshakes.
+    /// How far the arrival has come, which the transport tells while it runs the handshakes; nil where it tells nothing. Whoever has shown
+    /// least makes room when places run out.
+    var progress: ArrivalProgress? { get }
+    /// Runs the handshakes. Cancelling the task ends them, and closes the arrival.
     func accept() async throws(TransportError) -> any MuxedConnection
     /// Closes at once.
     func refuse()
+}
+
+extension PendingConnection {
+    /// Nothing is told.
+    public var progress: ArrivalProgress? { nil }
 }

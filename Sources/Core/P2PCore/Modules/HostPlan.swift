@@ -16,6 +16,8 @@ public struct HostPlan: Sendable {
     public let appMetadata: [UInt8]
     /// What one connection has for all of its handshakes.
     public let handshakeTimeout: Duration
+    /// Whom the host knows by address: proxies that are believed, and networks that have places of their own.
+    public let networks: KnownNetworks
     /// Bytes that the receive windows of all connections together may grow by.
     public let windowBudget: MemoryBudget
     /// The event loops on which connections live and transports listen.
@@ -55,13 +57,14 @@ public struct HostPlan: Sendable {
     /// A plan that nobody has joined yet.
     package init(
         identity: any IdentityKey, surroundings: HostSurroundings = HostSurroundings(), appMetadata: [UInt8] = [],
-        handshakeTimeout: Duration = .seconds(10), windowBudget: MemoryBudget, group: any EventLoopGroup, logger: Logger,
+        handshakeTimeout: Duration = .seconds(10), networks: KnownNetworks = KnownNetworks(), windowBudget: MemoryBudget, group: any EventLoopGroup, logger: Logger,
         host: any HostAccess, gater: any ConnectionGater
     ) {
         self.identity = identity
         self.surroundings = surroundings
         self.appMetadata = appMetadata
         self.handshakeTimeout = handshakeTimeout
+        self.networks = networks
         self.windowBudget = windowBudget
         self.group = group
         self.logger = logger

@@ -19,6 +19,14 @@ extension HostClock {
         by deadline: NIODeadline, late: (@Sendable (Success) async -> Void)? = nil,
         of body: @escaping @Sendable () async throws(Failure) -> Success
     ) async throws(Failure) -> Success? {
+        try await self.result(by: deadline, unless: nil, late: late, of: body)
+    }
+
+    /// The same, which a signal ends as the deadline does.
+    package func result<Success: Sendable, Failure: Error>(
+        by deadline: NIODeadline, unless signal: Signal?, late: (@Sendable (Success) async -> Void)? = nil,
+        of body: @escaping @Sendable () async throws(Failure) -> Success
+    ) async throws(Failure) -> Success? {
         let (outcome, isExpired) = await withTaskGroup(of: Result<Success, Failure>?.self) {
             group -> (Result<Success, Failure>?, Bool) in
             group.addTask {
@@ -28,10 +36,20 @@ extension HostClock {
                 await self.sleep(deadline)
                 return nil
             }
+            if let signal {
+                group.addTask {
+                    await signal.wait()
+                    return nil
+                }
+            }
             let first = await group.next() ?? nil
             group.cancelAll()
             if let first { return (first, false) }
-            return (await group.next() ?? nil, true)
+            // Of those that are left, the body alone has something to say.
+            while let next = await group.next() {
+                if let next { return (next, true) }
+            }
+            return (nil, true)
         }
         let isCancelled = Task.isCancelled
         switch outcome {

@@ -1,3 +1,4 @@
+package import NIOCore
 package import P2PCore
 package import P2PIdentity
 package import P2PMultiaddr
@@ -32,75 +33,80 @@ package final class ConnectionLimits: ResourceManager {
         var isIdle: Bool { self.connections == 0 && self.inboundStreams == 0 }
     }
 
-    private struct AddressUse {
-        var pending = 0
-        var connections = 0
-
-        var isIdle: Bool { self.pending == 0 && self.connections == 0 }
-    }
-
     private struct State {
         var counts = Counts()
+        /// Of the connections, those in the places for known networks.
+        var allowed = 0
         var peers: [PeerID: PeerUse] = [:]
-        var addresses: [AddressKey: AddressUse] = [:]
+        /// Connections with each address.
+        var addresses: [AddressKey: Int] = [:]
     }
 
     /// The limits that it enforces.
     package let limits: ResourceLimits
+    private let allowed: [IPNetwork]
+    private let door: ArrivalDoor
     private let state = Mutex(State())
 
-    /// - Parameter limits: never change.
-    package init(_ limits: ResourceLimits = ResourceLimits()) {
+    /// - Parameters:
+    ///   - limits: never change.
+    ///   - allowed: networks that have places of their own.
+    package init(_ limits: ResourceLimits = ResourceLimits(), allowed: [IPNetwork] = []) {
         self.limits = limits
+        self.allowed = allowed
+        self.door = ArrivalDoor(
+            ArrivalTable.Limits(
+                "pendingInbound", total: limits.pendingInbound, perAddress: limits.pendingInboundPerAddress,
+                known: limits.pendingInboundAllowed),
+            known: allowed)
     }
 
     /// What is counted at this moment.
-    package var counts: Counts { self.state.withLock { $0.counts } }
+    package var counts: Counts {
+        var counts = self.state.withLock { $0.counts }
+        counts.pendingInbound = self.door.count
+        return counts
+    }
 
     /// Peers and addresses that something is counted for.
-    var trackedKeys: Int { self.state.withLock { $0.peers.count + $0.addresses.count } }
+    var trackedKeys: Int { self.state.withLock { $0.peers.count + $0.addresses.count } + self.door.addressCount }
 
-    /// For an arrival, before any handshake.
+    /// For an arrival, before any handshake. Where no place is left, the arrival that has shown least for longest loses its own.
     ///
-    /// - Throws: `pendingInbound`, `pendingInboundPerAddress`.
-    package func reservePending(from address: Multiaddr) throws(LimitError) -> Reservation {
-        let key = AddressKey(address)
-        try self.state.withLock { state throws(LimitError) in
-            try Self.check(state.counts.pendingInbound, "pendingInbound", self.limits.pendingInbound)
-            if let key {
-                try Self.check(state.addresses[key]?.pending ?? 0, "pendingInboundPerAddress", self.limits.pendingInboundPerAddress)
-                state.addresses[key, default: AddressUse()].pending += 1
-            }
-            state.counts.pendingInbound += 1
-        }
-        return Reservation {
-            self.state.withLock { state in
-                state.counts.pendingInbound -= 1
-                if let key { Self.release(key, in: &state) { $0.pending -= 1 } }
-            }
-        }
+    /// - Throws: `pendingInbound`, `pendingInboundPerAddress`, when nobody may be made to go.
+    package func reservePending(
+        from address: Multiaddr, progress: ArrivalProgress?, at now: NIODeadline
+    ) throws(LimitError) -> PendingPlace {
+        try self.door.place(for: address, progress, at: now)
     }
 
     /// For a connection whose peer has proved who it is.
     ///
     /// - Throws: `connections`, `connectionsPerPeer`, `connectionsPerAddress`.
     package func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation {
-        let key = AddressKey(address)
-        try self.state.withLock { state throws(LimitError) in
-            try Self.check(state.counts.connections, "connections", self.limits.connections)
+        let isKnown = self.allowed.contain(address)
+        let address = AddressKey(address)
+        let (isAllowed, key) = try self.state.withLock { state throws(LimitError) -> (Bool, AddressKey?) in
+            let isAllowed = isKnown && state.allowed < self.limits.connectionsAllowed
+            let key = isAllowed ? nil : address
+            if !isAllowed { try Self.check(state.counts.connections - state.allowed, "connections", self.limits.connections) }
             try Self.check(state.peers[peer]?.connections ?? 0, "connectionsPerPeer", self.limits.connectionsPerPeer)
             if let key {
-                try Self.check(state.addresses[key]?.connections ?? 0, "connectionsPerAddress", self.limits.connectionsPerAddress)
-                state.addresses[key, default: AddressUse()].connections += 1
+                try Self.check(state.addresses[key] ?? 0, "connectionsPerAddress", self.limits.connectionsPerAddress)
+                state.addresses[key, default: 0] += 1
             }
             state.peers[peer, default: PeerUse()].connections += 1
             state.counts.connections += 1
+            if isAllowed { state.allowed += 1 }
+            return (isAllowed, key)
         }
         return Reservation {
             self.state.withLock { state in
                 state.counts.connections -= 1
+                if isAllowed { state.allowed -= 1 }
                 Self.release(peer, in: &state) { $0.connections -= 1 }
-                if let key { Self.release(key, in: &state) { $0.connections -= 1 } }
+                guard let key, let count = state.addresses[key] else { return }
+                state.addresses[key] = count > 1 ? count - 1 : nil
             }
         }
     }
@@ -153,11 +159,5 @@ package final class ConnectionLimits: ResourceManager {
         guard let index = state.peers.index(forKey: peer) else { return }
         change(&state.peers.values[index])
         if state.peers.values[index].isIdle { state.peers.remove(at: index) }
-    }
-
-    private static func release(_ address: AddressKey, in state: inout State, _ change: (inout AddressUse) -> Void) {
-        guard let index = state.addresses.index(forKey: address) else { return }
-        change(&state.addresses.values[index])
-        if state.addresses.values[index].isIdle { state.addresses.remove(at: index) }
     }
 }

@@ -1,11 +1,15 @@
 /// How much peers may make a host hold. Every limit has a name, which its ``LimitError`` repeats.
 public struct ResourceLimits: Sendable, Hashable {
-    /// Arrivals whose handshakes are not done.
+    /// Arrivals whose handshakes are not done. The next one takes the place of the one that has shown least for longest.
     public var pendingInbound = 256
     /// The same, from one address (an IPv4 address or an IPv6 /64). Loopback is exempt, as for every limit per address.
     public var pendingInboundPerAddress = 64
+    /// The same beside those, for the networks that are known (``KnownNetworks/allowed``).
+    public var pendingInboundAllowed = 64
     /// Connections, both ways.
     public var connections = 4_096
+    /// Connections beside those, with the networks that are known (``KnownNetworks/allowed``). The limit per address does not count them.
+    public var connectionsAllowed = 256
     /// Connections with one peer.
     public var connectionsPerPeer = 8
     /// Connections with one address.

@@ -150,6 +150,9 @@
             self.handle(result)
         }
 
+        /// What comes from now on answers what this side is about to say.
+        func expectAnswer() { self.isAnswered = false }
+
         func receivedReset() {
             self.end(ConnectionError(.lost, "\(self.name): the peer was started again, or has lost the connection"))
         }

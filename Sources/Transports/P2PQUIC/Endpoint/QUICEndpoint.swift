@@ -296,6 +296,7 @@
                         QUICDatagram(bytes: $0, local: arrival.route.local, remote: arrival.route.remote, ecn: ecn, now: .now()))
                 }
             }
+            session.expectAnswer()
             self.burstEnded()
             return session
         }

@@ -14,9 +14,17 @@ final class PortGate: Gate {
     private var state: State
     private var held = ByteBuffer()
     private let deadline: NIODeadline
+    private let progress: ArrivalProgress?
+    private let stage: ArrivalProgress.Stage
     private var timer: Scheduled<Void>?
 
-    init(_ kinds: PortKinds, deadline: NIODeadline, promise: EventLoopPromise<PortKind>) {
+    /// - Parameter stage: what the first bytes show of the arrival.
+    init(
+        _ kinds: PortKinds, deadline: NIODeadline, progress: ArrivalProgress?, showing stage: ArrivalProgress.Stage,
+        promise: EventLoopPromise<PortKind>
+    ) {
+        self.progress = progress
+        self.stage = stage
         self.state = .looking(PortClassifier(kinds), promise)
         self.deadline = deadline
     }
@@ -34,6 +42,7 @@ final class PortGate: Gate {
         let fresh = bytes
         self.held.writeBuffer(&bytes)
         guard case .looking(var classifier, let promise) = self.state else { return }
+        self.progress?.advance(to: self.stage, at: context.eventLoop.now)
         do throws(WebSocketError) {
             guard let kind = try classifier.received(fresh) else {
                 self.state = .looking(classifier, promise)

@@ -12,16 +12,19 @@ package struct SharedPortTransport: ByteTransport {
     private let webSocket: WebSocketTransport
     private let configuration: WebSocketConfiguration
     private let gater: any ConnectionGater
+    private let networks: KnownNetworks
     private let logger: Logger
 
     /// - Parameters:
     ///   - carrier: opens and binds what lies below, such as TCP.
     ///   - gater: is asked about each arrival, before it is known what it is; the host asks again about those of libp2p.
+    ///   - networks: proxies that are believed when they say whose request they pass on, and networks that have places of their own.
     package init(
         over carrier: any ByteTransport, configuration: WebSocketConfiguration, gater: any ConnectionGater = OpenGater(),
-        logger: Logger = Logger(label: "p2p.websocket")
+        networks: KnownNetworks = KnownNetworks(), logger: Logger = Logger(label: "p2p.websocket")
     ) {
         self.carrier = carrier
+        self.networks = networks
         self.webSocket = WebSocketTransport(over: carrier, configuration: configuration, logger: logger)
         self.configuration = configuration
         self.gater = gater
@@ -53,6 +56,6 @@ package struct SharedPortTransport: ByteTransport {
         let terms = WebSocketAnswer.Terms(origins: self.configuration.allowedOrigins, fields: self.configuration.responseFields)
         return WebListener(
             carrier: try await self.carrier.bind(to: address), port: port, terms: terms, certificate: certificate,
-            site: WebSite(self.configuration, terms: terms, gater: self.gater, logger: self.logger))
+            site: WebSite(self.configuration, terms: terms, gater: self.gater, networks: self.networks, logger: self.logger))
     }
 }

@@ -1,9 +1,11 @@
 /// How much those may make a listener hold who have not proved to be peers, on one port that an application or several protocols share.
 public struct WebLimits: Sendable, Hashable {
-    /// Connections that have not said yet what they are.
+    /// Connections that have not said yet what they are. The next one takes the place of the one that has said least for longest.
     public var waiting = 256
     /// The same, from one address (an IPv4 address or an IPv6 /64). Loopback is exempt, as for every limit per address.
     public var waitingPerAddress = 64
+    /// The same beside those, for the networks and proxies that are known (``KnownNetworks``).
+    public var waitingAllowed = 64
     /// Connections that the application serves, or that are told 404. WebSockets beyond are offered to libp2p.
     public var serving = 256
     /// The same, from one address. Behind a proxy in front of the port, all clients have the proxy's address.

@@ -62,6 +62,7 @@ struct WebListener: ByteListener {
             let (kind, isSecure) = try await self.knownKind(of: bytes, until: deadline)
             switch kind {
             case .http(let head):
+                let bytes = try await self.site.named(bytes, by: head, until: deadline)
                 try await self.site.serve(head, on: bytes, until: deadline) {
                     // Only where a libp2p WebSocket is spoken at all.
                     guard let address = isSecure ? self.port.secure : self.port.plain else { return false }
@@ -72,7 +73,7 @@ struct WebListener: ByteListener {
                 await onArrival(
                     ByteChannel(
                         channel: bytes.channel, localAddress: bytes.localAddress, remoteAddress: bytes.remoteAddress,
-                        preparations: [OpeningGate(terms: nil)]))
+                        preparations: [OpeningGate(terms: nil)], progress: bytes.progress))
             case .tls:
                 bytes.channel.close(promise: nil)
             }
@@ -84,26 +85,32 @@ struct WebListener: ByteListener {
 
     /// Admits the arrival and finds out what it is. Meanwhile it has a place among those who wait.
     private func knownKind(of bytes: ByteChannel, until deadline: NIODeadline) async throws -> (kind: PortKind, isSecure: Bool) {
-        let place = try self.site.waitingPlace(for: bytes.remoteAddress)
-        try await self.site.askGater(about: bytes.remoteAddress, until: deadline)
-        let kind = try await self.look(at: bytes, until: deadline)
-        _ = consume place
-        return kind
+        let place = try self.site.waitingPlace(for: bytes)
+        let (channel, loss) = (bytes.channel, place.loss)
+        loss.then { channel.close(promise: nil) }
+        do {
+            try await self.site.askGater(about: bytes.remoteAddress, until: deadline, unless: loss)
+            let kind = try await self.look(at: bytes, until: deadline)
+            _ = consume place
+            return kind
+        } catch {
+            throw loss.reason.map { WebArrivalError.noPlace($0) } ?? error
+        }
     }
 
     /// Waits for what tells the kind, inside TLS if there is some.
     private func look(at bytes: ByteChannel, until deadline: NIODeadline) async throws -> (kind: PortKind, isSecure: Bool) {
         let channel = bytes.channel
-        let certificate = self.certificate
+        let (certificate, progress) = (self.certificate, bytes.progress)
         do {
             let kinds = self.port.kinds
             let outer = try await channel.behindTheGate { pipeline, promise in
-                try pipeline.addHandler(PortGate(kinds, deadline: deadline, promise: promise))
+                try pipeline.addHandler(PortGate(kinds, deadline: deadline, progress: progress, showing: .heard, promise: promise))
             }
             guard outer == .tls, let certificate else { return (outer, false) }
             let inner = try await channel.behindTheGate { pipeline, promise in
                 try pipeline.addHandler(certificate.makeHandler())
-                try pipeline.addHandler(PortGate(.http, deadline: deadline, promise: promise))
+                try pipeline.addHandler(PortGate(.http, deadline: deadline, progress: progress, showing: .opened, promise: promise))
             }
             return (inner, true)
         } catch {
@@ -115,6 +122,9 @@ struct WebListener: ByteListener {
 /// A connection that ended, or was ended, before it said what it was.
 struct WebArrivalError: Error {
     let reason: String
+
+    /// It had to make room, or there was none.
+    static func noPlace(_ limit: LimitError) -> Self { Self(reason: "\(limit): others have not said yet what they are") }
 }
 
 extension ByteChannel {
@@ -122,7 +132,7 @@ extension ByteChannel {
     fileprivate func replacing(_ address: WebSocketAddress, _ preparations: [any ChannelPreparation]) -> ByteChannel {
         ByteChannel(
             channel: self.channel, localAddress: address.over(self.localAddress), remoteAddress: address.over(self.remoteAddress),
-            preparations: preparations)
+            preparations: preparations, progress: self.progress)
     }
 }
 

@@ -12,43 +12,70 @@ final class WebSite: Sendable {
     private static let reportInterval = TimeAmount.seconds(1)
 
     let limits: WebLimits
-    private let waiting: Places
+    private let waiting: ArrivalDoor
     private let serving: Places
     private let handler: (any WebHandler)?
     private let terms: WebSocketAnswer.Terms
     private let gater: any ConnectionGater
+    private let proxies: [IPNetwork]
     private let logger: Logger
     private let reported = Mutex(LogInterval(WebSite.reportInterval))
 
-    /// - Parameter terms: say whose pages may connect; the path is the application's to look at.
-    init(_ configuration: WebSocketConfiguration, terms: WebSocketAnswer.Terms, gater: any ConnectionGater, logger: Logger) {
+    /// - Parameters:
+    ///   - terms: say whose pages may connect; the path is the application's to look at.
+    ///   - networks: proxies that are believed, and networks that have places of their own.
+    init(
+        _ configuration: WebSocketConfiguration, terms: WebSocketAnswer.Terms, gater: any ConnectionGater, networks: KnownNetworks,
+        logger: Logger
+    ) {
         let limits = configuration.limits
         self.limits = limits
-        self.waiting = Places("waiting", limit: limits.waiting, perAddress: limits.waitingPerAddress)
+        self.waiting = ArrivalDoor(
+            ArrivalTable.Limits(
+                "waiting", total: limits.waiting, perAddress: limits.waitingPerAddress, known: limits.waitingAllowed),
+            known: networks.allowed + networks.proxies)
         self.serving = Places("serving", limit: limits.serving, perAddress: limits.servingPerAddress)
         self.handler = configuration.handler
         self.terms = terms
         self.gater = gater
+        self.proxies = networks.proxies
         self.logger = logger
     }
 
     /// A place for an arrival that has not said yet what it is.
-    func waitingPlace(for address: Multiaddr) throws(WebArrivalError) -> Reservation {
+    func waitingPlace(for bytes: ByteChannel) throws(WebArrivalError) -> PendingPlace {
         do throws(LimitError) {
-            return try self.waiting.take(for: address)
+            return try self.waiting.place(for: bytes.remoteAddress, bytes.progress)
         } catch {
-            throw WebArrivalError(reason: "\(error): others have not said yet what they are")
+            throw .noPlace(error)
         }
     }
 
     /// Throws unless the gater lets the arrival in.
-    func askGater(about address: Multiaddr, until deadline: NIODeadline) async throws {
+    ///
+    /// - Parameter loss: ends the wait.
+    func askGater(about address: Multiaddr, until deadline: NIODeadline, unless loss: PlaceLoss? = nil) async throws {
         let gater = self.gater
-        switch await HostClock.system.result(by: deadline, late: { _ in }, of: { await gater.mayAccept(from: address) }) {
+        switch await HostClock.system.result(
+            by: deadline, unless: loss?.signal, late: { _ in }, of: { await gater.mayAccept(from: address) })
+        {
         case true: return
         case false: throw WebArrivalError(reason: "the gater refused it")
         case nil: throw WebArrivalError(reason: "the gater did not decide on it in time")
         }
+    }
+
+    /// The same arrival as one of the client's, where a proxy that is believed says whose request it passes on. The gater is asked about
+    /// whoever that is.
+    func named(_ bytes: ByteChannel, by head: HTTPHead, until deadline: NIODeadline) async throws -> ByteChannel {
+        guard let proxy = bytes.remoteAddress.ipAddress, let port = bytes.remoteAddress.tcpEndpoint?.port,
+            let client = ForwardedClient.address(in: head, from: proxy, trusting: self.proxies)
+        else { return bytes }
+        let named = ByteChannel(
+            channel: bytes.channel, localAddress: bytes.localAddress, remoteAddress: Multiaddr(ip: client, tcp: port),
+            preparations: bytes.preparations, progress: bytes.progress)
+        try await self.askGater(about: named.remoteAddress, until: deadline)
+        return named
     }
 
     /// Says why an arrival came to nothing, not too often.
