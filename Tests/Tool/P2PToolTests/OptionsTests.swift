@@ -109,11 +109,64 @@ struct OptionsTests {
             ["perf", address, "--upload", "1", "--streams", "0"],
             ["perf", address, "--upload", "1", "--streams", "65"], ["key", "new", "--type", "dsa"], ["daemon", "--listen"],
             ["key", "psk", "--encoding", "bin"], ["key", "psk", "--show", "a", "--out", "b"], ["daemon", "--psk"],
+            ["daemon", "--limit"], ["daemon", "--limit", "connections"], ["daemon", "--limit", "=5"], ["daemon", "--limit", "connections="],
+            ["daemon", "--limit", "connections=0"], ["daemon", "--limit", "connections=-1"], ["daemon", "--limit", "connections=1e3"],
+            ["daemon", "--limit", "connections=99999999999999999999"], ["daemon", "--limit", "connections= 5"],
+            ["daemon", "--limit", "Connections=5"], ["daemon", "--limit", "no=5"], ["daemon", "--limit", "patience=0"],
+            ["daemon", "--limit", "content=1 parsec"], ["daemon", "--limit", "connections=5", "--limit", "connections=6"],
+            ["daemon", "--trusted-proxy", "example.org"], ["daemon", "--trusted-proxy", "10.0.0.0/33"], ["daemon", "--allow", ""],
             ["daemon", "--web-echo", "echo"], ["daemon", "--web-echo", ""], ["daemon", "--web-echo", "/echo?x"],
         ])
     func usage(arguments: [String]) {
         let error = #expect(throws: (any Error).self) { _ = try P2PCommand.parseAsRoot(arguments) }
         #expect(error.map { P2PCommand.exitCode(for: $0) } == .validationFailure)
+    }
+
+    @Test("Every limit has its option, with a value of its unit")
+    func limits() throws {
+        let daemon: DaemonCommand = try self.parse(
+            "daemon", "--limit", "connectionsPerAddress=1000", "--limit", "pendingInboundAllowed=0", "--limit", "windowBudget=64MiB",
+            "--limit", "handshakeTimeout=2.5", "--limit", "waiting=9", "--limit", "idle=off", "--limit", "quic.handshakes=2000", "--limit", "yamux.streams=7",
+            "--limit", "mplex.unread=65536", "--trusted-proxy", "10.0.0.0/24", "--trusted-proxy", "2001:db8::1", "--allow", "192.0.2.0/24")
+        var setup = NodeSetup()
+        try daemon.arrivals.apply(to: &setup)
+        let host = setup.configuration.host
+        #expect(host.limits.connectionsPerAddress == 1_000 && host.limits.pendingInboundAllowed == 0)
+        #expect(host.limits.connections == ResourceLimits().connections)
+        #expect(setup.configuration.windowBudget == 64 << 20)
+        #expect(host.handshakeTimeout == .milliseconds(2_500))
+        #expect(setup.webSockets.configuration.limits.waiting == 9 && setup.webSockets.configuration.limits.idle == nil)
+        #expect(setup.quic.configuration.maximumHandshakes == 2_000)
+        #expect(setup.yamux.maximumStreams == 7 && setup.mplex.maximumUnread == 65_536)
+        #expect(host.networks.proxies.map(\.description) == ["10.0.0.0/24", "2001:db8::1"])
+        #expect(host.networks.allowed.map(\.description) == ["192.0.2.0/24"])
+    }
+
+    @Test("The list of limits names each once, with its default and unit, and stands in the help and in the message for one that is none")
+    func limitList() throws {
+        let names = LimitSetting.all.map(\.name)
+        #expect(Set(names).count == names.count)
+        let lines = LimitSetting.list.split(separator: "\n")
+        #expect(lines.count == names.count)
+        #expect(LimitSetting.list.contains("connectionsPerAddress (128): "))
+        #expect(LimitSetting.list.contains("patience (10 seconds): "))
+        #expect(LimitSetting.list.contains("content (1048576 bytes): "))
+        let help = P2PCommand.helpMessage(for: DaemonCommand.self, columns: 200)
+        for name in names { #expect(help.contains("\(name) ("), "\(name)") }
+        let error = #expect(throws: (any Error).self) { _ = try P2PCommand.parseAsRoot(["daemon", "--limit", "no=5"]) }
+        let message = error.map { P2PCommand.message(for: $0) } ?? ""
+        for name in names { #expect(message.contains("\(name) ("), "\(name)") }
+        // No limit of the host, or of its web clients, is without its option.
+        for value in [ResourceLimits(), WebLimits()] as [Any] {
+            for child in Mirror(reflecting: value).children { #expect(names.contains(child.label ?? "")) }
+        }
+        // Every default is a value that the option takes.
+        for line in lines {
+            let parts = line.split(separator: " (", maxSplits: 1)
+            let value = parts[1].prefix { $0.isNumber }
+            var setup = NodeSetup()
+            try LimitSetting.apply(["\(parts[0])=\(value)"], to: &setup)
+        }
     }
 
     @Test("Seconds may have a fraction, and end")

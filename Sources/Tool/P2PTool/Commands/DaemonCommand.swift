@@ -21,6 +21,7 @@ struct DaemonCommand: ToolCommand {
               p2p daemon --listen /ip4/0.0.0.0/tcp/4001 --share-port --web-echo /echo
               p2p daemon --listen /ip4/127.0.0.1/tcp/0 --json
               p2p daemon --data node
+              p2p daemon --listen /ip4/0.0.0.0/tcp/8080/ws --trusted-proxy 10.0.0.0/24 --limit connectionsPerAddress=1000
               p2p daemon --mdns --mdns-interface lo --listen /ip4/127.0.0.1/tcp/0
             """)
 
@@ -45,6 +46,7 @@ struct DaemonCommand: ToolCommand {
             "On the ports of WebSockets, echo the bytes of those that web pages open at this path, such as /echo.", valueName: "path"))
     var webEcho: String?
 
+    @OptionGroup var arrivals: ArrivalOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
@@ -75,7 +77,7 @@ struct DaemonCommand: ToolCommand {
         let identity = try self.node.key == nil ? directory?.identity() : nil
         do {
             try await NodeSession.run(
-                self.node, identity: identity, grace: .seconds(2), adjust: { self.apply(to: &$0, peerstore) }
+                self.node, identity: identity, grace: .seconds(2), adjust: { try self.apply(to: &$0, peerstore) }
             ) { session in
                 try self.discovery.keepConnected(session.host)
                 try await DaemonRun(host: session.host, console: console).run(listen)
@@ -87,7 +89,8 @@ struct DaemonCommand: ToolCommand {
     }
 
     /// Adds what only a daemon does.
-    private func apply(to setup: inout NodeSetup, _ peerstore: SQLitePeerstore?) {
+    private func apply(to setup: inout NodeSetup, _ peerstore: SQLitePeerstore?) throws {
+        try self.arrivals.apply(to: &setup)
         if let peerstore {
             setup.configuration.peerstore = peerstore
             setup.modules.append(KnownPeersDiscovery(peerstore))

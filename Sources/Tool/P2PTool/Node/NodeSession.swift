@@ -19,7 +19,7 @@ struct NodeSession {
     /// - Throws: ``Interruption`` when a signal came and `body` had more to do.
     static func run<Success: Sendable>(
         _ options: NodeOptions, identity: PrivateKey? = nil, grace: Duration = .zero,
-        adjust: (inout NodeSetup) -> Void = { _ in },
+        adjust: (inout NodeSetup) throws -> Void = { _ in },
         _ body: @escaping @Sendable (NodeSession) async throws -> Success
     ) async throws -> Success {
         if options.insecurePlaintext {
@@ -31,7 +31,7 @@ struct NodeSession {
         await self.startTimers()
         var setup = try NodeSetup(options)
         setup.configuration.host.shutdownGrace = grace
-        adjust(&setup)
+        try adjust(&setup)
         let host = try await setup.makeHost(identity: try options.identity(or: identity))
         let session = NodeSession(host: host, options: options)
 

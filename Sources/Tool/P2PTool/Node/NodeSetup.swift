@@ -6,7 +6,13 @@ struct NodeSetup {
     var configuration = StandardConfiguration()
     var webSockets = WebSockets()
     var quic = QUIC()
-    var modules: [any HostModule]
+    /// Go to the muxers of those names, if they are offered.
+    var yamux = YamuxConfiguration()
+    var mplex = MplexConfiguration()
+    var modules: [any HostModule] = []
+
+    /// The defaults, without a module.
+    init() {}
 
     /// What the command line says, whatever the command.
     init(_ options: NodeOptions) throws {
@@ -26,6 +32,13 @@ struct NodeSetup {
     func makeHost(identity: PrivateKey) async throws -> PeerHost {
         var configuration = self.configuration
         configuration.transports = [TCP(), self.webSockets, self.quic]
+        configuration.muxers = configuration.muxers.map { muxer in
+            switch muxer {
+            case is Yamux: Yamux(configuration: self.yamux)
+            case is Mplex: Mplex(configuration: self.mplex)
+            default: muxer
+            }
+        }
         return try await PeerHost.standard(identity: identity, configuration: configuration, modules: self.modules)
     }
 }

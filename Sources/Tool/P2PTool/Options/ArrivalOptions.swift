@@ -1,0 +1,47 @@
+import ArgumentParser
+import P2P
+import P2PCore
+import P2PMultiaddr
+
+/// How much others may make a node hold, and whom it knows by address.
+struct ArrivalOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Another value for a limit; repeat it for several.",
+            discussion: "The limits, each with its default:\n\(LimitSetting.list)", valueName: "name=value"))
+    var limit: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            A proxy, or a network of them, that is believed when it says for whom it connects: its clients are counted, and not itself. It says \
+            so by the PROXY protocol (version 1 or 2) in front of TCP, or by X-Forwarded-For in a request for a WebSocket. Repeat it for several.
+            """, valueName: "cidr"), transform: Self.network)
+    var trustedProxy: [IPNetwork] = []
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            An address, or a network, that has places of its own when strangers have taken all others. It keeps nobody out. Repeat it for \
+            several.
+            """, valueName: "cidr"), transform: Self.network)
+    var allow: [IPNetwork] = []
+
+    func validate() throws {
+        var setup = NodeSetup()
+        try self.apply(to: &setup)
+    }
+
+    /// Has a node hold what the options say.
+    func apply(to setup: inout NodeSetup) throws {
+        try LimitSetting.apply(self.limit, to: &setup)
+        setup.configuration.host.networks = KnownNetworks(allowed: self.allow, proxies: self.trustedProxy)
+    }
+
+    private static func network(_ text: String) throws -> IPNetwork {
+        guard let network = IPNetwork(text) else {
+            throw ValidationError("\(text) is not an IP address, nor a network such as 10.0.0.0/8 or 2001:db8::/32.")
+        }
+        return network
+    }
+}
