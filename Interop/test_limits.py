@@ -1,0 +1,91 @@
+"""Limits from the command line, and proxies whose clients are counted instead of themselves."""
+
+import socket
+import struct
+
+import pytest
+
+from hostile.websocket import WebSocket
+from hostile.wire import NOISE, YAMUX, Link, Yamux, initiate, propose
+from peers import ours
+from peers.formats import Key
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def client(number):
+    return f"192.0.2.{number}"
+
+
+def version_1(number):
+    return f"PROXY TCP4 {client(number)} 127.0.0.1 5000 4001\r\n".encode()
+
+
+def version_2(number):
+    addresses = socket.inet_aton(client(number)) + socket.inet_aton("127.0.0.1") + struct.pack(">HH", 5000, 4001)
+    return SIGNATURE + struct.pack(">BBH", 0x21, 0x11, len(addresses)) + addresses
+
+
+def session(link):
+    """A yamux session of a fresh identity over a link that is there."""
+    assert propose(link, NOISE) == NOISE
+    channel = initiate(link, Key())
+    assert propose(channel, YAMUX) == YAMUX
+    return Yamux(channel)
+
+
+def announced(header):
+    """A session that begins with a proxy's header."""
+
+    def open_session(endpoint, number):
+        link = Link(endpoint)
+        link.send(header(number))
+        return session(link)
+
+    return open_session
+
+
+def forwarded(endpoint, number):
+    """A session in a WebSocket whose request a proxy passes on."""
+    return session(WebSocket(endpoint, fields=[f"X-Forwarded-For: 1.1.1.1, {client(number)}"]))
+
+
+WAYS = {"version-1": ("", announced(version_1)), "version-2": ("", announced(version_2)), "forwarded": ("/ws", forwarded)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_clients_of_a_proxy_are_counted_each(way):
+    suffix, open_session = WAYS[way]
+    options = ["--trusted-proxy", "127.0.0.0/8", "--limit", "connectionsPerAddress=2"]
+    daemon = ours.Daemon(f"/ip4/127.0.0.1/tcp/0{suffix}", options=options)
+    held = []
+    try:
+        for number in (1, 1, 2, 2):
+            held.append(open_session(daemon.endpoint, number))
+            assert held[-1].is_alive()
+        third = open_session(daemon.endpoint, 1)
+        assert not third.is_alive(within=5)
+        connected = daemon.process.all("connected")
+        assert {item["address"].split("/")[2] for item in connected} == {client(1), client(2)}
+    finally:
+        for one in held:
+            getattr(one.link, "link", one.link).close()
+        assert daemon.stop() == 0, daemon.process.report()
+
+
+def test_a_strangers_header_is_ignored():
+    daemon = ours.Daemon("/ip4/127.0.0.1/tcp/0/ws", options=["--trusted-proxy", "10.0.0.0/8"])
+    try:
+        with forwarded(daemon.endpoint, 1).link:
+            connected = daemon.process.wait_for("connected")
+            assert connected["address"].startswith("/ip4/127.0.0.1/")
+    finally:
+        assert daemon.stop() == 0, daemon.process.report()
+
+
+def test_the_message_for_an_unknown_limit_lists_what_there_is():
+    outcome = ours.run("daemon", "--limit", "conections=5")
+    assert outcome.code == 64
+    assert "There is no limit named conections" in outcome.stderr
+    assert "connectionsPerAddress (128)" in outcome.stderr
+    assert "connectionsPerAddress (128)" in ours.run("daemon", "--help").stdout.decode()
