@@ -96,7 +96,7 @@ class TestFlood:
 
     @pytest.mark.memory(16)
     @pytest.mark.timeout(300)
-    def test_connections_beyond_the_pending_limit_are_refused_at_once(self, attack):
+    def test_connections_beyond_the_pending_limit_make_room_at_once(self, attack):
         attack.must_log("the limit pendingInbound of 256 is reached")
         links = []
         try:

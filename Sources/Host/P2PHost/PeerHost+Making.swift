@@ -36,7 +36,8 @@ extension PeerHost {
         let everyGater = EveryGater(gater)
         var plan = HostPlan(
             identity: identity, surroundings: surroundings, appMetadata: appMetadata, handshakeTimeout: configuration.handshakeTimeout,
-            networks: configuration.networks, windowBudget: MemoryBudget(limit: windowBudget), group: group, logger: logger, host: link, gater: everyGater)
+            networks: configuration.networks, windowBudget: MemoryBudget(limit: windowBudget), group: group, logger: logger, host: link,
+            gater: everyGater)
         for module in modules { try await module.join(&plan) }
         return try PeerHost(plan, link: link, gater: everyGater, configuration: configuration, peerstore: peerstore)
     }

@@ -75,7 +75,8 @@ struct ArrivalTableTests {
     @Test(
         "The network that holds most makes room first: an IPv4 /24, an IPv6 /48",
         arguments: [
-            (["10.1.1.1", "10.1.1.2", "10.1.1.3"], "10.1.2.1"), (["2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:1:3::1"], "2001:db8:2::1"),
+            (["10.1.1.1", "10.1.1.2", "10.1.1.3"], "10.1.2.1"),
+            (["2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:1:3::1"], "2001:db8:2::1"),
         ])
     func networks(crowd: [String], other: String) throws {
         var door = Door(4)

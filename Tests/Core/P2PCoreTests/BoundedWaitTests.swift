@@ -55,10 +55,11 @@ struct BoundedWaitTests {
         await self.begun.wait()
         signal.fire()
         #expect(await late == nil)
-        #expect(await self.clock.result(by: self.deadline, unless: signal) { () -> Int in
-            await Signal().wait()
-            return 3
-        } == 3)
+        #expect(
+            await self.clock.result(by: self.deadline, unless: signal) { () -> Int in
+                await Signal().wait()
+                return 3
+            } == 3)
     }
 
     @Test("The system's clock knows the distant future and the distant past")

@@ -109,7 +109,8 @@ struct OptionsTests {
             ["perf", address, "--upload", "1", "--streams", "0"],
             ["perf", address, "--upload", "1", "--streams", "65"], ["key", "new", "--type", "dsa"], ["daemon", "--listen"],
             ["key", "psk", "--encoding", "bin"], ["key", "psk", "--show", "a", "--out", "b"], ["daemon", "--psk"],
-            ["daemon", "--limit"], ["daemon", "--limit", "connections"], ["daemon", "--limit", "=5"], ["daemon", "--limit", "connections="],
+            ["daemon", "--limit"], ["daemon", "--limit", "connections"], ["daemon", "--limit", "=5"],
+            ["daemon", "--limit", "connections="],
             ["daemon", "--limit", "connections=0"], ["daemon", "--limit", "connections=-1"], ["daemon", "--limit", "connections=1e3"],
             ["daemon", "--limit", "connections=99999999999999999999"], ["daemon", "--limit", "connections= 5"],
             ["daemon", "--limit", "Connections=5"], ["daemon", "--limit", "no=5"], ["daemon", "--limit", "patience=0"],
@@ -126,7 +127,8 @@ struct OptionsTests {
     func limits() throws {
         let daemon: DaemonCommand = try self.parse(
             "daemon", "--limit", "connectionsPerAddress=1000", "--limit", "pendingInboundAllowed=0", "--limit", "windowBudget=64MiB",
-            "--limit", "handshakeTimeout=2.5", "--limit", "waiting=9", "--limit", "idle=off", "--limit", "quic.handshakes=2000", "--limit", "yamux.streams=7",
+            "--limit", "handshakeTimeout=2.5", "--limit", "waiting=9", "--limit", "idle=off", "--limit", "quic.handshakes=2000", "--limit",
+            "yamux.streams=7",
             "--limit", "mplex.unread=65536", "--trusted-proxy", "10.0.0.0/24", "--trusted-proxy", "2001:db8::1", "--allow", "192.0.2.0/24")
         var setup = NodeSetup()
         try daemon.arrivals.apply(to: &setup)

@@ -57,7 +57,8 @@ public struct HostPlan: Sendable {
     /// A plan that nobody has joined yet.
     package init(
         identity: any IdentityKey, surroundings: HostSurroundings = HostSurroundings(), appMetadata: [UInt8] = [],
-        handshakeTimeout: Duration = .seconds(10), networks: KnownNetworks = KnownNetworks(), windowBudget: MemoryBudget, group: any EventLoopGroup, logger: Logger,
+        handshakeTimeout: Duration = .seconds(10), networks: KnownNetworks = KnownNetworks(), windowBudget: MemoryBudget,
+        group: any EventLoopGroup, logger: Logger,
         host: any HostAccess, gater: any ConnectionGater
     ) {
         self.identity = identity

@@ -48,7 +48,7 @@ struct LimitSetting {
             bytes("windowBudget", \.configuration.windowBudget, "growth of all receive windows together"),
             count("waiting", \.webSockets.configuration.limits.waiting, "on shared ports: who has not said what it is"),
             count("waitingPerAddress", \.webSockets.configuration.limits.waitingPerAddress, "of these from one address"),
-            count("waitingAllowed", \.webSockets.configuration.limits.waitingAllowed, "beside these, for --allow and proxies", in: Self.orNone),
+            count("waitingAllowed", \.webSockets.configuration.limits.waitingAllowed, "beside these, for the known", in: Self.orNone),
             count("serving", \.webSockets.configuration.limits.serving, "web clients that are served"),
             count("servingPerAddress", \.webSockets.configuration.limits.servingPerAddress, "of these from one address"),
             seconds("patience", \.webSockets.configuration.limits.patience, "for a web client's request"),
