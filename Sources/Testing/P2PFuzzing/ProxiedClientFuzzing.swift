@@ -43,13 +43,15 @@ enum ProxiedClientFuzzing {
 
     /// Headers of both versions, and a field.
     static let seeds: [[UInt8]] = {
-        let signature: [UInt8] = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]
+        func binary(_ head: [UInt8], _ block: [UInt8]) -> [UInt8] {
+            [0, 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a] + head + block
+        }
         let four: [UInt8] = [192, 0, 2, 7, 10, 0, 0, 1, 0xd4, 0x31, 0x0f, 0xa1]
         return [
             [0] + Array("PROXY TCP4 192.0.2.7 10.0.0.1 54321 4001\r\nabc".utf8), [0] + Array("PROXY TCP6 2001:db9::1 ::1 1 2\r\n".utf8),
-            [0] + Array("PROXY UNKNOWN\r\n".utf8), [0] + signature + [0x21, 0x11, 0, 12] + four + [1, 2, 3],
-            [0] + signature + [0x21, 0x11, 0, 18] + four + [4, 0, 3, 9, 9, 9], [0] + signature + [0x20, 0, 0, 0],
-            [0] + signature + [0x21, 0x21, 0, 36] + [UInt8](1...36), [1] + Array("1.1.1.1, 192.0.2.7, 10.1.1.1".utf8),
+            [0] + Array("PROXY UNKNOWN\r\n".utf8), binary([0x21, 0x11, 0, 12], four + [1, 2, 3]),
+            binary([0x21, 0x11, 0, 18], four + [4, 0, 3, 9, 9, 9]), binary([0x20, 0, 0, 0], []),
+            binary([0x21, 0x21, 0, 36], [UInt8](1...36)), [1] + Array("1.1.1.1, 192.0.2.7, 10.1.1.1".utf8),
             [1] + Array("[2001:db9::1]:443, unknown".utf8),
         ]
     }()

@@ -1,3 +1,4 @@
+import NIOCore
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
@@ -12,19 +13,22 @@ struct ConnectionLimitsTests {
     private final class Held: Sendable {
         private let reservation: Mutex<Reservation?>
         private let place: Mutex<PendingPlace?>
+        private let loss: PlaceLoss?
 
         init(_ reservation: consuming Reservation) {
             self.reservation = Mutex(reservation)
             self.place = Mutex(nil)
+            self.loss = nil
         }
 
         init(_ place: consuming PendingPlace) {
             self.reservation = Mutex(nil)
+            self.loss = place.loss
             self.place = Mutex(place)
         }
 
         /// The limit for whose sake a place was lost.
-        var lostTo: LimitError? { self.place.withLock { $0?.lostTo } }
+        var lostTo: LimitError? { self.loss?.reason }
 
         func release() {
             self.reservation.withLock { $0 = nil }

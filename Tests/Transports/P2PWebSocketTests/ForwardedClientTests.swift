@@ -16,7 +16,8 @@ struct ForwardedClientTests {
     private func client(_ fields: [String], from peer: String = "10.0.0.1") throws -> String? {
         var bytes = ByteBuffer(string: "GET / HTTP/1.1\r\n" + fields.map { "X-Forwarded-For: \($0)\r\n" }.joined() + "\r\n")
         var reader = HTTPHeadReader()
-        let head = try #require(try reader.received(&bytes))
+        let read = try reader.received(&bytes)
+        let head = try #require(read)
         return ForwardedClient.address(in: head, from: try #require(IPAddress(peer)), trusting: Self.proxies)?.description
     }
 
