@@ -16,12 +16,13 @@ extension Swarm {
     /// do not answer make room.
     func reserve(for connection: any MuxedConnection, by deadline: NIODeadline) async throws(LimitError) -> Reservation {
         let info = connection.info
+        let role: ConnectionRole = info.isDialled ? .dialer : .listener
         do throws(LimitError) {
-            return try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: info.isDialled ? .dialer : .listener)
+            return try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: role)
         } catch {
             guard await self.makeRoom(for: connection, beyond: error, by: deadline) else { throw error }
         }
-        return try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: info.isDialled ? .dialer : .listener)
+        return try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: role)
     }
 
     private func makeRoom(for connection: any MuxedConnection, beyond limit: LimitError, by deadline: NIODeadline) async -> Bool {

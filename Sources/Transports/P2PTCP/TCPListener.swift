@@ -38,7 +38,7 @@ struct TCPListener: ByteListener {
     private let proxies: TrustedProxies
     private let changes: (changes: AddressChanges, continuation: AsyncStream<[Multiaddr]>.Continuation)
 
-    init(acceptor: TCPAcceptor, arrivals: Inbox<any Channel, Never>, requested: Multiaddr, proxies: TrustedProxies) {
+    init(acceptor: TCPAcceptor, arrivals: Inbox<any Channel, Never>, requested: Multiaddr, proxies: TrustedProxies = .none) {
         self.socket = Socket(acceptor, arrivals: arrivals)
         self.requested = requested
         self.proxies = proxies

@@ -7,6 +7,9 @@ import Synchronization
 
 /// Asks the proxies that are believed for whom they connect, and nobody else.
 struct TrustedProxies: Sendable {
+    /// No proxy is believed.
+    static let none = TrustedProxies([], logger: Logger(label: "p2p.tcp"))
+
     /// Connections of proxies that have not said yet whose they are.
     static let waiting = 1_024
     /// How often it is said that one came to nothing.
