@@ -85,6 +85,7 @@ struct ScopesOfAddressesTests {
     func elsewhere() async throws {
         let (near, far): (Multiaddr, Multiaddr) = ("/ip4/192.168.1.9/tcp/4001", "/ip4/8.8.8.8/tcp/4001")
         let (a, b) = (try self.world.host(from: Self.own), try self.world.host())
+        _ = try await a.listen(on: Self.own)
         for address in [near, far] { _ = try await b.listen(on: address) }
         try await self.world.run(a, b) {
             let first = try await a.connect(to: near.withPeerID(b.peerID))

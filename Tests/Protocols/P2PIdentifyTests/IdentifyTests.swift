@@ -158,7 +158,6 @@ struct IdentifyTests {
                 await exchange.pushChanges()
             }
             try await stream.writeMessage(message)
-            while try await stream.read() != nil {}
         }
         let exchange = IdentifyExchange(peer)
         exchanged.withLock { $0 = exchange }
