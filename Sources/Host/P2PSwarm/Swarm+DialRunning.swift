@@ -44,7 +44,7 @@ extension Swarm {
                     group.addTask { await self.attempt(address, for: operation, until: recalled) }
                 case .recall(let address): recalls.removeValue(forKey: address)?.fire()
                 case .lookUp(let list):
-                    group.addTask { .lookedUp(list: list, await self.lookUp(list, of: operation.peer, by: operation.deadline)) }
+                    group.addTask { .lookedUp(list: list, await self.lookUp(list, of: operation.peer, by: self.patience(of: operation))) }
                 case .search:
                     for finder in self.finders {
                         group.addTask { .searched(finder: finder.name, failure: await self.ask(finder, for: operation)) }

@@ -37,6 +37,11 @@ extension Swarm {
         return TransportError(.unreachable, "it failed lately and is left alone for \((until - now).nanoseconds / 1_000_000_000 + 1) s")
     }
 
+    /// Until when resolvers and finders may go on for a dial: whoever joins it may wait longer than who began it, and its end cancels them.
+    func patience(of operation: DialOperation) -> NIODeadline {
+        max(operation.deadline, self.clock.now().advanced(by: SwarmConfiguration.lookUpTime))
+    }
+
     // MARK: Lists
 
     /// The addresses that a list has, if the gater lets its name be asked for.
@@ -74,7 +79,7 @@ extension Swarm {
                 throw Self.summary(failures)
             }
             if let found { return .success(found) }
-            return .failure(TransportError(.timedOut, "the look-up was not done by the deadline of the dial"))
+            return .failure(TransportError(.timedOut, "the look-up was not done in time"))
         } catch {
             return .failure(error)
         }
@@ -93,7 +98,7 @@ extension Swarm {
     func ask(_ finder: any PeerFinding, for operation: DialOperation) async -> DialError? {
         guard let peer = operation.peer else { return nil }
         do throws(DialError) {
-            try await finder.find(peer, deadline: operation.deadline) { addresses in
+            try await finder.find(peer, deadline: self.patience(of: operation)) { addresses in
                 let some = addresses.prefix(SwarmConfiguration.maximumAddressesPerDial).map { KnownAddress($0, source: .discovery) }
                 operation.found(self.candidates(some, of: peer, on: operation.terms, areNamed: false))
             }

@@ -8,6 +8,8 @@ package struct SwarmConfiguration: Sendable {
     package static let maximumRefusalsPerDial = 256
     /// Attempts that all dials together may have open beyond those that each of them has of its own (``DialLimits/ownPlaces``).
     package static let lentAttempts = 256
+    /// What asking others where a peer is may take, if anybody waits for it that long.
+    package static let lookUpTime = Duration.seconds(60)
     /// Lists of addresses (`/dnsaddr`) that one dial looks up; those beyond are left out.
     package static let maximumListsPerDial = 8
 

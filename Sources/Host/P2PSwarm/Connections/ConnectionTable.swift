@@ -13,7 +13,7 @@ struct ConnectionTable {
     private(set) var connections: [ConnectionID: ConnectionEntry] = [:]
     /// Those that new streams may use, the preferred one first: those that no relay limits, in the order of their age.
     private var usable: [PeerID: [ConnectionEntry]] = [:]
-    private var dials: [ObjectIdentifier: DialOperation] = [:]
+    private var dials: [DialOperation] = []
     /// Those that others may join.
     private var sharedDials: [PeerID: [DialOperation]] = [:]
     var phase = Phase.idle
@@ -58,16 +58,17 @@ struct ConnectionTable {
     }
 
     mutating func insert(_ dial: DialOperation, isShared: Bool) {
-        self.dials[ObjectIdentifier(dial)] = dial
+        self.dials.append(dial)
         if isShared, let peer = dial.peer { self.sharedDials[peer, default: []].append(dial) }
     }
 
     mutating func remove(_ dial: DialOperation) {
-        self.dials[ObjectIdentifier(dial)] = nil
+        self.dials.removeAll { $0 === dial }
         guard let peer = dial.peer else { return }
         self.sharedDials[peer]?.removeAll { $0 === dial }
         if self.sharedDials[peer]?.isEmpty == true { self.sharedDials[peer] = nil }
     }
 
-    var allDials: [DialOperation] { Array(self.dials.values) }
+    /// The oldest first.
+    var allDials: [DialOperation] { self.dials }
 }

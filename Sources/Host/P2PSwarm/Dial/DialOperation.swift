@@ -13,7 +13,8 @@ package final class DialOperation: Sendable {
         var run: DialRun
         /// What the run has not been told of yet.
         var arrived: [DialCandidate] = []
-        var waiters: [ObjectIdentifier: DialWaiter] = [:]
+        /// In the order in which they came.
+        var waiters: [DialWaiter] = []
         /// Somebody knew addresses, so those that have failed lately are tried again.
         var hasNames = false
         /// The names among what it was told of, and what speaks for each: what they lead to is judged by that.
@@ -34,8 +35,8 @@ package final class DialOperation: Sendable {
         }
 
         mutating func takeWaiters(where isTaken: (DialWaiter) -> Bool) -> [DialWaiter] {
-            let taken = self.waiters.values.filter(isTaken)
-            for waiter in taken { self.waiters[ObjectIdentifier(waiter)] = nil }
+            let taken = self.waiters.filter(isTaken)
+            if !taken.isEmpty { self.waiters.removeAll(where: isTaken) }
             if self.waiters.isEmpty { self.isClosed = true }
             return taken
         }
@@ -66,7 +67,7 @@ package final class DialOperation: Sendable {
 
     /// Until when it goes on, as it stands now.
     var deadline: NIODeadline {
-        self.state.withLock { $0.waiters.values.lazy.map(\.deadline).max() ?? $0.improvesUntil } ?? .distantFuture
+        self.state.withLock { $0.waiters.lazy.map(\.deadline).max() ?? $0.improvesUntil } ?? .distantFuture
     }
 
     /// Whether somebody who waits knew addresses.
@@ -79,7 +80,7 @@ package final class DialOperation: Sendable {
         let waiter = self.state.withLock { state -> DialWaiter? in
             guard !state.isClosed else { return nil }
             let waiter = DialWaiter(until: deadline)
-            state.waiters[ObjectIdentifier(waiter)] = waiter
+            state.waiters.append(waiter)
             state.arrived += candidates
             state.note(candidates)
             if areNamed { state.hasNames = true } else { state.run.wantSearch() }
@@ -140,7 +141,7 @@ package final class DialOperation: Sendable {
             state.arrived = []
             let late = state.takeWaiters { $0.deadline <= now }
             var step = DialRun.Step.over
-            let alarm = state.waiters.values.lazy.map(\.deadline).min() ?? state.improvesUntil
+            let alarm = state.waiters.lazy.map(\.deadline).min() ?? state.improvesUntil
             if let alarm, alarm > now { step = self.next(at: now, alarm: alarm, &state) }
             if step == .over { state.isClosed = true }
             return (step, late, late.isEmpty ? nil : state.run)
