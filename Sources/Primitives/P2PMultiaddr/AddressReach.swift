@@ -51,9 +51,6 @@ extension IPAddress {
     private static func wrapping(_ v4: UInt32) -> AddressReach {
         Self.reach(ofV4: v4) == .internet ? .internet : .nowhere
     }
-
-    /// The IPv4 address that an IPv4-mapped address stands for; all others themselves.
-    public var unmapped: IPAddress { self.isIPv4 ? self : self.embeddedV4.map { IPAddress(v4: $0) } ?? self }
 }
 
 extension Multiaddr {

@@ -88,17 +88,6 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
-    /// The address with all bits after the first `length` cleared.
-    func masked(to length: Int) -> IPAddress {
-        switch self.storage {
-        case .v4(let number): IPAddress(v4: length <= 0 ? 0 : number & (UInt32.max << UInt32(32 - min(length, 32))))
-        case .v6(let high, let low):
-            IPAddress(
-                v6: length <= 0 ? 0 : high & (UInt64.max << UInt64(64 - min(length, 64))),
-                length <= 64 ? 0 : low & (UInt64.max << UInt64(128 - min(length, 128))))
-        }
-    }
-
     /// The IPv4 address, or the one inside an IPv4-mapped IPv6 address, as a number.
     var embeddedV4: UInt32? {
         switch self.storage {
