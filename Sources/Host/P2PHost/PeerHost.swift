@@ -47,7 +47,7 @@ public final class PeerHost: Sendable {
         environment.resolvers = plan.resolvers
         environment.finders = plan.finders
         environment.clock = link.clock
-        environment.networks = plan.networks
+        environment.networks = plan.localNetworks
         environment.onAddressChange = { changes.post() }
         var swarmConfiguration = SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout)
         swarmConfiguration.allowed = configuration.networks.allowed

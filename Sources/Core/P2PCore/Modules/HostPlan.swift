@@ -51,7 +51,7 @@ public struct HostPlan: Sendable {
     public var services: [HostService] = []
 
     /// The networks that the node's machine is in; a simulation has others than this machine.
-    package var networks: @Sendable () -> LocalNetworks = { .current() }
+    package var localNetworks: @Sendable () -> LocalNetworks = { .current() }
     private var parts: [ObjectIdentifier: any Sendable] = [:]
 
     /// A plan that nobody has joined yet.

@@ -29,7 +29,7 @@ final class WorldTransport: Transport, HostModule {
         // All hosts of a world are in one network.
         let link = LocalNetworks.Link(
             name: "world", index: 1, prefixes: [IPPrefix(address: WorldNetwork.ip(of: self.host), length: WorldNetwork.prefixLength)])
-        plan.networks = { LocalNetworks([link]) }
+        plan.localNetworks = { LocalNetworks([link]) }
     }
 
     func canDial(_ address: Multiaddr) -> Bool { address.tcpEndpoint != nil }
