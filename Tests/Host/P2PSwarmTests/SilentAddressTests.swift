@@ -36,10 +36,10 @@ struct SilentAddressTests {
 
     @Test(
         "The good one is reached within two seconds, whatever is silent and whatever its rank", arguments: Kind.allCases,
-        [2, 9, 14, 40, 100])
+        [14, 40, 100])
     func rank(kind: Kind, count: Int) throws {
-        for goodKind in [kind, .publicTCP, .privateTCP] {
-            for rank in Set([0, count / 2, count - 1]) {
+        for goodKind in [kind, .privateTCP] {
+            for rank in [count / 2, count - 1] {
                 var simulation = try self.simulation()
                 let good = try goodKind.address(10_000)
                 simulation.set(.answers(.milliseconds(50)), at: [good])
@@ -51,7 +51,7 @@ struct SilentAddressTests {
         }
     }
 
-    @Test("So it is where the others accept and then say nothing", arguments: [2, 14, 40, 100], [10, 150])
+    @Test("So it is where the others accept and then say nothing", arguments: [14, 100], [10, 150])
     func tarpits(count: Int, latency: Int) throws {
         for kind in [Kind.privateTCP, .publicTCP, .webSocket] {
             for rank in Set([0, count / 2, count - 1]) {
