@@ -177,7 +177,7 @@ struct DialingTests {
         let good = try await b.listen(on: self.world.address(0))[0].withoutPeerID
         let dead = (1...100).map { self.world.address($0) }
         for address in dead { self.world.network.set(.silence, at: address) }
-        await c.peerstore.add(Array(dead.prefix(20)) + [good], of: b.peerID, source: .identify, timeToLive: .seconds(600))
+        await c.peerstore.add(Array(dead.prefix(20)) + [good], of: b.peerID, source: .given, timeToLive: .seconds(600))
         try await self.world.run(a, b, c) {
             try await self.world.clock.passing(.milliseconds(20)) {
                 let connection = try await a.connect(to: b.peerID, at: dead + [good])
