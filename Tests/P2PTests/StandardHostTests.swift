@@ -134,7 +134,7 @@ struct StandardHostTests {
     func bypassed(isSaid: Bool) async throws {
         let url = try ProxyURL("socks5://127.0.0.1:1")
         var configuration = StandardConfiguration()
-        if isSaid { configuration.surroundings.proxy = url }
+        if isSaid { configuration.surroundings.proxy = ProxySetting(url) }
         let error = await #expect(throws: TransportError.self) {
             _ = try await PeerHost.standard(configuration: configuration, modules: .standard.adding(Proxy(url)))
         }
