@@ -37,8 +37,12 @@ public struct StandardConfiguration: Sendable {
     public var peerstore: (any Peerstore)?
     /// Bytes that the receive windows of all connections together may grow by.
     public var windowBudget: Int
-    /// Where connections live.
-    public var group: any EventLoopGroup
+    /// Where connections live: the process's own event loops, unless somebody says so. Those start when they are first asked for.
+    public var group: any EventLoopGroup {
+        get { self.chosenGroup ?? MultiThreadedEventLoopGroup.singleton }
+        set { self.chosenGroup = newValue }
+    }
+    private var chosenGroup: (any EventLoopGroup)?
     /// Where the host logs.
     public var logger: Logger
 
@@ -54,7 +58,6 @@ public struct StandardConfiguration: Sendable {
         self.gater = OpenGater()
         self.peerstore = nil
         self.windowBudget = HostConfiguration.defaultWindowBudget
-        self.group = MultiThreadedEventLoopGroup.singleton
         self.logger = Logger(label: "p2p")
     }
 }
