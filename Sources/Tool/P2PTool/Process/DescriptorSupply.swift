@@ -48,12 +48,14 @@ struct DescriptorSupply {
     static func prepareForNode() throws(ToolError) { try self.preparation.get() }
 
     private static let preparation: Result<Void, ToolError> = {
-        let loops = NIOSingletons.groupLoopCountSuggestion
+        // NIO's own suggestion may be set before it is read, not afterwards.
+        let loops = System.coreCount
         let supply = Self.measure(upTo: Self.perNode + loops * Self.perLoop)
         guard supply.free >= Self.perNode + Self.perLoop else {
             return .failure(supply.shortage(of: Self.perNode + Self.perLoop, for: "a node"))
         }
-        NIOSingletons.groupLoopCountSuggestion = min(loops, (supply.free - Self.perNode) / Self.perLoop)
+        let affordable = (supply.free - Self.perNode) / Self.perLoop
+        if affordable < loops { NIOSingletons.groupLoopCountSuggestion = affordable }
         return .success(())
     }()
 
