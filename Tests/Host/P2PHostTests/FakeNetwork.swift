@@ -10,6 +10,8 @@ final class FakeNetwork: Sendable {
     enum Behaviour: Sendable {
         /// Fails at once.
         case refuse(TransportError)
+        /// Can't be listened on.
+        case unbindable(TransportError)
         /// Never answers.
         case silence
         /// Whoever listens there answers once the signal has fired; deaf to cancellation if stubborn.
@@ -138,6 +140,7 @@ struct FakeTransport: Transport {
         var isLimited = false
         switch self.network.behaviour(at: address) {
         case .refuse(let error): throw error
+        case .unbindable: break
         case .silence: await Signal().wait()
         case .gate(let signal, let isStubborn):
             if isStubborn {
@@ -181,7 +184,7 @@ struct FakeTransport: Transport {
             return true
         }
         if isRefused { throw TransportError(.addressInUse, "somebody else listens on \(address)") }
-        if case .refuse(let error)? = self.network.behaviour(at: address) { throw error }
+        if case .unbindable(let error)? = self.network.behaviour(at: address) { throw error }
         return self.network.bind(address, key: self.key)
     }
 }

@@ -88,7 +88,7 @@ struct LifecycleTests {
             b.shutDown()
             await listener.stopped.wait()
             await self.world.clock.sleeper(until: start + .seconds(1))
-            await #expect(throws: DialError(.notRunning, "")) { _ = try await b.connect(to: a.peerID, at: [self.world.address(9)]) }
+            await #expect(throws: DialError(.notRunning, "")) { _ = try await b.connect(toAnyPeerAt: self.world.address(9)) }
             #expect(listenersEnd.closeCodes.isEmpty)
             self.world.clock.advance(.seconds(1))
             await listenersEnd.closing.wait()

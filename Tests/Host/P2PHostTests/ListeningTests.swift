@@ -11,7 +11,7 @@ struct ListeningTests {
     private let six: Multiaddr = "/ip6/::1/tcp/0"
 
     private func lacks(_ address: Multiaddr, _ code: TransportError.Code = .familyMissing) {
-        self.world.network.set(.refuse(TransportError(code, "no")), at: address)
+        self.world.network.set(.unbindable(TransportError(code, "no")), at: address)
     }
 
     @Test("Both families are bound where there are both")
