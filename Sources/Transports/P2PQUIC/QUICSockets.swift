@@ -64,7 +64,9 @@
                     credentials: self.credentials, configuration: self.configuration, windowBudget: self.windowBudget, logger: self.logger)
             } catch {
                 guard arrivals != nil else {
-                    throw TransportError(.unreachable, "could not bind \(address.multiaddr) to dial from", cause: error)
+                    let isTaken = (error as? QUICErrno)?.code == EADDRINUSE
+                    throw TransportError(
+                        isTaken ? .addressInUse : .unreachable, "could not bind \(address.multiaddr) to dial from", cause: error)
                 }
                 throw BindFailure(address.multiaddr, ip: address.ip).error(code: (error as? QUICErrno)?.code, cause: error)
             }
