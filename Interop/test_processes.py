@@ -196,7 +196,7 @@ class TestDescriptors:
         made = ours.run("key", "new", wrapper=few(limit), timeout=20)
         assert made.code == 0 or made.code == 1 and "ulimit" in made.stderr, made
 
-    @pytest.mark.parametrize("limit", [30, 32, 40])
+    @pytest.mark.parametrize("limit", [34, 36, 40])
     def test_a_few_more_are_enough(self, limit, tmp_path):
         daemon = ours.Daemon(wrapper=few(limit), options=["--data", str(tmp_path / "data")])
         assert ours.run("ping", daemon.address, "--count", 2, "--interval", 0.01).code == 0
