@@ -118,6 +118,8 @@ struct ProxyHeaderTests {
             try await bytes.channel.eventLoop.submit {
                 try bytes.channel.pipeline.syncOperations.addHandler(Collector(count, promise))
                 try bytes.channel.syncOptions?.setOption(.autoRead, value: true)
+                // What waits behind the header is handed on when somebody behind it reads.
+                bytes.channel.read()
             }.get()
             let text = try await promise.futureResult.get()
             try await bytes.channel.close()
