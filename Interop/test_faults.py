@@ -75,19 +75,3 @@ def test_datagrams_that_can_t_be_read_or_sent_now_and_then_end_nothing(call, err
         assert not daemon.process.all("stopped_listening")
     finally:
         assert daemon.stop() == 0, daemon.process.report()
-
-
-@pytest.mark.parametrize("error", ["ENETDOWN", "EPERM"])
-def test_local_discovery_outlives_its_sockets(lan, error):
-    near, far = lan.host(), lan.host()
-    faults = [f"{call}:error={error}:when=5+7" for call in ("recvmsg", "sendmsg", "sendto")]
-    daemons = [
-        Faulty(*faults, listen=f"/ip4/{near.address}/tcp/0", options=["--mdns"], wrapper=near.inside),
-        ours.Daemon(f"/ip4/{far.address}/tcp/0", options=["--mdns"], wrapper=far.inside),
-    ]
-    try:
-        for one, other in (daemons, reversed(daemons)):
-            seen = lambda item: item.get("event") == "discovered" and item["peer"] == other.peer  # noqa: B023, E731
-            one.process.wait_for(seen, timeout=30)
-    finally:
-        assert [daemon.stop() for daemon in daemons] == [0, 0]

@@ -82,8 +82,8 @@ class Certificate:
 
 # name -> (what is wrong, by whose fault, what the log says)
 FAULTS = {
-    "expired": (lambda: Certificate(since=-2, until=-1), 1, "your clock or theirs is wrong: the peer's certificate was valid until"),
-    "future": (lambda: Certificate(since=1, until=2), 1, "your clock or theirs is wrong: the peer's certificate is valid from"),
+    "expired": (lambda key=None: Certificate(key, since=-2, until=-1), 1, "your clock or theirs is wrong: the peer's certificate was valid until"),
+    "future": (lambda key=None: Certificate(key, since=1, until=2), 1, "your clock or theirs is wrong: the peer's certificate is valid from"),
     "two": (Certificate, 2, "presented 2 certificates"),
     "no-extension": (lambda: Certificate(extension=False), 1, "lacks the extension"),
     "unknown-critical": (lambda: Certificate(others=[("1.2.3.4", b"\5\0", True)]), 1, "is critical, and nobody here understands"),

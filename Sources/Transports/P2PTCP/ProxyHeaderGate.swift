@@ -1,5 +1,6 @@
 import NIOCore
 import P2PCore
+import P2PPipeline
 
 /// Takes a proxy's header off the front of a connection, holds back what came behind it, and goes away when somebody wants to read.
 final class ProxyHeaderGate: ChannelDuplexHandler, RemovableChannelHandler {
@@ -93,5 +94,15 @@ final class ProxyHeaderGate: ChannelDuplexHandler, RemovableChannelHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         self.fail(ProxyHeaderError(.closed, "the connection broke before it was said whose it is", cause: error))
         context.fireErrorCaught(error)
+    }
+}
+
+extension ProxyHeaderGate {
+    /// Has the gate hand on what it holds, once whoever takes it is there: turning on the reading alone asks the socket, and not the gate.
+    struct Opening: ChannelPreparation {
+        func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
+            promise.succeed()
+            channel.read()
+        }
     }
 }

@@ -38,10 +38,10 @@ struct TrustedProxies: Sendable {
             place.loss.then { channel.close(promise: nil) }
             let header = try await Self.header(of: channel)
             _ = consume place
-            guard case .client(let ip, let port) = header else { return bytes }
+            let remote = if case .client(let ip, let port) = header { Multiaddr(ip: ip, tcp: port) } else { bytes.remoteAddress }
             return ByteChannel(
-                channel: channel, localAddress: bytes.localAddress, remoteAddress: Multiaddr(ip: ip, tcp: port),
-                preparations: bytes.preparations, progress: bytes.progress)
+                channel: channel, localAddress: bytes.localAddress, remoteAddress: remote,
+                preparations: [ProxyHeaderGate.Opening()] + bytes.preparations, progress: bytes.progress)
         } catch {
             channel.close(promise: nil)
             if self.log.interval.withLock({ $0.admit(at: .now()) }) != nil {
