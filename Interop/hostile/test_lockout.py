@@ -17,7 +17,6 @@ KINDS = {
     # What is listened on, what is attacked: addresses, connections of each.
     "silent": ("/tcp/4001", (), "silent", FEW, 64),
     "silent-on-a-shared-port": ("/tcp/4001", ("--share-port",), "silent", FEW, 64),
-    "upgrades": ("/tcp/4001/ws", (), "upgrades", FEW, 100),
     "quic": ("/udp/4001/quic-v1", (), "quic", FEW, 64),
 }
 
