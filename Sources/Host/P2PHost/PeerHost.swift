@@ -115,7 +115,7 @@ public final class PeerHost: Sendable {
         try await self.swarm.listen(on: address).map { $0.withPeerID(self.peerID) }
     }
 
-    /// Binds addresses, such as those of both families, one after the other; see ``listen(on:)-(Multiaddr)``. What this host has no family for
+    /// Binds addresses, such as those of both families, one after the other; see `listen(on:)` for one. What this host has no family for
     /// is left out, logged, and an event (``HostEvent/leftOut(_:error:)``), as long as anything remains.
     ///
     /// - Throws: whatever else is wrong with an address, ``TransportError/Code/addressInUse`` for instance; those before it stay bound.
