@@ -38,8 +38,10 @@ struct ModuleTests {
     func order() async throws {
         struct Oops: Error {}
         let order = Mutex<[String]>([])
+        let seen = Signal()
         let service = HostService("last word") { host in
-            while host.connections.isEmpty { await Task.yield() }
+            while host.connections.isEmpty, !Task.isCancelled { await Task.yield() }
+            seen.fire()
             await Signal().wait()
             order.withLock { $0.append("service, with \(host.connections.count) connection") }
         }
@@ -47,7 +49,10 @@ struct ModuleTests {
         let (a, b) = (try self.world.host { $0.services = [failing, service] }, try self.world.host())
         let address = try await b.listen(on: self.world.address(0))[0]
         let events = a.events()
-        try await self.world.run(a, b) { _ = try await a.connect(to: address) }
+        try await self.world.run(a, b) {
+            _ = try await a.connect(to: address)
+            await seen.wait()
+        }
         for await event in events {
             if case .disconnected = event { order.withLock { $0.append("disconnected") } }
         }
