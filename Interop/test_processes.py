@@ -13,6 +13,7 @@ import time
 import pytest
 
 from peers import clock, denied, ours
+from peers.ports import free_port
 from peers.processes import tied
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
@@ -84,12 +85,6 @@ def address_in(said):
     return next(json.loads(line)["address"] for line in said.splitlines() if b'"listening"' in line)
 
 
-def port_of_our_own():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 class TestNobodyReads:
     @pytest.mark.parametrize("full", ["stdout", "stderr", "both"])
     def test_it_serves_and_ends(self, pipe, other, full):
@@ -106,7 +101,7 @@ class TestNobodyReads:
 
     def test_it_starts_with_full_streams(self, pipe):
         pipe.fill()
-        port = port_of_our_own()
+        port = free_port()
         daemon = start("--listen", f"/ip4/127.0.0.1/tcp/{port}", stdout=pipe.writer, stderr=pipe.writer)
         clock.wait_until(
             lambda: ours.run("ping", f"/ip4/127.0.0.1/tcp/{port}", "--any-peer", "--count", 1).code == 0, 20, "it serves"
@@ -146,7 +141,7 @@ class TestNobodyReads:
 
     @pytest.mark.parametrize("closed", ["stdout", "stderr"])
     def test_a_closed_pipe_ends_the_printing_alone(self, closed):
-        port = port_of_our_own()
+        port = free_port()
         daemon = start("--listen", f"/ip4/127.0.0.1/tcp/{port}", "--log-level", "debug", **{closed: subprocess.PIPE})
         (daemon.stdout if closed == "stdout" else daemon.stderr).close()
         address = f"/ip4/127.0.0.1/tcp/{port}"
@@ -167,7 +162,7 @@ class TestNobodyReads:
 class TestDescriptors:
     @pytest.mark.parametrize("closed", [(0,), (1,), (0, 1), (1, 2), (0, 1, 2)], ids=str)
     def test_standard_streams_may_be_closed(self, closed):
-        port = port_of_our_own()
+        port = free_port()
         addresses = [f"/ip4/127.0.0.1/tcp/{port}", f"/ip4/127.0.0.1/udp/{port}/quic-v1"]
 
         def prepare():

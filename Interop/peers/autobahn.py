@@ -9,6 +9,7 @@ import time
 
 from .clock import Deadline
 from .ours import BINARY
+from .ports import free_port
 from .processes import tied
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -22,12 +23,6 @@ FEWEST = 300
 PASSES = {"OK", "NON-STRICT", "INFORMATIONAL"}
 """Non-strict: right, but later than could be. Informational: nothing is right or wrong."""
 PATIENCE = 540
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until_somebody_listens(port, process):

@@ -1,12 +1,12 @@
 """A redis-server of our own on a free port of loopback, as the interoperability contract wants."""
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 
 from .clock import Deadline
+from .ports import free_port
 from .processes import tied
 
 
@@ -15,9 +15,7 @@ class RedisServer:
 
     def __init__(self, wrapper=()):
         self._room = tempfile.TemporaryDirectory(prefix="redis-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
+        port = str(free_port())
         self.address = f"127.0.0.1:{port}"
         self._client = [*wrapper, "redis-cli", "-p", port]
         server = [*wrapper, shutil.which("redis-server"), "--port", port, "--bind", "127.0.0.1"]

@@ -19,6 +19,7 @@ from .lan import Host, run
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _counter = itertools.count()
+TRIES = 6
 
 
 class NotPermitted(Exception):
@@ -125,6 +126,12 @@ class SlowLink:
         self._undo.close()
 
 
-def round_trips(link, connect):
-    """How many round trips `connect()` takes, which returns seconds: the best of some, as nothing can make it faster."""
-    return int(min(connect() for _ in range(3)) / (2 * link.delay))
+def round_trips(link, connect, expected):
+    """How many round trips `connect()` takes, which returns seconds: the best of some, as nothing can make it faster.
+
+    Once it has taken no more than `expected` there is nothing to try again for; until then, a busy machine may be the reason.
+    """
+    counts = []
+    while not counts or len(counts) < TRIES and min(counts) > expected:
+        counts.append(int(connect() / (2 * link.delay)))
+    return min(counts)
