@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from peers import ours
+from peers import clock, ours
 
 ATTACK = pathlib.Path(__file__).with_name("mdns_attack_main.py")
 MIB = 1024 * 1024
@@ -22,15 +22,24 @@ def attack(host, *arguments):
     return int(finished.stdout)
 
 
+def held(daemon, *more):
+    stats = daemon.stats()
+    return {name: stats[name] for name in ("fds", "connections", "pending", *more)}
+
+
 def settled(daemon):
     previous = None
     for _ in range(50):
-        stats = daemon.stats()
-        if previous and all(stats[name] == previous[name] for name in ("fds", "tasks", "connections", "pending")):
-            return stats
-        previous = stats
+        now = held(daemon, "tasks")
+        if now == previous:
+            return held(daemon)
+        previous = now
         time.sleep(0.2)
     raise AssertionError(f"the daemon does not settle: {previous}")
+
+
+def refusals(daemon):
+    return [line for line in daemon.log_text().splitlines() if "local discovery was ignored" in line]
 
 
 @pytest.mark.parametrize(
@@ -41,29 +50,33 @@ def test_a_flood(lan, kind, reason):
     daemon = ours.Daemon(f"/ip4/{host.address}/tcp/0", options=["--mdns"], wrapper=host.inside)
     try:
         time.sleep(3)
-        before, sent = settled(daemon), sent_by(host)
-        # Nobody is at the address that invented peers name, and the host itself says so at once.
-        assert attack(enemy, kind, enemy.address, host.address) >= 5_000
-        started = time.monotonic()
+        before, memory, sent = settled(daemon), daemon.stats()["rss_bytes"], sent_by(host)
+        started = clock.now()
+        # On a busy machine the system may drop so many packets that a flood is none.
+        for _ in range(5):
+            # Nobody is at the address that invented peers name, and the host itself says so at once.
+            assert attack(enemy, kind, enemy.address, host.address) >= 5_000
+            time.sleep(0.5)
+            if reason is None or refusals(daemon):
+                break
+        if kind == "queries":
+            # What it may send at once and each second, and what the system sends by itself.
+            allowed = 15 + (clock.now() - started) + 30
+            assert sent_by(host) - sent <= allowed, "a question must not make it send without end"
+        started = clock.now()
         neighbour = ours.Daemon(f"/ip4/{lan.host().address}/tcp/0", options=["--mdns"], wrapper=lan.hosts[-1].inside)
         try:
             daemon.process.wait_for(
-                lambda item: item.get("event") == "connected" and item["peer"] == neighbour.peer, timeout=10
+                lambda item: item.get("event") == "connected" and item["peer"] == neighbour.peer, timeout=20
             )
-            assert time.monotonic() - started < 8
+            assert clock.now() - started < 8
         finally:
             assert neighbour.stop() == 0
-        time.sleep(5)
-        after = settled(daemon)
-        assert daemon.is_running
-        for name in ("fds", "connections", "pending"):
-            assert after[name] == before[name], (name, before, after)
+        clock.wait_until(lambda: held(daemon) == before, 20, "what it held before")
         # Up to 256 invented peers wait for a dial each while they are vouched for.
-        assert after["rss_bytes"] - before["rss_bytes"] <= 8 * MIB
-        if kind == "queries":
-            assert sent_by(host) - sent <= 60 + 20, "a question must not make it send without end"
+        assert daemon.stats()["rss_bytes"] - memory <= 8 * MIB
         if reason is not None:
-            lines = [line for line in daemon.log_text().splitlines() if "local discovery was ignored" in line]
+            lines = refusals(daemon)
             assert 1 <= len(lines) <= 2, daemon.log_text()
             assert reason in lines[0]
     finally:
