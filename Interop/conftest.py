@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import pathlib
 import subprocess
 
 import pytest
@@ -142,6 +143,27 @@ class Nodes:
 
     def stop(self):
         return {name: node.stop() for name, node in self._nodes.items()}
+
+
+LONGEST_FIRST = [
+    "test_matrix.py",
+    "test_contract.py",
+    "test_mdns.py",
+    "hostile/test_noise.py",
+    "test_faults.py",
+    "test_network_heals.py",
+    "test_kubo.py",
+    "test_streams.py",
+    "hostile/test_multistream.py",
+    "test_wrong_peer.py",
+]
+"""Files that take longest. Side by side, files are handed out in this order: one that came last would be waited for alone."""
+
+
+def pytest_collection_modifyitems(items):
+    here = pathlib.Path(__file__).parent
+    place = {here / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(scope="session", autouse=True)

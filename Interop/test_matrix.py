@@ -7,13 +7,18 @@ import pytest
 from conftest import CELLS
 from peers import ours
 
-SIZE = 10 * 1024 * 1024
+MIB = 1024 * 1024
 PROTOCOLS = {"/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/echo/1.0.0"}
 
 SECURITY = {"noise": "/noise", "tls": "/tls/1.0.0", "plaintext": "/plaintext/2.0.0"}
 MUXER = {"yamux": "/yamux/1.0.0", "mplex": "/mplex/6.7.0"}
 
 pytestmark = pytest.mark.parametrize(("stack", "peer", "key_type"), CELLS)
+
+
+def size_of_a_large_echo(stack, peer, key_type):
+    """Many windows and records. py-libp2p takes some seconds for 10 MiB, and its QUIC many; a key is proved before the first byte of them."""
+    return (2 if peer == "py" and (key_type != "ed25519" or stack.transport == "quic-v1") else 10) * MIB
 
 
 def dial(command, address, stack, key, *arguments, **settings):
@@ -55,10 +60,10 @@ class TestWeDial:
         outcome = dial("echo", node.address, stack, keys(key_type), "--message", "hello over there")
         assert outcome.stdout.rstrip(b"\n") == b"hello over there"
 
-    def test_echo_10_MiB(self, nodes, keys, stack, peer, key_type):
-        node, payload = nodes.peer(peer, stack), os.urandom(SIZE)
+    def test_a_large_echo(self, nodes, keys, stack, peer, key_type):
+        node, payload = nodes.peer(peer, stack), os.urandom(size_of_a_large_echo(stack, peer, key_type))
         outcome = dial("echo", node.address, stack, keys(key_type), stdin=payload, timeout=100)
-        assert len(outcome.stdout) == SIZE
+        assert len(outcome.stdout) == len(payload)
         assert ours.digest(outcome.stdout) == ours.digest(payload)
 
 
@@ -77,8 +82,9 @@ class TestWeListen:
         assert daemon.address.split("/p2p/")[0] in [address.split("/p2p/")[0] for address in about["addresses"]]
         assert about["signed_record"] is True
 
-    def test_echo_10_MiB(self, nodes, stack, peer, key_type):
-        sent, received = nodes.dialer(peer, stack).echo(nodes.ours(stack, key_type).address, SIZE)
+    def test_a_large_echo(self, nodes, stack, peer, key_type):
+        size = size_of_a_large_echo(stack, peer, key_type)
+        sent, received = nodes.dialer(peer, stack).echo(nodes.ours(stack, key_type).address, size)
         assert received == sent
 
     def test_events(self, nodes, stack, peer, key_type):

@@ -293,7 +293,7 @@ def test_a_private_network_is_among_itself(lan, started, tmp_path):
 
 def test_idle_nodes_are_quiet(lan, started):
     """At most 20 packets a minute of each; measured once the first questions are over."""
-    seconds = 300 if os.environ.get("SOAK") else 30
+    seconds = 300 if os.environ.get("SOAK") else 18
     first, watcher = lan.host(), lan.host()
     daemon = started.daemon(first)
     others = [started.daemon(lan.host()) for _ in range(2)]

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from peers import clock, ours
+from peers import ours
 from peers.formats import Key
 
-from .conftest import times
+from .conftest import DEADLINE, assert_ended_at_the_deadline, times
 from .wire import (
     MULTISTREAM,
     NOISE,
@@ -28,10 +28,6 @@ from .wire import (
     token,
 )
 
-DEADLINE = 10
-"""The upgrade deadline, in seconds, from the connection on."""
-
-
 def climb(endpoint, **link_options):
     """The whole way up, as far as the link lasts; returns how many bytes that took."""
     with Link(endpoint, **link_options) as link:
@@ -45,32 +41,14 @@ def climb(endpoint, **link_options):
 
 
 class TestDeadline:
-    @pytest.mark.parametrize(
-        "beginning", [b"", token(MULTISTREAM), token(MULTISTREAM) + token(NOISE)], ids=["silent", "header", "noise"]
-    )
-    def test_a_silent_peer_is_closed_at_the_deadline(self, attack, beginning):
+    def test_whoever_is_not_done_is_closed_then(self, attack):
         attack.must_log("not done by their deadline")
-        started = clock.now()
-        with Link(attack.endpoint) as link:
-            link.send(beginning)
-            assert link.how_it_ends(within=DEADLINE + 5) is not None
-        assert clock.now() - started > DEADLINE - 2
-
-    def test_a_byte_every_two_seconds_does_not_extend_it(self, attack):
-        attack.must_log("not done by their deadline")
-        started = clock.now()
-        with Link(attack.endpoint) as link:
-            ended = None
-            for byte in token(MULTISTREAM) + token(NOISE):
-                try:
-                    link.send(bytes([byte]))
-                except Ended as error:
-                    ended = error.how
-                    break
-                if ended := link.how_it_ends(within=2):
-                    break
-            assert ended is not None
-        assert DEADLINE - 2 < clock.now() - started < DEADLINE + 5
+        beginnings = {"silent": b"", "header": token(MULTISTREAM), "noise": token(MULTISTREAM) + token(NOISE)}
+        links = {name: Link(attack.endpoint) for name in beginnings}
+        for name, beginning in beginnings.items():
+            links[name].send(beginning)
+        slow = Link(attack.endpoint), token(MULTISTREAM) + token(NOISE)
+        assert_ended_at_the_deadline({**links, "a byte every two seconds": slow})
 
     def test_an_established_connection_has_no_such_deadline(self, attack):
         quiet = attack.session()

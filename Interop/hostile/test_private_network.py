@@ -6,14 +6,13 @@ import time
 
 import pytest
 
-from peers import clock, ours
+from peers import ours
 from peers.formats import Key
 from peers.private_network import NONCE_SIZE, Member
 
-from .conftest import Target, times
+from .conftest import Target, assert_ended_at_the_deadline, times
 from .wire import MULTISTREAM, NOISE, PING, Ended, Link, Yamux, initiate, propose, token
 
-DEADLINE = 10
 GREETING = token(MULTISTREAM) + token(NOISE)
 
 
@@ -45,30 +44,14 @@ def everything(link, within):
 
 
 class TestSilence:
-    @pytest.mark.parametrize("count", [0, 5, 25])
-    def test_it_ends_at_the_deadline(self, attack, psk, count):
+    def test_whoever_is_not_done_is_closed_at_the_deadline(self, attack, psk):
+        """Before the nonce, within it, and behind it; silent, or slow."""
         attack.must_log("not done by their deadline")
-        member, started = Member(psk[0]), clock.now()
-        with Link(attack.endpoint) as link:
-            link.send(member.seal(GREETING)[:count])
-            assert link.how_it_ends(within=DEADLINE + 5) is not None
-        assert DEADLINE - 2 < clock.now() - started < DEADLINE + 5
-
-    def test_a_byte_every_two_seconds_does_not_extend_it(self, attack, psk):
-        attack.must_log("not done by their deadline")
-        member, started = Member(psk[0]), clock.now()
-        with Link(attack.endpoint) as link:
-            ended = None
-            for byte in member.seal(GREETING):
-                try:
-                    link.send(bytes([byte]))
-                except Ended as error:
-                    ended = error.how
-                    break
-                if ended := link.how_it_ends(within=2):
-                    break
-            assert ended is not None
-        assert DEADLINE - 2 < clock.now() - started < DEADLINE + 5
+        links = {f"{count} bytes": Link(attack.endpoint) for count in (0, 5, 25)}
+        for count, link in zip((0, 5, 25), links.values(), strict=True):
+            link.send(Member(psk[0]).seal(GREETING)[:count])
+        slow = Link(attack.endpoint), Member(psk[0]).seal(GREETING)
+        assert_ended_at_the_deadline({**links, "a byte every two seconds": slow})
 
 
 class TestCuts:

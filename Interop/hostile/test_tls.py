@@ -7,13 +7,12 @@ import time
 
 import pytest
 
-from peers import clock, ours
+from peers import ours
 from peers.formats import Key
 
-from .conftest import times
-from .test_handshake import DEADLINE
+from .conftest import assert_ended_at_the_deadline, times
 from .tls import LIBP2P, TLS, Certificate, TLSChannel, client_context, faults, server_context, tls_link, tls_session
-from .wire import PING, YAMUX, Ended, Link, Listener, Yamux, agree, propose, token
+from .wire import PING, YAMUX, Ended, Listener, Yamux, agree, propose
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -190,36 +189,14 @@ class TestListeners:
 
 
 class TestTime:
-    def test_silence_behind_the_proposal(self, attack):
+    def test_whoever_is_not_done_is_closed_at_the_deadline(self, attack):
+        """Behind the proposal, behind the first message, and slow."""
         attack.must_log("not done by their deadline")
-        started = clock.now()
-        with tls_link(attack.endpoint) as link:
-            assert link.how_it_ends(within=DEADLINE + 5) is not None
-        assert clock.now() - started > DEADLINE - 2
-
-    def test_silence_behind_the_first_message(self, attack):
-        attack.must_log("not done by their deadline")
-        started = clock.now()
-        with tls_link(attack.endpoint) as link:
-            link.send(TLSChannel(link, client_context(Certificate())).hello())
-            assert link.how_it_ends(within=DEADLINE + 5) is not None
-        assert clock.now() - started > DEADLINE - 2
-
-    def test_a_byte_every_two_seconds_does_not_extend_it(self, attack):
-        attack.must_log("not done by their deadline")
-        started = clock.now()
-        with tls_link(attack.endpoint) as link:
-            ended = None
-            for byte in TLSChannel(link, client_context(Certificate())).hello():
-                try:
-                    link.send(bytes([byte]))
-                except Ended as error:
-                    ended = error.how
-                    break
-                if ended := link.how_it_ends(within=2):
-                    break
-            assert ended is not None
-        assert DEADLINE - 2 < clock.now() - started < DEADLINE + 5
+        links = {name: tls_link(attack.endpoint) for name in ("proposal", "first message", "a byte every two seconds")}
+        hello = {name: TLSChannel(link, client_context(Certificate())).hello() for name, link in links.items()}
+        links["first message"].send(hello["first message"])
+        slow = "a byte every two seconds"
+        assert_ended_at_the_deadline({**links, slow: (links[slow], hello[slow])})
 
     @pytest.mark.timeout(1800)
     @pytest.mark.parametrize("how", ["fin", "rst"])

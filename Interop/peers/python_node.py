@@ -48,9 +48,9 @@ class PythonNode:
 
     # What the matrix asks of every dialer
 
-    def ping(self, address, count=3):
+    def ping(self, address, count=3, timeout=60):
         """Dials and pings; returns the round trips in milliseconds."""
-        return self._command("ping", address, count=count)["times"]
+        return self._command("ping", address, timeout=timeout, count=count)["times"]
 
     def identify(self, address):
         """Dials and reads the peer's identify message."""
