@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 
+from .ports import free_port
+
 TXT, IN = 16, 1
 
 
@@ -37,9 +39,10 @@ class DNSServer:
         self.zone = zone
         self.asked = []
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._udp.getsockname()[1]}"
-        self._tcp = socket.create_server(("127.0.0.1", self._udp.getsockname()[1]))
+        port = free_port()
+        self._udp.bind(("127.0.0.1", port))
+        self.address = f"127.0.0.1:{port}"
+        self._tcp = socket.create_server(("127.0.0.1", port))
         for serve in (self._serve_udp, self._serve_tcp):
             threading.Thread(target=serve, daemon=True).start()
 
