@@ -9,8 +9,8 @@ VENV       := Interop/.venv
 PYTEST     := $(VENV)/bin/python -m pytest
 # What the examples are built into, together with the tool without any optional part.
 EXAMPLES_BIN = $(shell $(SWIFT) build --package-path Examples --scratch-path $(BUILD)/bare --show-bin-path)
-# The tests against real nodes mostly wait: so many files of them run side by side.
-WORKERS    ?= 2
+# The tests against real nodes mostly wait: so many files of them run side by side, also on two cores.
+WORKERS    ?= 4
 SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources Examples/Package.swift Examples/Sources)
 P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS

@@ -148,14 +148,17 @@ class Nodes:
 LONGEST_FIRST = [
     "test_matrix.py",
     "test_contract.py",
-    "test_mdns.py",
+    "test_autobahn.py",
     "hostile/test_noise.py",
-    "test_faults.py",
-    "test_network_heals.py",
+    "test_mdns.py",
+    "test_quic.py",
     "test_kubo.py",
     "test_streams.py",
-    "hostile/test_multistream.py",
+    "test_processes.py",
+    "test_network_heals.py",
+    "test_early_muxer.py",
     "test_wrong_peer.py",
+    "test_peers.py",
 ]
 """Files that take longest. Side by side, files are handed out in this order: one that came last would be waited for alone."""
 
