@@ -5,7 +5,7 @@ import Synchronization
 /// A multiplexed connection as its users see it, from any thread; the protocol runs in a ``MuxerHandler`` on the event loop.
 ///
 /// What both sides share is one short lock: the streams that have news, the slots of all streams, and whether streams may open.
-package final class MuxerConnection: ProbedConnection, MuxedStreamDriver {
+package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
     private struct State {
         /// What the loop has not seen.
         var news = MuxerNews()
@@ -79,7 +79,7 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamDriver {
     }
 
     private func stream(at slot: Int, creditThreshold: Int) -> MuxedStream {
-        MuxedStream(slot: slot, driver: self, creditThreshold: creditThreshold, creditsToTheEnd: self.limits.creditsToTheEnd)
+        MuxedStream(slot: slot, owner: self, creditThreshold: creditThreshold, creditsToTheEnd: self.limits.creditsToTheEnd)
     }
 
     package func close(_ code: ConnectionErrorCode, grace: Duration) async {

@@ -13,8 +13,8 @@ package struct StreamPair {
 
     package init() {
         let wire = Wire()
-        let dialer = MuxedStream(slot: 0, driver: wire, creditThreshold: Self.window / 2)
-        let listener = MuxedStream(slot: 1, driver: wire, creditThreshold: Self.window / 2)
+        let dialer = MuxedStream(slot: 0, owner: wire, creditThreshold: Self.window / 2)
+        let listener = MuxedStream(slot: 1, owner: wire, creditThreshold: Self.window / 2)
         wire.ends.withLock { $0 = [Wire.End(stream: dialer), Wire.End(stream: listener)] }
         self.dialer = PeerStream(dialer)
         self.listener = PeerStream(listener)
@@ -22,7 +22,7 @@ package struct StreamPair {
 }
 
 /// What a muxer is to a pair: carries what one end has to the other, on a queue of its own.
-private final class Wire: MuxedStreamDriver {
+private final class Wire: MuxedStreamOwner {
     struct End {
         let stream: MuxedStream
         /// What this end may still send.

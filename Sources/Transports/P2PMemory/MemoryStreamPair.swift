@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Bytes move on whichever thread has something to move: the writer's, or that of the reader who gave credit. Each
 /// direction has one carrier at a time, so bytes stay in order and nothing nests deeper than one direction in the other.
-package final class MemoryStreamPair: MuxedStreamDriver {
+package final class MemoryStreamPair: MuxedStreamOwner {
     /// The most that is carried at once, in bytes; other streams get their turn in between only because of threads.
     static let recordSize = 64 * 1_024
 
@@ -59,8 +59,8 @@ package final class MemoryStreamPair: MuxedStreamDriver {
     }
 
     private func makeEnds(window: Int) -> (PeerStream, PeerStream) {
-        let opener = MuxedStream(slot: End.opener.rawValue, driver: self, creditThreshold: max(1, window / 2))
-        let acceptor = MuxedStream(slot: End.acceptor.rawValue, driver: self, creditThreshold: max(1, window / 2))
+        let opener = MuxedStream(slot: End.opener.rawValue, owner: self, creditThreshold: max(1, window / 2))
+        let acceptor = MuxedStream(slot: End.acceptor.rawValue, owner: self, creditThreshold: max(1, window / 2))
         self.state.withLock { $0.ends = [opener, acceptor] }
         return (PeerStream(opener), PeerStream(acceptor))
     }

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// Stands in for a muxer: counts calls, and drains when it is told to.
-final class FakeMuxer: MuxedStreamDriver {
+final class FakeMuxer: MuxedStreamOwner {
     private let signals = Atomic<Int>(0)
 
     var signalCount: Int { self.signals.load(ordering: .relaxed) }
@@ -15,7 +15,7 @@ final class FakeMuxer: MuxedStreamDriver {
 
     /// A stream with its handle, and nothing between them and the test.
     func stream(creditThreshold: Int = 1_000) -> (PeerStream, MuxedStream) {
-        let muxed = MuxedStream(driver: self, creditThreshold: creditThreshold)
+        let muxed = MuxedStream(owner: self, creditThreshold: creditThreshold)
         return (PeerStream(muxed), muxed)
     }
 }

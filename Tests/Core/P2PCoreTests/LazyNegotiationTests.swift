@@ -121,7 +121,7 @@ struct LazyNegotiationTests {
 
     @Test("The bytes of the answer count as consumed")
     func creditForAnswer() async throws {
-        let muxed = MuxedStream(driver: self.muxer, creditThreshold: 20)
+        let muxed = MuxedStream(owner: self.muxer, creditThreshold: 20)
         let stream = PeerStream(muxed)
         muxed.expect(
             LazyExpectation(of: "/echo", agreement: ByteBuffer(string: Self.agreement), refusal: ByteBuffer(string: Self.refusal)))

@@ -9,13 +9,13 @@ final class StreamPair: Sendable {
     let dialer: PeerStream
     let listener: PeerStream
 
-    private final class Nobody: MuxedStreamDriver {
+    private final class Nobody: MuxedStreamOwner {
         func streamHasWork(_ stream: MuxedStream) {}
     }
 
     init() {
-        self.dialer = PeerStream(MuxedStream(driver: Nobody(), creditThreshold: 1 << 20))
-        self.listener = PeerStream(MuxedStream(driver: Nobody(), creditThreshold: 1 << 20))
+        self.dialer = PeerStream(MuxedStream(owner: Nobody(), creditThreshold: 1 << 20))
+        self.listener = PeerStream(MuxedStream(owner: Nobody(), creditThreshold: 1 << 20))
     }
 
     /// Carries one flight; returns its bytes.

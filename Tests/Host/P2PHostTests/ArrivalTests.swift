@@ -29,7 +29,7 @@ private struct Undecided: ConnectionGater {
 
 @Suite("Arrivals", .timeLimit(.minutes(1)))
 struct ArrivalTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     private func failure(_ events: HostEvents) async -> TransportError? {
         for await event in events {

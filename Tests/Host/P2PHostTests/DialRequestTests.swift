@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Dial requests", .timeLimit(.minutes(1)))
 struct DialRequestTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     private var deadline: NIODeadline { self.world.clock.now + .seconds(15) }
 

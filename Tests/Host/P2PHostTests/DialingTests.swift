@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Dialing", .timeLimit(.minutes(1)))
 struct DialingTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     @Test("A live connection is reused")
     func reuse() async throws {

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Discovery and staying connected", .timeLimit(.minutes(1)))
 struct DiscoveryTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     /// Waits for an event while time passes.
     private func wait(_ events: HostEvents, for isMeant: @escaping @Sendable (HostEvent) -> Bool) async {

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("The end of a host, when things are under way", .timeLimit(.minutes(1)))
 struct EndingTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     /// Two hosts that run, and a stream from the first that a handler of the second holds open.
     private struct Pair {

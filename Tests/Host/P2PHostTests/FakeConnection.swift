@@ -5,7 +5,7 @@ import P2PSwarm
 import Synchronization
 
 /// One end of a connection that has no wire: streams are carried from end to end on an event loop, in order.
-final class FakeConnection: MuxedConnection, MuxedStreamDriver {
+final class FakeConnection: MuxedConnection, MuxedStreamOwner {
     private struct State {
         /// The other end of each stream. Both connections hold both directions, until the streams end.
         var partners: [ObjectIdentifier: MuxedStream] = [:]
@@ -60,8 +60,8 @@ final class FakeConnection: MuxedConnection, MuxedStreamDriver {
     func openStream() async throws(ConnectionError) -> PeerStream {
         if let refusal = self.state.withLock({ $0.refusal }) { throw refusal }
         guard let other = self.peerEnd.withLock({ $0 }) else { throw ConnectionError(.closed, "the connection has ended") }
-        let near = MuxedStream(driver: self, creditThreshold: 128 * 1_024)
-        let far = MuxedStream(driver: other, creditThreshold: 128 * 1_024)
+        let near = MuxedStream(owner: self, creditThreshold: 128 * 1_024)
+        let far = MuxedStream(owner: other, creditThreshold: 128 * 1_024)
         self.add(near, partner: far)
         other.add(far, partner: near)
         self.loop.execute {

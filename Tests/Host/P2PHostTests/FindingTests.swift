@@ -36,7 +36,7 @@ struct FindingTests {
         }
     }
 
-    private let world = World()
+    private let world = FakeWorld()
 
     private var deadline: NIODeadline { self.world.clock.now + .seconds(15) }
 

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Introductions", .timeLimit(.minutes(1)))
 struct IntroductionTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     @Test("A host says where it listens, what it serves and how it sees the peer, signed once for each change")
     func introduces() async throws {

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("The life of a host", .timeLimit(.minutes(1)))
 struct LifecycleTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     @Test("A graceful shutdown stops listening, says goodbye, and lets streams end")
     func graceful() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Listening on several addresses", .timeLimit(.minutes(1)))
 struct ListeningTests {
-    private let world = World()
+    private let world = FakeWorld()
     private let four: Multiaddr = "/ip4/127.0.0.1/tcp/0"
     private let six: Multiaddr = "/ip6/::1/tcp/0"
 

@@ -11,7 +11,7 @@ import Testing
 /// A peer that comes from one network after the other, while nobody has told its old connections that they are dead.
 @Suite("The dead make room", .timeLimit(.minutes(1)))
 struct MakingRoomTests {
-    private let world = World()
+    private let world = FakeWorld()
     private let patience = TimeAmount.seconds(3)
 
     private func configuration(_ change: (inout ResourceLimits) -> Void) -> HostConfiguration {

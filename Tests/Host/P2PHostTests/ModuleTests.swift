@@ -11,7 +11,7 @@ import Testing
 
 @Suite("What modules bring", .timeLimit(.minutes(1)))
 struct ModuleTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     @Test("Every gater is asked, and one refusal is enough", arguments: [[], [0], [1], [0, 1]])
     func gaters(refusing: [Int]) async throws {

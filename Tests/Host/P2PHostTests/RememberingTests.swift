@@ -9,7 +9,7 @@ import Testing
 
 @Suite("What a host remembers of its peers", .timeLimit(.minutes(1)))
 struct RememberingTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     @Test("However long a connection lives, its peer's addresses are kept from its end on")
     func longConnections() async throws {

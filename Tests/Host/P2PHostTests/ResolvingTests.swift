@@ -24,7 +24,7 @@ struct ResolvingTests {
         }
     }
 
-    private let world = World()
+    private let world = FakeWorld()
     private let resolver = FakeResolver()
 
     private func list(_ name: String) throws -> Multiaddr { try Multiaddr("/dnsaddr/\(name)") }

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("A host for the length of a body", .timeLimit(.minutes(1)))
 struct ScopeTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     private func isEmpty(_ host: PeerHost) -> Bool {
         let held = host.statistics()

@@ -11,7 +11,7 @@ import Testing
 
 @Suite("What a stranger can learn and steer by addresses", .timeLimit(.minutes(1)))
 struct ScopesOfAddressesTests {
-    private let world = World()
+    private let world = FakeWorld()
     private static let own: Multiaddr = "/ip4/192.168.1.7/tcp/4001"
 
     /// Whatever anybody might tell.

@@ -9,7 +9,7 @@ import Testing
 struct ServiceTests {
     @Test("The graceful shutdown of its group is the host's own: streams may end, then nothing is left")
     func gracefulShutdown() async throws {
-        let world = World()
+        let world = FakeWorld()
         let (host, visitor) = (try world.host(), try world.host())
         let (started, release) = (Signal(), Signal())
         try host.serve(

@@ -11,7 +11,7 @@ import Testing
 
 @Suite("Peerstores that are slow, or never done", .timeLimit(.minutes(1)))
 struct SlowPeerstoreTests {
-    private let world = World()
+    private let world = FakeWorld()
 
     private func behind(_ store: any Peerstore) -> WriteBehindPeerstore {
         WriteBehindPeerstore(store, clock: self.world.clock.clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -12,7 +12,7 @@ import Testing
 struct StreamTests {
     private struct Failure: Error {}
 
-    private let world = World()
+    private let world = FakeWorld()
 
     /// Runs two connected hosts, of which the second serves the handlers.
     private func connected(

@@ -6,14 +6,14 @@ import Testing
 
 @Suite("A stream's turn in yamux")
 struct YamuxTurnTests {
-    private final class Nobody: MuxedStreamDriver {
+    private final class Nobody: MuxedStreamOwner {
         func streamHasWork(_ stream: MuxedStream) {}
     }
 
     /// One session, and a stream as its application left it.
     private struct Side: ~Copyable {
         var session = YamuxSession(role: .dialer, now: .uptimeNanoseconds(1))
-        let stream = MuxedStream(driver: Nobody(), creditThreshold: 1)
+        let stream = MuxedStream(owner: Nobody(), creditThreshold: 1)
         let now = NIODeadline.uptimeNanoseconds(1)
 
         mutating func open() throws -> UInt32 {

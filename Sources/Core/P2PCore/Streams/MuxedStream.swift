@@ -2,7 +2,7 @@ package import NIOCore
 import Synchronization
 
 /// What a muxer does for its streams. Called from any thread, outside every lock.
-package protocol MuxedStreamDriver: AnyObject, Sendable {
+package protocol MuxedStreamOwner: AnyObject, Sendable {
     /// The stream has bytes, a half-close, a reset or credit for the peer; come and ``MuxedStream/copy(upTo:to:)`` it.
     func streamHasWork(_ stream: MuxedStream)
 }
@@ -18,7 +18,7 @@ package protocol MuxedStreamObserver: AnyObject, Sendable {
 /// The muxer keeps this object, the application keeps the handle: so that letting go of the handle can reset the stream.
 package final class MuxedStream: ParkingPlace {
     private let buffer: Mutex<StreamBuffer>
-    private let driver: any MuxedStreamDriver
+    private let owner: any MuxedStreamOwner
     private let observer = Mutex<(any MuxedStreamObserver)?>(nil)
 
     /// Where the muxer finds what else it knows of the stream. Another stream may have it when this one is over.
@@ -28,9 +28,9 @@ package final class MuxedStream: ParkingPlace {
     ///   - slot: where the muxer finds what else it knows of the stream.
     ///   - creditThreshold: bytes that the reader consumes before credit is worth returning; half a window.
     ///   - creditsToTheEnd: return credit also for what is read after the peer has finished.
-    package init(slot: Int = 0, driver: any MuxedStreamDriver, creditThreshold: Int, creditsToTheEnd: Bool = false) {
+    package init(slot: Int = 0, owner: any MuxedStreamOwner, creditThreshold: Int, creditsToTheEnd: Bool = false) {
         self.slot = slot
-        self.driver = driver
+        self.owner = owner
         self.buffer = Mutex(StreamBuffer(creditThreshold: creditThreshold, creditsToTheEnd: creditsToTheEnd))
     }
 
@@ -40,7 +40,7 @@ package final class MuxedStream: ParkingPlace {
         let result = self.buffer.withLock { buffer in body(&buffer, &wake) }
         wake.reader?.resume()
         wake.writer?.resume()
-        if wake.muxer { self.driver.streamHasWork(self) }
+        if wake.muxer { self.owner.streamHasWork(self) }
         if wake.observer { self.observer.withLock { $0 }?.streamChanged() }
         return result
     }

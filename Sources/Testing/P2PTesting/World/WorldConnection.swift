@@ -3,7 +3,7 @@ import P2PCore
 import Synchronization
 
 /// One end of a connection between two hosts of a world: whatever it tells the other end takes the time that the link says.
-final class WorldConnection: MuxedConnection, MuxedStreamDriver {
+final class WorldConnection: MuxedConnection, MuxedStreamOwner {
     /// What is said from end to end, in order.
     private enum Message {
         case bytes(ByteBuffer, opens: Bool)
@@ -103,7 +103,7 @@ final class WorldConnection: MuxedConnection, MuxedStreamDriver {
         let opened = self.state.withLock { state -> Result<MuxedStream, ConnectionError> in
             if let refusal = state.refusal { return .failure(refusal) }
             state.lastID += 2
-            let stream = MuxedStream(slot: Int(state.lastID), driver: self, creditThreshold: Self.window / 2)
+            let stream = MuxedStream(slot: Int(state.lastID), owner: self, creditThreshold: Self.window / 2)
             state.streams[state.lastID] = End(stream: stream, isAnnounced: false)
             return .success(stream)
         }
@@ -257,7 +257,7 @@ final class WorldConnection: MuxedConnection, MuxedStreamDriver {
 
     /// The peer has opened a stream.
     private func takeIn(_ id: UInt64) {
-        let stream = MuxedStream(slot: Int(id), driver: self, creditThreshold: Self.window / 2)
+        let stream = MuxedStream(slot: Int(id), owner: self, creditThreshold: Self.window / 2)
         let isWelcome = self.state.withLock { state in
             state.streams[id] = End(stream: stream, isAnnounced: true)
             return state.refusal == nil

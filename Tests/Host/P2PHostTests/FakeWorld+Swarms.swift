@@ -6,7 +6,7 @@ import Testing
 
 @testable import P2PSwarm
 
-extension World {
+extension FakeWorld {
     /// Connections and dials without a host above them.
     func swarm(finders: [any PeerFinding] = [], resolvers: [any AddressResolver] = []) throws -> Swarm {
         let key = try PrivateKey.generate(.ed25519)

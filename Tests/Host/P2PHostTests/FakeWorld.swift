@@ -10,7 +10,7 @@ import Testing
 @testable import P2PSwarm
 
 /// Hosts on a fake network, for one test.
-struct World: Sendable {
+struct FakeWorld: Sendable {
     let network = FakeNetwork()
 
     var clock: ManualClock { self.network.clock }
