@@ -19,7 +19,8 @@ struct LoopTurnTests {
         var turn = LoopTurn()
         turn.spend(bytes: bytes / 2)
         turn.spend(bytes: bytes - bytes / 2)
-        turn.spend(time)
+        turn.look(at: .uptimeNanoseconds(7))
+        turn.look(at: .uptimeNanoseconds(7) + time)
         #expect(turn.isOver == isOver)
     }
 
@@ -32,10 +33,24 @@ struct LoopTurnTests {
         #expect(turn.isOver)
         turn.enter(.events)
         #expect(!turn.isOver)
-        turn.spend(LoopTurn.maximumTime)
+        turn.look(at: .uptimeNanoseconds(7))
+        turn.look(at: .uptimeNanoseconds(7) + LoopTurn.maximumTime)
         turn.enter(.events)
         #expect(turn.isOver)
         turn.enter(.tasks)
+        #expect(!turn.isOver)
+    }
+
+    @Test("The clock is read before the first piece of a turn, and then after some, and time between turns does not count")
+    func looks() {
+        var turn = LoopTurn()
+        let looks = (0..<17).filter { _ in turn.count() }
+        #expect(looks == [0, 8, 16])
+        turn.look(at: .uptimeNanoseconds(0))
+        turn.enter(.tasks)
+        let isFirst = turn.count()
+        #expect(isFirst)
+        turn.look(at: .uptimeNanoseconds(0) + .seconds(1))
         #expect(!turn.isOver)
     }
 

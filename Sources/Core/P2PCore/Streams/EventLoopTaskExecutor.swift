@@ -29,8 +29,6 @@ public final class EventLoopTaskExecutor: TaskExecutor {
     /// Confined to the event loop.
     private nonisolated(unsafe) var turn = LoopTurn()
 
-    /// The clock is read after so many pieces of work.
-    private static let piecesBetweenLooks = 8
     /// How long the loop has nothing of ours to do between two turns, at least and at most: long enough that NIO polls first.
     static let pauses = TimeAmount.microseconds(5)...TimeAmount.microseconds(500)
     /// The pause in rounds of the loop without anything to do.
@@ -80,25 +78,16 @@ public final class EventLoopTaskExecutor: TaskExecutor {
     }
 
     private func run() {
-        guard !self.isRunning, !self.turn.isOver, let first = self.next() else { return }
+        guard !self.isRunning else { return }
         self.isRunning = true
         defer { self.isRunning = false }
-        var (work, count, started) = (first, 0, self.eventLoop.now)
-        while true {
+        while !self.turn.isOver, let work = self.next() {
+            if self.turn.count() { self.turn.look(at: self.eventLoop.now) }
             switch work {
             case .job(let job): job.runSynchronously(on: self.asUnownedTaskExecutor())
             case .call(let call): call.runOnLoop()
             }
-            count += 1
-            if count % Self.piecesBetweenLooks == 0 {
-                let now = self.eventLoop.now
-                self.turn.spend(now - started)
-                started = now
-            }
-            guard !self.turn.isOver, let next = self.next() else { break }
-            work = next
         }
-        self.turn.spend(self.eventLoop.now - started)
     }
 
     private func next() -> Work? {

@@ -15,11 +15,15 @@ struct LoopTurn {
 
     /// Bytes that a turn writes, give or take a connection's share.
     static let maximumBytes = 16 * 1_048_576
-    /// Time that a turn takes, give or take a piece of work. What lies between two turns takes some 50 µs.
+    /// Time that a turn takes, give or take some pieces of work. What lies between two turns takes some 50 µs.
     static let maximumTime = TimeAmount.milliseconds(5)
+    /// The clock is read before the first piece of work, and then after so many: it costs as much as a small piece.
+    static let piecesBetweenLooks = 8
 
     private var phase = Phase.events
     private var bytes = 0
+    private var pieces = 0
+    private var began: NIODeadline?
     private var time = TimeAmount.zero
 
     /// The loop has to look at its sockets before there is more.
@@ -37,5 +41,15 @@ struct LoopTurn {
     }
 
     mutating func spend(bytes: Int) { self.bytes += bytes }
-    mutating func spend(_ time: TimeAmount) { self.time = self.time + time }
+
+    /// A piece of work is about to be done; true when it is time for ``look(at:)``.
+    mutating func count() -> Bool {
+        defer { self.pieces += 1 }
+        return self.pieces % Self.piecesBetweenLooks == 0
+    }
+
+    /// What the clock says.
+    mutating func look(at now: NIODeadline) {
+        if let began { self.time = now - began } else { self.began = now }
+    }
 }

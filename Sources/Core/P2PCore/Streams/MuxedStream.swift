@@ -157,6 +157,9 @@ package final class MuxedStream: ParkingPlace {
         if isCancelled { throw StreamError(.cancelled, "the task that used the stream was cancelled") }
     }
 
+    /// Whoever waits has claimed the place before.
+    package static var remembersCancellation: Bool { true }
+
     package func park(_ waiter: UnsafeContinuation<Void, Never>, _ kind: Wait) -> Bool {
         self.buffer.withLock { buffer in
             switch kind {
