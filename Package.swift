@@ -81,6 +81,7 @@ let package = Package(
                 "P2PHost", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PYamux", "P2PMplex", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PQUIC",
                 "P2PIdentify", "P2PPing",
             ]),
+        .library(name: "P2PPolicy", targets: ["P2PPolicy"]),
         .library(name: "P2PTesting", targets: ["P2PTesting"]),
         // What Fuzz/ runs: of no use to anybody else.
         .library(name: "P2PFuzzing", targets: ["P2PFuzzing"]),
@@ -162,6 +163,7 @@ let package = Package(
         room("Host", "P2PSwarm", core),
         room("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", lifecycle]),
         room("Host", "P2PPeerstoreSQLite", core + [grdb]),
+        room("Host", "P2PPolicy", core),
         room("Protocols", "P2PIdentify", core + [protobuf], exclude: ["Protobuf/identify.proto"]),
         room("Protocols", "P2PPing", core),
         room("Protocols", "P2PEcho", core),
@@ -198,7 +200,7 @@ let package = Package(
             path: "Sources/P2P", swiftSettings: settings),
         .executableTarget(
             name: "P2PTool",
-            dependencies: core + ["P2P", "P2PPipeline", argumentParser, nioPosix],
+            dependencies: core + ["P2P", "P2PPipeline", "P2PPolicy", argumentParser, nioPosix],
             path: "Sources/Tool/P2PTool", swiftSettings: settings),
 
         // Tests
@@ -211,6 +213,7 @@ let package = Package(
             name: "P2PTests", dependencies: ["P2P", "P2PSwarm", "P2PPipeline", "P2PProtocolTesting", nioCore], path: "Tests/P2PTests",
             swiftSettings: settings),
         tests("Host", "P2PSwarm", core + ["P2PTesting"]),
+        tests("Host", "P2PPolicy", core + ["P2PHost", "P2PTesting"]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PTesting", nioPosix, lifecycle]),
         tests("Discovery", "P2PMDNS", core + ["P2PTesting", "P2PVectors"]),
         tests("Discovery", "P2PBootstrap", core + ["P2PProtocolTesting"]),

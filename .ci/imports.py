@@ -62,6 +62,7 @@ MAY_IMPORT = {
         "P2PSwarm": CORE,
         "P2PHost": CORE | {"P2PSwarm", "P2PNegotiation", "ServiceLifecycle"},
         "P2PPeerstoreSQLite": CORE | {"GRDB"},
+        "P2PPolicy": CORE,
     },
     "Protocols": {
         "P2PRelay": PIPELINE | {"SwiftProtobuf"},
@@ -83,11 +84,11 @@ MAY_IMPORT = {
         "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
     "P2P": {"P2P": None},
-    "Tool": {"P2PTool": CORE | {"P2P", "P2PPipeline", "ArgumentParser", "NIOPosix"}},
+    "Tool": {"P2PTool": CORE | {"P2P", "P2PPipeline", "P2PPolicy", "ArgumentParser", "NIOPosix"}},
 }
 
 # The umbrella composes everything except these.
-NOT_IN_THE_UMBRELLA = {"P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
+NOT_IN_THE_UMBRELLA = {"P2PPolicy", "P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
 
 # What every target may use of the platform.
 PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}

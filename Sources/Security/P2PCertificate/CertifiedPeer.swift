@@ -1,4 +1,4 @@
-import P2PCore
+package import P2PCore
 package import P2PIdentity
 import SwiftASN1
 

@@ -1,5 +1,5 @@
 internal import Crypto
-import P2PCore
+package import P2PCore
 package import P2PIdentity
 internal import SwiftASN1
 internal import X509

@@ -1,5 +1,6 @@
 import Crypto
 import P2PCertificate
+import P2PCore
 import P2PIdentity
 
 #if canImport(FoundationEssentials)

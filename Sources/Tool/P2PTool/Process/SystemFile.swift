@@ -65,9 +65,24 @@ enum SystemFile {
             case 0: return count > 0 ? bytes : nil
             case EINTR: continue
             case EAGAIN: _ = self.poll(descriptor, for: self.readable, milliseconds: 100)
-            default: throw ToolError("inputFailed", "reading standard input failed: \(String(cString: strerror(code)))")
+            default: throw ToolError("inputFailed", "reading failed: \(String(cString: strerror(code)))")
             }
         }
+    }
+
+    /// The whole of a file.
+    ///
+    /// - Parameter limit: bytes; a file that is longer is returned as far as one byte more.
+    /// - Throws: `ToolError` with the code `inputFailed`.
+    static func contents(of path: String, upTo limit: Int) throws -> ByteBuffer {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ToolError("inputFailed", "opening \(path) failed: \(String(cString: strerror(errno)))") }
+        defer { close(descriptor) }
+        var contents = ByteBuffer()
+        while contents.readableBytes <= limit, var piece = try self.read(upTo: limit + 1 - contents.readableBytes, from: descriptor) {
+            contents.writeBuffer(&piece)
+        }
+        return contents
     }
 
     /// Waits until the descriptor is ready; false when the time passed first.

@@ -4,7 +4,7 @@
     internal import Foundation
 #endif
 
-/// A moment of the calendar, to the second: what certificates are dated with.
+/// A moment of the calendar, to the second: what certificates are dated with, and rules end at.
 ///
 /// It is an argument wherever dates matter, so that tests need no clock.
 package struct WallTime: Hashable, Comparable, Sendable {
@@ -26,10 +26,10 @@ package struct WallTime: Hashable, Comparable, Sendable {
         left.secondsSince1970 < right.secondsSince1970
     }
 
-    /// The moment of a date in the proleptic Gregorian calendar, UTC, as X.509 writes it.
+    /// The moment of a date in the proleptic Gregorian calendar, UTC, as X.509 and RFC 3339 write it.
     ///
-    /// - Precondition: a year from 0 to 9999, and the rest within its ordinary range; the ASN.1 reader has checked them.
-    init(year: Int, month: Int, day: Int, hours: Int, minutes: Int, seconds: Int) {
+    /// - Precondition: a year from 0 to 9999, and the rest within its ordinary range; their readers have checked them.
+    package init(year: Int, month: Int, day: Int, hours: Int, minutes: Int, seconds: Int) {
         // Years begin in March here, so that the leap day is the last of its year.
         let shifted = Int64(month <= 2 ? year - 1 : year)
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
