@@ -24,7 +24,7 @@ def check(*arguments):
 
 def test_a_sound_file_is_counted(rules):
     outcome = check(rules)
-    assert outcome.code == 0 and outcome.events[0] == {"event": "policy", "rules": 3}, outcome
+    assert outcome.code == 0 and outcome.objects[0] == {"event": "policy", "rules": 3}, outcome
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_sound_file_is_counted(rules):
 def test_what_is_granted(rules, question, line):
     outcome = check(rules, *question)
     assert outcome.code == 0, outcome
-    assert outcome.events[0]["granted"] is True and outcome.events[0]["line"] == line, outcome
+    assert outcome.objects[0]["granted"] is True and outcome.objects[0]["line"] == line, outcome
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_is_granted(rules, question, line):
 def test_what_is_refused(rules, question, explanation):
     outcome = check(rules, *question)
     assert outcome.code == 1, outcome
-    assert outcome.events[0]["granted"] is False and outcome.events[0]["explanation"] == explanation, outcome
+    assert outcome.objects[0]["granted"] is False and outcome.objects[0]["explanation"] == explanation, outcome
 
 
 @pytest.mark.parametrize(
