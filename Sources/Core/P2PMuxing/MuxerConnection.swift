@@ -18,6 +18,12 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
         /// Why no stream opens any more.
         var refusal: ConnectionError?
         var isOver = false
+
+        /// Somebody comes for the news from now on; whether that one has to be sent, since nobody is on the way.
+        mutating func summon() -> Bool {
+            defer { self.isAwaited = true }
+            return !self.isAwaited
+        }
     }
 
     package let info: ConnectionInfo
@@ -97,8 +103,7 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
         let mustSchedule = self.state.withLock { state in
             guard !state.isOver else { return false }
             state.news.work.append(stream)
-            defer { state.isAwaited = true }
-            return !state.isAwaited
+            return state.summon()
         }
         if mustSchedule { self.jobs.enqueue(self) }
     }
@@ -107,11 +112,7 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
 
     /// The handler has more to write, and comes back when others have had their turn.
     package func comeBack() {
-        let mustSchedule = self.state.withLock { state in
-            defer { state.isAwaited = true }
-            return !state.isAwaited && !state.isOver
-        }
-        if mustSchedule { self.jobs.enqueue(self) }
+        if self.state.withLock({ !$0.isOver && $0.summon() }) { self.jobs.enqueue(self) }
     }
 
     /// News from now on needs no wake-up: the handler is about to come for it.
