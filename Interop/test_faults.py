@@ -1,36 +1,30 @@
 """System calls that fail once, or now and then: no errno ends a service. strace makes them fail."""
 
+import os
+import pathlib
 import shutil
+import signal
 import subprocess
 import time
 
 import pytest
 
-from peers import ours
+from peers import faults, ours
+from peers.clock import wait_until
+from peers.processes import tied
 
 TCP, QUIC = "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"
 PASSING = ["EPROTO", "EPERM", "ENETDOWN", "EHOSTUNREACH", "EOPNOTSUPP", "ENOBUFS", "EMFILE"]
 """What accept may fail with, as its manual page says, and the socket is as good as before."""
 
-
-def _can_trace():
-    try:
-        return subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], timeout=20).returncode == 0
-    except (OSError, subprocess.SubprocessError):
-        return False
-
-
-pytestmark = pytest.mark.skipif(not _can_trace(), reason="strace is not here, or may not trace")
+pytestmark = pytest.mark.skipif(not faults.can_trace(), reason="strace is not here, or may not trace")
 
 
 class Faulty(ours.Daemon):
-    """Our daemon, in which system calls fail; `faults` are strace's (`accept4:error=EPROTO:when=2`), counted for each thread."""
+    """Our daemon, in which system calls fail from its start on."""
 
-    def __init__(self, *faults, listen, options=(), wrapper=()):
-        calls = ",".join(fault.partition(":")[0] for fault in faults)
-        wrapper = [*wrapper, shutil.which("strace"), "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}"]
-        for fault in faults:
-            wrapper += ["-e", f"inject={fault}"]
+    def __init__(self, *failing, listen, options=(), wrapper=()):
+        wrapper = [*wrapper, shutil.which("strace"), "-D", *faults.options(failing)]
         super().__init__(listen, options=options, wrapper=wrapper)
 
 
@@ -38,6 +32,10 @@ def pings(address, count=4):
     for number in range(count):
         outcome = ours.run("ping", address, "--count", 1, "--json", timeout=30)
         assert outcome.code == 0, (number, outcome)
+
+
+def answers(address, **options):
+    return ours.run("ping", address, "--count", 1, "--timeout", 2, "--json", timeout=30, **options).code == 0
 
 
 @pytest.mark.parametrize("error", PASSING)
@@ -75,3 +73,120 @@ def test_datagrams_that_can_t_be_read_or_sent_now_and_then_end_nothing(call, err
         assert not daemon.process.all("stopped_listening")
     finally:
         assert daemon.stop() == 0, daemon.process.report()
+
+
+LISTENING = ["accept4", "setsockopt", "getsockopt", "getsockname", "getpeername", "shutdown", "recvmmsg", "recvmsg", "sendmsg", "sendto"]
+CONNECTED = ["read", "readv", "write", "writev", "recvfrom", "close"]
+DIALING = ["socket", "bind", "connect", *LISTENING[1:]]
+
+
+@pytest.mark.parametrize("error", ["EIO", "EPERM", "ENOBUFS", "ENETDOWN", "ETIMEDOUT"])
+class TestEveryCall:
+    """Each of them fails at every third time, in all threads; what the peers of that moment see of it is theirs."""
+
+    def test_of_sockets_that_listen(self, error):
+        daemon = ours.Daemon([TCP, QUIC])
+        try:
+            with faults.failing(daemon.pid, *(f"{call}:error={error}:when=2+3" for call in LISTENING)):
+                for address in daemon.addresses * 2:
+                    answers(address)
+            for address in daemon.addresses:
+                wait_until(lambda address=address: answers(address), 20, address)
+        finally:
+            assert daemon.stop() == 0, daemon.process.report()
+
+    def test_of_one_connection(self, error):
+        """On its descriptor alone: event loops, signals and the log read and write, too."""
+        daemon = ours.Daemon(TCP)
+        dialer = ours.JSONProcess(
+            [ours.BINARY, "ping", daemon.address, "--count", 3000, "--interval", 0.01, "--json"], environment=ours.environment()
+        )
+        try:
+            dialer.wait_for("pong", timeout=20)
+            port = daemon.endpoint[1]
+            with faults.failing(
+                daemon.pid, *(f"{call}:error={error}:when=5" for call in CONNECTED), only=sockets_at(daemon.pid, port)
+            ):
+                daemon.process.wait_for("disconnected", timeout=10)
+            pings(daemon.address, 1)
+        finally:
+            dialer.stop()
+            assert daemon.stop() == 0, daemon.process.report()
+
+    def test_of_dials(self, error, keys):
+        far = ours.Daemon([TCP, QUIC], key=keys("ed25519"))
+        near = ours.Daemon(TCP, options=[part for address in far.addresses for part in ("--bootstrap", address)])
+        try:
+            near.process.wait_for("connected", timeout=10)
+            with faults.failing(near.pid, *(f"{call}:error={error}:when=1+2" for call in DIALING)):
+                os.kill(far.pid, signal.SIGKILL)
+                far.process.process.wait()
+                far = ours.Daemon([address.split("/p2p/")[0] for address in far.addresses], key=keys("ed25519"))
+                time.sleep(2)
+            assert not near.process.all("stopped_listening")
+            wait_until(lambda: connections(near) > 0, 20, "a connection")
+        finally:
+            assert [near.stop(), far.stop()] == [0, 0], near.process.report()
+
+
+def connections(daemon):
+    return daemon.stats()["connections"]
+
+
+def sockets_at(pid, port):
+    """The connections of a process at that port of its own, as strace names them."""
+    inodes = set()
+    for line in pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if int(fields[1].split(":")[1], 16) == port and fields[3] == "01":
+            inodes.add(f"socket:[{fields[9]}]")
+    held = {os.readlink(link) for link in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+    assert inodes & held
+    return sorted(inodes & held)
+
+
+def found(one, other, timeout=15):
+    one.process.wait_for(lambda item: item.get("event") == "discovered" and item["peer"] == other.peer, timeout=timeout)
+
+
+@pytest.mark.parametrize("error", ["ENETDOWN", "EPERM"])
+def test_local_discovery_lives_with_calls_that_fail(lan, error):
+    """Those by which the kernel is asked for the interfaces are among them."""
+    near, far = lan.host(), lan.host()
+    failing = [f"{call}:error={error}:when=5+7" for call in ("recvmsg", "sendmsg", "sendto")]
+    daemons = [
+        Faulty(*failing, listen=f"/ip4/{near.address}/tcp/0", options=["--mdns"], wrapper=near.inside),
+        ours.Daemon(f"/ip4/{far.address}/tcp/0", options=["--mdns"], wrapper=far.inside),
+    ]
+    try:
+        found(*daemons)
+        found(*reversed(daemons))
+    finally:
+        assert [daemon.stop() for daemon in daemons] == [0, 0], daemons[0].process.report()
+
+
+@pytest.mark.parametrize("error", ["ENOBUFS", "EIO"])
+def test_local_discovery_outlives_its_sockets(lan, error):
+    near, far = lan.host(), lan.host()
+    daemons = [ours.Daemon(f"/ip4/{near.address}/tcp/0", options=["--mdns"], wrapper=near.inside)]
+    try:
+        held = daemons[0].stats()["fds"]
+        calls = ("recvmsg", "sendmsg", "sendto", "setsockopt", "bind", "socket")
+        with faults.failing(daemons[0].pid, *(f"{call}:error={error}:when=1+2" for call in calls)):
+            time.sleep(3)
+        daemons.append(ours.Daemon(f"/ip4/{far.address}/tcp/0", options=["--mdns"], wrapper=far.inside))
+        found(*daemons)
+        found(*reversed(daemons))
+        # A socket that can't be opened is not left behind; one is the connection's.
+        assert daemons[0].stats()["fds"] <= held + 1
+    finally:
+        assert [daemon.stop() for daemon in daemons] == [0] * len(daemons), daemons[0].process.report()
+
+
+@pytest.mark.parametrize("call", ["epoll_create", "epoll_create1", "eventfd2", "timerfd_create", "epoll_ctl"])
+@pytest.mark.parametrize("when", ["", ":when=1"], ids=["always", "once"])
+def test_what_event_loops_wait_with_is_a_reason(call, when):
+    command = ["strace", *faults.options([f"{call}:error=EPERM{when}"]), ours.BINARY, "daemon", "--listen", TCP]
+    ended = subprocess.run(tied(command), env=ours.environment(), capture_output=True, text=True, timeout=20)
+    name = call.rstrip("2") if call.startswith("eventfd") else call
+    assert ended.returncode == 1 and f"refuses {name}: Operation not permitted" in ended.stderr, ended

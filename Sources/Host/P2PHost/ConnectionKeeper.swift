@@ -133,7 +133,9 @@ final class ConnectionKeeper: Sendable {
     ) -> (networks: [String], due: NIODeadline)? {
         guard self.state.withLock({ $0.schedule.keepsAny }) else { return nil }
         if let last, last.due > now { return last }
-        let networks = ((try? System.enumerateDevices()) ?? []).map { "\($0.name) \($0.address.map { "\($0)" } ?? "")" }
+        // That the system can't list them at the moment says nothing about them.
+        let networks =
+            NetworkInterfaces.devices()?.map { "\($0.name) \($0.address.map { "\($0)" } ?? "")" } ?? last?.networks ?? []
         if let last, last.networks != networks {
             host.swarm.networkChanged()
             self.state.withLock { $0.schedule.networkChanged(at: now) }

@@ -15,6 +15,7 @@
 #if defined(__linux__)
 #include <linux/filter.h>
 #include <netinet/udp.h>
+#include <sys/epoll.h>
 #endif
 
 #if defined(__linux__) && !defined(UDP_SEGMENT)
@@ -191,6 +192,20 @@ void quic_socket_close(int descriptor) { close(descriptor); }
 int quic_socket_duplicate(int descriptor, int *copy) {
     *copy = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return *copy < 0 ? errno : 0;
+}
+
+int quic_socket_try_poll(int descriptor) {
+#if defined(__linux__)
+    int poller = epoll_create1(EPOLL_CLOEXEC);
+    if (poller < 0) return 0;
+    struct epoll_event event = {.events = EPOLLIN};
+    int code = epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) == 0 ? 0 : errno;
+    (void)close(poller);
+    return code;
+#else
+    (void)descriptor;
+    return 0;
+#endif
 }
 
 bool quic_socket_segments(int descriptor) {

@@ -30,7 +30,7 @@ package struct BindFailure {
         package static let system = Host(
             hasAddress: { isIPv6 in
                 let family: NIOBSDSocket.ProtocolFamily = isIPv6 ? .inet6 : .inet
-                return (try? System.enumerateDevices()).map { devices in devices.contains { $0.address?.protocol == family } }
+                return NetworkInterfaces.devices().map { devices in devices.contains { $0.address?.protocol == family } }
             },
             allowsSockets: { isIPv6 in
                 #if canImport(Glibc)

@@ -115,8 +115,10 @@ final class TCPAcceptor: Sendable {
     }
 
     /// The channel has ended, or could not be made.
-    private func failed(with error: (any Error)?) {
-        let number = (error as? IOError)?.errnoCode
+    ///
+    /// - Parameter number: what an error is taken for that has no number.
+    private func failed(with error: (any Error)?, otherwise number: CInt? = nil) {
+        let number = (error as? IOError)?.errnoCode ?? number
         let pause = self.state.withLock { state -> TimeAmount? in
             state.channel = nil
             guard !state.isOver, state.descriptor >= 0, case .goOn(let pause) = state.faults.failed(number, at: .now()) else { return nil }
@@ -156,7 +158,7 @@ final class TCPAcceptor: Sendable {
             }
             self.watch(channel)
             if !isWelcome { channel.close(promise: nil) }
-        case .failure(let error): self.failed(with: error)
+        case .failure(let error): self.failed(with: error, otherwise: EAGAIN)
         }
     }
 }

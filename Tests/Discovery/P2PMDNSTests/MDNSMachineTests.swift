@@ -37,6 +37,23 @@ struct MDNSMachineTests {
         #expect(network.nodes[listener].found.map(\.peer) == [early, late])
     }
 
+    @Test("A link whose socket was another announces itself at once, and those who were known stay so")
+    func interrupted() throws {
+        var network = Network()
+        for _ in 0..<2 { _ = try network.add(try Network.peer()) }
+        try network.run(for: .minutes(2))
+        let link = Network.link(network.nodes[0].ip)
+        network.nodes[0].machine.interrupted(link.id)
+        let (sent, known) = (network.nodes[0].sent.count, network.nodes[0].found.count)
+        try network.run(for: .seconds(1))
+        #expect(network.nodes[0].sent.count == sent && network.nodes[0].machine.peerCount == 1)
+        network.nodes[0].machine.setLinks([link], at: network.now)
+        try network.run(for: .milliseconds(200))
+        let since = network.nodes[0].sent.dropFirst(sent).map(\.message)
+        #expect(since.contains { $0.isResponse } && since.contains { !$0.isResponse })
+        #expect(network.nodes[0].found.count == known)
+    }
+
     @Test("While nothing happens, a node sends a few packets a minute, and its peers stay known")
     func idle() throws {
         var network = Network()

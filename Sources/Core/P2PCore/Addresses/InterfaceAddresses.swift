@@ -14,7 +14,7 @@ package enum InterfaceAddresses {
     package static func expanding(_ address: SocketAddress?, as write: (SocketAddress) -> Multiaddr?) -> [Multiaddr]? {
         guard let address else { return nil }
         let plain = write(address).map { [$0] }
-        guard self.isWildcard(address), let port = address.port, let devices = try? System.enumerateDevices() else { return plain }
+        guard self.isWildcard(address), let port = address.port, let devices = NetworkInterfaces.devices() else { return plain }
         var addresses: [Multiaddr] = []
         for device in devices {
             guard var local = device.address, local.protocol == address.protocol else { continue }

@@ -1,5 +1,6 @@
 import NIOCore
 package import P2PMultiaddr
+import Synchronization
 
 /// The networks that this machine is in, as its interfaces say, at one moment.
 package struct LocalNetworks: Sendable, Hashable {
@@ -30,10 +31,20 @@ package struct LocalNetworks: Sendable, Hashable {
         self.links = links
     }
 
-    /// As the system has them now.
+    /// What the system said last.
+    private static let known = Mutex(LocalNetworks())
+
+    /// As the system has them now; when it can't list them at the moment, which does not mean that they are gone, as it had them last.
     package static func current() -> LocalNetworks {
+        guard let devices = NetworkInterfaces.devices() else { return self.known.withLock { $0 } }
+        let current = LocalNetworks(devices)
+        self.known.withLock { $0 = current }
+        return current
+    }
+
+    private init(_ devices: [NIONetworkDevice]) {
         var links: [Link] = []
-        for device in (try? System.enumerateDevices()) ?? [] {
+        for device in devices {
             guard let ip = device.address?.ip else { continue }
             let length = device.netmask?.ip?.bytes.reduce(0) { $0 + $1.nonzeroBitCount } ?? ip.bytes.count * 8
             let prefix = IPPrefix(address: ip, length: length)
@@ -43,7 +54,7 @@ package struct LocalNetworks: Sendable, Hashable {
                 links.append(Link(name: device.name, index: device.interfaceIndex, prefixes: [prefix]))
             }
         }
-        return LocalNetworks(links)
+        self.init(links)
     }
 
     /// These, and addresses of which no interface is known, such as those of a network that is simulated.

@@ -69,9 +69,7 @@ final class MDNSDriver: Sendable {
                 state.sockets[link.id] = Socket(link: link, channel: channel)
                 state.failed.remove(link)
             }
-            channel.closeFuture.whenComplete { _ in
-                self.state.withLock { if $0.sockets[link.id]?.channel === channel { $0.sockets[link.id] = nil } }
-            }
+            channel.closeFuture.whenComplete { _ in self.closed(channel, on: link) }
         } catch {
             let isNew = self.state.withLock { $0.failed.insert(link).inserted }
             // The loopback interface has no multicast route for IPv6 on most systems; IPv4 is enough there.
@@ -79,6 +77,16 @@ final class MDNSDriver: Sendable {
             self.logger.log(
                 level: level, "no local discovery on an interface",
                 metadata: ["interface": "\(link.name)", "family": "\(link.id.isIPv6 ? "IPv6" : "IPv4")", "reason": "\(error)"])
+        }
+    }
+
+    /// NIO closes a socket for nearly every error of a read or a write, most of which say nothing about it: the next look opens another,
+    /// on which everything starts anew, since nobody knows what of the last packets has left.
+    private func closed(_ channel: any Channel, on link: MDNSLink) {
+        self.state.withLock { state in
+            guard state.sockets[link.id]?.channel === channel else { return }
+            state.sockets[link.id] = nil
+            state.machine.interrupted(link.id)
         }
     }
 

@@ -30,32 +30,43 @@ enum MDNSSocket {
         let isIPv6 = interface.link.id.isIPv6
         let address = try SocketAddress(
             Self.group(isIPv6: isIPv6), port: MDNSMachine.port, interface: interface.link.id.interface)
-        var bootstrap = DatagramBootstrap(group: eventLoop)
-            .channelOption(.socketOption(.so_reuseaddr), value: 1)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSLimits.message + 1))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler()) }
-            }
+        let made = NIOLoopBoundBox<(any Channel)?>.makeEmptyBox(valueType: (any Channel).self, eventLoop: eventLoop)
+        do {
+            let channel = try await DatagramBootstrap(group: eventLoop)
+                .channelInitializer { channel in
+                    made.value = channel
+                    return channel.eventLoop.makeCompletedFuture {
+                        try self.prepare(channel, isIPv6: isIPv6)
+                        try channel.pipeline.syncOperations.addHandler(handler())
+                    }
+                }
+                .bind(to: address).get()
+            try await self.configure(channel, interface, group: address)
+            return channel
+        } catch {
+            // NIO leaves it open when it can't be bound, or when an option or the initializer fails.
+            try? await eventLoop.flatSubmit { made.value?.close() ?? eventLoop.makeSucceededVoidFuture() }.get()
+            throw error
+        }
+    }
+
+    /// What has to be said before the socket is bound.
+    private static func prepare(_ channel: any Channel, isIPv6: Bool) throws {
+        let options = channel.syncOptions
+        try options?.setOption(.socketOption(.so_reuseaddr), value: 1)
+        try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSLimits.message + 1))
         #if os(Linux) || os(Android)
             // SO_REUSEADDR is enough to share the port. With SO_REUSEPORT, Linux would give each packet to one socket of all that are
             // bound to the group, whichever interface they have joined.
             // Without this option it hands over what any socket of the machine has joined, from every interface.
             let multicastAll = isIPv6 ? (NIOBSDSocket.OptionLevel.ipv6, 29) : (.ip, 49)
-            bootstrap = bootstrap.channelOption(
+            try options?.setOption(
                 ChannelOptions.Types.SocketOption(level: multicastAll.0, name: NIOBSDSocket.Option(rawValue: CInt(multicastAll.1))),
                 value: 0)
         #else
-            bootstrap = bootstrap.channelOption(
+            try options?.setOption(
                 ChannelOptions.Types.SocketOption(level: .socket, name: NIOBSDSocket.Option(rawValue: SO_REUSEPORT)), value: 1)
         #endif
-        let channel = try await bootstrap.bind(to: address).get()
-        do {
-            try await self.configure(channel, interface, group: address)
-        } catch {
-            try? await channel.close()
-            throw error
-        }
-        return channel
     }
 
     private static func configure(_ channel: any Channel, _ interface: MulticastInterface, group: SocketAddress) async throws {

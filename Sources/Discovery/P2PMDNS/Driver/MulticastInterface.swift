@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import P2PMultiaddr
 
 #if canImport(Darwin)
@@ -25,7 +26,9 @@ struct MulticastInterface: Sendable {
     ///
     /// - Parameter names: the only ones to take; empty for all.
     static func all(named names: Set<String>) -> [MulticastInterface]? {
-        guard let up = self.namesOfThoseThatAreUp(), let devices = try? System.enumerateDevices() else { return nil }
+        guard let up = NetworkInterfaces.attempting(self.namesOfThoseThatAreUp), let devices = NetworkInterfaces.devices() else {
+            return nil
+        }
         var found: [MDNSLink.ID: (device: NIONetworkDevice, isLoopback: Bool, prefixes: [MDNSLink.Prefix])] = [:]
         for device in devices {
             guard names.isEmpty || names.contains(device.name), let isLoopback = up[device.name], let ip = device.address?.ip,

@@ -65,6 +65,11 @@ package struct MDNSMachine: Sendable {
         }
     }
 
+    /// Nothing is sent or heard on that link until ``setLinks(_:in:at:)`` names it again, as a new one; who was found there stays known.
+    package mutating func interrupted(_ id: MDNSLink.ID) {
+        self.links[id] = nil
+    }
+
     /// Where this node listens, without `/p2p`.
     package mutating func setAddresses(_ addresses: [Multiaddr], at now: NIODeadline) {
         guard addresses != self.addresses else { return }

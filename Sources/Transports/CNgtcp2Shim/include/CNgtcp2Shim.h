@@ -40,6 +40,8 @@ int quic_socket_send(
 void quic_socket_close(int descriptor);
 /// Another descriptor of the same socket.
 int quic_socket_duplicate(int descriptor, int *copy);
+/// Whether the system lets anybody wait for the socket; returns an errno. NIO traps where a socket that is bound already can't be waited for.
+int quic_socket_try_poll(int descriptor);
 /// Whether the kernel splits what is sent into segments (GSO).
 bool quic_socket_segments(int descriptor);
 

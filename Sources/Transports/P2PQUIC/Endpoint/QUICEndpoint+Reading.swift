@@ -4,6 +4,14 @@
     import NIOPosix
     import P2PCore
 
+    #if canImport(Darwin)
+        import Darwin
+    #elseif canImport(Glibc)
+        import Glibc
+    #elseif canImport(Musl)
+        import Musl
+    #endif
+
     /// The channel that reads an endpoint's socket.
     ///
     /// SwiftNIO closes a datagram channel when a read fails with anything but two error numbers, most of which say nothing about the
@@ -12,27 +20,40 @@
         func startReading() -> EventLoopFuture<Void> {
             guard !self.isClosed, self.state.reader == nil else { return self.eventLoop.makeSucceededVoidFuture() }
             var copy: CInt = -1
-            let code = quic_socket_duplicate(self.state.descriptor, &copy)
+            var code = quic_socket_duplicate(self.state.descriptor, &copy)
             guard code == 0 else { return self.eventLoop.makeFailedFuture(IOError(errnoCode: code, reason: "fcntl")) }
-            let isOffloading = self.configuration.usesOffload && System.supportsUDPReceiveOffload
-            let capacity = QUICReadHandler.capacity(isOffloading: isOffloading)
-            return DatagramBootstrap(group: self.eventLoop)
-                .channelOption(.datagramVectorReadMessageCount, value: QUICReadHandler.datagrams)
-                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: capacity))
-                .channelOption(.explicitCongestionNotification, value: true)
-                .channelOption(.receivePacketInfo, value: true)
+            code = quic_socket_try_poll(copy)
+            guard code == 0 else {
+                quic_socket_close(copy)
+                return self.eventLoop.makeFailedFuture(IOError(errnoCode: code, reason: "epoll_ctl"))
+            }
+            let made = NIOLoopBoundBox<(any Channel)?>.makeEmptyBox(valueType: (any Channel).self, eventLoop: self.eventLoop)
+            let reading = DatagramBootstrap(group: self.eventLoop)
                 .channelInitializer { channel in
-                    if isOffloading {
-                        // Without it, datagrams come one at a time.
-                        try? channel.syncOptions?.setOption(.datagramReceiveOffload, value: true)
-                        try? channel.syncOptions?.setOption(.datagramReceiveSegmentSize, value: true)
-                    }
-                    return channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(QUICReadHandler(self))
-                    }
+                    made.value = channel
+                    return channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
                 }
                 .withBoundSocket(copy)
                 .map { self.adopt($0) }
+            // NIO leaves it open, and the port taken, when an option or the initializer fails.
+            reading.whenFailure { _ in made.value?.close(promise: nil) }
+            return reading
+        }
+
+        private func prepare(_ channel: any Channel) throws {
+            let isOffloading = self.configuration.usesOffload && System.supportsUDPReceiveOffload
+            let capacity = QUICReadHandler.capacity(isOffloading: isOffloading)
+            let options = channel.syncOptions
+            try options?.setOption(.datagramVectorReadMessageCount, value: QUICReadHandler.datagrams)
+            try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: capacity))
+            try options?.setOption(.explicitCongestionNotification, value: true)
+            try options?.setOption(.receivePacketInfo, value: true)
+            if isOffloading {
+                // Without it, datagrams come one at a time.
+                try? options?.setOption(.datagramReceiveOffload, value: true)
+                try? options?.setOption(.datagramReceiveSegmentSize, value: true)
+            }
+            try channel.pipeline.syncOperations.addHandler(QUICReadHandler(self))
         }
 
         private func adopt(_ channel: any Channel) {
@@ -48,13 +69,14 @@
             self.readingFailed(error)
         }
 
-        private func readingFailed(_ error: (any Error)?) {
-            guard case .goOn(let pause) = self.state.faults.failed((error as? IOError)?.errnoCode, at: .now()) else {
+        /// - Parameter number: what an error is taken for that has no number.
+        private func readingFailed(_ error: (any Error)?, otherwise number: CInt? = nil) {
+            guard case .goOn(let pause) = self.state.faults.failed((error as? IOError)?.errnoCode ?? number, at: .now()) else {
                 return self.fail(error)
             }
             self.eventLoop.scheduleTask(in: pause) {
                 guard !self.isClosed else { return self.closeSocket() }
-                self.startReading().assumeIsolated().whenFailure { self.readingFailed($0) }
+                self.startReading().assumeIsolated().whenFailure { self.readingFailed($0, otherwise: EAGAIN) }
             }
         }
     }
