@@ -35,11 +35,10 @@ struct DiscoverCommand: ToolCommand {
     }
 
     func execute(_ console: Console) async throws {
-        try DescriptorSupply.prepareForNode()
+        let signals = try await NodeSession.start()
         let discovery = MDNSDiscovery(peer: nil, configuration: self.configuration)
         let timeout = self.timeout?.duration
         let seen = SeenPeers()
-        let signals = await ProcessSignals.termination()
         let result = await NodeSession.untilTerminated(signals, shuttingDown: nil) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {

@@ -1,4 +1,5 @@
 import Logging
+import NIOPosix
 import P2P
 import P2PCore
 import P2PIdentity
@@ -26,9 +27,7 @@ struct NodeSession {
             StandardError.write(
                 "WARNING: --insecure-plaintext encrypts nothing and proves nothing: anybody on the way reads, changes and forges.\n")
         }
-        try DescriptorSupply.prepareForNode()
-        let signals = await ProcessSignals.termination()
-        await self.startTimers()
+        let signals = try await self.start()
         var setup = try NodeSetup(options)
         setup.configuration.host.shutdownGrace = grace
         try adjust(&setup)
@@ -39,6 +38,19 @@ struct NodeSession {
         let result = await Self.untilTerminated(signals, shuttingDown: host) { try await body(session) }
         try await running
         return try result.get()
+    }
+
+    /// Starts what everything else waits with, while a refusal of the system can still be told.
+    ///
+    /// - Returns: the signals that end a command.
+    /// - Throws: `ToolError` with the code `tooFewDescriptors`.
+    static func start() async throws -> AsyncStream<CInt> {
+        try DescriptorSupply.prepareForNode()
+        _ = MultiThreadedEventLoopGroup.singleton
+        let signals = await ProcessSignals.termination()
+        await self.startTimers()
+        TrapGuard.release()
+        return signals
     }
 
     /// Has the runtime make its timers, for which it has no error, while there are descriptors.

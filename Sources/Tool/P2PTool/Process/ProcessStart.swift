@@ -17,6 +17,8 @@ enum ProcessStart {
         guard self.fillStandardStreams() else { self.end("the standard streams are closed, and there is nothing to put in their place") }
         let supply = DescriptorSupply.measure(upTo: self.neededByAll)
         guard supply.free >= self.neededByAll else { self.end(supply.shortage(of: self.neededByAll, for: "the tool").description) }
+        if let refusal = WaitingSupport.refusal() { self.end("the system refuses \(refusal): no event loop runs without it") }
+        TrapGuard.begin()
     }
 
     /// Takes the numbers of standard streams that are closed, so that no socket gets them. What is put there fails when it is used, as a closed
