@@ -82,6 +82,26 @@ def test_a_restart_finds_a_peer_that_it_had_dialled_from_the_store_alone(data, f
     assert sorted(path.name for path in data.iterdir()) == ["lock", "node.key", "peers.sqlite"]
 
 
+def test_a_peer_from_the_store_alone_is_dialled_again_when_it_has_restarted(data, keys):
+    far = ours.Daemon(key=keys("ed25519"))
+    listen = far.address.split("/p2p/")[0]
+    near, _ = met(data, far)
+    assert near.stop() == 0
+    again = start(data)
+    try:
+        connected(again, far.peer)
+        for end in (signal.SIGTERM, signal.SIGKILL):
+            mark = again.process.mark()
+            os.kill(far.pid, end)
+            again.process.wait_for("disconnected", after=mark, timeout=SOON)
+            far.process.process.wait()
+            far = ours.Daemon(listen, key=keys("ed25519"))
+            again.process.wait_for("connected", after=mark, timeout=2 * SOON)
+    finally:
+        assert again.stop() == 0
+        assert far.stop() == 0
+
+
 def test_a_restart_finds_a_peer_that_had_dialled_it(data):
     near = start(data)
     far = ours.Daemon(options=["--bootstrap", near.address])

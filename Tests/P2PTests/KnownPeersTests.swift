@@ -57,4 +57,33 @@ struct KnownPeersTests {
         running.cancel()
         try await running.value
     }
+
+    @Test("One that was connected since and is lost is reported again, unless this node wanted it, or it is there still")
+    func lost() async throws {
+        let store = MemoryPeerstore()
+        let address = Multiaddr(ip: .loopbackV4, tcp: 1)
+        let host = try LoopbackPeer { $0.reset() }
+        let connections = try (0..<3).map { _ in try ConnectionInfo.sample() } + [host.peerConnection.info]
+        for connection in connections {
+            await store.add([address], of: connection.remotePeer, source: .connected, timeToLive: .seconds(60))
+            await store.saw(connection.remotePeer)
+        }
+        let stranger = try ConnectionInfo.sample()
+        let running = Task { try await KnownPeersDiscovery(store).run(on: host) }
+        var reports = host.found.makeAsyncIterator()
+        for _ in connections { _ = await reports.next() }
+        func end(_ connection: ConnectionInfo, _ code: ConnectionError.Code) {
+            host.bus.post(.disconnected(connection, reason: ConnectionError(code, "a test")))
+        }
+        // Never connected since, wanted by this node, unknown, and connected by another way still.
+        end(connections[0], .lost)
+        for connection in connections.dropFirst() + [stranger] { host.bus.post(.connected(connection)) }
+        end(connections[1], .closed)
+        end(stranger, .lost)
+        end(connections[3], .lost)
+        end(connections[2], .closedByPeer)
+        #expect(await reports.next()?.peer == connections[2].remotePeer)
+        running.cancel()
+        try await running.value
+    }
 }

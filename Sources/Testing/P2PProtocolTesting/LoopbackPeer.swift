@@ -16,6 +16,8 @@ package final class LoopbackPeer: HostAccess {
     package let peerstore: any Peerstore = ForgetfulPeerstore()
     package let resources: any ResourceManager = BoundlessResources()
     package let introductions: any PeerIntroducing
+    /// What happens to the host: nothing, unless a test posts it.
+    package let bus = HostEventBus()
     /// What was passed to ``discovered(_:)``.
     package let found: AsyncStream<DiscoveredPeer>
 
@@ -51,7 +53,7 @@ package final class LoopbackPeer: HostAccess {
     package var announcedAddresses: [Multiaddr] { [self.connection.localAddress] }
     package var connections: [PeerConnection] { [self.peerConnection] }
 
-    package func events() -> HostEvents { HostEventBus().subscribe() }
+    package func events() -> HostEvents { self.bus.subscribe() }
 
     package func connect(to peer: PeerID, _ request: DialRequest) async throws(DialError) -> PeerConnection { self.peerConnection }
 
