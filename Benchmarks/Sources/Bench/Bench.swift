@@ -7,8 +7,8 @@ struct Bench: AsyncParsableCommand {
         abstract: "Measures swift-p2p on loopback, both ends in this process.",
         discussion: "Figures depend on the machine; compare ratios of one run. See `make bench`.",
         subcommands: [
-            All.self, Connects.self, Throughput.self, Latency.self, Streams.self, Memory.self, Ceiling.self, WebSockets.self, Serve.self,
-            Load.self,
+            All.self, Connects.self, Throughput.self, Latency.self, Streams.self, Memory.self, Ceiling.self, WebSockets.self, Peers.self,
+            Serve.self, Load.self,
         ],
         defaultSubcommand: All.self)
 }
@@ -22,6 +22,7 @@ struct All: AsyncParsableCommand {
         try await Throughput.parse(["--streams", "1"]).measure()
         try await Throughput.parse(["--streams", "8"]).measure()
         try await WebSockets.parse([]).measure()
+        try await Peers.parse([]).measure()
         try await Latency.parse([]).measure()
         try await Streams.parse(["--concurrency", "16"]).measure()
         try await Streams.parse(["--concurrency", "1", "--count", "20000"]).measure()

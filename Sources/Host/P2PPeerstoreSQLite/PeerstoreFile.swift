@@ -1,6 +1,7 @@
 #if SQLite
     import GRDB
     import P2PCore
+    import Synchronization
 
     /// The open file. Every access is a transaction, one after the other, on a queue of its own.
     final class PeerstoreFile: Sendable {
@@ -9,16 +10,17 @@
 
         private let queue: DatabaseQueue
         private let limits: PeerstoreLimits
-        private let now: @Sendable () -> Int64
+        private let time: PeerstoreTime
+        private let age: Mutex<PeerstoreAge>
 
         /// Opens the file, makes it if it may, and brings it up to date.
         ///
         /// - Parameters:
         ///   - isReadOnly: neither makes nor changes it.
-        ///   - now: seconds since 1970.
-        init(_ path: String, isReadOnly: Bool, limits: PeerstoreLimits, now: @escaping @Sendable () -> Int64) throws(PeerstoreError) {
+        ///   - time: what the time is.
+        init(_ path: String, isReadOnly: Bool, limits: PeerstoreLimits, time: PeerstoreTime) throws(PeerstoreError) {
             self.limits = limits
-            self.now = now
+            self.time = time
             try OwnersFile.prepare(path, mayCreate: !isReadOnly)
             do {
                 self.queue = try DatabaseQueue(path: path, configuration: Self.configuration(isReadOnly, limits))
@@ -36,6 +38,8 @@
                     try migrator.migrate(self.queue)
                     try self.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA busy_timeout = \(Self.busyTimeout)") }
                 }
+                let kept = try isReadOnly ? self.queue.read(PeerstoreTables.age) : self.queue.write(PeerstoreTables.bringToAge)
+                self.age = Mutex(PeerstoreAge(kept: kept, wall: time.wall(), steady: time.steady()))
             } catch let error as PeerstoreError {
                 throw error
             } catch {
@@ -86,28 +90,38 @@
 
         /// Not cut short by the cancellation of the caller: what a peer said is worth keeping also while a host ends.
         func write<Value: Sendable>(_ body: @escaping @Sendable (PeerstoreTables) throws -> Value) async throws -> Value {
-            let (limits, now) = (self.limits, self.now())
-            return try await withCheckedThrowingContinuation { continuation in
+            let (limits, moment) = (self.limits, self.moment())
+            let isDue = self.age.withLock { $0.isDue(moment.age) }
+            let value = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
                 self.queue.asyncWrite { database in
-                    try body(PeerstoreTables(database: database, limits: limits, now: now))
+                    let tables = PeerstoreTables(database: database, limits: limits, moment: moment)
+                    if isDue { try tables.keepAge() }
+                    return try body(tables)
                 } completion: { _, result in
                     continuation.resume(with: result)
                 }
             }
+            if isDue { self.age.withLock { $0.wasKept(moment.age) } }
+            return value
+        }
+
+        private func moment() -> PeerstoreTables.Moment {
+            let steady = self.time.steady()
+            return PeerstoreTables.Moment(age: self.age.withLock { $0.now(steady: steady) }, wall: self.time.wall())
         }
 
         /// Cut short by the cancellation of the caller, who may have waited long enough for the disk.
         ///
         /// - Throws: `CancellationError` then.
         func read<Value: Sendable>(_ body: @escaping @Sendable (PeerstoreTables) throws -> Value) async throws -> Value {
-            let (limits, now) = (self.limits, self.now())
+            let (limits, moment) = (self.limits, self.moment())
             let answer = PeerstoreAnswer<Value>()
             return try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { continuation in
                     guard answer.wait(continuation) else { return }
                     self.queue.asyncRead { database in
                         guard answer.isWanted else { return }
-                        answer.give(Result { try body(PeerstoreTables(database: database.get(), limits: limits, now: now)) })
+                        answer.give(Result { try body(PeerstoreTables(database: database.get(), limits: limits, moment: moment)) })
                     }
                 }
             } onCancel: {

@@ -59,6 +59,10 @@
                             OR address LIKE '/memory/%' OR address LIKE '/dns%/localhost/%');
                         """)
             }
+            migrator.registerMigration("4: the age of the file") { database in
+                try database.execute(
+                    sql: "CREATE TABLE clock (id INTEGER PRIMARY KEY NOT NULL, age INTEGER NOT NULL, wall INTEGER NOT NULL)")
+            }
             return migrator
         }
     }

@@ -14,6 +14,8 @@
     struct PeerstoreTables {
         /// The longest time that an address is kept, in seconds: ten years.
         private static let longestTimeToLive: Int64 = 315_360_000
+        /// What addresses of peers that were met are kept for, in seconds.
+        private static let metPeerTimeToLive: Int64 = 30 * 24 * 3_600
         /// Of the file, in percent: beyond, peers make room.
         private static let fillLimit = 90
 
@@ -28,9 +30,19 @@
 
         let database: Database
         let limits: PeerstoreLimits
-        /// Seconds since 1970.
-        let now: Int64
+        let moment: Moment
         let totals = Totals()
+
+        /// A moment, in seconds.
+        struct Moment {
+            /// Of the file, by which its contents expire; see ``PeerstoreAge``.
+            let age: Int64
+            /// Since 1970, as the clock has it: what people are told.
+            let wall: Int64
+        }
+
+        /// When addresses expire, and in which order peers were touched.
+        private var now: Int64 { self.moment.age }
 
         /// Compiled once for each connection, since to compile a statement costs more than to run it.
         private func run(_ sql: String, _ arguments: StatementArguments = []) throws {
@@ -39,6 +51,33 @@
 
         private func integer(_ sql: String, _ arguments: StatementArguments = []) throws -> Int? {
             try Int.fetchOne(self.database.cachedStatement(sql: sql), arguments: arguments)
+        }
+
+        // MARK: Age
+
+        /// What the file says of its age, and of the clock then.
+        static func age(_ database: Database) throws -> (age: Int64, wall: Int64)? {
+            guard let row = try Row.fetchOne(database, sql: "SELECT age, wall FROM clock"), let age = Self.integer(row[0]),
+                let wall = Self.integer(row[1])
+            else { return nil }
+            return (age, wall)
+        }
+
+        /// The same. A file of an earlier version is as old as its last change, and what it holds is kept no longer from then on than what is
+        /// learnt now: there, a clock that was ahead may have left anything.
+        static func bringToAge(_ database: Database) throws -> (age: Int64, wall: Int64)? {
+            if let known = try Self.age(database) { return known }
+            guard let last = try DatabaseValue.fetchOne(database, sql: "SELECT max(touched) FROM peer").flatMap(Self.integer) else {
+                return nil
+            }
+            let latest = last.addingReportingOverflow(Self.metPeerTimeToLive).partialValue
+            try database.execute(sql: "UPDATE address SET expires = ?1 WHERE expires > ?1", arguments: [latest])
+            return (last, last)
+        }
+
+        /// Writes it down.
+        func keepAge() throws {
+            try self.run("INSERT OR REPLACE INTO clock (id, age, wall) VALUES (1, ?, ?)", [self.moment.age, self.moment.wall])
         }
 
         // MARK: Changes
@@ -120,7 +159,7 @@
         func addresses(of peer: String) throws -> [StoredPeer.Address] {
             let statement = try self.database.cachedStatement(
                 sql: "SELECT \(Self.addressColumns) FROM address WHERE peer = ? AND expires > ? ORDER BY address")
-            return Self.ranked(try Row.fetchAll(statement, arguments: [peer, self.now]).compactMap { Self.address($0, from: 0) })
+            return Self.ranked(try Row.fetchAll(statement, arguments: [peer, self.now]).compactMap { self.address($0, from: 0) })
         }
 
         func knownAddresses(of peer: String) throws -> [KnownAddress] {
@@ -128,13 +167,15 @@
         }
 
         /// - Parameter column: where ``addressColumns`` begin.
-        private static func address(_ row: Row, from column: Int) -> StoredPeer.Address? {
+        private func address(_ row: Row, from column: Int) -> StoredPeer.Address? {
             guard let text = String.fromDatabaseValue(row[column]), let address = try? Multiaddr(text),
                 let source = String.fromDatabaseValue(row[column + 1]).flatMap(AddressSource.init),
                 let expires = Self.integer(row[column + 2])
             else { return nil }
             let origin = String.fromDatabaseValue(row[column + 3]).map { AddressOrigin(rawValue: $0) }
-            return StoredPeer.Address(address: address, source: source, origin: origin, expiresAt: expires)
+            let left = expires.subtractingReportingOverflow(self.moment.age).partialValue
+            return StoredPeer.Address(
+                address: address, source: source, origin: origin, expiresAt: self.moment.wall.addingReportingOverflow(left).partialValue)
         }
 
         /// The most reliable first; of those that are equal in that the order stays.
@@ -155,6 +196,8 @@
 
         /// By name: to ask a row for a column that a damaged table has lost would be a trap.
         private static let columns = "id, seen, introduced, key, agent, protocolVersion, protocols, told, record"
+        /// How many those are.
+        private static let columnCount = 9
 
         private func remember(_ introduction: Introduction, toldAt origin: AddressOrigin?, of peer: String) throws {
             let told = introduction.listenAddresses.prefix(self.limits.addressesPerPeer).map(\.withoutPeerID.description)
@@ -191,13 +234,13 @@
 
         /// A key or record that is not the peer's own counts as none.
         ///
-        /// - Parameter isVerified: otherwise the key is left out, and the record is what the file has.
+        /// - Parameter isVerified: otherwise the key and the addresses that it told are left out, and the record is what the file has.
         private static func introduction(_ row: Row, of peer: PeerID, isVerified: Bool = true) -> Introduction {
             let key = isVerified ? Data.fromDatabaseValue(row["key"]).flatMap { try? PublicKey(protobufEncoded: Array($0)) } : nil
             let record = Data.fromDatabaseValue(row["record"]).map { Array($0) }
             return Introduction(
                 publicKey: key.flatMap { PeerID($0) == peer ? $0 : nil },
-                listenAddresses: Self.lines(row["told"]).compactMap { try? Multiaddr($0) },
+                listenAddresses: isVerified ? Self.lines(row["told"]).compactMap { try? Multiaddr($0) } : [],
                 protocols: Self.lines(row["protocols"]).compactMap { ProtocolID(validating: $0) },
                 protocolVersion: String.fromDatabaseValue(row["protocolVersion"]) ?? "",
                 agentVersion: String.fromDatabaseValue(row["agent"]) ?? "",
@@ -229,24 +272,40 @@
             try self.database.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [peer])
         }
 
-        /// In two queries, whatever the number of peers.
+        /// Of each peer as many rows as it has addresses, or one. Touches are told apart, so that the peers come as the index has them.
+        private static let listing = """
+            SELECT \(columns), address, source, expires, address.origin
+            FROM peer LEFT JOIN address ON address.peer = peer.id AND expires > ?
+            ORDER BY touched DESC, id, address
+            """
+
+        /// In one query, whatever the number of peers.
         func contents(isVerified: Bool) throws -> [StoredPeer] {
-            var addresses: [String: [StoredPeer.Address]] = [:]
-            let rows = try Row.fetchCursor(
-                self.database, sql: "SELECT peer, \(Self.addressColumns) FROM address WHERE expires > ? ORDER BY peer, address",
-                arguments: [self.now])
+            var stored: [StoredPeer] = []
+            var last: (id: String, row: Row, addresses: [StoredPeer.Address])?
+            let rows = try Row.fetchCursor(self.database, sql: Self.listing, arguments: [self.now])
             while let row = try rows.next() {
-                guard let id = String.fromDatabaseValue(row[0]), let address = Self.address(row, from: 1) else { continue }
-                addresses[id, default: []].append(address)
+                guard let id = String.fromDatabaseValue(row["id"]) else { continue }
+                if last?.id != id {
+                    if let last { stored += self.stored(last, isVerified: isVerified) }
+                    last = (id, row.copy(), [])
+                }
+                if let address = self.address(row, from: Self.columnCount) { last?.addresses.append(address) }
             }
-            return try Row.fetchAll(self.database, sql: "SELECT \(Self.columns) FROM peer ORDER BY touched DESC, id").compactMap { row in
-                guard let id = String.fromDatabaseValue(row["id"]), let peer = try? PeerID(string: id) else { return nil }
-                let isIntroduced = Self.integer(row["introduced"]) == 1
-                return StoredPeer(
-                    peer: peer, addresses: Self.ranked(addresses[id] ?? []),
-                    introduction: isIntroduced ? Self.introduction(row, of: peer, isVerified: isVerified) : nil,
-                    lastSeen: Self.integer(row["seen"]))
-            }
+            if let last { stored += self.stored(last, isVerified: isVerified) }
+            return stored
+        }
+
+        /// None for a name that is no peer's.
+        private func stored(_ found: (id: String, row: Row, addresses: [StoredPeer.Address]), isVerified: Bool) -> [StoredPeer] {
+            guard let peer = try? PeerID(string: found.id) else { return [] }
+            let isIntroduced = Self.integer(found.row["introduced"]) == 1
+            return [
+                StoredPeer(
+                    peer: peer, addresses: Self.ranked(found.addresses),
+                    introduction: isIntroduced ? Self.introduction(found.row, of: peer, isVerified: isVerified) : nil,
+                    lastSeen: Self.integer(found.row["seen"]))
+            ]
         }
 
         // MARK: Metadata
@@ -277,7 +336,7 @@
             let last = try self.totals.lastTouch ?? (self.integer("SELECT max(touched) FROM peer").map { Int64($0) } ?? 0)
             let touched = max(last &+ 1, self.now)
             self.totals.lastTouch = touched
-            let seen = isSeen ? self.now : nil
+            let seen = isSeen ? self.moment.wall : nil
             try self.run("UPDATE peer SET touched = ?, seen = coalesce(?, seen) WHERE id = ?", [touched, seen, peer])
             if self.database.changesCount == 0 {
                 let count = try self.totals.peers ?? self.integer("SELECT count(*) FROM peer") ?? 0

@@ -93,8 +93,8 @@ public import P2PMultiaddr
 
         /// All there is to know, the peer that was touched last first; for people, who are told when it can't be read.
         ///
-        /// - Parameter isVerified: checks every signature, which takes a fifth of a millisecond for each peer. Without, keys and signed
-        ///   records are as the file has them, for a list that only says whether they are there.
+        /// - Parameter isVerified: checks every signature, which takes a fifth of a millisecond for each peer. Without, signed
+        ///   records are as the file has them, and keys and the addresses that a peer told of itself are left out: for a list.
         /// - Throws: ``PeerstoreError`` (`.damaged`), or ``PeerstoreError`` (`.unavailable`), also when the task is cancelled.
         public func contents(isVerified: Bool = true) async throws(PeerstoreError) -> [StoredPeer] {
             do {

@@ -3,12 +3,6 @@ import NIOCore
 public import P2PCore
 import Synchronization
 
-#if canImport(FoundationEssentials)
-    internal import FoundationEssentials
-#else
-    internal import Foundation
-#endif
-
 /// Remembers peers in a file, across restarts and crashes.
 ///
 /// Every change is a transaction in a write-ahead log: after a crash of the process the file is as after the last change that was made.
@@ -43,16 +37,15 @@ public final class SQLitePeerstore: Peerstore {
     public convenience init(
         path: String, isReadOnly: Bool = false, limits: PeerstoreLimits = PeerstoreLimits(), logger: Logger = Logger(label: "p2p.peerstore")
     ) throws(PeerstoreError) {
-        try self.init(path: path, isReadOnly: isReadOnly, limits: limits, logger: logger) { Int64(Date().timeIntervalSince1970) }
+        try self.init(path: path, isReadOnly: isReadOnly, limits: limits, logger: logger, time: .system)
     }
 
-    /// - Parameter now: seconds since 1970.
     package init(
-        path: String, isReadOnly: Bool = false, limits: PeerstoreLimits, logger: Logger, now: @escaping @Sendable () -> Int64
+        path: String, isReadOnly: Bool = false, limits: PeerstoreLimits, logger: Logger, time: PeerstoreTime
     ) throws(PeerstoreError) {
         self.logger = logger
         #if SQLite
-            self.file = try PeerstoreFile(path, isReadOnly: isReadOnly, limits: limits, now: now)
+            self.file = try PeerstoreFile(path, isReadOnly: isReadOnly, limits: limits, time: time)
         #else
             throw PeerstoreError(
                 .notBuiltIn, "a lasting peerstore is not built in; build with the package trait SQLite (or Full), which needs libsqlite3")

@@ -14,6 +14,8 @@
 
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("peerstore-\(UUID())").path
         private let time = Atomic<Int64>(Room.start)
+        /// By how much the clock is ahead.
+        private let error = Atomic<Int64>(0)
 
         init() throws { try FileManager.default.createDirectory(atPath: self.folder, withIntermediateDirectories: true) }
         deinit { try? FileManager.default.removeItem(atPath: self.folder) }
@@ -23,11 +25,16 @@
 
         func open(_ limits: PeerstoreLimits = PeerstoreLimits(), isReadOnly: Bool = false) throws -> SQLitePeerstore {
             try SQLitePeerstore(
-                path: self.path, isReadOnly: isReadOnly, limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            ) { self.now }
+                path: self.path, isReadOnly: isReadOnly, limits: limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                time: PeerstoreTime(
+                    wall: { self.now + self.error.load(ordering: .relaxed) }, steady: { self.time.load(ordering: .relaxed) }))
         }
 
+        /// Time passes.
         func advance(_ duration: Duration) { self.time.wrappingAdd(duration.components.seconds, ordering: .relaxed) }
+
+        /// Somebody sets the clock: it is right again with zero.
+        func setClock(ahead error: Duration) { self.error.store(error.components.seconds, ordering: .relaxed) }
 
         func bytes(_ suffix: String = "") throws -> Data { try Data(contentsOf: URL(fileURLWithPath: self.path + suffix)) }
 

@@ -142,6 +142,110 @@
             #expect(await small.lastSeen(of: last) != nil)
         }
 
+        private static let years = Duration.seconds(20 * 365 * 24 * 3_600)
+        private static let day = Duration.seconds(24 * 3_600)
+
+        private func met(_ store: SQLitePeerstore, _ peer: PeerID) async {
+            await store.add([Room.address(1)], of: peer, source: .connected, timeToLive: store.metPeerTimeToLive)
+            await store.saw(peer)
+        }
+
+        @Test(
+            "A clock that is set while the file is open changes nothing about what expires",
+            arguments: [SQLitePeerstoreTests.years, .zero - SQLitePeerstoreTests.years, SQLitePeerstoreTests.day])
+        func setClock(ahead error: Duration) async throws {
+            let store = try self.room.open()
+            let (before, after) = (try Room.peer(), try Room.peer())
+            await self.met(store, before)
+            self.room.setClock(ahead: error)
+            #expect(await store.peers() == [before])
+            await self.met(store, after)
+            self.room.advance(Self.day * 29)
+            #expect(Set(await store.peers()) == [before, after])
+            self.room.setClock(ahead: .zero)
+            #expect(Set(await store.peers()) == [before, after])
+            self.room.advance(Self.day * 2)
+            #expect(await store.peers().isEmpty)
+        }
+
+        @Test(
+            "Starts with a clock that is years off lose nobody and keep nobody for ever",
+            arguments: [SQLitePeerstoreTests.years, .zero - SQLitePeerstoreTests.years])
+        func wrongAtStart(ahead error: Duration) async throws {
+            let peer = try Room.peer()
+            var store = try self.room.open()
+            await self.met(store, peer)
+            for isWrong in [true, false, true, false] {
+                store.close()
+                self.room.setClock(ahead: isWrong ? error : .zero)
+                store = try self.room.open()
+                #expect(await store.peers() == [peer])
+                // Something is written, and with it what the clock says.
+                await store.saw(try Room.peer())
+                self.room.advance(.seconds(3_600))
+            }
+            self.room.advance(Self.day * 31)
+            #expect(await store.peers().isEmpty)
+        }
+
+        @Test("A machine that starts in 1970 and learns the time later forgets nobody")
+        func withoutABattery() async throws {
+            let peer = try Room.peer()
+            for start in 0..<10 {
+                self.room.setClock(ahead: .seconds(-Room.start))
+                let store = try self.room.open()
+                if start == 0 { await self.met(store, peer) }
+                await store.saw(try Room.peer())
+                #expect(await store.peers() == [peer])
+                self.room.setClock(ahead: .zero)
+                self.room.advance(.seconds(600))
+                await store.saw(try Room.peer())
+                #expect(await store.peers() == [peer])
+                store.close()
+            }
+        }
+
+        @Test("The time between two runs counts, for a week at most")
+        func apart() async throws {
+            let (soon, late) = (try Room.peer(), try Room.peer())
+            var store = try self.room.open()
+            await store.add([Room.address(1)], of: soon, source: .discovery, timeToLive: .seconds(60))
+            await self.met(store, late)
+            store.close()
+            self.room.advance(.seconds(61))
+            store = try self.room.open()
+            #expect(await store.peers() == [late])
+            await store.saw(late)
+            store.close()
+            self.room.advance(Self.day * 300)
+            store = try self.room.open()
+            #expect(await store.peers() == [late])
+            let expiry = try #require(try await store.contents().first { $0.peer == late }?.addresses.first?.expiresAt)
+            // People are told by their own clock.
+            #expect((22...23).contains((expiry - self.room.now) / (24 * 3_600)))
+        }
+
+        @Test("A file of an earlier version is as old as its last change, and a clock that was ahead then keeps nobody for ever")
+        func agelessFile() async throws {
+            let peer = try Room.peer()
+            let queue = try DatabaseQueue(path: self.room.path)
+            try self.room.setMode(0o600)
+            try PeerstoreSchema.migrator.migrate(queue, upTo: PeerstoreSchema.second)
+            try await queue.write { database in
+                try database.execute(
+                    sql: "INSERT INTO peer (id, touched, seen) VALUES (?1, ?2, ?2)", arguments: [peer.description, Room.start - 1_000])
+                try database.execute(
+                    sql: "INSERT INTO address VALUES (?, '/ip4/1.2.3.4/tcp/1', 'connected', ?)",
+                    arguments: [peer.description, Room.start * 2])
+            }
+            try queue.close()
+            self.room.setClock(ahead: Self.years)
+            let store = try self.room.open()
+            #expect(await store.peers() == [peer])
+            self.room.advance(Self.day * 31)
+            #expect(await store.peers().isEmpty)
+        }
+
         /// To measure, by hand: `P2P_MEASURE=FILE`, which is left there.
         @Test("Thousands of peers a second", .enabled(if: ProcessInfo.processInfo.environment["P2P_MEASURE"] != nil))
         func speed() async throws {
