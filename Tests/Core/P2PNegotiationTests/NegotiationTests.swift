@@ -200,6 +200,18 @@ struct NegotiationTests {
         #expect(Self.run(self.listener("/a"), header + [0x64, 0x2f]).verdict == .more)
     }
 
+    @Test("What a private network begins with is refused at once, whatever its first byte, by whoever dials it without the key")
+    func privateNetwork() {
+        var generator = SystemRandomNumberGenerator()
+        for first in UInt8.min ... .max {
+            // It would have to be the header by chance to be waited for.
+            let nonce = [first] + (0..<23).map { _ in UInt8.random(in: 0...0x7f, using: &generator) }
+            var opening = ByteBuffer()
+            #expect(Self.run(self.dialer("/a", opening: &opening), nonce).verdict != .more, "\(nonce)")
+            #expect(Self.run(self.listener("/a"), nonce).verdict != .more, "\(nonce)")
+        }
+    }
+
     @Test("Every beginning of the header is waited for")
     func slowHeader() {
         for count in 1..<header.count { #expect(Self.run(self.listener("/a"), Array(header[..<count])).verdict == .more) }
