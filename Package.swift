@@ -78,7 +78,8 @@ let package = Package(
         .library(
             name: "P2PStack",
             targets: [
-                "P2PHost", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PYamux", "P2PMplex", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PQUIC",
+                "P2PHost", "P2PPipeline", "P2PNoise", "P2PTLS", "P2PYamux", "P2PMplex", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PWebTLS",
+                "P2PQUIC",
                 "P2PIdentify", "P2PPing",
             ]),
         .library(name: "P2PPolicy", targets: ["P2PPolicy"]),
@@ -139,8 +140,9 @@ let package = Package(
         room("Muxers", "P2PMplex", core + ["P2PMuxing", "P2PPipeline"]),
         room("Transports", "P2PNames", core + [nioPosix]),
         room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", nioPosix]),
-        room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", crypto, nioSSL]),
-        room("Transports", "P2PProxy", core + ["P2PPipeline", "P2PHTTPHead"]),
+        room("Transports", "P2PWebTLS", core + ["P2PPipeline", nioSSL, nioTLS, x509, asn1]),
+        room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS", crypto, nioSSL]),
+        room("Transports", "P2PProxy", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS"]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
         room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PMuxing", "P2PCertificate", "P2PNames"]),
         .target(
@@ -193,7 +195,7 @@ let package = Package(
             name: "P2P",
             dependencies: core + [
                 "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PQUIC",
-                "P2PSwarm", "P2PHost", "P2PWebSocket", "P2PProxy",
+                "P2PSwarm", "P2PHost", "P2PWebSocket", "P2PProxy", "P2PWebTLS",
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PMDNS", "P2PBootstrap", "P2PResolver", "P2PPeerstoreSQLite",
             ],
@@ -238,8 +240,10 @@ let package = Package(
                 "P2PPlaintext", "P2PMplex", "P2PWebSocket", "P2PHost", "P2PPing", "P2PIdentify",
             ]),
         tests("Transports", "P2PQUIC", core + [nioPosix, "P2PTesting", "P2PMuxing", ngtcp2]),
+        tests("Transports", "P2PWebTLS", ["P2PMultiaddr", asn1, x509]),
         tests("Transports", "P2PProxy", core + ["P2PPipeline", "P2PTCP", nioEmbedded]),
-        tests("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PTCP", nioPosix, nioEmbedded, nioWebSocket]),
+        tests(
+            "Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PTCP", "P2PWebTLS", nioPosix, nioEmbedded, nioWebSocket]),
         tests("Transports", "P2PMemory", core),
         tests("Muxers", "P2PYamux", core + ["P2PMuxing", "P2PPipeline", nioEmbedded, "P2PTesting"]),
         tests("Security", "P2PCertificate", core + ["P2PVectors", crypto, cryptoExtras, asn1, x509]),

@@ -51,8 +51,9 @@ MAY_IMPORT = {
     "Transports": {
         "P2PNames": CORE | {"NIOPosix"},
         "P2PTCP": PIPELINE | {"NIOPosix", "P2PNames"},
-        "P2PWebSocket": PIPELINE | {"P2PHTTPHead", "NIOSSL", "Crypto"},
-        "P2PProxy": PIPELINE | {"P2PHTTPHead"},
+        "P2PWebTLS": PIPELINE | {"NIOSSL", "NIOTLS", "X509", "SwiftASN1"},
+        "P2PWebSocket": PIPELINE | {"P2PHTTPHead", "P2PWebTLS", "NIOSSL", "Crypto"},
+        "P2PProxy": PIPELINE | {"P2PHTTPHead", "P2PWebTLS"},
         "P2PMemory": PIPELINE,
         "P2PQUIC": MUXING | {"NIOPosix", "P2PCertificate", "P2PNames", "CNgtcp2Shim"},
         "CNgtcp2Shim": {"CNgtcp2"},

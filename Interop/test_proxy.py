@@ -6,14 +6,15 @@ import time
 
 import pytest
 
-from peers import ours
+from peers import certificates, ours
 from peers.clock import Deadline
 from peers.namespaces import TwoNetworks, packets
 from peers.onion_proxy import OnionProxy
 from peers.processes import tied
+from peers.tls_proxy import TLSProxy
 
 PORT = 3128
-TCP = 6
+TCP, UDP = 6, 17
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,15 @@ class Proxy:
             configuration = room / "tinyproxy.conf"
             configuration.write_text(f"Port {PORT}\nListen {networks.PROXY}\nTimeout 60\nMaxClients 20\nAllow {networks.NEAR}\n")
             command = ["tinyproxy", "-d", "-c", configuration]
-        elif kind == "squid":
+        elif kind.startswith("squid"):
             configuration = room / "squid.conf"
+            port = f"http_port {networks.PROXY}:{PORT}"
+            if kind == "squid-tls":
+                chain, key = certificates.make(room, name="proxy.test", addresses=[networks.PROXY])
+                self.url, self.authority = f"https://{networks.PROXY}:{PORT}", chain
+                port = f"https_port {networks.PROXY}:{PORT} tls-cert={chain} tls-key={key}"
             configuration.write_text(
-                f"http_port {networks.PROXY}:{PORT}\nhttp_access allow all\ncache deny all\naccess_log none\n"
+                f"{port}\nhttp_access allow all\ncache deny all\naccess_log none\n"
                 f"cache_log /dev/null\npid_filename none\nhosts_file /etc/hosts\nshutdown_lifetime 0 seconds\n"
                 "cache_effective_user proxy\npinger_enable off\n"
             )
@@ -206,3 +212,112 @@ class TestAnOddEnvironment:
 
     def test_what_dials_nothing_does_not_look(self, tmp_path):
         assert ours.run("key", "new", "--out", tmp_path / "node.key", variables=self.ODD).code == 0
+
+
+class TestTLSToTheProxy:
+    @pytest.fixture
+    def start(self, tmp_path):
+        """Starts a proxy whose certificate is for that name and those addresses; returns it and its authority."""
+        started = []
+
+        def start(**subject):
+            room = tmp_path / str(len(started))
+            room.mkdir()
+            chain, key = certificates.make(room, **subject)
+            started.append(TLSProxy(chain, key))
+            return started[-1], chain
+
+        yield start
+        for proxy in started:
+            proxy.close()
+
+    @pytest.fixture(scope="class")
+    def target(self, keys):
+        chain, key = certificates.shared()
+        listens = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws", "/ip4/127.0.0.1/tcp/0/tls/ws"]
+        daemon = ours.Daemon(listens, key=keys("ed25519"), options=["--tls-cert", chain, "--tls-key", key])
+        yield daemon
+        assert daemon.stop() == 0
+
+    @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+    def test_everything_goes_through(self, start, target, host):
+        proxy, authority = start()
+        for address in target.addresses:
+            # Within the tunnel, TLS knows the target's address, and not the proxy's.
+            outcome = ours.run(
+                "ping", address, "--count", 1, "--proxy", f"https://me:s3kr3t@{host}:{proxy.port}", "--proxy-ca", authority,
+                "--tls-ca", certificates.shared()[0],
+            )  # fmt: skip
+            assert outcome.code == 0, outcome
+        assert proxy.asked == ["127.0.0.1:" + address.split("/")[4] for address in target.addresses]
+        assert set(proxy.heard) == {"me:s3kr3t"}
+
+    @pytest.mark.parametrize("subject", [{"name": "elsewhere.test"}, {"name": "localhost", "addresses": ()}, None], ids=str)
+    def test_who_is_somebody_else_hears_no_password(self, start, target, subject):
+        proxy, authority = start(**(subject or {}))
+        # For the address alone, for the name alone, and by an authority that nobody knows.
+        host = "127.0.0.1" if subject and not subject.get("addresses", True) else "localhost"
+        trust = ["--proxy-ca", authority] if subject else []
+        outcome = ours.run(
+            "ping", target.address, "--proxy", f"https://me:s3kr3t@{host}:{proxy.port}", *trust, "--json", "--timeout", 5
+        )
+        assert outcome.code == 1 and "https proxy at" in outcome.error["message"], outcome
+        assert "s3kr3t" not in outcome.stderr and proxy.asked == proxy.heard == []
+
+    def test_the_environment_names_it(self, start, target):
+        proxy, authority = start()
+        variables = {"https_proxy": f"https://localhost:{proxy.port}"}
+        outcome = ours.run("ping", target.address, "--count", 1, "--proxy-ca", authority, variables=variables)
+        assert outcome.code == 0 and len(proxy.asked) == 1, outcome
+
+    def test_a_real_one(self, networks, daemon, witness, tmp_path):
+        tmp_path.chmod(0o755)
+        squid = Proxy("squid-tls", networks, tmp_path)
+        try:
+            outcome = ours.run(
+                "ping", daemon.address, "--count", 1, "--proxy", squid.url, "--proxy-ca", squid.authority, wrapper=near(networks)
+            )
+            assert outcome.code == 0, outcome
+            assert packets(witness) == {(TCP, networks.PROXY, PORT)}
+        finally:
+            squid.stop()
+
+
+class TestTheEnvironmentGovernsDials:
+    """What can't go through a proxy is not ended by one that is meant for every program; nothing goes around it unasked."""
+
+    def test_a_daemon_listens_and_announces_as_ever(self, networks, witness):
+        variables = ["env", f"ALL_PROXY=http://{networks.PROXY}:9"]
+        listens = [f"/ip4/{networks.NEAR}/tcp/0", f"/ip4/{networks.NEAR}/udp/0/quic-v1"]
+        made = ours.Daemon(listens, options=["--mdns"], wrapper=[*near(networks), *variables])
+        try:
+            for address in made.addresses:
+                assert ours.run("ping", address, "--count", 1, wrapper=networks.far).code == 0
+            seen = Deadline(5)
+            while (UDP, "224.0.0.251", 5353) not in packets(witness):
+                assert not seen.is_over, "it announces nothing"
+                time.sleep(0.05)
+            outcome = ours.run("discover", "--timeout", 2, "--json", wrapper=networks.far)
+            assert [item["peer"] for item in outcome.objects] == [made.peer]
+        finally:
+            assert made.stop() == 0
+
+    def test_quic_dials_what_is_excepted(self, networks, witness):
+        made = ours.Daemon(f"/ip4/{networks.TARGET}/udp/0/quic-v1", wrapper=networks.far)
+        variables = {"ALL_PROXY": f"http://{networks.PROXY}:9"}
+        try:
+            outcome = ours.run("ping", made.address, "--json", wrapper=near(networks), variables=variables)
+            assert outcome.code == 1 and "ALL_PROXY" in outcome.error["message"], outcome
+            assert packets(witness) == set()
+            for bypass in (networks.TARGET, "10.0.0.0/8", "*"):
+                excepted = {**variables, "NO_PROXY": bypass}
+                outcome = ours.run("ping", made.address, "--count", 1, wrapper=near(networks), variables=excepted)
+                assert outcome.code == 0, outcome
+        finally:
+            assert made.stop() == 0
+
+    def test_what_a_command_is_told_goes_around_for_nobody(self, keys):
+        outcome = ours.run(
+            "daemon", "--mdns", "--proxy", "http://127.0.0.1:9", "--listen", "/ip4/127.0.0.1/tcp/0", "--json", timeout=20
+        )
+        assert outcome.code == 1 and outcome.error["code"] == "invalidConfiguration", outcome

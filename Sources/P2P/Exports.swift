@@ -21,4 +21,5 @@
 @_exported public import P2PTCP
 @_exported public import P2PTLS
 @_exported public import P2PWebSocket
+@_exported public import P2PWebTLS
 @_exported public import P2PYamux

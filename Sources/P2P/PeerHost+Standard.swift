@@ -2,7 +2,6 @@ public import P2PCore
 public import P2PHost
 public import P2PIdentity
 import P2PPipeline
-import P2PProxy
 
 extension PeerHost {
     /// A host over QUIC, TCP and WebSocket with identify, ping and whatever modules it is given.
@@ -24,10 +23,9 @@ extension PeerHost {
         let upgrading = Upgrading(
             security: configuration.security, muxers: configuration.muxers, protector: try surroundings.protector(),
             negotiatesMuxersEarly: configuration.negotiatesMuxersEarly)
-        let detour: [any HostModule] = surroundings.proxy.map { [Proxy($0, except: surroundings.proxyBypass)] } ?? []
         return try await self.make(
             identity: try identity ?? PrivateKey.generate(.ed25519),
-            modules: [upgrading] + detour + configuration.transports + modules, configuration: configuration.host,
+            modules: [upgrading] + surroundings.detour + configuration.transports + modules, configuration: configuration.host,
             surroundings: try surroundings.facts(), appMetadata: configuration.appMetadata, gater: configuration.gater,
             peerstore: configuration.peerstore, windowBudget: configuration.windowBudget, group: configuration.group,
             logger: configuration.logger)

@@ -35,9 +35,9 @@ public struct MDNSDiscovery: Discovery {
 
     /// Adds itself to a host's sources of peers. The nodes of a private network are among themselves here, too.
     ///
-    /// - Throws: `TransportError` (`.invalidConfiguration`) beside a proxy, which it would go around.
+    /// - Throws: `TransportError` (`.invalidConfiguration`) where nothing may go around a proxy.
     public func join(_ plan: inout HostPlan) async throws {
-        guard !plan.surroundings.isProxied else {
+        guard !plan.surroundings.isConfined else {
             throw TransportError(
                 .invalidConfiguration,
                 "local discovery (mDNS) sends to the local network, and nothing is to go around \(plan.surroundings.proxyName)")

@@ -1,6 +1,7 @@
 package import P2PCore
 package import P2PMultiaddr
 package import P2PPipeline
+package import P2PWebTLS
 
 /// Dials TCP through a proxy and, but for a ``ProxyBypass``, in no other way: names are the proxy's to resolve, and nothing else leaves
 /// this machine.
@@ -10,14 +11,20 @@ package struct ProxiedTransport: ByteTransport {
     private let proxy: ProxySetting
     private let bypass: ProxyBypass
     private let carrier: any ByteTransport
+    private let tls: ClientTLS
 
     /// - Parameters:
     ///   - carrier: connects to the proxy itself, such as TCP.
     ///   - bypass: what the carrier dials directly.
-    package init(through proxy: ProxySetting, over carrier: any ByteTransport, except bypass: ProxyBypass = .none) {
+    ///   - trust: who is believed about the certificate of a proxy that shows one.
+    package init(
+        through proxy: ProxySetting, over carrier: any ByteTransport, except bypass: ProxyBypass = .none,
+        trust: ServerTrust = .systemRoots
+    ) {
         self.proxy = proxy
         self.bypass = bypass
         self.carrier = carrier
+        self.tls = ClientTLS(trust)
     }
 
     /// Looks at the form of the address only.
@@ -38,6 +45,7 @@ package struct ProxiedTransport: ByteTransport {
         guard options.role == .dialer, options.localAddress == nil else {
             throw TransportError(.unsupportedOptions, "\(address): the \(proxy) chooses where it dials from, and when")
         }
+        let secure: [any ChannelPreparation] = proxy.kind == .https ? [try self.tls.dialing(to: proxy.identity, as: "\(proxy)")] : []
         let bytes: ByteChannel
         do throws(TransportError) {
             bytes = try await self.carrier.connect(to: proxy.address, options: options)
@@ -46,7 +54,7 @@ package struct ProxiedTransport: ByteTransport {
         }
         return ByteChannel(
             channel: bytes.channel, localAddress: bytes.localAddress, remoteAddress: address.withoutPeerID,
-            preparations: bytes.preparations + [ProxyDialing(proxy: proxy, target: target)])
+            preparations: bytes.preparations + secure + [ProxyDialing(proxy: proxy, target: target)])
     }
 
     /// Binds as the carrier does.

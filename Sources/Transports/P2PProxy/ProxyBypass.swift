@@ -70,6 +70,12 @@ public struct ProxyBypass: Sendable, Hashable {
         return .network(address.bytes, prefix: prefix)
     }
 
+    /// Whether everything goes around, so that there is as good as no proxy.
+    public var isEverything: Bool { self.entries.contains { $0.host == .any } }
+
+    /// Whether what an address begins with, a host and its port, is dialled directly, be it over TCP or UDP.
+    func contains(_ address: Multiaddr) -> Bool { ProxyTarget(hostOf: address).map { self.contains($0) } ?? false }
+
     /// Whether that target is dialled directly.
     func contains(_ target: ProxyTarget) -> Bool {
         self.entries.contains { entry in

@@ -8,7 +8,7 @@ enum ProxyDialogue {
 
     init(_ proxy: ProxyURL, to target: ProxyTarget) {
         switch proxy.kind {
-        case .http: self = .connect(ConnectDialogue(target, credentials: proxy.credentials))
+        case .http, .https: self = .connect(ConnectDialogue(target, credentials: proxy.credentials))
         case .socks5: self = .socks(SOCKSDialogue(target, credentials: proxy.credentials))
         }
     }

@@ -33,6 +33,10 @@ public struct ProxySetting: Sendable, Hashable {
         return nil
     }
 
+    /// Whether nothing at all may go around it. So it is for a proxy that somebody asked this node for; the environment's variables are meant for
+    /// every program, and govern what can go through a proxy.
+    public var confines: Bool { if case .url = self.source { true } else { false } }
+
     /// The proxy as messages name it, whether it makes sense or not.
     public var name: String {
         switch self.source {

@@ -34,6 +34,16 @@ package struct ProxyTarget: Equatable, Sendable {
         }
     }
 
+    /// The host and the port that an address begins with, whatever is spoken there.
+    init?(hostOf address: Multiaddr) {
+        guard let endpoint = address.tcpEndpoint ?? address.udpEndpoint else { return nil }
+        self.port = endpoint.port
+        switch endpoint.host {
+        case .ip(let ip, _): self.host = .ip(ip)
+        case .name(let name, _): self.host = .name(name)
+        }
+    }
+
     /// What a domain name is made of; with it, a name can't end a line or a field.
     static func isNameCharacter(_ byte: UInt8) -> Bool {
         switch byte {

@@ -1,8 +1,9 @@
 public import P2PCore
 import P2PHTTPHead
 public import P2PMultiaddr
+import P2PWebTLS
 
-/// A proxy, as `--proxy` and the environment name it, and as curl reads it: `http://[user:password@]host[:port]` or `socks5://…`.
+/// A proxy, as `--proxy` and the environment name it, and as curl reads it: `http://[user:password@]host[:port]`, `https://…` or `socks5://…`.
 ///
 /// Without a scheme it is `http://`. What stands behind the host and its port is passed over. `socks5h` is the same as `socks5` here: names are
 /// always left to the proxy.
@@ -11,10 +12,18 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
     public enum Kind: String, Sendable {
         /// HTTP CONNECT (RFC 9110, section 9.3.6).
         case http
+        /// The same within TLS to the proxy, whose certificate is checked.
+        case https
         /// SOCKS version 5 (RFC 1928).
         case socks5
 
-        var customaryPort: UInt16 { self == .http ? 8_080 : 1_080 }
+        var customaryPort: UInt16 {
+            switch self {
+            case .http: 8_080
+            case .https: 443
+            case .socks5: 1_080
+            }
+        }
     }
 
     /// Who we are to the proxy.
@@ -53,9 +62,18 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
         let rest = text[separator.upperBound...]
         switch text[..<separator.lowerBound].lowercased() {
         case "http": return (.http, rest)
+        case "https": return (.https, rest)
         case "socks5", "socks5h", "socks": return (.socks5, rest)
-        case "https": throw Self.invalid("TLS to the proxy itself (https) is not spoken; http, socks5 and socks5h are")
-        default: throw Self.invalid("the scheme is not one of http, socks5 and socks5h")
+        default: throw Self.invalid("the scheme is not one of http, https, socks5 and socks5h")
+        }
+    }
+
+    /// Who has to be there, where the proxy shows a certificate.
+    var identity: ServerIdentity? {
+        switch self.address.tcpEndpoint?.host {
+        case .ip(let ip, _)?: .address(ip)
+        case .name(let name, _)?: .name(name)
+        case nil: nil
         }
     }
 
@@ -70,12 +88,15 @@ public struct ProxyURL: Sendable, Hashable, CustomStringConvertible {
             throw Self.invalid("the user or the password is not UTF-8")
         }
         switch kind {
-        case .socks5 where user.utf8.count > 255 || password.utf8.count > 255:
-            throw Self.invalid("user and password have at most 255 bytes each (RFC 1929)")
-        case .http where user.contains(":"): throw Self.invalid("a user of HTTP has no colon (RFC 7617)")
-        case .http where user.utf8.count + password.utf8.count > Self.longestBasic: throw Self.invalid("user and password are too long")
-        default: return Credentials(user: user, password: password)
+        case .socks5:
+            guard user.utf8.count <= 255, password.utf8.count <= 255 else {
+                throw Self.invalid("user and password have at most 255 bytes each (RFC 1929)")
+            }
+        case .http, .https:
+            guard !user.contains(":") else { throw Self.invalid("a user of HTTP has no colon (RFC 7617)") }
+            guard user.utf8.count + password.utf8.count <= Self.longestBasic else { throw Self.invalid("user and password are too long") }
         }
+        return Credentials(user: user, password: password)
     }
 
     /// Far more than any server takes in a field of a head, in bytes.

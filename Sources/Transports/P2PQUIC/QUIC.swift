@@ -2,7 +2,8 @@ public import P2PCore
 
 /// QUIC for a host's list.
 ///
-/// Beside a proxy, and in a private network, its addresses fail and say so, as they do where QUIC is not built in.
+/// In a private network, and where nothing may go around a proxy, its addresses fail and say so, as they do where QUIC is not built in. Where a proxy
+/// governs dials alone, it listens, and dials what is excepted from the proxy.
 public struct QUIC: HostModule {
     /// Whether QUIC was built in (the package trait QUIC); without it every dial and listen fails and names the trait.
     public static var isBuiltIn: Bool { QUICTransport.isBuiltIn }
@@ -28,16 +29,24 @@ public struct QUIC: HostModule {
         let transport = try await QUICTransport.make(
             identity: plan.identity, metadata: plan.appMetadata, configuration: configuration, windowBudget: plan.windowBudget,
             group: plan.group, logger: plan.logger)
-        plan.transports.append(transport)
+        plan.transports.append(Self.restricted(transport, in: plan))
     }
 
     private static func reasonAgainst(_ surroundings: HostSurroundings) -> String? {
         if surroundings.privateNetwork != nil {
             "QUIC has no room for a private network's key; use TCP, or leave the key out"
-        } else if surroundings.isProxied {
+        } else if surroundings.isProxied, surroundings.isConfined {
             "QUIC can't go through \(surroundings.proxyName), and nothing is to go around it; use TCP or WebSocket"
         } else {
             nil
         }
+    }
+
+    private static func restricted(_ transport: QUICTransport, in plan: HostPlan) -> QUICTransport {
+        guard plan.surroundings.isProxied else { return transport }
+        let direct = plan[DirectDials.self]
+        return transport.dialing(
+            only: { direct?.allows($0) ?? false },
+            because: "QUIC can't go through \(plan.surroundings.proxyName), which does not except it; use TCP or WebSocket")
     }
 }

@@ -25,6 +25,8 @@ package struct QUICTransport: Transport {
 
     /// Why it does nothing.
     private let refusal: TransportError?
+    /// What it may dial, if not everything, and why.
+    private var restriction: (mayDial: @Sendable (Multiaddr) -> Bool, reason: String)?
     #if QUIC
         let sockets: QUICSockets?
     #endif
@@ -39,6 +41,13 @@ package struct QUICTransport: Transport {
     /// A transport that knows its addresses and refuses them, with a reason for people: for a node whose other settings rule QUIC out.
     package static func refusing(because reason: String) -> QUICTransport {
         QUICTransport(refusal: TransportError(.unsupportedAddress, reason))
+    }
+
+    /// The same, which refuses to dial some addresses, with a reason for people.
+    package func dialing(only mayDial: @escaping @Sendable (Multiaddr) -> Bool, because reason: String) -> QUICTransport {
+        var restricted = self
+        restricted.restriction = (mayDial, reason)
+        return restricted
     }
 
     #if QUIC
@@ -83,6 +92,9 @@ package struct QUICTransport: Transport {
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {
         guard let endpoint = QUICAddress(address) else { throw Self.unsupported(address) }
+        if let restriction = self.restriction, !restriction.mayDial(address) {
+            throw TransportError(.unsupportedAddress, "\(address): \(restriction.reason)")
+        }
         #if QUIC
             if let sockets = self.sockets { return try await sockets.dial(endpoint, expecting: peer, options: options) }
         #endif

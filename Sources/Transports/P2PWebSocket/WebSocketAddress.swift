@@ -1,4 +1,5 @@
 import P2PMultiaddr
+import P2PWebTLS
 
 /// An address that ends in a WebSocket: `/ws`, `/wss`, `/tls/ws` or `/tls/sni/NAME/ws` behind what carries it, and perhaps `/http-path`.
 struct WebSocketAddress: Equatable, Sendable {
@@ -82,13 +83,16 @@ struct WebSocketAddress: Equatable, Sendable {
         return "\(name):\(port)"
     }
 
-    /// The domain name that the certificate must be for; nil for an IP address, and without TLS.
-    var certificateName: String? {
+    /// Whom the certificate must be for: the name that the address tells to ask for, or else its own name or IP address, however it is
+    /// reached. Nil without TLS.
+    var serverIdentity: ServerIdentity? {
         guard self.isSecure else { return nil }
-        if let serverName = self.serverName { return serverName }
-        switch self.base.components.first?.protocol {
-        case .dns, .dns4, .dns6: return self.base.components.first?.name
-        default: return self.onionName
+        if let serverName = self.serverName { return .name(serverName) }
+        let head = self.base.components.first { $0.protocol != .ip6zone }
+        if let ip = head?.ipAddress { return .address(ip) }
+        switch head?.protocol {
+        case .dns, .dns4, .dns6: return head?.name.map { .name($0) }
+        default: return self.onionName.map { .name($0) }
         }
     }
 

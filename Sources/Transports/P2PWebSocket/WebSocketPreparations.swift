@@ -3,42 +3,30 @@ internal import NIOSSL
 import P2PCore
 import P2PPipeline
 
-/// The dialer's handshakes.
+/// The dialer's handshake.
 package struct WebSocketDialing: ChannelPreparation {
-    /// TLS below, and the name that the certificate must be for; without a name it must be for the IP address.
-    struct TLS: Sendable {
-        let context: NIOSSLContext
-        let name: String?
-    }
-
     let request: WebSocketRequest
-    let tls: TLS?
     let messages: (@Sendable () -> any WebSocketMessageReceiver)?
 
-    init(request: WebSocketRequest, tls: TLS?) {
+    init(request: WebSocketRequest) {
         self.request = request
-        self.tls = tls
         self.messages = nil
     }
 
     /// A request in the clear for a WebSocket of messages.
     package init(path: String, host: String, messages: @escaping @Sendable () -> any WebSocketMessageReceiver) {
         self.request = WebSocketRequest(path: path, host: host, fields: [])
-        self.tls = nil
         self.messages = messages
     }
 
     package func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
         do {
-            if let tls = self.tls {
-                try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls.context, serverHostname: tls.name))
-            }
             try channel.pipeline.syncOperations.addHandler(
                 DialogueHandler(WebSocketClientHandshake(self.request), promise: promise) {
                     WebSocketHandler(side: .client, pool: .of($0), messages: self.messages?())
                 })
         } catch {
-            promise.fail(WebSocketError(.closed, "the handshakes can't begin", cause: error).asTransportError)
+            promise.fail(WebSocketError(.closed, "the handshake can't begin", cause: error).asTransportError)
         }
     }
 }

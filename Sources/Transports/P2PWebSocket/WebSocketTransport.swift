@@ -2,6 +2,7 @@ package import Logging
 package import P2PCore
 package import P2PMultiaddr
 package import P2PPipeline
+import P2PWebTLS
 
 /// WebSockets (RFC 6455) over another byte transport: binary frames carry the bytes, their bounds mean nothing.
 package struct WebSocketTransport: ByteTransport {
@@ -9,7 +10,7 @@ package struct WebSocketTransport: ByteTransport {
     private let configuration: WebSocketConfiguration
     private let gater: any ConnectionGater
     private let networks: KnownNetworks
-    private let trust: ClientTrust
+    private let tls: ClientTLS
     private let logger: Logger
 
     /// - Parameters:
@@ -25,7 +26,7 @@ package struct WebSocketTransport: ByteTransport {
         self.networks = networks
         self.configuration = configuration
         self.gater = gater
-        self.trust = ClientTrust(configuration.tls.trust)
+        self.tls = ClientTLS(configuration.tls.trust)
         self.logger = logger
     }
 
@@ -54,14 +55,14 @@ package struct WebSocketTransport: ByteTransport {
         guard options.role == .dialer else {
             throw TransportError(.unsupportedOptions, "\(address): of two WebSockets that dial each other none would answer")
         }
-        let tls: WebSocketDialing.TLS? =
-            webSocket.isSecure ? WebSocketDialing.TLS(context: try self.trust.makeContext(), name: webSocket.certificateName) : nil
+        let tls: [any ChannelPreparation] =
+            webSocket.isSecure ? [try self.tls.dialing(to: webSocket.serverIdentity, as: "WebSocket")] : []
         var options = options
         if let local = options.localAddress { options.localAddress = WebSocketAddress(local)?.base ?? local }
         let bytes = try await self.carrier.connect(to: webSocket.base, options: options)
         let request = WebSocketRequest(
             path: webSocket.path ?? "/", host: webSocket.host, fields: self.configuration.requestFields)
-        return bytes.adding([WebSocketDialing(request: request, tls: tls)], as: webSocket)
+        return bytes.adding(tls + [WebSocketDialing(request: request)], as: webSocket)
     }
 
     /// Binds what lies below.

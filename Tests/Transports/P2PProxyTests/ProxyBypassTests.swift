@@ -41,6 +41,20 @@ struct ProxyBypassTests {
         #expect(ProxyBypass(list).contains(try #require(ProxyTarget(try Multiaddr(target)))))
     }
 
+    @Test("An address that no proxy can reach is excepted by its host and port, too")
+    func datagrams() throws {
+        let bypass = ProxyBypass("10.0.0.0/8,example.org:4001,fe80::/10")
+        for (text, goesAround) in [
+            ("/ip4/10.1.2.3/udp/4001/quic-v1", true), ("/ip4/11.1.2.3/udp/4001/quic-v1", false),
+            ("/dns4/a.example.org/udp/4001/quic-v1", true), ("/dns4/a.example.org/udp/4002/quic-v1", false),
+            ("/ip6zone/eth0/ip6/fe80::1/udp/1/quic-v1", true), ("/ip4/10.1.2.3/tcp/1/ws", true), ("/memory/10", false),
+        ] {
+            #expect(bypass.contains(try Multiaddr(text)) == goesAround, "\(text)")
+        }
+        #expect(ProxyBypass("a *").isEverything)
+        #expect(!ProxyBypass("a,*.b").isEverything && !ProxyBypass.none.isEverything)
+    }
+
     @Test(
         "What is no entry matches nothing",
         arguments: [

@@ -14,6 +14,8 @@ struct ProxyURLTests {
         arguments: [
             ("http://127.0.0.1:3128", ProxyURL.Kind.http, "/ip4/127.0.0.1/tcp/3128", nil, nil),
             ("HTTP://proxy.example/", .http, "/dns/proxy.example/tcp/8080", nil, nil),
+            ("https://proxy.example", .https, "/dns/proxy.example/tcp/443", nil, nil),
+            ("HTTPS://me:s%40cret@[::1]:3129/", .https, "/ip6/::1/tcp/3129", "me", "s@cret"),
             ("socks5://[::1]:9050", .socks5, "/ip6/::1/tcp/9050", nil, nil),
             ("socks5h://[::1]", .socks5, "/ip6/::1/tcp/1080", nil, nil),
             ("socks5://me:s%40cret@10.0.0.1", .socks5, "/ip4/10.0.0.1/tcp/1080", "me", "s@cret"),
@@ -44,7 +46,8 @@ struct ProxyURLTests {
     @Test(
         "What is no proxy is refused, without repeating a password",
         arguments: [
-            "", "  ", "ftp://a:secret@b", "https://me:secret@a", "socks4://me:secret@a", "http://", "http://:80", "http://a:0",
+            "", "  ", "ftp://a:secret@b", "https://", "https://a%3Ab:secret@a", "socks4://me:secret@a", "http://", "http://:80",
+            "http://a:0",
             "http://a:65536", "http://a:secret@", "http:///path", "http://a:+80", "http://a:80:90", "http://%ff:secret@a",
             "socks5://\(String(repeating: "u", count: 256)):secret@a", "http://a%3Ab:secret@a", "http://a:x:secret@[::1", "http://[::1",
             "http://a b", "http://pro%78y", "://secret@a",

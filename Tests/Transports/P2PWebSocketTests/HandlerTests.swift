@@ -179,7 +179,7 @@ struct HandlerTests {
             try? server.pipeline.syncOperations.addHandler(atServer)
             server.writeAndFlush(ByteBuffer(bytes: [4, 5]), promise: nil)
         }
-        WebSocketDialing(request: WebSocketRequest(path: "/", host: "a", fields: []), tls: nil).prepare(client, promise: dialled)
+        WebSocketDialing(request: WebSocketRequest(path: "/", host: "a", fields: [])).prepare(client, promise: dialled)
         WebSocketListening(terms: .init(), certificate: nil).prepare(server, promise: accepted)
         for channel in [client, server] { try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait() }
         for _ in 0..<4 {

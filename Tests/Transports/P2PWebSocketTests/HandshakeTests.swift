@@ -2,6 +2,7 @@ import NIOCore
 import P2PCore
 import P2PHTTPHead
 import P2PMultiaddr
+import P2PWebTLS
 import Testing
 
 @testable import P2PWebSocket
@@ -167,11 +168,11 @@ struct WebSocketAddressTests {
             ("/dns4/example.com/ws", "/dns4/example.com/tcp/80", false, "example.com", "/", nil),
             ("/dns/example.com/wss", "/dns/example.com/tcp/443", true, "example.com", "/", "example.com"),
             ("/dns/example.com/tcp/444/tls/ws", "/dns/example.com/tcp/444", true, "example.com:444", "/", "example.com"),
-            ("/ip4/1.2.3.4/tcp/443/tls/ws", "/ip4/1.2.3.4/tcp/443", true, "1.2.3.4", "/", nil),
+            ("/ip4/1.2.3.4/tcp/443/tls/ws", "/ip4/1.2.3.4/tcp/443", true, "1.2.3.4", "/", "1.2.3.4"),
             ("/ip4/1.2.3.4/tcp/443/tls/sni/a.example/ws", "/ip4/1.2.3.4/tcp/443", true, "a.example", "/", "a.example"),
             ("/ip4/1.2.3.4/tcp/80/ws/http-path/a%2Fb", "/ip4/1.2.3.4/tcp/80", false, "1.2.3.4", "/a/b", nil),
         ] as [(String, String, Bool, String, String, String?)])
-    func forms(text: String, base: String, isSecure: Bool, host: String, path: String, name: String?) throws {
+    func forms(text: String, base: String, isSecure: Bool, host: String, path: String, server: String?) throws {
         let peer = "/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA"
         for text in [text, text + peer] {
             let address = try #require(WebSocketAddress(try Multiaddr(text)))
@@ -179,7 +180,7 @@ struct WebSocketAddressTests {
             #expect(address.isSecure == isSecure)
             #expect(address.host == host)
             #expect((address.path ?? "/") == path)
-            #expect(address.certificateName == name)
+            #expect(address.serverIdentity?.description == server)
         }
     }
 

@@ -6,6 +6,7 @@ import P2PHTTPHead
 import P2PMultiaddr
 import P2PPipeline
 import P2PTCP
+import P2PWebTLS
 import Synchronization
 import Testing
 

@@ -58,7 +58,7 @@ struct DaemonCommand: ToolCommand {
 
     /// Every interface, over what is built in and allowed; a family that this host has not got is left out.
     private func everywhere() throws -> [Multiaddr] {
-        let hasQUIC = try QUICTransport.isBuiltIn && self.node.psk == nil && self.node.proxySetting() == nil
+        let hasQUIC = try QUICTransport.isBuiltIn && self.node.psk == nil && self.node.proxySetting()?.confines != true
         return ["/ip4/0.0.0.0", "/ip6/::"].flatMap { host in
             (["/tcp/0"] + (hasQUIC ? ["/udp/0/quic-v1"] : [])).compactMap { try? Multiaddr(host + $0) }
         }

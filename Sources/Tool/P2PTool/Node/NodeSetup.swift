@@ -22,7 +22,8 @@ struct NodeSetup {
         if let security = options.securityChannels { self.configuration.security = security }
         if !options.muxer.isEmpty { self.configuration.muxers = options.muxer.map(\.muxer) }
         self.configuration.surroundings = Surroundings(
-            proxy: try options.proxySetting(), proxyBypass: options.proxyBypass, privateNetworkKey: try options.privateNetworkKey())
+            proxy: try options.proxySetting(), proxyBypass: options.proxyBypass, proxyTrust: options.proxyTrust,
+            privateNetworkKey: try options.privateNetworkKey())
         if options.quicRetry { self.quic.configuration.addressValidation = .always }
         self.webSockets.configuration.tls = options.webSocketTLS
         self.modules = [Identify(), PingProtocol(), EchoProtocol(), PerfProtocol(), DNSAddressResolver(servers: options.dns)]

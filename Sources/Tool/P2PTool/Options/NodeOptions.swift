@@ -53,10 +53,17 @@ struct NodeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            Dial through this proxy and in no other way: http://… (CONNECT) or socks5://…, with user:password@ where it wants them; \
-            "none" ignores the environment. (default: ALL_PROXY, HTTPS_PROXY, http_proxy, but for what NO_PROXY names)
+            Dial through this proxy, and send nothing in any other way: http://… or https://… (CONNECT) or socks5://…, with user:password@ \
+            where it wants them; "none" ignores the environment. (default: for what can go through a proxy, ALL_PROXY, HTTPS_PROXY, http_proxy, \
+            but for what NO_PROXY names)
             """, valueName: "url"))
     var proxy: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A PEM file with the authorities to believe about the certificate of an https:// proxy. (default: the system's)",
+            valueName: "file"))
+    var proxyCa: String?
 
     @Option(help: ArgumentHelp("A PEM file with the certificate chain that /tls/ws and /wss listen with.", valueName: "file"))
     var tlsCert: String?
@@ -108,6 +115,9 @@ struct NodeOptions: ParsableArguments {
     var proxyBypass: ProxyBypass {
         self.proxy == nil ? .inEnvironment(Self.environment(ProxyBypass.environmentNames)) : .none
     }
+
+    /// Whom to believe about the proxy's certificate.
+    var proxyTrust: ServerTrust { self.proxyCa.map { .authorities(pemFile: $0) } ?? .systemRoots }
 
     private static func environment(_ names: [String]) -> [String: String] {
         var environment: [String: String] = [:]

@@ -34,7 +34,9 @@ final class ServerCertificate: Sendable {
         let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-        configuration.configureForWebSocket()
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        configuration.shutdownTimeout = WebSocketLimits.closing
         return try NIOSSLContext(configuration: configuration)
     }
 
@@ -68,45 +70,5 @@ final class ServerCertificate: Sendable {
         let fresh = Loaded(chain: chain, context: try Self.makeContext(chain, self.files))
         self.loaded.withLock { $0 = fresh }
         return true
-    }
-}
-
-extension TLSConfiguration {
-    /// What both sides have in common.
-    fileprivate mutating func configureForWebSocket() {
-        self.minimumTLSVersion = .tlsv12
-        self.applicationProtocols = ["http/1.1"]
-        self.shutdownTimeout = WebSocketLimits.closing
-    }
-}
-
-/// A dialer's side of TLS, made when it is first needed: reading the system's roots takes a while.
-final class ClientTrust: Sendable {
-    private let trust: WebSocketTLS.Trust
-    private let context = Mutex<NIOSSLContext?>(nil)
-
-    init(_ trust: WebSocketTLS.Trust) {
-        self.trust = trust
-    }
-
-    func makeContext() throws(TransportError) -> NIOSSLContext {
-        let result: Result<NIOSSLContext, TransportError> = self.context.withLock { known in
-            if let known { return .success(known) }
-            var configuration = TLSConfiguration.makeClientConfiguration()
-            switch self.trust {
-            case .systemRoots: break
-            case .authorities(let file): configuration.trustRoots = .file(file)
-            case .anybody: configuration.certificateVerification = .none
-            }
-            configuration.configureForWebSocket()
-            do {
-                let context = try NIOSSLContext(configuration: configuration)
-                known = context
-                return .success(context)
-            } catch {
-                return .failure(TransportError(.securityFailed, "TLS can't be set up to dial with", cause: error))
-            }
-        }
-        return try result.get()
     }
 }

@@ -1,14 +1,10 @@
+public import P2PWebTLS
+
 /// How a WebSocket transport speaks TLS (`/tls/ws`, `/wss`), which lies outside the libp2p handshake.
 public struct WebSocketTLS: Sendable, Hashable {
-    /// Whom a dialer believes.
-    public enum Trust: Sendable, Hashable {
-        /// The authorities that the system knows.
-        case systemRoots
-        /// The certificates in a PEM file, and no others.
-        case authorities(pemFile: String)
-        /// Anybody: the libp2p handshake inside proves who the peer is, but who sits in between sees that it is libp2p.
-        case anybody
-    }
+    /// Whom a dialer believes. The libp2p handshake inside proves who the peer is, whoever is believed here; who sits in between sees that it is
+    /// libp2p.
+    public typealias Trust = ServerTrust
 
     /// A listener's certificate and its key, as PEM files. They are read again when they change.
     public struct Certificate: Sendable, Hashable {
