@@ -6,7 +6,7 @@ public enum AddressReach: Hashable, Sendable {
     case link
     /// One network among many that use the same range: RFC 1918, RFC 6598, RFC 4193, 169.254.0.0/16, and what is set aside for
     /// documentation, benchmarks and later use. Two such addresses may mean the same network only if they share the range.
-    case network(IPPrefix)
+    case network(IPNetwork)
     /// Everywhere.
     case internet
     /// No host: unspecified, multicast, broadcast, 0.0.0.0/8, and addresses that only wrap one which is not the internet's.
@@ -24,12 +24,12 @@ extension IPAddress {
         if high == 0x0064_ff9b_0000_0000, low >> 32 == 0 { return Self.wrapping(UInt32(truncatingIfNeeded: low)) }
         if high >> 48 == 0x2002 { return Self.wrapping(UInt32(truncatingIfNeeded: high >> 16)) }
         if high >> 57 == 0xfc >> 1 || high >> 54 == 0xfec0 >> 6 || high >> 16 == 0x0064_ff9b_0001 {
-            return .network(IPPrefix(address: IPAddress(v6: high & ~0xffff, 0), length: 48))
+            return .network(IPNetwork(IPAddress(v6: high & ~0xffff, 0), prefixLength: 48))
         }
-        if high >> 32 == 0x2001_0db8 { return .network(IPPrefix(address: IPAddress(v6: 0x2001_0db8_0000_0000, 0), length: 32)) }
-        if high >> 44 == 0x3fff0 { return .network(IPPrefix(address: IPAddress(v6: 0x3fff_0000_0000_0000, 0), length: 20)) }
+        if high >> 32 == 0x2001_0db8 { return .network(IPNetwork(IPAddress(v6: 0x2001_0db8_0000_0000, 0), prefixLength: 32)) }
+        if high >> 44 == 0x3fff0 { return .network(IPNetwork(IPAddress(v6: 0x3fff_0000_0000_0000, 0), prefixLength: 20)) }
         if high >> 61 == 0x1 { return .internet }
-        return .network(IPPrefix(address: IPAddress(v6: high & (0x7f << 57), 0), length: 7))
+        return .network(IPNetwork(IPAddress(v6: high & (0x7f << 57), 0), prefixLength: 7))
     }
 
     /// The ranges of IPv4 that are neither the internet's nor this machine's: first address and length.
@@ -42,7 +42,7 @@ extension IPAddress {
         if number >> 24 == 127 { return .host }
         if number >> 24 == 0 || number >> 28 == 0xe || number == .max { return .nowhere }
         for range in Self.networksV4 where (number ^ range.first) >> (32 - range.length) == 0 {
-            return .network(IPPrefix(address: IPAddress(v4: range.first), length: Int(range.length)))
+            return .network(IPNetwork(IPAddress(v4: range.first), prefixLength: Int(range.length)))
         }
         return .internet
     }

@@ -18,9 +18,9 @@ struct AddressScopeTests {
 
     private static let judge = AddressJudge(Self.networks)
 
-    private static func prefix(_ text: String) -> IPPrefix {
+    private static func prefix(_ text: String) -> InterfaceAddress {
         let parts = text.split(separator: "/").map(String.init)
-        return IPPrefix(address: IPAddress(parts[0]) ?? .unspecifiedV6, length: Int(parts[1]) ?? 0)
+        return InterfaceAddress(address: IPAddress(parts[0]) ?? .unspecifiedV6, length: Int(parts[1]) ?? 0)
     }
 
     /// Places where another was met.

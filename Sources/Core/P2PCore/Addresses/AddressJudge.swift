@@ -50,7 +50,7 @@ package struct AddressJudge: Sendable {
         case .host?: return .host
         case .network?:
             guard let ip = address.ipAddress?.unmapped else { return nil }
-            return self.networks.links.lazy.flatMap(\.prefixes).first { $0.contains(ip) }.map { AddressOrigin(network: $0.normalized) }
+            return self.networks.links.lazy.flatMap(\.prefixes).first { $0.contains(ip) }.map { AddressOrigin(network: $0.network) }
         case .link?, .nowhere?, nil: return nil
         }
     }
@@ -122,7 +122,7 @@ package struct AddressJudge: Sendable {
 
     /// Whether an address of a private network is one of the network where the other was met: on the same interface, or in the same
     /// range and on no other interface.
-    private func isShared(_ ip: IPAddress, at meeting: Meeting, within range: IPPrefix? = nil) -> Bool {
+    private func isShared(_ ip: IPAddress, at meeting: Meeting, within range: IPNetwork? = nil) -> Bool {
         if ip == meeting.remote { return true }
         switch meeting.reach {
         // What a neighbour on this machine has, this machine has.
@@ -148,16 +148,16 @@ package struct AddressJudge: Sendable {
     }
 
     /// The network where the two have met, of the other's IP version if there is one.
-    private func network(of meeting: Meeting) -> IPPrefix? {
+    private func network(of meeting: Meeting) -> IPNetwork? {
         let prefixes = self.links(of: meeting).flatMap(\.prefixes).filter { $0.address.reach != .link }
         let isIPv4 = meeting.remote?.isIPv4 ?? true
         let best =
             prefixes.first { prefix in meeting.remote.map { prefix.contains($0) } ?? false }
             ?? prefixes.first { $0.address.isIPv4 == isIPv4 } ?? prefixes.first
-        return best?.normalized
+        return best?.network
     }
 
-    private func isHere(_ ip: IPAddress, in range: IPPrefix, _ origin: AddressOrigin?) -> Bool {
+    private func isHere(_ ip: IPAddress, in range: IPNetwork, _ origin: AddressOrigin?) -> Bool {
         switch origin {
         case .host?: return self.networks.holds(ip)
         case let origin?: return origin.network.map { self.networks.contains($0) } ?? false

@@ -10,10 +10,9 @@ package struct LocalNetworks: Sendable, Hashable {
         package let name: String
         /// The interface's number in the system; 0 is none.
         package let index: Int
-        /// Each with the machine's own address in it.
-        package var prefixes: [IPPrefix]
+        package var prefixes: [InterfaceAddress]
 
-        package init(name: String, index: Int, prefixes: [IPPrefix]) {
+        package init(name: String, index: Int, prefixes: [InterfaceAddress]) {
             self.name = name
             self.index = index
             self.prefixes = prefixes
@@ -47,7 +46,7 @@ package struct LocalNetworks: Sendable, Hashable {
         for device in devices {
             guard let ip = device.address?.ip else { continue }
             let length = device.netmask?.ip?.bytes.reduce(0) { $0 + $1.nonzeroBitCount } ?? ip.bytes.count * 8
-            let prefix = IPPrefix(address: ip, length: length)
+            let prefix = InterfaceAddress(address: ip, length: length)
             if let at = links.firstIndex(where: { $0.index == device.interfaceIndex && $0.name == device.name }) {
                 links[at].prefixes.append(prefix)
             } else {
@@ -61,7 +60,7 @@ package struct LocalNetworks: Sendable, Hashable {
     package func adding(_ addresses: some Sequence<Multiaddr>) -> LocalNetworks {
         var more = self
         for ip in addresses.lazy.compactMap({ $0.ipAddress?.unmapped }) where !ip.isUnspecified && !more.holds(ip) {
-            more.links.append(Link(name: "", index: 0, prefixes: [IPPrefix(address: ip, length: ip.isIPv4 ? 32 : 128)]))
+            more.links.append(Link(name: "", index: 0, prefixes: [InterfaceAddress(address: ip, length: ip.isIPv4 ? 32 : 128)]))
         }
         return more
     }
@@ -71,7 +70,7 @@ package struct LocalNetworks: Sendable, Hashable {
     /// Whether one of the machine's interfaces reaches it without a router.
     func reaches(_ ip: IPAddress) -> Bool { self.links.contains { $0.reaches(ip) } }
     /// Whether there is such a network here.
-    func contains(_ network: IPPrefix) -> Bool {
-        self.links.contains { $0.prefixes.contains { $0.length == network.length && $0.contains(network.address) } }
+    func contains(_ network: IPNetwork) -> Bool {
+        self.links.contains { $0.prefixes.contains { $0.network == network } }
     }
 }

@@ -31,12 +31,8 @@ public struct AddressOrigin: Sendable, Hashable, RawRepresentable {
     public static let internet = AddressOrigin(rawValue: "internet")
 
     /// A network that this machine was in.
-    init(network: IPPrefix) { self.init(rawValue: network.description) }
+    init(network: IPNetwork) { self.init(rawValue: "\(network.address)/\(network.prefixLength)") }
 
     /// The network, if it is one.
-    var network: IPPrefix? {
-        let parts = self.rawValue.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let ip = IPAddress(String(parts[0])), let length = Int(parts[1]) else { return nil }
-        return IPPrefix(address: ip, length: length)
-    }
+    var network: IPNetwork? { IPNetwork(self.rawValue) }
 }

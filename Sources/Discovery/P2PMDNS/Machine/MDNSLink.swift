@@ -1,4 +1,4 @@
-import P2PCore
+package import P2PCore
 package import P2PMultiaddr
 
 /// One interface with one family of addresses: what a multicast packet is sent to, and where one arrives.
@@ -15,8 +15,8 @@ package struct MDNSLink: Hashable, Sendable {
         }
     }
 
-    /// A range of addresses that are reached without a router, with our own address in it.
-    package typealias Prefix = IPPrefix
+    /// Our own address, and the range around it that is reached without a router.
+    package typealias Prefix = InterfaceAddress
 
     package let id: ID
     /// The interface's name, such as `eth0`.

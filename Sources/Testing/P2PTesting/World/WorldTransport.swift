@@ -28,7 +28,8 @@ final class WorldTransport: Transport, HostModule {
         plan.transports.append(self)
         // All hosts of a world are in one network.
         let link = LocalNetworks.Link(
-            name: "world", index: 1, prefixes: [IPPrefix(address: WorldNetwork.ip(of: self.host), length: WorldNetwork.prefixLength)])
+            name: "world", index: 1,
+            prefixes: [InterfaceAddress(address: WorldNetwork.ip(of: self.host), length: WorldNetwork.prefixLength)])
         plan.localNetworks = { LocalNetworks([link]) }
     }
 
