@@ -24,17 +24,21 @@ public struct ByteChannel: Sendable {
     public let preparations: [any ChannelPreparation]
     /// How far an arrival has come, which the upgrade goes on telling; nil for a dial, and where nothing is told.
     public let progress: ArrivalProgress?
+    /// Whether the gater has let it in already, so that the host does not ask again.
+    public let isLetIn: Bool
 
-    /// A channel that does not read yet, its ends, what it goes through first, and what an arrival's progress is told to.
+    /// A channel that does not read yet, its ends, what it goes through first, what an arrival's progress is told to, and whether the gater
+    /// has let it in.
     public init(
         channel: any Channel, localAddress: Multiaddr, remoteAddress: Multiaddr, preparations: [any ChannelPreparation] = [],
-        progress: ArrivalProgress? = nil
+        progress: ArrivalProgress? = nil, isLetIn: Bool = false
     ) {
         self.channel = channel
         self.localAddress = localAddress
         self.remoteAddress = remoteAddress
         self.preparations = preparations
         self.progress = progress
+        self.isLetIn = isLetIn
     }
 }
 

@@ -69,6 +69,7 @@ final class PendingUpgrade: PendingConnection {
     var localAddress: Multiaddr { self.bytes.localAddress }
     var remoteAddress: Multiaddr { self.bytes.remoteAddress }
     var progress: ArrivalProgress? { self.bytes.progress }
+    var isLetIn: Bool { self.bytes.isLetIn }
 
     func accept() async throws(TransportError) -> any MuxedConnection {
         guard !self.isDecided.exchange(true, ordering: .relaxed) else {

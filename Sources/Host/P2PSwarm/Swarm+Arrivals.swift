@@ -22,15 +22,19 @@ extension Swarm {
         let place = try self.reserve(pending)
         let loss = place.loss
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
+        if !pending.isLetIn { try await self.askGater(about: address, by: deadline, loss) }
+        let entry = try await self.count(try await self.handshake(pending, deadline: deadline, loss), by: deadline)
+        _ = consume place
+        return try await self.vet(entry, by: deadline, whenCancelled: .shutdown)
+    }
+
+    private func askGater(about address: Multiaddr, by deadline: NIODeadline, _ loss: PlaceLoss) async throws(TransportError) {
         let decision = await self.clock.result(
             by: deadline, unless: loss.signal, late: { _ in }, of: { await self.gater.mayAccept(from: address) })
         guard let mayAccept = decision else {
             throw Self.lateness(of: address, loss, "the gater did not decide on the arrival from \(address) in time")
         }
         guard mayAccept else { throw TransportError(.gated, "the gater refused the arrival from \(address)") }
-        let entry = try await self.count(try await self.handshake(pending, deadline: deadline, loss), by: deadline)
-        _ = consume place
-        return try await self.vet(entry, by: deadline, whenCancelled: .shutdown)
     }
 
     private func reserve(_ pending: any PendingConnection) throws(TransportError) -> PendingPlace {

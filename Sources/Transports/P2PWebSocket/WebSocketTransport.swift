@@ -8,18 +8,18 @@ import P2PWebTLS
 package struct WebSocketTransport: ByteTransport {
     private let carrier: any ByteTransport
     private let configuration: WebSocketConfiguration
-    private let gater: any ConnectionGater
+    private let gater: (any ConnectionGater)?
     private let networks: KnownNetworks
     private let tls: ClientTLS
     private let logger: Logger
 
     /// - Parameters:
     ///   - carrier: opens and binds what lies below, such as TCP, or TCP through a proxy.
-    ///   - gater: is asked about each arrival where an application is served; the host asks again about those of libp2p.
+    ///   - gater: is asked about each arrival where an application is served, and by the host elsewhere; nil leaves it all to the host.
     ///   - networks: proxies that are believed when they say whose request they pass on, and networks that have places of their own.
     package init(
         over carrier: any ByteTransport, configuration: WebSocketConfiguration = WebSocketConfiguration(),
-        gater: any ConnectionGater = OpenGater(), networks: KnownNetworks = KnownNetworks(),
+        gater: (any ConnectionGater)? = nil, networks: KnownNetworks = KnownNetworks(),
         logger: Logger = Logger(label: "p2p.websocket")
     ) {
         self.carrier = carrier

@@ -7,8 +7,9 @@ public import P2PMultiaddr
 public protocol ConnectionGater: Sendable {
     /// Before a dial, for each address. For a list in DNS (`/dnsaddr`) before it is looked up, and then for each address that it has.
     func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool
-    /// On an arrival, before any handshake. A port on which an application is served, or several protocols are, asks before it knows what
-    /// arrives, too: its address is then that of the carrier, such as `/ip4/…/tcp/…`.
+    /// On an arrival, before any handshake; once for each. A port on which an application is served, or several protocols are, asks before it
+    /// knows what arrives: the address is then that of the carrier, such as `/ip4/…/tcp/…`. Where a trusted proxy names its client in a
+    /// request, the client is another question.
     func mayAccept(from address: Multiaddr) async -> Bool
     /// Once the peer has proved who it is, both ways.
     func mayKeep(_ connection: ConnectionInfo) async -> Bool

@@ -84,6 +84,8 @@ public protocol PendingConnection: Sendable {
     /// How far the arrival has come, which the transport tells while it runs the handshakes; nil where it tells nothing. Whoever has shown
     /// least makes room when places run out.
     var progress: ArrivalProgress? { get }
+    /// Whether the gater has let it in already: a port where several protocols are spoken asks before it knows what arrives.
+    var isLetIn: Bool { get }
     /// Runs the handshakes. Cancelling the task ends them, and closes the arrival.
     func accept() async throws(TransportError) -> any MuxedConnection
     /// Closes at once.
@@ -93,4 +95,6 @@ public protocol PendingConnection: Sendable {
 extension PendingConnection {
     /// Nothing is told.
     public var progress: ArrivalProgress? { nil }
+    /// Nobody was asked.
+    public var isLetIn: Bool { false }
 }

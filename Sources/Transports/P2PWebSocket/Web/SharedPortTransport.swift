@@ -11,16 +11,16 @@ package struct SharedPortTransport: ByteTransport {
     private let carrier: any ByteTransport
     private let webSocket: WebSocketTransport
     private let configuration: WebSocketConfiguration
-    private let gater: any ConnectionGater
+    private let gater: (any ConnectionGater)?
     private let networks: KnownNetworks
     private let logger: Logger
 
     /// - Parameters:
     ///   - carrier: opens and binds what lies below, such as TCP.
-    ///   - gater: is asked about each arrival, before it is known what it is; the host asks again about those of libp2p.
+    ///   - gater: is asked about each arrival, before it is known what it is; nil leaves it to the host, which knows those of libp2p.
     ///   - networks: proxies that are believed when they say whose request they pass on, and networks that have places of their own.
     package init(
-        over carrier: any ByteTransport, configuration: WebSocketConfiguration, gater: any ConnectionGater = OpenGater(),
+        over carrier: any ByteTransport, configuration: WebSocketConfiguration, gater: (any ConnectionGater)? = nil,
         networks: KnownNetworks = KnownNetworks(), logger: Logger = Logger(label: "p2p.websocket")
     ) {
         self.carrier = carrier

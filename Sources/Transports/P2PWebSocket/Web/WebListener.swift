@@ -66,14 +66,14 @@ struct WebListener: ByteListener {
                 try await self.site.serve(head, on: bytes, until: deadline) {
                     // Only where a libp2p WebSocket is spoken at all.
                     guard let address = isSecure ? self.port.secure : self.port.plain else { return false }
-                    await onArrival(bytes.replacing(address, [OpeningGate(terms: self.terms)]))
+                    await onArrival(bytes.replacing(address, [OpeningGate(terms: self.terms)], isLetIn: self.site.asksGater))
                     return true
                 }
             case .libp2p:
                 await onArrival(
                     ByteChannel(
                         channel: bytes.channel, localAddress: bytes.localAddress, remoteAddress: bytes.remoteAddress,
-                        preparations: [OpeningGate(terms: nil)], progress: bytes.progress))
+                        preparations: [OpeningGate(terms: nil)], progress: bytes.progress, isLetIn: self.site.asksGater))
             case .tls:
                 bytes.channel.close(promise: nil)
             }
@@ -104,7 +104,7 @@ struct WebListener: ByteListener {
         let (certificate, progress) = (self.certificate, bytes.progress)
         do {
             let kinds = self.port.kinds
-            let outer = try await channel.behindTheGate { pipeline, promise in
+            let outer = try await channel.behindTheGate(after: bytes.preparations) { pipeline, promise in
                 try pipeline.addHandler(PortGate(kinds, deadline: deadline, progress: progress, showing: .heard, promise: promise))
             }
             guard outer == .tls, let certificate else { return (outer, false) }
@@ -129,10 +129,12 @@ struct WebArrivalError: Error {
 
 extension ByteChannel {
     /// The same channel as a WebSocket.
-    fileprivate func replacing(_ address: WebSocketAddress, _ preparations: [any ChannelPreparation]) -> ByteChannel {
+    fileprivate func replacing(
+        _ address: WebSocketAddress, _ preparations: [any ChannelPreparation], isLetIn: Bool
+    ) -> ByteChannel {
         ByteChannel(
             channel: self.channel, localAddress: address.over(self.localAddress), remoteAddress: address.over(self.remoteAddress),
-            preparations: preparations, progress: self.progress)
+            preparations: preparations, progress: self.progress, isLetIn: isLetIn)
     }
 }
 

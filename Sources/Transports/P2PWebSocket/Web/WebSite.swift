@@ -16,7 +16,7 @@ final class WebSite: Sendable {
     private let serving: Places
     private let handler: (any WebHandler)?
     private let terms: WebSocketAnswer.Terms
-    private let gater: any ConnectionGater
+    private let gater: (any ConnectionGater)?
     private let proxies: [IPNetwork]
     private let logger: Logger
     private let reported = Mutex(LogInterval(WebSite.reportInterval))
@@ -25,7 +25,7 @@ final class WebSite: Sendable {
     ///   - terms: say whose pages may connect; the path is the application's to look at.
     ///   - networks: proxies that are believed, and networks that have places of their own.
     init(
-        _ configuration: WebSocketConfiguration, terms: WebSocketAnswer.Terms, gater: any ConnectionGater, networks: KnownNetworks,
+        _ configuration: WebSocketConfiguration, terms: WebSocketAnswer.Terms, gater: (any ConnectionGater)?, networks: KnownNetworks,
         logger: Logger
     ) {
         let limits = configuration.limits
@@ -51,11 +51,14 @@ final class WebSite: Sendable {
         }
     }
 
+    /// Whether there is a gater that is asked here, and by nobody after that.
+    var asksGater: Bool { self.gater != nil }
+
     /// Throws unless the gater lets the arrival in.
     ///
     /// - Parameter loss: ends the wait.
     func askGater(about address: Multiaddr, until deadline: NIODeadline, unless loss: PlaceLoss? = nil) async throws {
-        let gater = self.gater
+        guard let gater = self.gater else { return }
         switch await HostClock.system.result(
             by: deadline, unless: loss?.signal, late: { _ in }, of: { await gater.mayAccept(from: address) })
         {
