@@ -1,13 +1,14 @@
 """Limits from the command line, and proxies whose clients are counted instead of themselves."""
 
 import socket
+import ssl
 import struct
 
 import pytest
 
 from hostile.websocket import WebSocket
 from hostile.wire import NOISE, YAMUX, Ended, Link, Yamux, initiate, propose
-from peers import ours
+from peers import certificates, ours
 from peers.formats import Key
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -45,9 +46,23 @@ def announced(header):
     return open_session
 
 
+def announced_web_socket(endpoint, number):
+    """A session in a WebSocket that begins with a proxy's header."""
+    connection = socket.create_connection(endpoint, 10)
+    connection.sendall(version_2(number))
+    return session(WebSocket(connection))
+
+
 def forwarded(endpoint, number):
     """A session in a WebSocket whose request a proxy passes on."""
     return session(WebSocket(endpoint, fields=[f"X-Forwarded-For: 1.1.1.1, {client(number)}"]))
+
+
+def forwarded_over_tls(endpoint, number):
+    """The same, by a proxy that speaks TLS with its server."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return forwarded(context.wrap_socket(socket.create_connection(endpoint, 10), server_hostname="localhost"), number)
 
 
 def is_refused(open_session):
@@ -59,14 +74,25 @@ def is_refused(open_session):
     return how is not None
 
 
-WAYS = {"version-1": announced(version_1), "version-2": announced(version_2)}
+WAYS = {
+    # What is listened on, options, how a session is opened.
+    "version-1": ("", (), announced(version_1)),
+    "version-2": ("", (), announced(version_2)),
+    "version-2-of-a-web-socket": ("/ws", (), announced_web_socket),
+    "forwarded": ("/ws", (), forwarded),
+    "forwarded-to-a-shared-port": ("", ("--share-port",), forwarded),
+    "forwarded-over-tls": ("/tls/ws", (), forwarded_over_tls),
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_clients_of_a_proxy_are_counted_each(way):
-    open_session = WAYS[way]
-    options = ["--trusted-proxy", "127.0.0.0/8", "--limit", "connectionsPerAddress=2"]
-    daemon = ours.Daemon("/ip4/127.0.0.1/tcp/0", options=options)
+def test_clients_of_a_proxy_are_counted_each(way, tmp_path):
+    suffix, options, open_session = WAYS[way]
+    options = [*options, "--trusted-proxy", "127.0.0.0/8", "--limit", "connectionsPerAddress=2"]
+    if "tls" in suffix:
+        chain, key = certificates.make(tmp_path)
+        options += ["--tls-cert", chain, "--tls-key", key]
+    daemon = ours.Daemon(f"/ip4/127.0.0.1/tcp/0{suffix}", options=options)
     held = []
     try:
         for number in (1, 1, 2, 2):

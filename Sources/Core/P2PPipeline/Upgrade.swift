@@ -42,26 +42,19 @@ final class Upgrade {
             if let progress = self.bytes.progress, progress.stage == .silent {
                 try self.channel.pipeline.syncOperations.addHandler(FirstBytes(.heard, of: progress))
             }
-            self.prepare(self.bytes.preparations[...])
+            // Lets the transport make a channel of bytes first.
+            self.channel.prepare(self.bytes.preparations[...]) { result in
+                guard !self.isOver else { return }
+                switch result {
+                case .success: self.begin()
+                case .failure(let error): self.fail(Self.transportError(error))
+                }
+            }
             // No read() of our own: on an accepted channel that is not active yet, NIO would take it for one under way.
             try self.channel.syncOptions?.setOption(.autoRead, value: true)
         } catch {
             self.fail(Self.transportError(error))
         }
-    }
-
-    /// Lets the transport make a channel of bytes first, one step after the other.
-    private func prepare(_ preparations: ArraySlice<any ChannelPreparation>) {
-        guard !self.isOver else { return }
-        guard let next = preparations.first else { return self.begin() }
-        let promise = self.channel.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { result in
-            switch result {
-            case .success: self.prepare(preparations.dropFirst())
-            case .failure(let error): self.fail(Self.transportError(error))
-            }
-        }
-        next.prepare(self.channel, promise: promise)
     }
 
     private func begin() {

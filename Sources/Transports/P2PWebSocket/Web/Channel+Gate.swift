@@ -1,4 +1,5 @@
 import NIOCore
+import P2PPipeline
 
 /// Holds back what a channel brings until whoever is concerned stands behind it.
 protocol Gate: ChannelInboundHandler, RemovableChannelHandler {
@@ -10,7 +11,10 @@ extension Channel {
     /// Installs handlers behind the gate, if there is one, lets the channel read, and opens the gate.
     ///
     /// Waits for what the handlers promise; being cancelled meanwhile closes the channel.
+    ///
+    /// - Parameter preparations: what the channel goes through before.
     func behindTheGate<Value: Sendable>(
+        after preparations: [any ChannelPreparation] = [],
         _ install: @escaping @Sendable (ChannelPipeline.SynchronousOperations, EventLoopPromise<Value>) throws -> Void
     ) async throws -> Value {
         let promise = self.eventLoop.makePromise(of: Value.self)
@@ -19,10 +23,17 @@ extension Channel {
                 do {
                     let pipeline = self.pipeline.syncOperations
                     let gate = pipeline.gate
-                    try install(pipeline, promise)
-                    // Before the gate opens: who has all it needs of what the gate held stops the reading again.
+                    // Before anything is let through: who has all it needs of that stops the reading again.
                     try self.syncOptions?.setOption(.autoRead, value: true)
-                    try pipeline.open(gate)
+                    self.prepare(preparations[...]) { result in
+                        do {
+                            try result.get()
+                            try install(self.pipeline.syncOperations, promise)
+                            try self.pipeline.syncOperations.open(gate)
+                        } catch {
+                            promise.fail(error)
+                        }
+                    }
                 } catch {
                     promise.fail(error)
                 }
