@@ -5,18 +5,21 @@ import Synchronization
 ///
 /// `Task.sleep` keeps what a sleeper holds until its time has come, also when it was cancelled at once: a deadline of ten
 /// seconds for each of thousands of arrivals would hold ten seconds' worth of them. Here one task sleeps for all, and a
-/// sleeper that is cancelled leaves no more than a number behind.
+/// sleeper that is cancelled leaves nothing behind. Lying down and leaving take a time that grows with the logarithm of their count.
 package final class SleepQueue: ParkingPlace {
-    /// A sleeper, by number, and its time.
-    package struct Entry: Sendable {
+    /// A sleeper, by number, and its time. Of two whose time is the same, the one that came first is the first.
+    package struct Entry: Sendable, Comparable {
         let deadline: NIODeadline
         let id: UInt64
+
+        package static func < (left: Self, right: Self) -> Bool {
+            left.deadline != right.deadline ? left.deadline < right.deadline : left.id < right.id
+        }
     }
 
     private struct State {
         var lastID: UInt64 = 0
-        /// The earliest first. Those who were cancelled stay until their time, or until they are the greater part.
-        var entries = CircularBuffer<Entry>()
+        var entries = RankedQueue<UInt64, Entry>()
         var sleepers: [UInt64: UnsafeContinuation<Void, Never>] = [:]
         /// When somebody looks next.
         var nextLook: NIODeadline?
@@ -30,9 +33,6 @@ package final class SleepQueue: ParkingPlace {
     /// A hundred days: the clock behind `Task.sleep` overflows on the distant future.
     private static let longestSleep: Int64 = 100 * 24 * 3_600 * 1_000_000_000
 
-    /// So many numbers of cancelled sleepers are not worth a search.
-    private static let toleratedEntries = 64
-
     private let state = Mutex(State())
 
     package init() {}
@@ -42,8 +42,6 @@ package final class SleepQueue: ParkingPlace {
 
     /// Tasks that sleep now.
     package var count: Int { self.state.withLock { $0.sleepers.count } }
-    /// What is kept of them and of those who were cancelled.
-    package var entryCount: Int { self.state.withLock { $0.entries.count } }
 
     /// Returns when the deadline has passed, or the task was cancelled.
     package func sleep(until deadline: NIODeadline) async {
@@ -56,11 +54,8 @@ package final class SleepQueue: ParkingPlace {
 
     package func unpark(_ entry: Entry) {
         self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
-            guard let sleeper = state.sleepers.removeValue(forKey: entry.id) else { return nil }
-            if state.entries.count > 2 * state.sleepers.count + Self.toleratedEntries {
-                state.entries.removeAll { state.sleepers[$0.id] == nil }
-            }
-            return sleeper
+            state.entries.remove(entry.id)
+            return state.sleepers.removeValue(forKey: entry.id)
         }?.resume()
     }
 
@@ -68,24 +63,13 @@ package final class SleepQueue: ParkingPlace {
         let (isParked, mustLook) = self.state.withLock { state -> (Bool, Bool) in
             guard entry.deadline > .now() else { return (false, false) }
             state.sleepers[entry.id] = sleeper
-            state.entries.insert(entry, at: Self.place(of: entry.deadline, in: state.entries))
+            state.entries.set(entry.id, to: entry)
             if let next = state.nextLook, next <= entry.deadline { return (true, false) }
             state.nextLook = entry.deadline
             return (true, state.looks.insert(entry.deadline).inserted)
         }
         if mustLook { self.look(at: entry.deadline) }
         return isParked
-    }
-
-    /// Behind everybody whose time comes no later. Most come last, so the search begins there.
-    private static func place(of deadline: NIODeadline, in entries: CircularBuffer<Entry>) -> CircularBuffer<Entry>.Index {
-        var (low, high) = (0, entries.count)
-        if let last = entries.last, last.deadline <= deadline { low = high }
-        while low < high {
-            let middle = (low + high) / 2
-            if entries[offset: middle].deadline <= deadline { low = middle + 1 } else { high = middle }
-        }
-        return entries.index(entries.startIndex, offsetBy: low)
     }
 
     /// Wakes whom it is time for, then and for as long as somebody sleeps.
@@ -105,13 +89,13 @@ package final class SleepQueue: ParkingPlace {
             let now = NIODeadline.now()
             state.looks.remove(own)
             var woken: [UnsafeContinuation<Void, Never>] = []
-            while let first = state.entries.first, first.deadline <= now || state.sleepers[first.id] == nil {
-                state.entries.removeFirst()
-                if let sleeper = state.sleepers.removeValue(forKey: first.id) { woken.append(sleeper) }
+            while let first = state.entries.first, first.rank.deadline <= now {
+                state.entries.remove(first.key)
+                if let sleeper = state.sleepers.removeValue(forKey: first.key) { woken.append(sleeper) }
             }
             // One who was told to look earlier has taken this one's place.
             guard state.nextLook == own else { return (woken, nil) }
-            state.nextLook = state.entries.first?.deadline
+            state.nextLook = state.entries.first?.rank.deadline
             guard let next = state.nextLook, state.looks.insert(next).inserted else { return (woken, nil) }
             return (woken, next)
         }
