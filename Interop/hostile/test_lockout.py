@@ -13,11 +13,16 @@ from peers import ours
 ATTACK = pathlib.Path(__file__).with_name("lockout_main.py")
 DIAL = 2
 """Seconds that an honest dial may take; on an idle machine it is a few milliseconds."""
-FEW = 4
+FEW, MANY = 4, 250
 KINDS = {
     # What is listened on, what is attacked: addresses, connections of each.
     "silent": ("/tcp/4001", (), "silent", FEW, 64),
     "silent-on-a-shared-port": ("/tcp/4001", ("--share-port",), "silent", FEW, 64),
+    "drips": ("/tcp/4001", (), "drips", FEW, 250),
+    "connects": ("/tcp/4001", (), "connects", MANY, 16),
+    "connects-on-a-shared-port": ("/tcp/4001", ("--share-port",), "connects", MANY, 16),
+    "upgrades": ("/tcp/4001/ws", (), "upgrades", FEW, 100),
+    "upgrades-on-a-shared-port": ("/tcp/4001", ("--share-port",), "upgrades", FEW, 100),
     "quic": ("/udp/4001/quic-v1", (), "quic", FEW, 64),
 }
 
@@ -28,7 +33,7 @@ def network(lan):
     near, strangers, friend = lan.host(), lan.host(), lan.host()
     for host in (near, strangers, friend):
         host.run("ip", "route", "add", "10.78.0.0/16", "dev", "eth0")
-    sources = [f"10.78.1.{number + 1}" for number in range(FEW)]
+    sources = [f"10.78.1.{number + 1}" for number in range(MANY)]
     batch = "".join(f"address add {source}/32 dev eth0\n" for source in sources)
     subprocess.run([*strangers.inside, "ip", "-batch", "-"], input=batch, text=True, check=True, timeout=20)
     friend.run("ip", "address", "add", "10.78.2.1/32", "dev", "eth0")
@@ -37,7 +42,7 @@ def network(lan):
 
 @contextlib.contextmanager
 def attacked(network, listen, options, attack, sources, count):
-    """A daemon, while each of those addresses of the strangers attacks it; it has to end by itself afterwards."""
+    """A daemon, while each of those addresses of the strangers attacks it; it has to end by itself under the attack, too."""
     near, strangers, _, _ = network
     daemon = ours.Daemon(f"/ip4/{near.address}{listen}", options=options, wrapper=near.inside)
     arguments = [sys.executable, ATTACK, attack, near.address, 4001, count, 60, *sources]
@@ -45,9 +50,10 @@ def attacked(network, listen, options, attack, sources, count):
     try:
         yield daemon
     finally:
+        code = daemon.stop(grace=5)
         attacker.kill()
         attacker.wait()
-        assert daemon.stop() == 0, daemon.process.report()
+        assert code == 0, daemon.process.report()
 
 
 def dial_as_a_friend(daemon, friend):

@@ -45,14 +45,3 @@ extension Channel {
         try? await self.setOption(reusesPort, value: 1).get()
     }
 }
-
-extension ServerBootstrap {
-    /// The same for accepted channels.
-    func configuredForBytes() -> ServerBootstrap {
-        self.childChannelOption(.autoRead, value: false)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.writeBufferWaterMark, value: writeWaterMark)
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: initialRead, maximum: maximumRead))
-    }
-}

@@ -5,7 +5,7 @@ import P2PPipeline
 
 /// A bound TCP socket. One that is dropped without having run is closed.
 struct TCPListener: ByteListener {
-    /// Accepted channels that wait for a task; the next is closed at once.
+    /// Channels that wait for a task; the next is closed at once. Fewer are under way at a time (``Doorstep/Limits/underWay``).
     static let arrivalBacklog = 1_024
     /// Connections that the system holds before we accept them.
     static let systemBacklog: Int32 = 4_096
@@ -15,21 +15,19 @@ struct TCPListener: ByteListener {
     /// What the system holds for it, until nobody serves it any more.
     private final class Socket: Sendable {
         let acceptor: TCPAcceptor
-        let arrivals: Inbox<any Channel, Never>
 
-        init(_ acceptor: TCPAcceptor, arrivals: Inbox<any Channel, Never>) {
+        init(_ acceptor: TCPAcceptor) {
             self.acceptor = acceptor
-            self.arrivals = arrivals
         }
 
         deinit {
-            self.acceptor.closeSoon()
+            self.acceptor.end()
             self.refuseArrivals()
         }
 
         func refuseArrivals() {
-            self.arrivals.finish(.success(()))
-            for channel in self.arrivals.takeAll() { channel.close(promise: nil) }
+            self.acceptor.arrivals.finish(.success(()))
+            for arrival in self.acceptor.arrivals.takeAll() { arrival.channel.close(promise: nil) }
         }
     }
 
@@ -38,8 +36,8 @@ struct TCPListener: ByteListener {
     private let proxies: TrustedProxies
     private let changes: (changes: AddressChanges, continuation: AsyncStream<[Multiaddr]>.Continuation)
 
-    init(acceptor: TCPAcceptor, arrivals: Inbox<any Channel, Never>, requested: Multiaddr, proxies: TrustedProxies = .none) {
-        self.socket = Socket(acceptor, arrivals: arrivals)
+    init(acceptor: TCPAcceptor, requested: Multiaddr, proxies: TrustedProxies = .none) {
+        self.socket = Socket(acceptor)
         self.requested = requested
         self.proxies = proxies
         self.changes = AddressChanges.make()
@@ -59,24 +57,34 @@ struct TCPListener: ByteListener {
             self.socket.refuseArrivals()
             self.changes.continuation.finish()
         }
+        let acceptor = self.acceptor
+        do throws(IOError) {
+            try acceptor.serve()
+        } catch {
+            throw TransportError(.closed, "nothing can be accepted on \(self.requested)", cause: error)
+        }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.watchInterfaces() }
-            let arrivals = self.socket.arrivals
-            while let channel = await arrivals.next() {
+            while let arrival = await acceptor.arrivals.next() {
+                let channel = arrival.channel
                 guard let local = Multiaddr(tcp: channel.localAddress), let remote = Multiaddr(tcp: channel.remoteAddress) else {
                     // The peer was gone before the system could say who it was, so there is nobody to decide on.
                     channel.close(promise: nil)
+                    acceptor.begun()
                     continue
                 }
-                let bytes = ByteChannel(channel: channel, localAddress: local, remoteAddress: remote, progress: ArrivalProgress())
+                let bytes = ByteChannel(channel: channel, localAddress: local, remoteAddress: remote, progress: arrival.progress)
                 group.addTask {
+                    // Behind what its loop has to do already.
+                    channel.eventLoop.execute { acceptor.begun() }
                     if let named = await self.proxies.named(bytes) { await onArrival(named) }
                 }
             }
+            // First of all nobody else comes in. And whoever waited for the end may bind the same address again at once.
+            await acceptor.close()
+            self.socket.refuseArrivals()
             group.cancelAll()
         }
-        // Whoever waited for the end may bind the same address again at once.
-        await self.acceptor.close()
         if !Task.isCancelled {
             throw TransportError(.closed, "the socket that listened on \(self.requested) was closed by the system")
         }

@@ -139,38 +139,12 @@ package struct TCPTransport: ByteTransport {
         }
         let failure = BindFailure(address, ip: ip)
         try failure.checkWildcard()
-        let arrivals = Inbox<any Channel, Never>(limit: TCPListener.arrivalBacklog)
         do {
             let acceptor = try await TCPAcceptor.bind(
-                to: local, backlog: TCPListener.systemBacklog,
-                bootstrap: { self.bootstrap(isFresh: $0, isIPv6: local.protocol == .inet6, arrivals: arrivals, errors: $1) },
-                onEnd: { arrivals.finish(.success(())) })
-            return TCPListener(acceptor: acceptor, arrivals: arrivals, requested: address, proxies: self.proxies)
+                to: local, backlog: TCPListener.systemBacklog, group: self.group, logger: self.logger)
+            return TCPListener(acceptor: acceptor, requested: address, proxies: self.proxies)
         } catch {
             throw failure.error(code: (error as? IOError)?.errnoCode, cause: error)
         }
-    }
-
-    private func bootstrap(
-        isFresh: Bool, isIPv6: Bool, arrivals: Inbox<any Channel, Never>, errors: AcceptErrors
-    ) -> ServerBootstrap {
-        let logger = self.logger
-        let bootstrap = ServerBootstrap(group: self.group)
-            .serverChannelOption(.backlog, value: TCPListener.systemBacklog)
-            // NIO forgets who was accepted and is not set up yet when the next accept fails: the next is a turn of the loop later.
-            .serverChannelOption(.maxMessagesPerRead, value: 1)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: logger, errors: errors), position: .first)
-                }
-            }
-            .configuredForBytes()
-            .childChannelInitializer { channel in
-                if !arrivals.offer(channel) { channel.close(promise: nil) }
-                return channel.eventLoop.makeSucceededVoidFuture()
-            }
-        guard isFresh, isIPv6 else { return bootstrap }
-        return bootstrap.serverChannelOption(ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1)
     }
 }

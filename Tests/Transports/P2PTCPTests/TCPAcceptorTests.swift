@@ -4,102 +4,99 @@ import NIOPosix
 import P2PCore
 import P2PMultiaddr
 import P2PPipeline
-import Synchronization
 import Testing
 
 @testable import P2PTCP
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-@Suite("A listening socket and the channel that accepts on it", .timeLimit(.minutes(1)))
+@Suite("A listening socket and the thread that accepts on it", .timeLimit(.minutes(1)))
 struct TCPAcceptorTests {
-    /// Closes what it accepts, and counts it.
-    private func bind(_ accepted: Inbox<Int, Never>, ended: Signal) async throws -> TCPAcceptor {
+    private static let limits = Doorstep.Limits(underWay: 4, patience: .hours(1))
+
+    private func bind() async throws -> TCPAcceptor {
         try await TCPAcceptor.bind(
-            to: SocketAddress(ipAddress: "127.0.0.1", port: 0), backlog: 16,
-            bootstrap: { _, errors in
-                ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .serverChannelInitializer { channel in
-                        channel.eventLoop.makeCompletedFuture {
-                            try channel.pipeline.syncOperations.addHandler(
-                                AcceptBackoff(logger: Logger(label: "test"), errors: errors), position: .first)
-                        }
-                    }
-                    .childChannelInitializer { channel in
-                        _ = accepted.offer(1)
-                        channel.close(promise: nil)
-                        return channel.eventLoop.makeSucceededVoidFuture()
-                    }
-            }, onEnd: { ended.fire() })
+            to: SocketAddress(ipAddress: "127.0.0.1", port: 0), backlog: 64, group: MultiThreadedEventLoopGroup.singleton,
+            limits: Self.limits, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    private func knock(at acceptor: TCPAcceptor) async throws {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(to: acceptor.address).get()
-        try? await channel.close()
+    private func connect(to acceptor: TCPAcceptor) async throws -> any Channel {
+        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(to: acceptor.address).get()
     }
 
-    /// What NIO does when an accept fails.
-    private func fail(_ channel: any Channel, with number: CInt) async throws {
-        try await channel.eventLoop.submit { channel.pipeline.fireErrorCaught(IOError(errnoCode: number, reason: "accept")) }.get()
-        try? await channel.close()
+    @Test("Whoever comes before somebody accepts waits in the system's queue")
+    func waits() async throws {
+        let acceptor = try await self.bind()
+        let client = try await self.connect(to: acceptor)
+        #expect(acceptor.arrivals.poll() == nil)
+        try acceptor.serve()
+        let arrival = try #require(await acceptor.arrivals.next())
+        #expect(arrival.channel.remoteAddress == client.localAddress)
+        #expect(arrival.progress.stage == .silent)
+        try? await arrival.channel.close()
+        try? await client.close()
+        await acceptor.close()
+        await #expect(throws: (any Error).self) { _ = try await self.connect(to: acceptor) }
     }
 
-    @Test("It goes on where it was after errors that say nothing about the socket", arguments: [EPROTO, EPERM, ENETDOWN, EIO])
-    func goesOn(number: CInt) async throws {
-        let (accepted, ended) = (Inbox<Int, Never>(limit: 64), Signal())
-        let acceptor = try await self.bind(accepted, ended: ended)
-        for _ in 0..<3 {
-            let channel = try #require(acceptor.channel)
-            try await self.fail(channel, with: number)
-            // Nobody accepts at this moment, and nobody is refused.
-            try await self.knock(at: acceptor)
-            #expect(await accepted.next() == 1)
-            #expect(acceptor.channel !== channel)
+    @Test("More arrivals than are begun with wait, the quiet behind those who have spoken; nobody is kept from the others")
+    func takesTurns() async throws {
+        let acceptor = try await self.bind()
+        try acceptor.serve()
+        let limit = Self.limits.underWay
+        var clients: [any Channel] = []
+        for _ in 0..<limit { clients.append(try await self.connect(to: acceptor)) }
+        var arrived: [any Channel] = []
+        for _ in 0..<limit { arrived.append(try #require(await acceptor.arrivals.next()).channel) }
+        for _ in 0..<8 { clients.append(try await self.connect(to: acceptor)) }
+        let speaker = try await self.connect(to: acceptor)
+        try await speaker.writeAndFlush(ByteBuffer(repeating: 0x20, count: AcceptDesk.greeting))
+        #expect(acceptor.arrivals.poll() == nil)
+        acceptor.begun()
+        let next = try #require(await acceptor.arrivals.next()).channel
+        #expect(next.remoteAddress == speaker.localAddress)
+        for _ in 0..<8 {
+            acceptor.begun()
+            arrived.append(try #require(await acceptor.arrivals.next()).channel)
         }
-        #expect(!ended.isFired)
+        for channel in clients + arrived + [speaker, next] { channel.close(promise: nil) }
         await acceptor.close()
-        #expect(ended.isFired)
-        await #expect(throws: (any Error).self) { try await self.knock(at: acceptor) }
     }
 
-    @Test("It ends, and lets go of its port, when the socket is none", arguments: [EINVAL, ENOTSOCK])
-    func ends(number: CInt) async throws {
-        let ended = Signal()
-        let acceptor = try await self.bind(Inbox<Int, Never>(limit: 1), ended: ended)
-        try await self.fail(try #require(acceptor.channel), with: number)
-        await ended.wait()
+    @Test("Who waits is closed with the socket")
+    func ends() async throws {
+        let acceptor = try await self.bind()
+        try acceptor.serve()
+        var clients: [any Channel] = []
+        for _ in 0..<Self.limits.underWay + 4 { clients.append(try await self.connect(to: acceptor)) }
+        var arrived: [any Channel] = []
+        for _ in 0..<Self.limits.underWay { arrived.append(try #require(await acceptor.arrivals.next()).channel) }
         await acceptor.close()
-        #expect(acceptor.channel == nil)
-        await #expect(throws: (any Error).self) { try await self.knock(at: acceptor) }
+        #expect(await acceptor.arrivals.next() == nil)
+        for client in clients.suffix(4) { try? await client.closeFuture.get() }
+        for channel in clients + arrived { channel.close(promise: nil) }
+        // And the port is free.
+        let again = try await TCPTransport().bind(to: try #require(Multiaddr(tcp: acceptor.address)))
+        #expect(again.addresses.count == 1)
     }
 
-    @Test("A listener whose socket can't get well says so; one whose socket is sound serves on")
+    @Test("The end comes though the task is cancelled, and once is as good as twice")
+    func cancelled() async throws {
+        let acceptor = try await self.bind()
+        try acceptor.serve()
+        let closing = Task {
+            await acceptor.close()
+            await acceptor.close()
+            return acceptor.descriptor
+        }
+        closing.cancel()
+        #expect(await closing.value < 0)
+        #expect(acceptor.isOver)
+    }
+
+    @Test("A listener whose socket is none any more says so")
     func listener() async throws {
-        let transport = TCPTransport()
-        let listener = try await transport.bind(to: "/ip4/127.0.0.1/tcp/0")
-        let address = try #require(listener.addresses.first)
-        let arrivals = Inbox<Bool, Never>(limit: 8)
-        let running = Task {
-            try await listener.run { channel in
-                channel.channel.close(promise: nil)
-                _ = arrivals.offer(true)
-            }
-        }
-        let acceptor = try #require((listener as? TCPListener)?.acceptor)
-        try await self.fail(try #require(acceptor.channel), with: EHOSTUNREACH)
-        let options = DialOptions(deadline: .now() + .seconds(10))
-        try await transport.connect(to: address, options: options).channel.close()
-        #expect(await arrivals.next() == true)
-        #expect(listener.addresses == [address])
-        try await self.fail(try #require(acceptor.channel), with: EINVAL)
+        let listener = try #require(try await TCPTransport().bind(to: "/ip4/127.0.0.1/tcp/0") as? TCPListener)
+        let running = Task { try await listener.run { _ in } }
+        listener.acceptor.end()
         await #expect(throws: TransportError(.closed, "")) { try await running.value }
-        let again = try await transport.bind(to: address)
-        #expect(again.addresses == [address])
     }
 }

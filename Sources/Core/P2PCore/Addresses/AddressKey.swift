@@ -19,8 +19,11 @@ package struct NetworkKey: Hashable, Sendable {
     /// Nil for loopback, names and memory addresses, which are one network.
     private let prefix: IPAddress?
 
-    package init(_ address: Multiaddr) {
-        guard let ip = address.ipAddress?.unmapped, !ip.isLoopback else {
+    package init(_ address: Multiaddr) { self.init(address.ipAddress) }
+
+    /// - Parameter ip: nil for what has none.
+    package init(_ ip: IPAddress?) {
+        guard let ip = ip?.unmapped, !ip.isLoopback else {
             self.prefix = nil
             return
         }
