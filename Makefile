@@ -7,8 +7,8 @@ BUILD      := .build
 REPORTS    := $(BUILD)/reports
 VENV       := Interop/.venv
 PYTEST     := $(VENV)/bin/python -m pytest
-# What the examples are built into, together with the tool without any optional part.
-EXAMPLES_BIN = $(shell $(SWIFT) build --package-path Examples --scratch-path $(BUILD)/bare --show-bin-path)
+# Where the examples are put, together with the tool without any optional part.
+EXAMPLES_BIN := $(BUILD)/examples
 # The tests against real nodes mostly wait: so many files of them run side by side, also on two cores.
 WORKERS    ?= 4
 SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources Examples/Package.swift Examples/Sources)
@@ -38,7 +38,7 @@ unit: build ## Unit tests alone (FILTER=Name for some)
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/unit*.xml
 	$(SWIFT) test $(TRAITS) --skip-build --no-parallel --xunit-output $(REPORTS)/unit.xml $(if $(FILTER),--filter $(FILTER))
 
-interop: build examples ## Interoperability and hostile-peer tests alone (ARGS="-k ping" for some)
+interop: build $(if $(EXAMPLES_READY),,examples) ## Interoperability and hostile-peer tests alone (ARGS="-k ping" for some)
 	@.ci/setup test
 	@.ci/peers
 	@.ci/autobahn || echo "==> No Autobahn suite here: its tests will be skipped"

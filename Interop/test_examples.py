@@ -16,7 +16,7 @@ from peers.lan import Lan
 from peers.python_node import PythonNode, Refused
 from peers.terminal import Terminal
 
-FOLDER = pathlib.Path(os.environ.get("EXAMPLES_BIN") or ours.ROOT / ".build" / "bare" / "debug").absolute()
+FOLDER = pathlib.Path(os.environ.get("EXAMPLES_BIN") or ours.ROOT / ".build" / "examples").absolute()
 SEND_FILE = "/example/send-file/1.0.0"
 CHAT = "/example/chat/1.0.0"
 MEBIBYTE = 1 << 20
