@@ -1,3 +1,4 @@
+public import P2PCore
 public import P2PMultiaddr
 
 /// Who may do what: rules, and an exact answer to each question. No clock, no I/O, no names looked up.

@@ -20,7 +20,7 @@ extension PolicyTarget: LosslessStringConvertible {
         } else if let address = IPAddress(description), address.isIPv4 {
             self = .address(address)
         } else {
-            guard let name = Self.name(description) else { return nil }
+            guard let name = Self.canonical(description) else { return nil }
             self = .name(name)
         }
     }
@@ -34,7 +34,7 @@ extension PolicyTarget: LosslessStringConvertible {
     }
 
     /// A name as rules and questions have it; nil when it is none (RFC 1123, section 2.1, and `_`).
-    static func name(_ text: some StringProtocol) -> String? {
+    static func canonical(_ text: some StringProtocol) -> String? {
         let name = text.hasSuffix(".") ? String(text.dropLast()).lowercased() : text.lowercased()
         let labels = name.split(separator: ".", omittingEmptySubsequences: false)
         guard name.utf8.count <= 253, labels.allSatisfy({ Self.isLabel($0) }), let last = labels.last, !Self.isNumber(last) else {

@@ -1,4 +1,4 @@
-import P2PCore
+public import P2PCore
 import P2PIdentity
 import P2PMultiaddr
 
@@ -12,7 +12,7 @@ extension PolicyQuestion {
     /// - Throws: ``PolicyError/Code/notAQuestion``.
     public init(_ text: String, conditions: [String] = [], time: Int64) throws(PolicyError) {
         var asker = PolicyAsker(time: time)
-        do {
+        do throws(PolicyMistake) {
             for condition in conditions {
                 let (name, value) = try PolicyReader.condition(PolicyText(text: condition[...], column: 1))
                 switch name.text {

@@ -16,7 +16,7 @@ enum PolicyReader {
             guard rules.count < Policy.maximumRules else {
                 throw PolicyError(.tooLarge, "policy line \(index + 1): a policy has at most \(Policy.maximumRules) rules")
             }
-            do {
+            do throws(PolicyMistake) {
                 rules.append(try Self.rule(words, line: index + 1))
             } catch {
                 throw PolicyError(.notARule, "policy line \(index + 1), column \(error.column): \(error.message)")
@@ -116,7 +116,7 @@ enum PolicyReader {
         if text.text.contains("/") { throw text.mistake("\(Self.quoted(text)) is not a range of addresses, such as 10.0.0.0/8") }
         let isBelow = text.text.hasPrefix("*.")
         let name = isBelow ? text.dropFirst(2) : text
-        guard let name = PolicyTarget.name(name.text) else {
+        guard let name = PolicyTarget.canonical(name.text) else {
             throw name.mistake("\(Self.quoted(name)) is not a host: neither an address in its usual form nor a name in ASCII (xn--…)")
         }
         return isBelow ? .below(name) : .name(name)
