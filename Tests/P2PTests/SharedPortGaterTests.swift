@@ -20,8 +20,7 @@ struct SharedPortGaterTests {
         var configuration = StandardConfiguration()
         configuration.transports = [TCP(), WebSockets(sharesPorts: sharesPorts)]
         configuration.gater = gater
-        var dialing = StandardConfiguration()
-        dialing.transports = [TCP(), WebSockets()]
+        let dialing = StandardConfiguration()
         try await withHosts(dialer: dialing, listener: configuration) { dialer, listener, address in
             _ = try await dialer.connect(to: address)
             #expect(gater.count.withLock { $0 } == 1)
