@@ -61,6 +61,7 @@ struct TCPListener: ByteListener {
         do throws(IOError) {
             try acceptor.serve()
         } catch {
+            await acceptor.close()
             throw TransportError(.closed, "nothing can be accepted on \(self.requested)", cause: error)
         }
         await withDiscardingTaskGroup { group in
