@@ -43,24 +43,28 @@ struct DescriptorSupplyTests {
         }
     }
 
+    private final class Course: Sendable {
+        let isCounted = Atomic(false)
+        let refused = Atomic(0)
+    }
+
     @Test("Whoever opens one while they are counted gets it")
     func others() async throws {
         try await self.limited {
-            let isCounted = Atomic(false)
-            let refused = Atomic(0)
+            let course = Course()
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    while !isCounted.load(ordering: .acquiring) {
+                    while !course.isCounted.load(ordering: .acquiring) {
                         let descriptor = dup(STDERR_FILENO)
-                        if descriptor < 0 { refused.wrappingAdd(1, ordering: .relaxed) } else { close(descriptor) }
+                        if descriptor < 0 { course.refused.wrappingAdd(1, ordering: .relaxed) } else { close(descriptor) }
                     }
                 }
                 group.addTask {
                     for _ in 0..<2_000 { _ = DescriptorSupply.measure(upTo: 10_000) }
-                    isCounted.store(true, ordering: .releasing)
+                    course.isCounted.store(true, ordering: .releasing)
                 }
             }
-            #expect(refused.load(ordering: .relaxed) == 0)
+            #expect(course.refused.load(ordering: .relaxed) == 0)
         }
     }
 }
