@@ -44,6 +44,12 @@ enum OwnersFile {
         }
     }
 
+    /// In bytes; zero where nothing is.
+    static func size(_ path: String) -> Int {
+        var status = stat()
+        return lstat(path, &status) == 0 ? Int(status.st_size) : 0
+    }
+
     /// Makes an empty file unless something is there, be it a link that leads nowhere.
     ///
     /// - Returns: zero, or why it was not made.

@@ -83,9 +83,15 @@
         /// A damaged page far down would otherwise be met only when somebody needs it.
         private static func check(_ database: Database, _ path: String) throws {
             let finding = try String.fetchOne(database, sql: "PRAGMA quick_check(1)") ?? "no answer"
-            guard finding == "ok" else {
-                throw PeerstoreError(.damaged, "\(path) is not an intact peerstore (\(finding)); move it away to start with an empty one")
-            }
+            guard finding == "ok" else { throw Self.damaged(path, finding) }
+            // What is missing of the last page reads as zeros, which nobody notices where nothing is kept.
+            let pageSize = try Int.fetchOne(database, sql: "PRAGMA page_size") ?? 1
+            guard OwnersFile.size(path + "-wal") == 0, OwnersFile.size(path) % max(1, pageSize) != 0 else { return }
+            throw Self.damaged(path, "its last page is cut short")
+        }
+
+        private static func damaged(_ path: String, _ finding: String) -> PeerstoreError {
+            PeerstoreError(.damaged, "\(path) is not an intact peerstore (\(finding)); move it away to start with an empty one")
         }
 
         /// Not cut short by the cancellation of the caller: what a peer said is worth keeping also while a host ends.

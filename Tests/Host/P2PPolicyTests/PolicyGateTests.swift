@@ -31,6 +31,7 @@ struct PolicyGateTests {
             #expect(a.connections().isEmpty && b.connections().isEmpty)
             gate.replace(with: try Policy(""))
             _ = try await world.perform { try await b.connect(to: a.peerID, at: a.listenAddresses) }
+            try await world.run(for: .seconds(1))
             #expect(a.connections().count == 1)
         }
     }

@@ -54,7 +54,7 @@ struct SecureTests {
         let channel = bytes.channel
         let promise = channel.eventLoop.makePromise(of: [UInt8].self)
         try await channel.eventLoop.submit {
-            Self.prepare(channel, bytes.preparations[...]) { result in
+            prepare(channel, bytes.preparations[...]) { result in
                 do {
                     try result.get()
                     try channel.pipeline.syncOperations.addHandler(FirstBytes(count: 3, promise: promise))
@@ -67,19 +67,6 @@ struct SecureTests {
             try channel.syncOptions?.setOption(.autoRead, value: true)
         }.get()
         return try await promise.futureResult.get()
-    }
-
-    /// One after the other, as an upgrade does.
-    private static func prepare(
-        _ channel: any Channel, _ preparations: ArraySlice<any ChannelPreparation>, _ done: @escaping (Result<Void, any Error>) -> Void
-    ) {
-        guard let next = preparations.first else { return done(.success(())) }
-        let prepared = channel.eventLoop.makePromise(of: Void.self)
-        prepared.futureResult.assumeIsolated().whenComplete { result in
-            guard case .success = result else { return done(result) }
-            Self.prepare(channel, preparations.dropFirst(), done)
-        }
-        next.prepare(channel, promise: prepared)
     }
 
     private final class FirstBytes: ChannelInboundHandler {

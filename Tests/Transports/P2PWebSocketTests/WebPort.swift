@@ -69,12 +69,23 @@ func prepared(_ bytes: ByteChannel) async throws -> NIOAsyncChannel<ByteBuffer, 
     let channel = bytes.channel
     let promise = channel.eventLoop.makePromise(of: NIOAsyncChannel<ByteBuffer, ByteBuffer>.self)
     try await channel.eventLoop.submit {
-        let prepared = channel.eventLoop.makePromise(of: Void.self)
-        prepared.futureResult.assumeIsolated().whenComplete { result in
+        prepare(channel, bytes.preparations[...]) { result in
             promise.completeWith(result.flatMap { Result { try NIOAsyncChannel(wrappingChannelSynchronously: channel) } })
         }
-        bytes.preparations[0].prepare(channel, promise: prepared)
         try channel.syncOptions?.setOption(.autoRead, value: true)
     }.get()
     return try await promise.futureResult.get()
+}
+
+/// One preparation after the other, as an upgrade does; on the event loop.
+func prepare(
+    _ channel: any Channel, _ preparations: ArraySlice<any ChannelPreparation>, _ done: @escaping (Result<Void, any Error>) -> Void
+) {
+    guard let next = preparations.first else { return done(.success(())) }
+    let prepared = channel.eventLoop.makePromise(of: Void.self)
+    prepared.futureResult.assumeIsolated().whenComplete { result in
+        guard case .success = result else { return done(result) }
+        prepare(channel, preparations.dropFirst(), done)
+    }
+    next.prepare(channel, promise: prepared)
 }
