@@ -12,11 +12,13 @@ EXAMPLES_BIN := $(BUILD)/examples
 # The tests against real nodes mostly wait: so many files of them run side by side, also on two cores.
 WORKERS    ?= 4
 SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources Examples/Package.swift Examples/Sources)
+# Where make install puts the tool.
+PREFIX     ?= /usr/local
 P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build test unit interop examples docs autobahn bare bench compare soak fuzz format lint proto clean
+.PHONY: help setup demo build install test unit interop examples docs autobahn bare bench compare soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -61,6 +63,11 @@ docs: build ## The documentation of the product P2P; a warning is an error
 
 bare: setup ## A build without any optional part or system library, and what it says of what it lacks
 	.ci/bare
+
+install: setup ## The tool p2p, optimised, into PREFIX/bin (PREFIX=~/.local)
+	$(SWIFT) build $(TRAITS) -c release --product p2p
+	install -d "$(PREFIX)/bin"
+	install -m 755 "$$($(SWIFT) build $(TRAITS) -c release --show-bin-path)/p2p" "$(PREFIX)/bin/p2p"
 
 bench: setup ## Figures, in release (ARGS="throughput" for some)
 	$(SWIFT) build -c release --package-path Benchmarks --product Bench

@@ -213,7 +213,7 @@ let package = Package(
         tests("Primitives", "P2PHTTPHead", [nioCore]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", "P2PVectors"]),
         .testTarget(
-            name: "P2PTests", dependencies: ["P2P", "P2PSwarm", "P2PPipeline", "P2PProtocolTesting", nioCore], path: "Tests/P2PTests",
+            name: "P2PTests", dependencies: ["P2P", "P2PSwarm", "P2PPipeline", "P2PProtocolTesting", nioCore, lifecycle, logging], path: "Tests/P2PTests",
             swiftSettings: settings),
         tests("Host", "P2PSwarm", core + ["P2PTesting"]),
         tests("Host", "P2PPolicy", core + ["P2PHost", "P2PTesting"]),

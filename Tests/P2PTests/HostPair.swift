@@ -9,7 +9,7 @@ func withHosts(
 ) async throws {
     let listener = try await PeerHost.standard(
         identity: try PrivateKey.generate(.ed25519), configuration: listenerConfiguration,
-        modules: .standard.adding(EchoProtocol(), Greeter()))
+        modules: .standard.adding(EchoProtocol(), Hello()))
     let dialer = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519), configuration: dialerConfiguration)
     let address = try #require(try await listener.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
     try await withThrowingTaskGroup(of: Void.self) { group in

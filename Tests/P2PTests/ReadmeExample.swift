@@ -1,8 +1,8 @@
 import P2P
 
 // begin: README example
-struct Greeter: ProtocolHandler {
-    let protocolIDs: [ProtocolID] = ["/greeter/1.0.0"]
+struct Hello: ProtocolHandler {
+    let protocolIDs: [ProtocolID] = ["/hello/1.0.0"]
 
     func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
         let name = try await stream.readText(upTo: 1_024)
@@ -11,7 +11,7 @@ struct Greeter: ProtocolHandler {
 }
 
 func greet(_ name: String, at address: Multiaddr, as host: PeerHost) async throws -> String {
-    let stream = try await host.connect(to: address).openStream("/greeter/1.0.0")
+    let stream = try await host.connect(to: address).openStream("/hello/1.0.0")
     try await stream.write(text: name)
     try await stream.finish()
     return try await stream.readText(upTo: 4_096)

@@ -13,7 +13,7 @@ struct ReadmeTests {
     func example() async throws {
         let server = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519))
         let client = try await PeerHost.standard(identity: try PrivateKey.generate(.ed25519))
-        try server.serve(Greeter())
+        try server.serve(Hello())
         let address = try #require(try await server.listen(on: Multiaddr("/ip4/127.0.0.1/tcp/0")).first)
         let text = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }

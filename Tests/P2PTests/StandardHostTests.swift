@@ -157,7 +157,7 @@ struct StandardHostTests {
                 guard case .identified(let connection, let introduction) = event else { continue }
                 #expect(connection.remotePeer == listener.peerID)
                 #expect(introduction.agentVersion == "swift-p2p/0.1.0")
-                #expect(introduction.protocols.contains("/greeter/1.0.0"))
+                #expect(introduction.protocols.contains("/hello/1.0.0"))
                 #expect(introduction.listenAddresses == [address.withoutPeerID])
                 #expect(introduction.signedRecord != nil)
                 break
