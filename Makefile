@@ -1,5 +1,8 @@
 # The everyday commands. Everything here builds with every optional part (the trait Full).
 SWIFT      ?= swift
+# SwiftPM passes the traits on in the order of a set: with an order of its own each time, whatever makes it plan anew (a new file, a test run)
+# makes it compile the whole package anew, too.
+PACKAGE    := SWIFT_DETERMINISTIC_HASHING=1 $(SWIFT)
 PYTHON     ?= python3
 CONFIG     ?= debug
 TRAITS     := --traits Full
@@ -28,62 +31,62 @@ setup:
 
 demo: setup ## Two nodes dial, authenticate, identify, ping and echo on this machine
 	@echo "==> Building p2p ($(CONFIG)); the first build takes a few minutes"
-	@$(SWIFT) build $(TRAITS) -c $(CONFIG) --product p2p
-	@.ci/demo "$$($(SWIFT) build $(TRAITS) -c $(CONFIG) --show-bin-path)/p2p"
+	@$(PACKAGE) build $(TRAITS) -c $(CONFIG) --product p2p
+	@.ci/demo "$$($(PACKAGE) build $(TRAITS) -c $(CONFIG) --show-bin-path)/p2p"
 
 build: setup
-	$(SWIFT) build $(TRAITS) --build-tests
+	$(PACKAGE) build $(TRAITS) --build-tests
 
 test: unit interop ## Unit tests, then the tests against real go and python nodes
 
 unit: build ## Unit tests alone (FILTER=Name for some)
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/unit*.xml
-	$(SWIFT) test $(TRAITS) --skip-build --no-parallel --xunit-output $(REPORTS)/unit.xml $(if $(FILTER),--filter $(FILTER))
+	$(PACKAGE) test $(TRAITS) --skip-build --no-parallel --xunit-output $(REPORTS)/unit.xml $(if $(FILTER),--filter $(FILTER))
 
 interop: build $(if $(EXAMPLES_READY),,examples) ## Interoperability and hostile-peer tests alone (ARGS="-k ping" for some)
 	@.ci/setup test
 	@.ci/peers
 	@.ci/autobahn || echo "==> No Autobahn suite here: its tests will be skipped"
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
-	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" EXAMPLES_BIN="$(EXAMPLES_BIN)" $(PYTEST) Interop -n $(WORKERS) --dist loadfile --junitxml=$(REPORTS)/interop.xml $(ARGS)
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) --show-bin-path)/p2p" EXAMPLES_BIN="$(EXAMPLES_BIN)" $(PYTEST) Interop -n $(WORKERS) --dist loadfile --junitxml=$(REPORTS)/interop.xml $(ARGS)
 
 autobahn: setup ## The Autobahn suite of WebSockets against our server and our client, with the cases that fail
 	@.ci/setup test
 	@.ci/peers
 	@.ci/autobahn
-	$(SWIFT) build $(TRAITS) --product p2p
-	$(SWIFT) build $(TRAITS) --product P2PWebSocketEcho
-	P2P_BIN="$$($(SWIFT) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop/test_autobahn.py -s $(ARGS)
+	$(PACKAGE) build $(TRAITS) --product p2p
+	$(PACKAGE) build $(TRAITS) --product P2PWebSocketEcho
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) --show-bin-path)/p2p" $(PYTEST) Interop/test_autobahn.py -s $(ARGS)
 
 examples: setup ## The programs of Examples/, without any optional part
 	.ci/bare build
 
 docs: build ## The documentation of the product P2P; a warning is an error
-	.ci/docs "$$($(SWIFT) build $(TRAITS) --show-bin-path)"
+	.ci/docs "$$($(PACKAGE) build $(TRAITS) --show-bin-path)"
 
 bare: setup ## A build without any optional part or system library, and what it says of what it lacks
 	.ci/bare
 
 install: setup ## The tool p2p, optimised, into PREFIX/bin (PREFIX=~/.local)
-	$(SWIFT) build $(TRAITS) -c release --product p2p
+	$(PACKAGE) build $(TRAITS) -c release --product p2p
 	install -d "$(PREFIX)/bin"
-	install -m 755 "$$($(SWIFT) build $(TRAITS) -c release --show-bin-path)/p2p" "$(PREFIX)/bin/p2p"
+	install -m 755 "$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" "$(PREFIX)/bin/p2p"
 
 bench: setup ## Figures, in release (ARGS="throughput" for some)
-	$(SWIFT) build -c release --package-path Benchmarks --product Bench
-	"$$($(SWIFT) build -c release --package-path Benchmarks --show-bin-path)/Bench" $(ARGS)
+	$(PACKAGE) build -c release --package-path Benchmarks --product Bench
+	"$$($(PACKAGE) build -c release --package-path Benchmarks --show-bin-path)/Bench" $(ARGS)
 
 compare: setup ## The same work by two nodes of ours and by two go nodes, in one run, in release (ARGS="--stack tls")
 	@.ci/setup test
 	@.ci/peers
-	$(SWIFT) build $(TRAITS) -c release --product p2p
-	P2P_BIN="$$($(SWIFT) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/compare.py $(ARGS)
+	$(PACKAGE) build $(TRAITS) -c release --product p2p
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/compare.py $(ARGS)
 
 soak: setup ## Long runs and thousands of repetitions of the hostile cases, in release
 	@.ci/setup test
 	@.ci/peers
-	$(SWIFT) build $(TRAITS) -c release --product p2p
-	SOAK=1 P2P_BIN="$$($(SWIFT) build $(TRAITS) -c release --show-bin-path)/p2p" $(PYTEST) Interop $(ARGS)
+	$(PACKAGE) build $(TRAITS) -c release --product p2p
+	SOAK=1 P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(PYTEST) Interop $(ARGS)
 
 fuzz: setup ## Every fuzz target for a while (SECONDS=60 each)
 	@test -x Fuzz/run || { echo "fuzz: there is no Fuzz/run yet" >&2; exit 1; }

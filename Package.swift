@@ -20,6 +20,7 @@ let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swi
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
@@ -213,7 +214,9 @@ let package = Package(
         tests("Primitives", "P2PHTTPHead", [nioCore]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", "P2PVectors"]),
         .testTarget(
-            name: "P2PTests", dependencies: ["P2P", "P2PSwarm", "P2PPipeline", "P2PProtocolTesting", nioCore, lifecycle, logging], path: "Tests/P2PTests",
+            name: "P2PTests",
+            dependencies: ["P2P", "P2PSwarm", "P2PPipeline", "P2PProtocolTesting", nioCore, lifecycle, unixSignals, logging],
+            path: "Tests/P2PTests",
             swiftSettings: settings),
         tests("Host", "P2PSwarm", core + ["P2PTesting"]),
         tests("Host", "P2PPolicy", core + ["P2PHost", "P2PTesting"]),

@@ -1,6 +1,7 @@
 import Logging
 import P2P
 import ServiceLifecycle
+import UnixSignals
 
 // What the articles show beside the protocol of ProtocolExample.swift.
 
