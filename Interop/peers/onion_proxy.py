@@ -4,44 +4,23 @@ import socket
 import struct
 import threading
 
+from .loopback_server import LoopbackServer, pump
 from .p2pd import read_exactly
 
 
-def pump(source, sink):
-    try:
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    except OSError:
-        pass
-    for end in (source, sink):
-        try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-
-
-class OnionProxy:
+class OnionProxy(LoopbackServer):
     """Runs until it is closed; `asked` has every (name, port) that was asked for."""
 
     def __init__(self, name, endpoint):
         self._name, self._endpoint = name, endpoint
-        self._listener = socket.create_server(("127.0.0.1", 0))
         self.asked = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
     @property
     def url(self):
-        return f"socks5://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"socks5://127.0.0.1:{self.port}"
 
-    def _accept(self):
-        while True:
-            try:
-                link, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(link,), daemon=True).start()
-
-    def _serve(self, link):
+    def serve(self, link):
         with link:
             methods = read_exactly(link, read_exactly(link, 2)[1])
             assert 0 in methods
@@ -62,6 +41,3 @@ class OnionProxy:
                 back.start()
                 pump(link, far)
                 back.join()
-
-    def close(self):
-        self._listener.close()

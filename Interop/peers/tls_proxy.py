@@ -5,32 +5,19 @@ import socket
 import ssl
 import threading
 
-from .onion_proxy import pump
+from .loopback_server import LoopbackServer, pump
 
 
-class TLSProxy:
+class TLSProxy(LoopbackServer):
     """Runs until it is closed; `asked` has every target that was asked for, `heard` the user and password of each."""
 
     def __init__(self, chain, key):
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(chain, key)
-        self._listener = socket.create_server(("127.0.0.1", 0))
         self.asked, self.heard = [], []
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    @property
-    def port(self):
-        return self._listener.getsockname()[1]
-
-    def _accept(self):
-        while True:
-            try:
-                link, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(link,), daemon=True).start()
-
-    def _serve(self, link):
+    def serve(self, link):
         try:
             with self._context.wrap_socket(link, server_side=True) as near:
                 self._tunnel(near)
@@ -60,6 +47,3 @@ class TLSProxy:
             back.start()
             pump(near, far)
             back.join()
-
-    def close(self):
-        self._listener.close()
