@@ -89,7 +89,7 @@ package struct TCPTransport: ByteTransport {
             .connectTimeout(min(remaining, Self.connectTimeout))
             .channelInitializer { channel in
                 opened.value = channel
-                return channel.eventLoop.makeSucceededVoidFuture()
+                return channel.eventLoop.makeCompletedFuture { try channel.leaveReserve() }
             }
         if let local { bootstrap = bootstrap.bind(to: local) }
         if let port = local?.port, port != 0 { bootstrap = bootstrap.sharingPort() }
@@ -123,6 +123,9 @@ package struct TCPTransport: ByteTransport {
         if let local, let code = (error as? IOError)?.errnoCode, code == EADDRINUSE || code == EADDRNOTAVAIL {
             return TransportError(
                 code == EADDRINUSE ? .addressInUse : .unreachable, "\(remote) can't be dialled from \(local)", cause: error)
+        }
+        if let error = error as? DescriptorShortage {
+            return TransportError(.resourceLimit, "\(remote) is not dialled: \(error)", cause: error)
         }
         if case ChannelError.connectTimeout(let amount) = error {
             return TransportError(.timedOut, "\(remote) did not answer within \(amount.nanoseconds / 1_000_000) ms", cause: error)

@@ -54,10 +54,17 @@ struct NodeSession {
     }
 
     /// Has the runtime make its timers, for which it has no error, while there are descriptors.
+    ///
+    /// It makes one for a clock when it looks at a time that is still to come, so somebody waits for ever, on each.
     private static func startTimers() async {
+        Task.detached { try? await Task.sleep(for: Self.ever, clock: .continuous) }
+        Task.detached { try? await Task.sleep(for: Self.ever, clock: .suspending) }
+        // A moment for them to begin. It is over when the runtime looks, so it waits for no timer.
         try? await Task.sleep(for: .nanoseconds(1), clock: .continuous)
         try? await Task.sleep(for: .nanoseconds(1), clock: .suspending)
     }
+
+    private static let ever = Duration.seconds(100 * 365 * 86_400)
 
     /// Runs `body` to its end or a signal, which cancels it.
     static func untilTerminated<Success: Sendable>(

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 
 #if canImport(Darwin)
     import Darwin
@@ -21,22 +22,16 @@ struct DescriptorSupply {
     /// Descriptors that are free, counted up to the number that was asked for.
     let free: Int
     /// The limit of this process (`ulimit -n`).
-    let limit: UInt64
+    let limit: Int
 
     /// Looks which numbers below the limit are free.
     ///
     /// It takes none, not even for a moment: a thread of the runtime that wanted one just then would find none, and trap.
     static func measure(upTo wanted: Int) -> DescriptorSupply {
-        var limits = rlimit()
-        #if canImport(Glibc)
-            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #else
-            let resource = RLIMIT_NOFILE
-        #endif
-        let limit = getrlimit(resource, &limits) == 0 ? UInt64(limits.rlim_cur) : UInt64.max
+        let limit = DescriptorReserve.current().limit
         var free = 0
         var number: CInt = 0
-        while free < wanted, UInt64(number) < limit, number < .max {
+        while free < wanted, Int(number) < limit, number < .max {
             if fcntl(number, F_GETFD) == -1 { free += 1 }
             number += 1
         }

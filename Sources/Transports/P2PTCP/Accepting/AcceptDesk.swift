@@ -29,6 +29,8 @@ final class AcceptDesk {
     private var quiet = QuietArrivals()
     private var faults = SocketFaults()
     private var restsUntil: NIODeadline?
+    /// Whether the last arrival's descriptor was one of the reserve.
+    private var isShort = false
     private var lacked = LogInterval(AcceptDesk.logInterval)
     private var closed = LogInterval(AcceptDesk.logInterval)
     /// What is to be polled: the listening socket, and the quiet by their places. Below zero is none.
@@ -105,10 +107,17 @@ final class AcceptDesk {
     }
 
     private func accept(at now: NIODeadline) {
+        let reserve = DescriptorReserve.current()
         for _ in 0..<Self.batch {
+            // Asked before: who is not accepted waits in the system's queue, and would be closed otherwise.
+            if self.isShort {
+                self.isShort = reserve.isTouchedByNext(after: self.acceptor.descriptor, for: .arrival)
+                guard !self.isShort else { return self.failed(EMFILE, reserve, at: now) }
+            }
             var peer = sockaddr_storage()
             let descriptor = sockets_accept(self.acceptor.descriptor, &peer)
             guard descriptor < 0 else {
+                self.isShort = reserve.isTouched(by: descriptor, for: .arrival)
                 self.arrived(descriptor, from: NetworkKey(peer), at: now)
                 continue
             }
@@ -116,16 +125,18 @@ final class AcceptDesk {
             // That connection is gone, and the next may be there.
             case EINTR, ECONNABORTED: continue
             case EAGAIN, EWOULDBLOCK: return
-            default: return self.failed(-descriptor, at: now)
+            default: return self.failed(-descriptor, reserve, at: now)
             }
         }
     }
 
-    private func failed(_ number: CInt, at now: NIODeadline) {
+    private func failed(_ number: CInt, _ reserve: DescriptorReserve, at now: NIODeadline) {
         if SocketFaults.isExhaustion(number), self.lacked.admit(at: now) != nil {
             self.acceptor.logger.warning(
                 "can't accept connections: the process is out of file descriptors or memory; raise its limit (ulimit -n)",
-                metadata: ["errno": "\(number)"])
+                metadata: [
+                    "errno": "\(number)", "limit": "\(reserve.limit)", "kept": "\(reserve.kept(from: .arrival))",
+                ])
         }
         switch self.faults.failed(number, at: now) {
         case .goOn(let pause): self.restsUntil = pause > .zero ? now + pause : nil
