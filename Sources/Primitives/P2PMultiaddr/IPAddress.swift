@@ -20,16 +20,15 @@ public struct IPAddress: Hashable, Sendable {
     }
 
     /// An address in network byte order: 4 bytes for IPv4, 16 for IPv6, nil for any other count.
-    public init?(bytes: some Collection<UInt8>) {
-        switch bytes.count {
-        case 4:
-            self.init(v4: bytes.reduce(0) { $0 << 8 | UInt32($1) })
-        case 16:
-            self.init(
-                v6: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }, bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) })
-        default:
-            return nil
+    @inlinable public init?(bytes: some Collection<UInt8>) {
+        let count = bytes.count
+        guard count == 4 || count == 16 else { return nil }
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        for byte in bytes {
+            high = high << 8 | low >> 56
+            low = low << 8 | UInt64(byte)
         }
+        if count == 4 { self.init(v4: UInt32(low)) } else { self.init(v6: high, low) }
     }
 
     /// 127.0.0.1.

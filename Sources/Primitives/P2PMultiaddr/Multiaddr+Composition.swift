@@ -35,17 +35,14 @@ extension Multiaddr {
     }
 
     /// The peer at the far end: the last `/p2p`, unless a `/p2p-circuit` follows it, for then it names the relay and not its client.
-    public var peerID: PeerID? {
-        let components = self.components
-        return Self.peerIndex(in: components).flatMap { components[$0].peerID }
-    }
+    public var peerID: PeerID? { self.peerHead.flatMap { try? PeerID(bytes: self.bytes[$0.value]) } }
 
     /// This address without the component that `peerID` reads.
     public var withoutPeerID: Multiaddr {
-        var components = self.components
-        guard let index = Self.peerIndex(in: components) else { return self }
-        components.remove(at: index)
-        return Self(validated: components)
+        guard let head = self.peerHead else { return self }
+        var bytes = self.bytes
+        bytes.removeSubrange(head.whole)
+        return Self(validated: bytes)
     }
 
     /// This address with `/p2p/…` of `peer` at its end, in the place of the one it had.
@@ -69,9 +66,11 @@ extension Multiaddr {
         self.init(validated: bytes)
     }
 
-    private static func peerIndex(in components: [MultiaddrComponent]) -> Int? {
-        let index = components.lastIndex { $0.protocol == .p2p || $0.protocol == .p2pCircuit }
-        return index.flatMap { components[$0].protocol == .p2p ? $0 : nil }
+    /// Where the component stands that `peerID` reads.
+    private var peerHead: MultiaddrHead? {
+        var last: MultiaddrHead?
+        for head in self.heads where head.protocol == .p2p || head.protocol == .p2pCircuit { last = head }
+        return last.flatMap { $0.protocol == .p2p ? $0 : nil }
     }
 }
 

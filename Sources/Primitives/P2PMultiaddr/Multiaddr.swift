@@ -91,10 +91,8 @@ public struct Multiaddr: Hashable, Sendable {
     /// The components in order; decoded anew at each call.
     public var components: [MultiaddrComponent] {
         var components: [MultiaddrComponent] = []
-        var reader = MultiaddrReader(self.bytes)
-        while let component = reader.nextValidated() {
-            components.append(component)
-        }
+        components.reserveCapacity(4)
+        for head in self.heads { components.append(self.component(head)) }
         return components
     }
 
@@ -103,7 +101,7 @@ public struct Multiaddr: Hashable, Sendable {
 
     /// Whether a component of this protocol occurs.
     public func contains(_ protocol: MultiaddrProtocol) -> Bool {
-        self.components.contains { $0.protocol == `protocol` }
+        self.heads.contains { $0.protocol == `protocol` }
     }
 }
 

@@ -36,25 +36,27 @@ extension Multiaddr {
     public var udpEndpoint: MultiaddrEndpoint? { self.endpoint(over: .udp) }
 
     private func endpoint(over transport: MultiaddrProtocol) -> MultiaddrEndpoint? {
-        var rest = self.components[...]
+        var heads = self.heads
+        guard var first = heads.next() else { return nil }
         var zone: String?
-        if rest.first?.protocol == .ip6zone, rest.dropFirst().first?.protocol == .ip6 {
-            zone = rest.popFirst()?.name
+        if first.protocol == .ip6zone {
+            guard let address = heads.next(), address.protocol == .ip6 else { return nil }
+            zone = self.component(first).name
+            first = address
         }
-        guard let first = rest.popFirst(), let second = rest.popFirst(), second.protocol == transport, let port = second.port else {
-            return nil
-        }
+        guard let second = heads.next(), second.protocol == transport else { return nil }
+        let port = self.bytes[second.value].reduce(0) { $0 << 8 | UInt16($1) }
         let host: MultiaddrEndpoint.Host
         switch first.protocol {
         case .ip4, .ip6:
-            guard let address = first.ipAddress else { return nil }
+            guard let address = IPAddress(bytes: self.bytes[first.value]) else { return nil }
             host = .ip(address, zone: zone)
-        case .dns: host = .name(first.text, .any)
-        case .dns4: host = .name(first.text, .ip4)
-        case .dns6: host = .name(first.text, .ip6)
+        case .dns: host = .name(self.component(first).text, .any)
+        case .dns4: host = .name(self.component(first).text, .ip4)
+        case .dns6: host = .name(self.component(first).text, .ip6)
         default: return nil
         }
-        return MultiaddrEndpoint(host: host, port: port, remainder: Array(rest))
+        return MultiaddrEndpoint(host: host, port: port, remainder: heads.map { self.component($0) })
     }
 
     /// The codes that are looked for in the binary form, without decoding it: each is a varint of one byte.

@@ -30,7 +30,7 @@ public struct MultiaddrProtocol: Hashable, Sendable, CustomStringConvertible {
 
     /// The protocol of a code, if it is in the table.
     public init?(code: UInt64) {
-        guard let found = Self.byCode[code] else { return nil }
+        guard let found = code < UInt64(Self.low.count) ? Self.low[Int(code)] : Self.byCode[code] else { return nil }
         self = found
     }
 
@@ -53,6 +53,8 @@ public struct MultiaddrProtocol: Hashable, Sendable, CustomStringConvertible {
     public func hash(into hasher: inout Hasher) { hasher.combine(self.code) }
 
     private static let byCode: [UInt64: MultiaddrProtocol] = Dictionary(uniqueKeysWithValues: Self.all.map { ($0.code, $0) })
+    /// Those in everyday addresses, which are read all the time, by their code.
+    private static let low: [MultiaddrProtocol?] = (0..<512).map { Self.byCode[$0] }
     private static let byName: [String: MultiaddrProtocol] = {
         var names = Dictionary(uniqueKeysWithValues: Self.all.map { ($0.name, $0) })
         names["ipfs"] = .p2p

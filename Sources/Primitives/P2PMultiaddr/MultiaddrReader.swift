@@ -37,26 +37,6 @@ struct MultiaddrReader {
         return component
     }
 
-    /// The next component of bytes that were checked before; nil at the end.
-    mutating func nextValidated() -> MultiaddrComponent? {
-        guard let (code, codeLength) = try? UnsignedVarint.decode(self.rest), let `protocol` = MultiaddrProtocol(code: code) else {
-            return nil
-        }
-        self.rest = self.rest.dropFirst(codeLength)
-        var length = 0
-        switch `protocol`.size {
-        case .none: break
-        case .fixed(let bits): length = bits / 8
-        case .variable:
-            guard let (announced, lengthLength) = try? UnsignedVarint.decode(self.rest) else { return nil }
-            self.rest = self.rest.dropFirst(lengthLength)
-            length = Int(clamping: announced)
-        }
-        let value = Array(self.rest.prefix(length))
-        self.rest = self.rest.dropFirst(length)
-        return MultiaddrComponent(`protocol`, validated: value)
-    }
-
     private mutating func varint(_ what: String, of protocol: MultiaddrProtocol?) throws(MultiaddrError) -> UInt64 {
         do throws(MultiformatsError) {
             let (value, length) = try UnsignedVarint.decode(self.rest)

@@ -39,6 +39,11 @@ public struct Multihash: Hashable, Sendable, CustomStringConvertible {
     ///
     /// - Throws: as `init(code:digest:)`, and `.truncated`, `.trailingBytes`, or what a varint throws.
     public init(bytes: some Collection<UInt8>) throws(MultiformatsError) {
+        // Compiled once, for an array: whoever calls from another module would have it look for its types at run time.
+        try self.init(all: Array(bytes))
+    }
+
+    private init(all bytes: [UInt8]) throws(MultiformatsError) {
         let (code, codeLength) = try UnsignedVarint.decode(bytes)
         let afterCode = bytes.dropFirst(codeLength)
         let (length, lengthLength) = try UnsignedVarint.decode(afterCode)

@@ -25,6 +25,7 @@ struct RadixBase: Sendable {
     func encode(_ bytes: some Collection<UInt8>) -> String {
         let zeros = bytes.prefix { $0 == 0 }.count
         var limbs: [UInt64] = []
+        limbs.reserveCapacity(bytes.count / 6 + 1)
         for byte in bytes.dropFirst(zeros) {
             var carry = UInt64(byte)
             for index in limbs.indices {
@@ -37,6 +38,7 @@ struct RadixBase: Sendable {
             }
         }
         var reversed: [UInt8] = []
+        reversed.reserveCapacity(zeros + limbs.count * self.digitsPerLimb)
         let base = UInt64(self.alphabet.base)
         for (index, limb) in limbs.enumerated() {
             var rest = limb
@@ -46,7 +48,8 @@ struct RadixBase: Sendable {
             }
         }
         reversed.append(contentsOf: repeatElement(self.alphabet.characters[0], count: zeros))
-        return String(decoding: reversed.reversed(), as: UTF8.self)
+        reversed.reverse()
+        return String(decoding: reversed, as: UTF8.self)
     }
 
     func decode(_ text: some Collection<UInt8>) throws(MultiformatsError) -> [UInt8] {

@@ -40,27 +40,32 @@ public enum UnsignedVarint {
     ///
     /// - Returns: the value, and the number of bytes it took.
     /// - Throws: `.truncated`, `.notCanonical` (a longer spelling than needed) or `.tooLong` (more than nine bytes).
-    public static func decode(_ bytes: some Collection<UInt8>) throws(MultiformatsError) -> (value: UInt64, length: Int) {
+    @inlinable public static func decode(_ bytes: some Collection<UInt8>) throws(MultiformatsError) -> (value: UInt64, length: Int) {
         var decoder = VarintAccumulator()
         for byte in bytes {
             if let value = try decoder.take(byte) {
                 return (value, decoder.length)
             }
         }
-        throw MultiformatsError(.truncated, "a varint ends after \(decoder.length) bytes with more to come")
+        throw decoder.truncated
     }
 }
 
 /// Collects the bytes of one varint and says when it is complete.
-package struct VarintAccumulator: Sendable {
+@usableFromInline package struct VarintAccumulator: Sendable {
     /// Bytes that were taken so far.
-    package private(set) var length = 0
+    @usableFromInline package private(set) var length = 0
     private var value: UInt64 = 0
 
-    package init() {}
+    @usableFromInline package init() {}
+
+    /// What is wrong when nothing follows.
+    @usableFromInline var truncated: MultiformatsError {
+        MultiformatsError(.truncated, "a varint ends after \(self.length) bytes with more to come")
+    }
 
     /// Takes the next byte; returns the value when this was the last one.
-    package mutating func take(_ byte: UInt8) throws(MultiformatsError) -> UInt64? {
+    @usableFromInline package mutating func take(_ byte: UInt8) throws(MultiformatsError) -> UInt64? {
         self.value |= UInt64(byte & 0x7f) << UInt64(7 * self.length)
         self.length += 1
         if byte < 0x80 {

@@ -13,5 +13,5 @@ public protocol AddressResolver: Sendable {
 
 extension Multiaddr {
     /// Whether it names a list of addresses in DNS, and so has to be resolved before anybody can dial.
-    public var isAddressList: Bool { self.components.first?.protocol == .dnsaddr }
+    public var isAddressList: Bool { self.begins(with: .dnsaddr) }
 }
