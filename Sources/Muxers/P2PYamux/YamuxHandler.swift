@@ -106,14 +106,14 @@ final class YamuxHandler: RecordMuxer {
     private func peerGoesAway(_ code: YamuxGoAwayCode) {
         let reason =
             code == .normal
-            ? ConnectionError(.closedByPeer, "the peer of \(self.connection.info) said goodbye")
+            ? ConnectionError(.closedByPeer, about: self.connection.info) { "the peer of \($0) said goodbye" }
             : ConnectionError(.closedByPeer, "the peer of \(self.connection.info) ended it with GoAway code \(code.rawValue)")
         guard code == .normal else {
             self.leave(reason, isOurs: false)
             return
         }
         self.connection.refuseStreams(
-            ConnectionError(.goingAway, "the peer of \(self.connection.info) takes no new streams", cause: reason))
+            ConnectionError(.goingAway, about: self.connection.info, cause: reason) { "the peer of \($0) takes no new streams" })
         if self.farewell == nil { self.farewell = (reason, false, .distantFuture) }
         // Whoever waits to open a stream is told now.
         self.streams.admitOne()
@@ -190,7 +190,7 @@ final class YamuxHandler: RecordMuxer {
 
     var ending: (error: ConnectionError, isOurs: Bool) {
         self.farewell.map { ($0.error, $0.isOurs) }
-            ?? (ConnectionError(.lost, "\(self.connection.info) ended without a goodbye"), false)
+            ?? (ConnectionError(.lost, about: self.connection.info) { "\($0) ended without a goodbye" }, false)
     }
 
     func takeStreams() -> [MuxedStream] {

@@ -41,4 +41,12 @@ public struct ConnectionError: CodedError {
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.storage = CodedStorage(code, message, cause)
     }
+
+    /// The same about a connection, for the endings that every connection has: nobody reads most of them, and to spell a connection out takes
+    /// longer than to end it. Composed anew whenever somebody asks.
+    package init(
+        _ code: Code, about connection: ConnectionInfo, cause: (any Error)? = nil, _ message: @escaping @Sendable (String) -> String
+    ) {
+        self.storage = CodedStorage(code, cause) { message(connection.description) }
+    }
 }

@@ -116,7 +116,7 @@ extension RecordMuxer {
     package func close(_ code: ConnectionErrorCode, grace: TimeAmount) {
         guard self.side.isRunning else { return }
         let connection = self.side.connection
-        let reason = ConnectionError(.closed, "this side closed \(connection.info)")
+        let reason = ConnectionError(.closed, about: connection.info) { "this side closed \($0)" }
         let deadline = self.side.now + grace
         self.sayGoodbye(code, by: deadline, reason: reason)
         guard grace > .zero else { return self.leave(reason, isOurs: true) }
