@@ -14,7 +14,7 @@ extension StreamError {
     ///   - name: what the error says took too long.
     /// - Returns: what `body` returned, also if it did so a little late.
     /// - Throws: ``Code/timedOut``, or what `body` throws.
-    public static func within<Success: Sendable>(
+    @inlinable public static func within<Success: Sendable>(
         _ timeout: Duration?, on clock: HostClock, _ name: String, _ body: @escaping @Sendable () async throws(StreamError) -> Success
     ) async throws(StreamError) -> Success {
         guard let timeout else { return try await body() }

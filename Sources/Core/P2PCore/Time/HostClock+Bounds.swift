@@ -2,6 +2,7 @@ public import NIOCore
 
 extension HostClock {
     /// Runs `body` and cancels it when the deadline passes, or when the task is cancelled. Returns once `body` has.
+    /// Inlinable, so that it is compiled for what it waits for: each wait would look for its types at run time.
     ///
     /// ```swift
     /// let connection = try await clock.result(by: deadline, late: { await $0.close() }) { () throws(TransportError) in
@@ -15,16 +16,24 @@ extension HostClock {
     ///   - body: does the work. The deadline is kept only if it heeds its cancellation.
     /// - Returns: what `body` returned; nil when it failed after the deadline, or when `late` took what it returned.
     /// - Throws: what `body` threw, unless the deadline was the reason.
-    public func result<Success: Sendable, Failure: Error>(
+    @inlinable public func result<Success: Sendable, Failure: Error>(
         by deadline: NIODeadline, late: (@Sendable (Success) async -> Void)? = nil,
         of body: @escaping @Sendable () async throws(Failure) -> Success
     ) async throws(Failure) -> Success? {
-        try await self.result(by: deadline, unless: nil, late: late, of: body)
+        try await self.outcome(by: deadline, orAfter: nil, late: late, of: body)
     }
 
     /// The same, which a signal ends as the deadline does.
     package func result<Success: Sendable, Failure: Error>(
         by deadline: NIODeadline, unless signal: Signal?, late: (@Sendable (Success) async -> Void)? = nil,
+        of body: @escaping @Sendable () async throws(Failure) -> Success
+    ) async throws(Failure) -> Success? {
+        guard let signal else { return try await self.outcome(by: deadline, orAfter: nil, late: late, of: body) }
+        return try await self.outcome(by: deadline, orAfter: { await signal.wait() }, late: late, of: body)
+    }
+
+    @inlinable func outcome<Success: Sendable, Failure: Error>(
+        by deadline: NIODeadline, orAfter event: (@Sendable () async -> Void)?, late: (@Sendable (Success) async -> Void)?,
         of body: @escaping @Sendable () async throws(Failure) -> Success
     ) async throws(Failure) -> Success? {
         let (outcome, isExpired) = await withTaskGroup(of: Result<Success, Failure>?.self) {
@@ -36,9 +45,9 @@ extension HostClock {
                 await self.sleep(deadline)
                 return nil
             }
-            if let signal {
+            if let event {
                 group.addTask {
-                    await signal.wait()
+                    await event()
                     return nil
                 }
             }
