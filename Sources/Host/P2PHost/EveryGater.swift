@@ -16,6 +16,9 @@ final class EveryGater: ConnectionGater {
         self.gaters.withLock { $0 += more }
     }
 
+    /// Whether nobody refuses anybody.
+    var isOpen: Bool { self.all.allSatisfy { $0 is OpenGater } }
+
     private var all: [any ConnectionGater] { self.gaters.withLock { $0 } }
 
     func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool {

@@ -43,7 +43,7 @@ public final class PeerHost: Sendable {
         gater.add(plan.gaters)
         var environment = SwarmEnvironment(
             transports: plan.transports, peerstore: peerstore ?? MemoryPeerstore(clock: link.clock), logger: plan.logger)
-        environment.gater = gater
+        environment.gater = gater.isOpen ? OpenGater() : gater
         environment.resolvers = plan.resolvers
         environment.finders = plan.finders
         environment.clock = link.clock

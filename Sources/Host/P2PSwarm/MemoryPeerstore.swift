@@ -71,7 +71,10 @@ public final class MemoryPeerstore: Peerstore {
     }
 
     /// Stores what has become known of several peers.
-    public func apply(_ changes: [PeerChange]) async {
+    public func apply(_ changes: [PeerChange]) async { self.store(changes) }
+
+    /// The same, for whoever does not wait.
+    func store(_ changes: [PeerChange]) {
         let (now, date) = (self.clock.now(), self.date())
         self.state.withLock { state in
             for change in changes {

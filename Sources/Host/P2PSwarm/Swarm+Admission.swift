@@ -26,6 +26,7 @@ extension Swarm {
         _ entry: ConnectionEntry, by deadline: NIODeadline, whenCancelled code: ConnectionErrorCode
     ) async throws(TransportError) -> ConnectionEntry {
         let info = entry.info
+        guard self.asksGater || Task.isCancelled else { return entry }
         guard let mayKeep = await self.clock.result(by: deadline, late: { _ in }, of: { await self.gater.mayKeep(info) }) else {
             await self.discard(entry, Task.isCancelled ? code : .gated)
             throw TransportError(

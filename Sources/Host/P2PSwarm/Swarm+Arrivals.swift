@@ -22,7 +22,7 @@ extension Swarm {
         let place = try self.reserve(pending)
         let loss = place.loss
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
-        if !pending.isLetIn { try await self.askGater(about: address, by: deadline, loss) }
+        if self.asksGater, !pending.isLetIn { try await self.askGater(about: address, by: deadline, loss) }
         let entry = try await self.count(try await self.handshake(pending, deadline: deadline, loss), by: deadline)
         _ = consume place
         return try await self.vet(entry, by: deadline, whenCancelled: .shutdown)

@@ -18,9 +18,7 @@ extension Swarm {
 
     /// Runs a dial. Its end is told to whoever waits for it.
     package func perform(_ operation: DialOperation) async {
-        await operation.abandoned.cancelling {
-            await self.run(operation)
-        }
+        await self.run(operation)
         self.finish(operation, with: .failure(DialError(.cancelled, "the dial was cancelled")))
     }
 
@@ -36,7 +34,7 @@ extension Swarm {
             self.listen(to: operation, in: &group)
             var winner: ConnectionEntry?
             var recalls: [Multiaddr: Signal] = [:]
-            running: while winner == nil, !Task.isCancelled {
+            running: while winner == nil, !Task.isCancelled, !operation.isAbandoned {
                 switch operation.next(at: self.clock.now()) {
                 case .dial(let address):
                     let recalled = Signal()
@@ -63,7 +61,11 @@ extension Swarm {
             }
             // Those who wait hear of it before the losers are closed, which may take them a while.
             let result: Result<ConnectionEntry, DialError> =
-                if let winner { .success(winner) } else { .failure(operation.error(Task.isCancelled ? .cancelled : .exhausted)) }
+                if let winner {
+                    .success(winner)
+                } else {
+                    .failure(operation.error(Task.isCancelled || operation.isAbandoned ? .cancelled : .exhausted))
+                }
             self.finish(operation, with: result)
             group.cancelAll()
             for await event in group {
@@ -175,6 +177,7 @@ extension Swarm {
     }
 
     func gate(_ address: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async throws(TransportError) {
+        guard self.asksGater || Task.isCancelled else { return }
         let decision = await self.clock.result(by: deadline, late: { _ in }, of: { await self.gater.mayDial(address, peer: peer) })
         guard let mayDial = decision else {
             throw TransportError(Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the address in time")

@@ -20,6 +20,8 @@ package final class Swarm: Sendable {
 
     let transports: [any Transport]
     let gater: any ConnectionGater
+    /// Whether there is somebody to ask: a question with a deadline is two tasks, and an open gater needs none.
+    let asksGater: Bool
     let resolvers: [any AddressResolver]
     let finders: [any PeerFinding]
     let jobQueue: AsyncStream<SwarmJob>.Continuation
@@ -44,6 +46,7 @@ package final class Swarm: Sendable {
         self.limits = ConnectionLimits(configuration.limits, allowed: configuration.allowed)
         self.transports = environment.transports
         self.gater = environment.gater
+        self.asksGater = !(environment.gater is OpenGater)
         self.resolvers = environment.resolvers
         self.finders = environment.finders
         self.peerstore = WriteBehindPeerstore(environment.peerstore, clock: environment.clock, logger: environment.logger)
@@ -111,7 +114,7 @@ package final class Swarm: Sendable {
     private func refuse(_ dial: DialOperation) {
         self.table.withLock { $0.remove(dial) }
         dial.complete(.failure(DialError(.notRunning, "the host is shutting down")))
-        dial.abandoned.fire()
+        dial.abandon()
     }
 
     // MARK: Connections

@@ -44,12 +44,15 @@ package final class WriteBehindPeerstore: Sendable {
     }
 
     let store: any Peerstore
+    /// The store, if it needs nobody who writes behind: what is learnt is in it at once.
+    private let memory: MemoryPeerstore?
     private let clock: HostClock
     private let logger: Logger
     private let state = Mutex(State())
 
     package init(_ store: any Peerstore, clock: HostClock, logger: Logger) {
         self.store = store
+        self.memory = store as? MemoryPeerstore
         self.clock = clock
         self.logger = logger
     }
@@ -61,6 +64,10 @@ package final class WriteBehindPeerstore: Sendable {
 
     /// Has a change written with those before it; does not wait. A change of one more peer than ``limit``, and any after ``finish()``, is lost.
     package func later(_ change: PeerChange) {
+        if let memory = self.memory {
+            if !self.state.withLock(\.isFinished) { memory.store([change]) }
+            return
+        }
         let (isFirstLost, isIdle) = self.state.withLock { state in
             guard !state.isFinished else { return (false, false) }
             // With its place in the line: whoever waits for what was there before waits for this as well, or did not know of it.

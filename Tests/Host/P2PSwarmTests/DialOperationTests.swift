@@ -42,7 +42,7 @@ struct DialOperationTests {
         #expect(self.operation.waiterCount == 1)
         #expect(self.operation.next(at: self.now + .seconds(20)) == .over)
         #expect(await self.error(of: second)?.code == .timedOut)
-        #expect(!self.operation.abandoned.isFired)
+        #expect(!self.operation.isAbandoned)
     }
 
     @Test("Nobody joins a dial that is over")
@@ -64,11 +64,11 @@ struct DialOperationTests {
         let leaving = Task { await self.error(of: first) }
         leaving.cancel()
         #expect(await leaving.value?.code == .cancelled)
-        #expect(!self.operation.abandoned.isFired)
+        #expect(!self.operation.isAbandoned)
         let last = Task { await self.error(of: second) }
         last.cancel()
         #expect(await last.value?.code == .cancelled)
-        #expect(self.operation.abandoned.isFired)
+        #expect(self.operation.isAbandoned)
         #expect(self.operation.join([], areNamed: true, until: self.now + .seconds(9)) == nil)
     }
 

@@ -46,8 +46,8 @@ package final class DialOperation: Sendable {
     let peer: PeerID?
     let terms: DialTerms
     /// Nobody waits any more, or the host stops.
-    let abandoned = Signal()
-    /// Yields when there is more to take into account than the attempts have brought.
+    private let abandoned = Atomic(false)
+    /// Yields when there is more to take into account than the attempts have brought: somebody has joined or found something, or all have left.
     let news = Inbox<Void, Never>(limit: 1)
 
     private let places: LentPlaces
@@ -99,9 +99,18 @@ package final class DialOperation: Sendable {
                 _ = state.takeWaiters { $0 === waiter }
                 return wasOpen && state.isClosed
             }
-            if isAbandoned { self.abandoned.fire() }
+            if isAbandoned { self.abandon() }
         }
         return result ?? .failure(DialError(.cancelled, "the task that dialled was cancelled"))
+    }
+
+    /// Whether the run is to end.
+    var isAbandoned: Bool { self.abandoned.load(ordering: .sequentiallyConsistent) }
+
+    /// Has the run end, which sees to it at once.
+    func abandon() {
+        self.abandoned.store(true, ordering: .sequentiallyConsistent)
+        _ = self.news.offer(())
     }
 
     /// Tells everybody who waits; only the first result counts.
