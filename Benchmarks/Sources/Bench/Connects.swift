@@ -1,8 +1,10 @@
 import ArgumentParser
+import CAllocationCounter
 import P2P
 
 struct Connects: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Whole connects per second: TCP, Noise, yamux and identify, then close.")
+    static let configuration = CommandConfiguration(
+        abstract: "Whole connects per second: TCP, Noise, yamux and identify, then close; and what they allocate.")
 
     @Option(help: "Connects in all.") var count = 2_000
     @Option(help: "Connects at a time.") var concurrency = 8
@@ -15,11 +17,13 @@ struct Connects: AsyncParsableCommand {
         let stack = self.stack
         let (count, concurrency) = (self.count, self.concurrency)
         try await Pair.run(stack) { pair in
+            // A peer has one connection to another, so whoever dials at the same time is somebody else.
+            var dialers: [PeerHost] = []
+            for _ in 0..<concurrency { dialers.append(try await Pair.host(stack)) }
+            let allocations = allocation_count()
             let start = ContinuousClock.now
             let times = try await withThrowingTaskGroup(of: [Double].self) { group in
-                for _ in 0..<concurrency {
-                    // A peer has one connection to another, so whoever dials at the same time is somebody else.
-                    let dialer = try await Pair.host(stack)
+                for dialer in dialers {
                     group.addTask { try await Self.connect(dialer, to: pair.address, count: count / concurrency) }
                 }
                 var all: [Double] = []
@@ -30,6 +34,9 @@ struct Connects: AsyncParsableCommand {
             report(
                 "\(stack.label)connects, with identify, \(concurrency) at a time", Double(times.count) / seconds, "/s",
                 "median \(Int(times[times.count / 2] * 1e6)) µs until both have identified; both ends here")
+            report(
+                "\(stack.label)allocations per connect, \(concurrency) at a time",
+                Double(allocation_count() - allocations) / Double(times.count), "", "both ends together, all that malloc sees")
         }
     }
 
