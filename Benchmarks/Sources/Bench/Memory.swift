@@ -6,20 +6,22 @@ struct Memory: AsyncParsableCommand {
 
     @Option(help: "Connections.") var count = 1_000
 
+    @Option(help: "Seconds of which a figure is the mean; 60 to see how connections keep themselves alive.") var seconds = 6
+
     @OptionGroup var stack: Stack
 
     func run() async throws { try await self.measure() }
 
     func measure() async throws {
         let stack = self.stack
-        let count = self.count
+        let (count, seconds) = (self.count, self.seconds)
         try await Pair.run(stack) { pair in
             try pair.listener.serve(Sink())
             var connections: [PeerConnection] = []
             for _ in 0..<50 { connections.append(try await pair.connect()) }
-            let before = try await Settled()
+            let before = try await Settled(seconds: seconds)
             for _ in 0..<count { connections.append(try await pair.connect()) }
-            let after = try await Settled()
+            let after = try await Settled(seconds: seconds)
             report(
                 "\(stack.label)memory per idle connection, one end", Double(after.bytes - before.bytes) / Double(2 * count) / 1_024, "KiB",
                 "\(count) connections, both ends here, halved")
@@ -36,7 +38,7 @@ struct Memory: AsyncParsableCommand {
                     streams.append(stream)
                 }
             }
-            let withStreams = try await Settled()
+            let withStreams = try await Settled(seconds: seconds)
             report(
                 "\(stack.label)memory per idle stream, one end",
                 Double(withStreams.bytes - after.bytes) / Double(2 * streams.count) / 1_024, "KiB",

@@ -47,25 +47,24 @@ func residentBytes() -> Int {
 /// Seconds of processor time that this process has used.
 func processorSeconds() -> Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 
-/// What a process at rest takes: the mean of six seconds, in which each connection keeps itself alive.
+/// What a process at rest takes: the mean of some seconds.
 struct Settled {
-    private static let samples = 60
-
     /// Bytes in memory.
     let bytes: Int
     /// Processor seconds in a second.
     let processor: Double
 
-    init() async throws {
+    init(seconds: Int) async throws {
+        let samples = seconds * 10
         try await Task.sleep(for: .seconds(1))
         allocation_trim()
         let started = (ContinuousClock.now, processorSeconds())
         var sum = 0
-        for _ in 0..<Self.samples {
+        for _ in 0..<samples {
             try await Task.sleep(for: .milliseconds(100))
             sum += residentBytes()
         }
-        self.bytes = sum / Self.samples
+        self.bytes = sum / samples
         self.processor = (processorSeconds() - started.1) / ((ContinuousClock.now - started.0) / .seconds(1))
     }
 }

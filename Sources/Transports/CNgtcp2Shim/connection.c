@@ -8,6 +8,7 @@
 #include <string.h>
 
 #if QUIC_SHIM_IS_1
+#define keep_alive_never UINT64_MAX
 typedef ngtcp2_encryption_level level_type;
 typedef ngtcp2_connection_id_status_type status_type;
 typedef ngtcp2_ccerr close_error;
@@ -17,6 +18,7 @@ typedef ngtcp2_ccerr close_error;
 #define close_error_alert ngtcp2_ccerr_set_tls_alert
 #define close_error_is_application(error) ((error)->type == NGTCP2_CCERR_TYPE_APPLICATION)
 #else
+#define keep_alive_never 0
 typedef ngtcp2_crypto_level level_type;
 typedef int status_type;
 typedef ngtcp2_connection_close_error close_error;
@@ -305,7 +307,7 @@ quic_connection *quic_connection_new(
         return NULL;
     }
     ngtcp2_conn_set_tls_native_handle(awake(connection), quic_tls_handle(connection->tls));
-    if (options->keep_alive > 0) ngtcp2_conn_set_keep_alive_timeout(awake(connection), options->keep_alive);
+    if (options->keep_alive > 0) quic_connection_keep_alive(connection, options->keep_alive);
     return connection;
 }
 
@@ -466,6 +468,15 @@ uint64_t quic_connection_expiry(quic_connection *connection) {
 
 quic_result quic_connection_expire(quic_connection *connection, uint64_t now) {
     return result_of(connection, ngtcp2_conn_handle_expiry(awake(connection), now));
+}
+
+void quic_connection_keep_alive(quic_connection *connection, uint64_t interval) {
+    ngtcp2_conn_set_keep_alive_timeout(awake(connection), interval > 0 ? interval : keep_alive_never);
+}
+
+uint64_t quic_connection_peer_idle_timeout(quic_connection *connection) {
+    const ngtcp2_transport_params *parameters = ngtcp2_conn_get_remote_transport_params(awake(connection));
+    return parameters == NULL ? 0 : parameters->max_idle_timeout;
 }
 
 uint64_t quic_connection_probe_timeout(quic_connection *connection) { return ngtcp2_conn_get_pto(awake(connection)); }

@@ -18,9 +18,13 @@ public struct QUICConfiguration: Sendable {
 
     /// A connection on which nothing arrives for so long has ended; the smaller of both sides' counts.
     public var idleTimeout: Duration
-    /// After so long a silence the peer is asked whether it lives; nil never asks. Less than half of the idle time, and
-    /// less than the 5 s with which other implementations count.
+    /// After so long a silence on a connection without streams the peer is asked whether it lives; nil never asks. No more than half of the
+    /// idle time; where the peer's idle time is shorter, half of that.
     public var keepAliveInterval: Duration?
+    /// The same on a connection with streams, where somebody may be waiting for the peer; nil waits as long as without.
+    public var busyKeepAliveInterval: Duration?
+    /// How long the peer may take to answer while there are streams, or to take up the first; then it is dead. Nil leaves that to the idle time.
+    public var busyPatience: Duration?
     /// How long the handshakes of one connection may take.
     public var handshakeTimeout: Duration = .seconds(10)
     /// A dialled address from which not one packet has come after so long is taken for unreachable: a dead port says nothing.
@@ -54,16 +58,20 @@ public struct QUICConfiguration: Sendable {
     /// Let the kernel split and join datagrams (GSO, GRO) where it can.
     public var usesOffload = true
 
-    private init(idleTimeout: Duration, keepAliveInterval: Duration?) {
+    private init(idleTimeout: Duration, keepAliveInterval: Duration?, busyKeepAliveInterval: Duration?, busyPatience: Duration?) {
         self.idleTimeout = idleTimeout
         self.keepAliveInterval = keepAliveInterval
+        self.busyKeepAliveInterval = busyKeepAliveInterval
+        self.busyPatience = busyPatience
     }
 
     /// The same as ``server``.
     public init() { self = .server }
 
-    /// For machines that stay where they are: a dead peer is noticed within 10 s.
-    public static let server = QUICConfiguration(idleTimeout: .seconds(6), keepAliveInterval: .seconds(3))
+    /// For machines that stay where they are: whoever waits for a dead peer hears of it within 10 s, and everybody else within 45 s.
+    public static let server = QUICConfiguration(
+        idleTimeout: .seconds(30), keepAliveInterval: .seconds(15), busyKeepAliveInterval: .seconds(3), busyPatience: .seconds(6))
     /// For machines that run on batteries: the radio sleeps most of the time.
-    public static let mobile = QUICConfiguration(idleTimeout: .seconds(60), keepAliveInterval: .seconds(25))
+    public static let mobile = QUICConfiguration(
+        idleTimeout: .seconds(60), keepAliveInterval: .seconds(25), busyKeepAliveInterval: nil, busyPatience: nil)
 }

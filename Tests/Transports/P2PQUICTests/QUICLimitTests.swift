@@ -78,6 +78,10 @@
         @Test("A silence that the presets allow has room for a question that is lost", arguments: [QUICConfiguration.server, .mobile])
         func presets(configuration: QUICConfiguration) throws {
             #expect(try #require(configuration.keepAliveInterval) * 2 <= configuration.idleTimeout)
+            guard let interval = configuration.busyKeepAliveInterval, let patience = configuration.busyPatience else { return }
+            #expect(interval * 2 <= patience)
+            #expect(interval + patience < .seconds(10))
+            #expect(try #require(configuration.keepAliveInterval) + configuration.idleTimeout <= .seconds(45))
         }
     }
 #endif

@@ -251,6 +251,10 @@ const char *quic_connection_failure(quic_connection *connection);
 /// When quic_connection_expire is due; to ask wakes nobody.
 uint64_t quic_connection_expiry(quic_connection *connection);
 quic_result quic_connection_expire(quic_connection *connection, uint64_t now);
+/// After so long a silence the peer is asked whether it lives; 0 never asks.
+void quic_connection_keep_alive(quic_connection *connection, uint64_t interval);
+/// The silence after which the peer forgets the connection, as it said in the handshake, in nanoseconds; 0 for never.
+uint64_t quic_connection_peer_idle_timeout(quic_connection *connection);
 /// The probe timeout, in nanoseconds.
 uint64_t quic_connection_probe_timeout(quic_connection *connection);
 

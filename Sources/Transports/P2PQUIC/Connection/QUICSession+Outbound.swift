@@ -20,10 +20,11 @@
         func drain(at now: NIODeadline) {
             guard self.phase != .over else { return }
             self.collectWork()
+            self.noteWork(at: now)
             self.adjustThreshold()
             self.write(at: now)
             self.leaveIfIdle()
-            self.rearm()
+            self.rearm(at: now)
         }
 
         // MARK: Streams with news

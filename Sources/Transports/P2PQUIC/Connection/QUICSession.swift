@@ -29,6 +29,9 @@
         var native: OpaquePointer?
         private let bell = QUICBell()
         private var alarm = MuxerAlarm()
+        /// The moment of the endpoint's wheel in which it is woken.
+        private var moment: UInt64?
+        private var liveness: QUICLiveness
         /// Something has come from the peer.
         private(set) var isAnswered = false
         /// Is called when that happens.
@@ -78,6 +81,7 @@
             self.remote = remote
             self.ready = ready
             let (configuration, now) = (endpoint.configuration, NIODeadline.now())
+            self.liveness = QUICLiveness(QUICLiveness.Settings(configuration), at: now)
             self.threshold = QUICCreditThreshold(configuration)
             self.window = QUICConnectionWindow(initial: configuration.initialWindow, maximum: configuration.maximumWindow, now: now)
             self.resets = OffenceCounter(maximum: configuration.maximumResets, period: TimeAmount(configuration.resetPeriod), now: now)
@@ -103,7 +107,7 @@
             options.streams = UInt64(clamping: configuration.maximumInboundStreams)
             options.idle_timeout = UInt64(clamping: TimeAmount(configuration.idleTimeout).nanoseconds)
             options.handshake_timeout = UInt64(clamping: TimeAmount(configuration.handshakeTimeout).nanoseconds)
-            options.keep_alive = UInt64(clamping: configuration.keepAliveInterval.map { TimeAmount($0).nanoseconds } ?? 0)
+            options.keep_alive = UInt64(clamping: self.liveness.interval?.nanoseconds ?? 0)
             options.congestion = configuration.congestionControl == .bbr ? QUIC_CONGESTION_BBR : QUIC_CONGESTION_CUBIC
             options.is_logged = self.endpoint.logger.logLevel == .trace
             options.now = self.now.quicTime
@@ -137,6 +141,7 @@
                 self.onAnswer = nil
             }
             self.endpoint.touch(self)
+            self.liveness.heard(at: datagram.now)
             // A client's own address is what it was when it dialled, whatever the packet says that was sent to a wildcard.
             let local = self.role == .dialer ? self.local : datagram.local
             let result = withUnsafePointer(to: local) { local in
@@ -162,6 +167,7 @@
             if self.phase == .running, !self.wasAnnounced, let connection = self.connection {
                 self.wasAnnounced = true
                 self.endpoint.handshakeEnded()
+                self.agreeOnIdleTime()
                 self.ready.succeed(connection)
             }
             guard let native = self.native else { return }
@@ -235,11 +241,26 @@
         // MARK: Time
 
         func tick() {
-            guard let native = self.native, self.phase != .over else { return }
             self.alarm.rang()
+            self.look()
+        }
+
+        /// The wheel has come to a moment.
+        func tick(at moment: UInt64) {
+            guard moment == self.moment else { return }
+            self.moment = nil
+            self.look()
+        }
+
+        private func look() {
+            guard let native = self.native, self.phase != .over else { return }
             let now = self.now
+            if self.isRunning, self.liveness.isDead(at: now) {
+                return self.end(ConnectionError(.keepAliveTimedOut, "\(self.name) did not answer"))
+            }
+            self.calmDown(at: now)
             let isDue = quic_connection_expiry(native) <= now.quicTime
-            guard isDue || !quic_connection_is_resting(native) else { return self.rearm() }
+            guard isDue || !quic_connection_is_resting(native) else { return self.rearm(at: now) }
             if isDue {
                 let result = quic_connection_expire(native, now.quicTime)
                 self.afterCallbacks()
@@ -248,10 +269,49 @@
             self.drain(at: now)
         }
 
-        /// Sets the alarm when it is due earlier than it is set; a later one is looked at when the earlier one goes off.
-        func rearm() {
-            guard let native = self.native, let deadline = NIODeadline(quicTime: quic_connection_expiry(native)) else { return }
-            self.alarm.set(deadline, on: self.endpoint.eventLoop, waking: self.bell)
+        /// Sees to it that somebody looks when it is due, if not before; what is far away need not be exact.
+        func rearm(at now: NIODeadline) {
+            guard let native = self.native, self.phase != .over else { return }
+            var deadline = NIODeadline(quicTime: quic_connection_expiry(native))
+            if self.isRunning, let end = self.liveness.deadline { deadline = min(deadline ?? end, end) }
+            guard let deadline else { return }
+            guard deadline - now > QUICWheel<QUICBell>.threshold else {
+                return self.alarm.set(deadline, on: self.endpoint.eventLoop, waking: self.bell)
+            }
+            let moment = QUICWheel<QUICBell>.moment(for: deadline)
+            if let earlier = self.moment, earlier <= moment { return }
+            self.moment = moment
+            self.endpoint.wake(self.bell, at: moment)
+        }
+
+        // MARK: Whether the peer lives
+
+        private func agreeOnIdleTime() {
+            guard let native = self.native else { return }
+            let idle = quic_connection_peer_idle_timeout(native)
+            self.liveness.agreed(
+                peerIdle: idle > 0 ? .nanoseconds(Int64(clamping: idle)) : nil, as: self.role)
+            self.askAccordingly()
+        }
+
+        private func askAccordingly() {
+            guard let native = self.native else { return }
+            quic_connection_keep_alive(native, UInt64(clamping: self.liveness.interval?.nanoseconds ?? 0))
+        }
+
+        /// Whether it asks as often as for somebody who waits.
+        var isWaitingForPeer: Bool { self.liveness.isBusy }
+
+        /// Where streams are, somebody may be waiting for the peer.
+        func noteWork(at now: NIODeadline) {
+            guard self.isRunning, !self.streams.isEmpty, self.liveness.set(isBusy: true, at: now) else { return }
+            self.askAccordingly()
+        }
+
+        /// Without streams nobody waits for the peer. Noticed when it is quiet anyway: one stream after the other is no rest.
+        func calmDown(at now: NIODeadline) {
+            guard self.isRunning, self.streams.isEmpty, self.liveness.set(isBusy: false, at: now) else { return }
+            self.askAccordingly()
         }
 
         // MARK: The end
@@ -299,6 +359,7 @@
             let wasRunning = self.isRunning
             self.phase = .over
             self.alarm.cancel()
+            self.moment = nil
             let linger = TimeAmount.nanoseconds(Int64(clamping: quic_connection_probe_timeout(native))) * 3
             var packet: QUICClosing.Packet?
             switch goodbye {
@@ -381,6 +442,11 @@
 
         func handleScheduledCallback(eventLoop: some EventLoop) {
             self.session?.tick()
+        }
+
+        /// The wheel's.
+        func ring(at moment: UInt64) {
+            self.session?.tick(at: moment)
         }
     }
 #endif

@@ -11,7 +11,9 @@
     final class QUICEndpoint: Sendable {
         /// Connections that are over and for which somebody still answers; those beyond are forgotten at once.
         static let maximumLingering = 1_024
-        /// How long a socket without room is left alone.
+        /// Connections that look at themselves in one turn of the loop.
+        static let wokenAtOnce = 64
+        /// How long a socket without room is left alone, and others have the loop for between two such turns.
         static let pause = TimeAmount.milliseconds(1)
 
         let eventLoop: any EventLoop
@@ -36,6 +38,10 @@
             fileprivate var arrivals: Inbox<QUICArrival, Never>?
             /// Nil when connections never rest.
             fileprivate var rest: QUICRest?
+            /// Those who are to look at themselves in a second or later.
+            fileprivate var wheel = QUICWheel<QUICBell>()
+            /// When the wheel is looked at next.
+            fileprivate var nextTurn: NIODeadline?
             fileprivate var touched: [QUICSession] = []
             fileprivate var waitingForRoom: [QUICSession] = []
             fileprivate var isPaused = false
@@ -243,6 +249,26 @@
             self.eventLoop.scheduleTask(deadline: time) {
                 guard let next = self.state.rest?.look(at: self.eventLoop.now) else { return }
                 self.look(at: max(next, self.eventLoop.now + QUICRest.pause))
+            }
+        }
+
+        // MARK: Time
+
+        /// Rings when that moment has come.
+        func wake(_ bell: QUICBell, at moment: UInt64) {
+            self.state.wheel.add(bell, at: moment)
+            self.turn(at: QUICWheel<QUICBell>.time(of: moment))
+        }
+
+        private func turn(at time: NIODeadline) {
+            if let next = self.state.nextTurn, next <= time { return }
+            self.state.nextTurn = time
+            self.eventLoop.scheduleTask(deadline: time) {
+                guard self.state.nextTurn == time else { return }
+                self.state.nextTurn = nil
+                let now = self.eventLoop.now
+                for (moment, bell) in self.state.wheel.take(upTo: Self.wokenAtOnce, at: now) { bell.ring(at: moment) }
+                if let next = self.state.wheel.next { self.turn(at: max(next, self.eventLoop.now + Self.pause)) }
             }
         }
 

@@ -55,6 +55,7 @@
                 guard let session = next.session, let native = session.native else { continue }
                 session.pace.quiet = quic_connection_has_stirred(native) ? 0 : session.pace.quiet + 1
                 if session.pace.quiet >= session.pace.wanted {
+                    session.calmDown(at: now)
                     quic_connection_rest(native)
                     session.pace.since = now
                     packed += 1
