@@ -11,8 +11,8 @@ func makeNode(_ identity: any IdentityKey, role: String) async throws -> PeerHos
 
 /// Decides before the first stream: connections to anything else end with the handshake.
 struct NotesOnly: ConnectionGater {
-    func mayKeep(_ connection: ConnectionInfo) async -> Bool {
-        connection.appMetadata?.starts(with: "notes/2 ".utf8) == true
+    func mayKeep(_ connection: ConnectionInfo, dialledAt address: Multiaddr?) async -> GateAnswer {
+        GateAnswer(connection.appMetadata?.starts(with: "notes/2 ".utf8) == true)
     }
 }
 

@@ -8,7 +8,7 @@ struct SharedPortGaterTests {
     private final class Counting: ConnectionGater {
         let count = Mutex(0)
 
-        func mayAccept(from address: Multiaddr) async -> Bool {
+        func mayAccept(from address: Multiaddr) async -> GateAnswer {
             self.count.withLock { $0 += 1 }
             return true
         }

@@ -21,18 +21,39 @@ final class EveryGater: ConnectionGater {
 
     private var all: [any ConnectionGater] { self.gaters.withLock { $0 } }
 
-    func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool {
-        for gater in self.all where await !gater.mayDial(address, peer: peer) { return false }
-        return true
+    func mayListen(on address: Multiaddr) async -> GateAnswer {
+        await self.everybody { await $0.mayListen(on: address) }
     }
 
-    func mayAccept(from address: Multiaddr) async -> Bool {
-        for gater in self.all where await !gater.mayAccept(from: address) { return false }
-        return true
+    func mayDial(_ address: Multiaddr, peer: PeerID?) async -> GateAnswer {
+        await self.everybody { await $0.mayDial(address, peer: peer) }
     }
 
-    func mayKeep(_ connection: ConnectionInfo) async -> Bool {
-        for gater in self.all where await !gater.mayKeep(connection) { return false }
-        return true
+    func mayReach(_ ip: IPAddress, namedBy address: Multiaddr, peer: PeerID?) async -> GateAnswer {
+        await self.everybody { await $0.mayReach(ip, namedBy: address, peer: peer) }
+    }
+
+    func mayAccept(from address: Multiaddr) async -> GateAnswer {
+        await self.everybody { await $0.mayAccept(from: address) }
+    }
+
+    func mayKeep(_ connection: ConnectionInfo, dialledAt address: Multiaddr?) async -> GateAnswer {
+        await self.everybody { await $0.mayKeep(connection, dialledAt: address) }
+    }
+
+    func ended(_ connection: ConnectionInfo) {
+        for gater in self.all { gater.ended(connection) }
+    }
+
+    func stoppedListening(on address: Multiaddr) {
+        for gater in self.all { gater.stoppedListening(on: address) }
+    }
+
+    private func everybody(_ ask: (any ConnectionGater) async -> GateAnswer) async -> GateAnswer {
+        for gater in self.all {
+            let answer = await ask(gater)
+            guard answer.isGranted else { return answer }
+        }
+        return .granted
     }
 }

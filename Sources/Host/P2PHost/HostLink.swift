@@ -53,6 +53,10 @@ final class HostLink: HostAccess {
         await self.host?.disconnect(connection, code: code, grace: grace)
     }
 
+    func stopListening(on address: Multiaddr) {
+        self.host?.swarm.withdraw(address)
+    }
+
     func discovered(_ found: DiscoveredPeer) async {
         await self.host?.discovered(found)
     }

@@ -51,7 +51,7 @@ extension PeerHost: StreamOpening {
 
     private func openStream(on entry: ConnectionEntry, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
         try Self.check(protocols)
-        guard let preferred = protocols.first else { throw StreamError(.protocolNotSupported, "no protocol was proposed") }
+        guard var preferred = protocols.first else { throw StreamError(.protocolNotSupported, "no protocol was proposed") }
         let stream: PeerStream
         do throws(ConnectionError) {
             stream = try await entry.connection.openStream()
@@ -66,6 +66,11 @@ extension PeerHost: StreamOpening {
                 self.swarm.retire(entry)
             }
             throw StreamError(code, "\(entry.info.remotePeer) was not asked for \(preferred)", cause: error)
+        }
+        var protocols = protocols
+        if !self.streamGaters.isEmpty {
+            protocols = try await self.granted(protocols, for: stream, on: entry)
+            preferred = protocols.first ?? preferred
         }
         if let known = protocols.count == 1 ? preferred : entry.firstSupported(of: protocols) {
             stream.proposeLazily(self.registry.proposal(of: known))

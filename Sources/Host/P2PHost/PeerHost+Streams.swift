@@ -14,6 +14,7 @@ extension PeerHost {
         var protocolID = stream.acceptAtOnce(table)
         if protocolID == nil { protocolID = await self.negotiate(stream, table, on: entry) }
         guard let protocolID, let handler = served[protocolID] else { return }
+        if !self.streamGaters.isEmpty, await !self.mayServe(stream, for: protocolID, on: entry) { return }
         do {
             let reservation = try self.swarm.limits.reserveStream(
                 of: protocolID, from: entry.info.remotePeer, limit: handler.limits.inboundPerPeer)

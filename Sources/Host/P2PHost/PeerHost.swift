@@ -28,6 +28,8 @@ public final class PeerHost: Sendable {
     let keeper = ConnectionKeeper()
     let discovery: [any Discovery]
     let services: [HostService]
+    /// Asked about each stream; usually nobody.
+    let streamGaters: [any StreamGater]
     /// What modules and connections hold of this host.
     let link: HostLink
     let logger: Logger
@@ -64,6 +66,7 @@ public final class PeerHost: Sendable {
         self.negotiations = PendingNegotiations(timeout: configuration.negotiationTimeout, clock: link.clock)
         self.discovery = plan.discovery
         self.services = plan.services
+        self.streamGaters = plan.streamGaters
         self.link = link
         for handler in plan.handlers { try registry.register(handler) }
         for greeting in plan.greetings { registry.register(greeting: greeting) }

@@ -1,5 +1,6 @@
 import NIOCore
 package import P2PCore
+import P2PMultiaddr
 import Synchronization
 
 /// From a connection whose peer has proved who it is to one that is served: it is counted, the gater is asked, it is listed.
@@ -21,21 +22,25 @@ extension Swarm {
 
     /// Asks the gater about a connection that is counted; closes it unless the gater agrees by `deadline`.
     ///
-    /// - Parameter code: what the peer is told when the task is cancelled.
+    /// - Parameters:
+    ///   - address: what was dialled; nil for an arrival.
+    ///   - code: what the peer is told when the task is cancelled.
     func vet(
-        _ entry: ConnectionEntry, by deadline: NIODeadline, whenCancelled code: ConnectionErrorCode
+        _ entry: ConnectionEntry, dialledAt address: Multiaddr? = nil, by deadline: NIODeadline, whenCancelled code: ConnectionErrorCode
     ) async throws(TransportError) -> ConnectionEntry {
         let info = entry.info
         guard self.asksGater || Task.isCancelled else { return entry }
-        guard let mayKeep = await self.clock.result(by: deadline, late: { _ in }, of: { await self.gater.mayKeep(info) }) else {
+        let decision = await self.clock.result(
+            by: deadline, late: { _ in }, of: { await self.gater.mayKeep(info, dialledAt: address) })
+        guard let answer = decision else {
             await self.discard(entry, Task.isCancelled ? code : .gated)
             throw TransportError(
                 Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on \(info.remotePeer) at \(info.remoteAddress) in time"
             )
         }
-        guard mayKeep else {
+        if let refusal = answer.refusal("the gater refused \(info.remotePeer) at \(info.remoteAddress)") {
             await self.discard(entry, .gated)
-            throw TransportError(.gated, "the gater refused \(info.remotePeer) at \(info.remoteAddress)")
+            throw TransportError(.gated, refusal)
         }
         return entry
     }
@@ -44,6 +49,7 @@ extension Swarm {
     package func discard(_ entry: ConnectionEntry, _ code: ConnectionErrorCode) async {
         await entry.close(code, grace: .zero)
         entry.release()
+        self.gater.ended(entry.info)
     }
 
     /// Lists a connection and has it served; closes it when the host is shutting down.

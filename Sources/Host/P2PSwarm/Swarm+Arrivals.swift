@@ -31,10 +31,10 @@ extension Swarm {
     private func askGater(about address: Multiaddr, by deadline: NIODeadline, _ loss: PlaceLoss) async throws(TransportError) {
         let decision = await self.clock.result(
             by: deadline, unless: loss.signal, late: { _ in }, of: { await self.gater.mayAccept(from: address) })
-        guard let mayAccept = decision else {
+        guard let answer = decision else {
             throw Self.lateness(of: address, loss, "the gater did not decide on the arrival from \(address) in time")
         }
-        guard mayAccept else { throw TransportError(.gated, "the gater refused the arrival from \(address)") }
+        if let refusal = answer.refusal("the gater refused the arrival from \(address)") { throw TransportError(.gated, refusal) }
     }
 
     private func reserve(_ pending: any PendingConnection) throws(TransportError) -> PendingPlace {

@@ -169,7 +169,8 @@ extension Swarm {
         do throws(TransportError) {
             try await self.gate(address, of: operation.peer, by: deadline)
             let connection = try await self.connect(to: address, for: operation, by: deadline)
-            let entry = try await self.vet(try await self.count(connection, by: deadline), by: deadline, whenCancelled: .supplanted)
+            let entry = try await self.vet(
+                try await self.count(connection, by: deadline), dialledAt: address, by: deadline, whenCancelled: .supplanted)
             return .connected(entry, at: address)
         } catch {
             return .failed(DialAttempt(address: address, error: error))
@@ -177,21 +178,34 @@ extension Swarm {
     }
 
     func gate(_ address: Multiaddr, of peer: PeerID?, by deadline: NIODeadline) async throws(TransportError) {
-        guard self.asksGater || Task.isCancelled else { return }
-        let decision = await self.clock.result(by: deadline, late: { _ in }, of: { await self.gater.mayDial(address, peer: peer) })
-        guard let mayDial = decision else {
-            throw TransportError(Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the address in time")
-        }
-        guard mayDial else { throw TransportError(.gated, "the gater refused the address") }
+        try await self.ask(by: deadline) { await self.gater.mayDial(address, peer: peer) }
     }
 
-    /// Which of the addresses of a name may be dialled; nil for all.
-    private func filter(of address: Multiaddr, for operation: DialOperation) -> (@Sendable (IPAddress) -> Bool)? {
-        guard address.reach == nil else { return nil }
-        let known = operation.known(address)
-        guard known.source != .given else { return nil }
-        let judge = self.judge
-        return { judge.mayReach($0, namedBy: known) }
+    /// Throws unless the gater grants an address in time.
+    func ask(by deadline: NIODeadline, _ question: @escaping @Sendable () async -> GateAnswer) async throws(TransportError) {
+        guard self.asksGater || Task.isCancelled else { return }
+        guard let answer = await self.clock.result(by: deadline, late: { _ in }, of: question) else {
+            throw TransportError(Task.isCancelled ? .cancelled : .timedOut, "the gater did not decide on the address in time")
+        }
+        if let refusal = answer.refusal("the gater refused the address") { throw TransportError(.gated, refusal) }
+    }
+
+    /// Which of the addresses of a name may be dialled; nil for all, and where there is no name.
+    private func filter(
+        of address: Multiaddr, for operation: DialOperation, by deadline: NIODeadline
+    ) -> (@Sendable (IPAddress) async throws(TransportError) -> Void)? {
+        guard address.ipAddress == nil else { return nil }
+        let (known, peer) = (operation.known(address), operation.peer)
+        // Some names say by themselves where they lead, and were judged for that.
+        let judge = address.reach == nil && known.source != .given ? self.judge : nil
+        guard judge != nil || self.asksGater else { return nil }
+        return { (ip: IPAddress) async throws(TransportError) in
+            guard judge?.mayReach(ip, namedBy: known) != false else {
+                throw TransportError(
+                    .unreachable, "\(address) leads to another network than the internet, which whoever named it may not")
+            }
+            try await self.ask(by: deadline) { await self.gater.mayReach(ip, namedBy: address, peer: peer) }
+        }
     }
 
     private func connect(
@@ -209,7 +223,7 @@ extension Swarm {
                 operation.update { $0.progressed(address, at: now) }
                 self.experience.withLock { $0.answered(address) }
             }
-            options.mayReach = self.filter(of: address, for: operation)
+            options.mayReach = self.filter(of: address, for: operation, by: deadline)
             connection = try await transport.dial(address, expecting: peer, options: options)
             let remotePeer = connection.info.remotePeer
             if let peer, peer != remotePeer {

@@ -147,6 +147,7 @@ package final class Swarm: Sendable {
             total.bytesOut &+= traffic.bytesOut
         }
         entry.release()
+        self.gater.ended(entry.info)
         self.events.post(.disconnected(entry.info, reason: reason))
         entry.ended.fire()
     }
@@ -190,10 +191,33 @@ package final class Swarm: Sendable {
         guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else {
             throw TransportError(.unsupportedAddress, "no transport of this host listens on \(address)")
         }
-        let listener = ActiveListener(try await transport.listen(on: address), requested: address)
+        let listener = ActiveListener(try await self.bind(address, asked: address, by: transport), requested: address, asked: address)
         guard await self.announce(listener) else { throw Self.shuttingDown }
         self.jobQueue.yield(.listener(listener))
         return listener.addresses
+    }
+
+    /// Binds an address if the gater agrees.
+    ///
+    /// - Parameter asked: the address as the application asked for it, which the gater knows.
+    private func bind(
+        _ address: Multiaddr, asked: Multiaddr, by transport: any Transport
+    ) async throws(TransportError) -> any TransportListener {
+        try await self.ask(by: self.clock.now().advanced(by: self.configuration.handshakeTimeout)) {
+            await self.gater.mayListen(on: asked)
+        }
+        do throws(TransportError) {
+            return try await transport.listen(on: address)
+        } catch {
+            self.gater.stoppedListening(on: asked)
+            throw error
+        }
+    }
+
+    /// Closes the listeners that were asked for so.
+    package func withdraw(_ address: Multiaddr) {
+        let listeners = self.listeners.withLock { $0.filter { $0.asked == address } }
+        for listener in listeners { listener.withdrawn.fire() }
     }
 
     /// Lists a listener and says where it listens; false when it was closed instead.
@@ -218,17 +242,19 @@ package final class Swarm: Sendable {
     package func serve(_ listener: ActiveListener) async {
         var current = listener
         var revival = ListenerRevival()
+        defer { self.gater.stoppedListening(on: listener.asked) }
         while true {
             let isOver = await self.run(current)
             self.listeners.withLock { $0.removeAll { $0 === current } }
             self.update(current, to: [])
-            guard !isOver, let next = await self.bindAgain(current.bindAddress, &revival) else { return }
+            guard !isOver, let next = await self.bindAgain(current, &revival) else { return }
             current = next
         }
     }
 
     /// Binds the address of a listener that has failed, as soon as the system lets it; nil when no arrival is wanted any more.
-    private func bindAgain(_ address: Multiaddr, _ revival: inout ListenerRevival) async -> ActiveListener? {
+    private func bindAgain(_ failed: ActiveListener, _ revival: inout ListenerRevival) async -> ActiveListener? {
+        let address = failed.bindAddress
         guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else { return nil }
         var pause = revival.failed(at: self.clock.now())
         while self.takesListeners {
@@ -236,12 +262,14 @@ package final class Swarm: Sendable {
             await self.stopListening.cancelling { await self.clock.sleep(deadline) }
             guard self.takesListeners, !Task.isCancelled else { return nil }
             do throws(TransportError) {
-                let listener = ActiveListener(try await transport.listen(on: address), requested: address)
+                let listener = ActiveListener(
+                    try await self.bind(address, asked: failed.asked, by: transport), requested: address, asked: failed.asked)
                 return await self.announce(listener) ? listener : nil
             } catch {
                 self.logger.log(
                     level: revival.isFirst ? .warning : .debug, "an address can't be listened on again yet",
                     metadata: ["address": "\(address)", "error": "\(error)"])
+                guard error.code != .gated else { return nil }
                 pause = revival.failed(at: self.clock.now())
             }
         }
@@ -253,7 +281,7 @@ package final class Swarm: Sendable {
     /// Runs a listener until no arrival is wanted any more, which closes it. Says whether that was so: otherwise it has failed.
     private func run(_ listener: ActiveListener) async -> Bool {
         let hasFailed = Atomic(false)
-        await self.stopListening.cancelling {
+        let body: @Sendable () async -> Void = {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
                     for await addresses in listener.listener.addressChanges { self.update(listener, to: addresses) }
@@ -269,6 +297,7 @@ package final class Swarm: Sendable {
                 group.cancelAll()
             }
         }
+        await self.stopListening.cancelling { await listener.withdrawn.cancelling(body) }
         return !hasFailed.load(ordering: .relaxed)
     }
 

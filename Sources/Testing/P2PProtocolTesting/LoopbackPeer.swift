@@ -59,6 +59,8 @@ package final class LoopbackPeer: HostAccess {
 
     package func disconnect(_ connection: ConnectionID, code: ConnectionErrorCode, grace: Duration) async {}
 
+    package func stopListening(on address: Multiaddr) {}
+
     package func discovered(_ found: DiscoveredPeer) async { self.finding.yield(found) }
 
     package func openStream(to peer: PeerID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {

@@ -65,19 +65,28 @@ package final class NameResolver: Sendable {
         self.lookUp = lookUp
     }
 
-    /// Those of a name's addresses that are wanted.
+    /// Those of a name's addresses that may be reached, as many as are tried.
     ///
-    /// - Parameter mayReach: which they are; nil for all.
+    /// - Parameter mayReach: throws why one may not; nil for all.
     package func addresses(
         of name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily, deadline: NIODeadline,
-        where mayReach: (@Sendable (IPAddress) -> Bool)?
+        where mayReach: (@Sendable (IPAddress) async throws(TransportError) -> Void)?
     ) async throws(TransportError) -> [SocketAddress] {
         let addresses = try await self.addresses(of: name, port: port, family: family, deadline: deadline)
         guard let mayReach else { return addresses }
-        let wanted = addresses.filter { $0.ip.map(mayReach) ?? false }
-        guard !wanted.isEmpty else {
-            throw TransportError(.unreachable, "\(name) leads to another network than the internet, which whoever named it may not")
+        var wanted: [SocketAddress] = []
+        var refusal: TransportError?
+        for address in addresses where wanted.count < AddressRaceLimits.maximumAddresses {
+            guard let ip = address.ip else { continue }
+            do throws(TransportError) {
+                try await mayReach(ip)
+                wanted.append(address)
+            } catch {
+                guard error.code != .timedOut, error.code != .cancelled else { throw error }
+                refusal = refusal ?? error
+            }
         }
+        guard !wanted.isEmpty else { throw refusal ?? TransportError(.unresolvable, "\(name) has no address") }
         return wanted
     }
 

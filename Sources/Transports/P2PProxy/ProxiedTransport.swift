@@ -47,6 +47,9 @@ package struct ProxiedTransport: ByteTransport {
         }
         let secure: [any ChannelPreparation] = proxy.kind == .https ? [try self.tls.dialing(to: proxy.identity, as: "\(proxy)")] : []
         let bytes: ByteChannel
+        // Where the proxy is, is not where the address leads.
+        var options = options
+        options.mayReach = nil
         do throws(TransportError) {
             bytes = try await self.carrier.connect(to: proxy.address, options: options)
         } catch {

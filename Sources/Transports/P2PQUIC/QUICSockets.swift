@@ -167,7 +167,8 @@
         ///
         /// - Parameter mayReach: which of a name's addresses are wanted; nil for all.
         func resolved(
-            by resolver: NameResolver, deadline: NIODeadline, where mayReach: (@Sendable (IPAddress) -> Bool)? = nil
+            by resolver: NameResolver, deadline: NIODeadline,
+            where mayReach: (@Sendable (IPAddress) async throws(TransportError) -> Void)? = nil
         ) async throws(TransportError) -> [quic_address] {
             guard case .name(let name, let family) = self.host else { return [try self.socketAddress()] }
             return try await resolver.addresses(of: name, port: self.port, family: family, deadline: deadline, where: mayReach)

@@ -29,7 +29,8 @@ struct TCPEndpoint {
     ///
     /// - Parameter mayReach: which of a name's addresses are wanted; nil for all.
     func resolved(
-        by resolver: NameResolver, deadline: NIODeadline, where mayReach: (@Sendable (IPAddress) -> Bool)? = nil
+        by resolver: NameResolver, deadline: NIODeadline,
+        where mayReach: (@Sendable (IPAddress) async throws(TransportError) -> Void)? = nil
     ) async throws(TransportError) -> [SocketAddress] {
         switch self.host {
         case .ip(let ip, let zone): [try self.socketAddress(ip, zone: zone)]

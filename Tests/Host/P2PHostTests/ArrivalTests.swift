@@ -14,14 +14,16 @@ private struct Refusing: ConnectionGater {
 
     let moment: Moment
 
-    func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool { self.moment != .dial }
-    func mayAccept(from address: Multiaddr) async -> Bool { self.moment != .accept }
-    func mayKeep(_ connection: ConnectionInfo) async -> Bool { self.moment != .keep }
+    func mayDial(_ address: Multiaddr, peer: PeerID?) async -> GateAnswer { GateAnswer(self.moment != .dial) }
+    func mayAccept(from address: Multiaddr) async -> GateAnswer { GateAnswer(self.moment != .accept) }
+    func mayKeep(_ connection: ConnectionInfo, dialledAt address: Multiaddr?) async -> GateAnswer {
+        GateAnswer(self.moment != .keep)
+    }
 }
 
 /// Never decides about a connection, until it is cancelled.
 private struct Undecided: ConnectionGater {
-    func mayKeep(_ connection: ConnectionInfo) async -> Bool {
+    func mayKeep(_ connection: ConnectionInfo, dialledAt address: Multiaddr?) async -> GateAnswer {
         await Signal().wait()
         return true
     }
@@ -113,7 +115,7 @@ struct ArrivalTests {
     func displacedAtTheGate() async throws {
         struct Slow: ConnectionGater {
             let asked: Signal
-            func mayAccept(from address: Multiaddr) async -> Bool {
+            func mayAccept(from address: Multiaddr) async -> GateAnswer {
                 guard !self.asked.isFired else { return true }
                 self.asked.fire()
                 await Signal().wait()

@@ -17,7 +17,7 @@ struct ModuleTests {
     func gaters(refusing: [Int]) async throws {
         struct Gater: ConnectionGater {
             let mayPass: Bool
-            func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool { self.mayPass }
+            func mayDial(_ address: Multiaddr, peer: PeerID?) async -> GateAnswer { GateAnswer(self.mayPass) }
         }
         let (a, b) = (
             try self.world.host(gater: Gater(mayPass: !refusing.contains(0))) { $0.gaters = [Gater(mayPass: !refusing.contains(1))] },

@@ -132,9 +132,9 @@ struct ResolvingTests {
 
             init(refusing address: Multiaddr) { self.refuses = address }
 
-            func mayDial(_ address: Multiaddr, peer: PeerID?) async -> Bool {
+            func mayDial(_ address: Multiaddr, peer: PeerID?) async -> GateAnswer {
                 self.asked.withLock { $0.append(address) }
-                return address != self.refuses
+                return GateAnswer(address != self.refuses)
             }
         }
         let gater = NameGater(refusing: try self.list("refused"))

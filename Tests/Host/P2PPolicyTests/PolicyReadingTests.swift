@@ -19,7 +19,7 @@ struct PolicyReadingTests {
         "and where it is wrong is said",
         arguments: [
             ("allow tcp-connect:a.example:70000", 29, "port 70000 is above 65535"),
-            ("permit tcp-connect:*:*", 1, "a rule begins with allow or deny, not with \"permit\""),
+            ("permit tcp-connect:*:*", 1, "a rule begins with allow, ask or deny, not with \"permit\""),
             ("allow", 6, "nothing follows"),
             ("allow tcp-conect:*:*", 7, "\"tcp-conect\" is not a kind of rule"),
             ("allow tcp-connect:", 19, "tcp-connect needs to say of what"),
@@ -51,7 +51,7 @@ struct PolicyReadingTests {
             ("allow tcp-connect:*:* from=10.0.0.x", 28, "\"10.0.0.x\" is not an address"),
             ("allow tcp-connect:*:* until=tomorrow", 29, "\"tomorrow\" is not a time"),
             ("allow tcp-connect:*:* max=0", 27, "\"0\" is not a number from 1 on"),
-            ("deny tcp-connect:*:* max=3", 22, "max= goes with allow alone"),
+            ("deny tcp-connect:*:* max=3", 22, "max= does not go with deny"),
         ])
     func mistakes(line: String, column: Int, message: String) {
         let error = #expect(throws: PolicyError.self) { try Policy("\n\n\n" + line) }

@@ -96,6 +96,10 @@ struct PolicyTests {
             ("deny peer-accept:*@[2001:db8::/32]:*", "peer-accept:\(alice)@10.0.0.1:4001", "", true),
             ("allow peer-accept:\(alice)@10.0.0.0/8:*", "peer-accept:\(alice)@11.0.0.1:1", "", false),
             ("allow peer-accept:\(alice)", "peer-accept:*@11.0.0.1:1", "", false),
+            // What is to be asked about is not granted yet, and closes what was open.
+            ("ask peer-accept:\(alice)", "peer-accept:\(alice)", "", false),
+            ("ask peer-accept:\(alice)", "peer-accept:\(bob)", "", false),
+            ("ask peer-accept:*\nallow peer-accept:\(alice)", "peer-accept:\(alice)", "", true),
         ] as [(String, String, String, Bool)])
     func table(rules: String, question: String, conditions: String, isGranted: Bool) throws {
         let answer = try self.answer(rules, question, conditions)
@@ -116,6 +120,8 @@ struct PolicyTests {
             ("allow tcp-connect:a.example:80\nallow tcp-connect:loopback:*", "0.0.0.0", true),
             ("allow tcp-connect:a.example:80\ndeny tcp-connect:93.184.0.0/16:*", "93.184.216.34", false),
             ("allow tcp-connect:10.0.0.0/8:80", "10.0.0.1", false),
+            ("ask tcp-connect:a.example:80", "93.184.216.34", false),
+            ("allow tcp-connect:a.example:80\nask tcp-connect:10.0.0.0/8:80", "10.0.0.1", false),
         ])
     func names(rules: String, address: String, isGranted: Bool) throws {
         let answer = try self.answer(rules, "tcp-connect:a.example:80", leadingTo: address)
@@ -151,6 +157,30 @@ struct PolicyTests {
         for (answer, words) in cases { #expect(answer.description == words) }
     }
 
+    @Test("that somebody is to be asked, where no rule grants or refuses")
+    func asking() throws {
+        let rules = "ask peer-dial:*@a.example:80\nask peer-dial:*@10.0.0.0/8:*\nallow peer-dial:\(Self.bob)\ndeny peer-dial:*@10.0.0.9:*"
+        let cases: [(String, String?, Int?, Bool)] = [
+            // Question, where it leads, the line that decides, whether somebody is asked.
+            ("peer-dial:\(Self.alice)@a.example:80", nil, 1, true),
+            ("peer-dial:\(Self.alice)@a.example:80", "8.8.8.8", 1, true),
+            ("peer-dial:\(Self.alice)@a.example:80", "10.0.0.1", 2, true),
+            ("peer-dial:\(Self.alice)@a.example:80", "10.0.0.9", 4, false),
+            ("peer-dial:\(Self.alice)@a.example:80", "127.0.0.1", nil, false),
+            ("peer-dial:\(Self.bob)@a.example:80", "8.8.8.8", 3, false),
+            ("peer-dial:\(Self.alice)@b.example:80", nil, nil, false),
+        ]
+        for (question, address, line, isAsked) in cases {
+            let answer = try self.answer(rules, question, leadingTo: address)
+            #expect(answer.rule?.line == line, "\(answer)")
+            if case .ask = answer.reason { #expect(isAsked, "\(answer)") } else { #expect(!isAsked, "\(answer)") }
+        }
+        #expect(
+            try self.answer(rules, "peer-dial:\(Self.alice)@a.example:80").description
+                == "undecided: whether peer-dial:\(Self.alice)@a.example:80 is granted is asked, by \"ask peer-dial:*@a.example:80\" (policy line 1)"
+        )
+    }
+
     @Test("with no more at a time than a rule grants, unless another rule does")
     func maximum() throws {
         let policy = try Policy("allow service:/x/ssh max=2\nallow service:/x/ssh peer=\(Self.alice)")
@@ -174,11 +204,14 @@ struct PolicyTests {
             ("allow peer-accept:\(Self.alice)@10.0.0.0/8:*", true, false),
             ("allow peer-accept:*@10.0.0.0/8:* peer=\(Self.alice)", true, false),
             ("allow peer-accept:* until=2000-01-01T00:00:00Z", false, false),
+            ("ask peer-accept:*@10.0.0.0/8:*", true, false),
         ]
         for (rules, near, far) in cases {
             let policy = try Policy(rules)
-            #expect(policy.mightGrant(.peerAccept, at: inside, port: 9, asker: asker) == near, "\(rules)")
-            #expect(policy.mightGrant(.peerAccept, at: outside, port: 9, asker: asker) == far, "\(rules)")
+            for (target, isGranted) in [(inside, near), (outside, far)] {
+                let answer = policy.decideBeforehand(PolicyQuestion(.peerAccept, .peerAt(nil, target, 9), asker: asker))
+                #expect(answer.isGranted == isGranted, "\(rules): \(answer)")
+            }
         }
     }
 
@@ -193,7 +226,7 @@ struct PolicyTests {
         let questions = try ["10.0.0.5:22", "a.example:80", "b.a.example:22", "[::1]:25", "0.0.0.0:22", "8.8.8.8:81"]
             .map { try PolicyQuestion("tcp-connect:\($0)", time: now) }
         for _ in 0..<300 {
-            let rules = (0..<Int.random(in: 0...4)).map { _ in rule(Bool.random() ? "allow" : "deny") }
+            let rules = (0..<Int.random(in: 0...4)).map { _ in rule(["allow", "deny", "ask"].randomElement(using: &generator) ?? "ask") }
             let (plain, stricter, looser) = (
                 try Policy(rules.joined(separator: "\n")), try Policy((rules + [rule("deny")]).shuffled().joined(separator: "\n")),
                 try Policy((rules + [rule("allow")]).shuffled().joined(separator: "\n"))

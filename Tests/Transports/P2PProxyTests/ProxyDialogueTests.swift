@@ -177,6 +177,17 @@ struct ProxyDialogueTests {
         #expect(!transport.canDial(Multiaddr("/ip4/127.0.0.1/udp/1/quic-v1")))
     }
 
+    @Test("Where a named proxy is, is not asked about as if the address led there")
+    func placeOfTheProxy() async throws {
+        let transport = ProxiedTransport(through: ProxySetting(try ProxyURL("socks5://localhost:1")), over: TCPTransport())
+        var options = DialOptions(deadline: .now() + .seconds(10))
+        options.mayReach = { (_: IPAddress) async throws(TransportError) in throw TransportError(.gated, "it was asked about") }
+        let error = await #expect(throws: TransportError.self) {
+            try await transport.connect(to: try Multiaddr("/dns/example.org/tcp/1"), options: options)
+        }
+        #expect(error?.code == .unreachable)
+    }
+
     @Test("Through a proxy there is no local address to dial from, and no simultaneous connect")
     func unsupportedOptions() async throws {
         let transport = ProxiedTransport(through: ProxySetting(try ProxyURL("socks5://127.0.0.1:1")), over: TCPTransport())

@@ -49,6 +49,32 @@ struct TCPDialTests {
         }
     #endif
 
+    @Test("Each address of a name is asked about before it is dialled, and nothing goes to one that is refused")
+    func eachAddress() async throws {
+        let asked = Mutex<[String]>([])
+        let server = try await self.server()
+        let address = try #require(server.localAddress)
+        let port = try #require(address.port)
+        // Nobody is asked about a connection that is never tried, and this one would come first.
+        let refused = try SocketAddress(ipAddress: "127.0.0.2", port: port)
+        let trap = try await ServerBootstrap(group: self.group).serverChannelOption(.autoRead, value: false).bind(to: refused).get()
+        let transport = TCPTransport(resolver: self.resolver([refused, address]))
+        var options = self.soon
+        options.mayReach = { (ip: IPAddress) async throws(TransportError) in
+            asked.withLock { $0.append("\(ip)") }
+            if ip != .loopbackV4 { throw TransportError(.gated, "permission denied: \(ip)") }
+        }
+        let dialled = try await transport.connect(to: Multiaddr("/dns/two.example/tcp/1"), options: options)
+        #expect(dialled.remoteAddress == Multiaddr(tcp: address))
+        #expect(asked.withLock { $0 } == ["127.0.0.2", "127.0.0.1"])
+        let none = TCPTransport(resolver: self.resolver([refused]))
+        let error = await #expect(throws: TransportError.self) {
+            try await none.connect(to: Multiaddr("/dns/one.example/tcp/1"), options: options)
+        }
+        #expect(error?.code == .gated && error?.message == "permission denied: 127.0.0.2")
+        for channel in [dialled.channel, server, trap] { try await channel.close() }
+    }
+
     @Test("When every address of a name fails, the error names each")
     func everyAddress() async throws {
         var addresses: [SocketAddress] = []

@@ -174,10 +174,10 @@ struct WebClientTests {
 
         init(welcome: Multiaddr, undecided: Multiaddr) { (self.welcome, self.undecided) = (welcome, undecided) }
 
-        func mayAccept(from address: Multiaddr) async -> Bool {
+        func mayAccept(from address: Multiaddr) async -> GateAnswer {
             self.asked.withLock { $0.append(address) }
             if address == self.undecided { try? await Task.sleep(for: .seconds(3_600)) }
-            return address == self.welcome
+            return GateAnswer(address == self.welcome)
         }
     }
 

@@ -29,9 +29,9 @@ public struct DialOptions: Sendable {
     /// Called from any thread when there is somebody at the address and the handshakes begin; perhaps more than once, where an address is
     /// a name. It must not block.
     public var onConnected: (@Sendable () -> Void)?
-    /// Asked of each address that a name resolves to, unless the user gave the name: a stranger's name may point into this node's own
-    /// network. Nil allows all.
-    public var mayReach: (@Sendable (IPAddress) -> Bool)?
+    /// Asked of each address that a name resolves to, before anything is sent there; throws why it may not be dialled. A stranger's name may
+    /// point into this node's own network, and a gater has its say. Nil allows all, for addresses without a name.
+    public var mayReach: (@Sendable (IPAddress) async throws(TransportError) -> Void)?
 
     /// A dial until `deadline`.
     public init(

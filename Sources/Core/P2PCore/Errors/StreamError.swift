@@ -38,6 +38,8 @@ public struct StreamError: CodedError {
         public static let timedOut = Code("timedOut")
         /// The peer asks too often.
         public static let rateLimited = Code("rateLimited")
+        /// A ``StreamGater`` of this host refused the stream.
+        public static let gated = Code("gated")
     }
 
     /// One reference: what throws it, and every task that might, stays small.

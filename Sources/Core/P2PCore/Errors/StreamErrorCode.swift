@@ -18,6 +18,8 @@ public struct StreamErrorCode: RawRepresentable, Hashable, Sendable, CustomStrin
     public static let rateLimited = Self(rawValue: 0x1002)
     /// The peer broke the protocol's rules.
     public static let protocolViolation = Self(rawValue: 0x1003)
+    /// The side that resets does not let the peer have the stream.
+    public static let gated = Self(rawValue: 0x1007)
 
     /// The number in hexadecimal, as the specification lists it.
     public var description: String { "0x" + String(self.rawValue, radix: 16) }

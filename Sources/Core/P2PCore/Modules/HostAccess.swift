@@ -31,6 +31,8 @@ public protocol HostAccess: StreamOpening {
     func connect(to peer: PeerID, _ request: DialRequest) async throws(DialError) -> PeerConnection
     /// Closes a connection; returns when it is gone, handlers included.
     func disconnect(_ connection: ConnectionID, code: ConnectionErrorCode, grace: Duration) async
+    /// Listens no more on an address that was asked for so; what arrived there stays. Events tell when it is closed.
+    func stopListening(on address: Multiaddr)
     /// A peer was found: it is remembered and, unless the host is told otherwise, dialled.
     func discovered(_ found: DiscoveredPeer) async
 }

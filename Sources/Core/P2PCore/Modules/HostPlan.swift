@@ -45,8 +45,10 @@ public struct HostPlan: Sendable {
     public var discovery: [any Discovery] = []
     /// Know further addresses of this node, which it announces.
     public var addresses: [any AddressContributing] = []
-    /// Decide who may connect: whoever one of them refuses may not.
+    /// Decide where to listen and who may connect: what one of them refuses may not.
     public var gaters: [any ConnectionGater] = []
+    /// Decide which streams there may be: whatever one of them refuses may not.
+    public var streamGaters: [any StreamGater] = []
     /// Run for as long as the host does.
     public var services: [HostService] = []
 

@@ -27,7 +27,7 @@ enum PolicyReader {
 
     static func rule(_ words: [PolicyText], line: Int) throws(PolicyMistake) -> PolicyRule {
         guard let effect = PolicyRule.Effect(rawValue: String(words[0].text)) else {
-            throw words[0].mistake("a rule begins with allow or deny, not with \(Self.quoted(words[0]))")
+            throw words[0].mistake("a rule begins with allow, ask or deny, not with \(Self.quoted(words[0]))")
         }
         guard words.count > 1 else {
             throw words[0].mistake(
@@ -37,7 +37,7 @@ enum PolicyReader {
         let rest = words.dropFirst(2)
         let conditions = try Self.conditions(rest)
         if effect == .deny, conditions.maximum != nil, let word = rest.first(where: { $0.text.hasPrefix("max=") }) {
-            throw word.mistake("max= goes with allow alone: what is denied has no number")
+            throw word.mistake("max= does not go with deny: what is denied has no number")
         }
         return PolicyRule(
             effect: effect, kind: kind, scope: try Self.scope(scope, of: kind), conditions: conditions, line: line,

@@ -1,14 +1,16 @@
 /// One line of a policy.
 public struct PolicyRule: Hashable, Sendable {
-    /// Whether it grants or refuses.
+    /// Whether it grants, refuses or has somebody asked.
     public enum Effect: String, Hashable, Sendable, CaseIterable {
         /// It grants, unless another rule refuses.
         case allow
         /// It refuses, whatever other rules grant.
         case deny
+        /// The application is asked, unless another rule grants or refuses.
+        case ask
     }
 
-    /// Whether it grants or refuses.
+    /// Whether it grants, refuses or has somebody asked.
     public let effect: Effect
     /// What it is about.
     public let kind: PolicyKind

@@ -7,11 +7,16 @@ package final class ActiveListener: Sendable {
     let listener: any TransportListener
     /// What to bind again when it fails: the address that was asked for, with the port that it was given.
     let bindAddress: Multiaddr
+    /// The address as the application asked for it.
+    let asked: Multiaddr
+    /// Fires when arrivals are not wanted here any more.
+    let withdrawn = Signal()
     private let current: Mutex<[Multiaddr]>
 
-    init(_ listener: any TransportListener, requested: Multiaddr) {
+    init(_ listener: any TransportListener, requested: Multiaddr, asked: Multiaddr) {
         self.listener = listener
         self.bindAddress = listener.addresses.first.map(requested.withPort(of:)) ?? requested
+        self.asked = asked
         self.current = Mutex(listener.addresses)
     }
 

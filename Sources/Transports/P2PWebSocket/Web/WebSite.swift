@@ -62,8 +62,8 @@ final class WebSite: Sendable {
         switch await HostClock.system.result(
             by: deadline, unless: loss?.signal, late: { _ in }, of: { await gater.mayAccept(from: address) })
         {
-        case true: return
-        case false: throw WebArrivalError(reason: "the gater refused it")
+        case .granted?: return
+        case .refused(let reason)?: throw WebArrivalError(reason: reason ?? "the gater refused it")
         case nil: throw WebArrivalError(reason: "the gater did not decide on it in time")
         }
     }
