@@ -10,7 +10,7 @@ struct DaemonCommand: ToolCommand {
         abstract: "Run a node that serves identify, ping, echo and perf.",
         discussion: """
             Runs until SIGTERM or SIGINT, then says goodbye to every peer and ends with 0. SIGUSR1 prints a snapshot of what the \
-            node holds. What nobody reads in time is lost and counted, and holds up nothing.
+            node holds; SIGHUP has the file of --policy read again, closes what it grants no longer, and keeps the old rules where it is wrong. What nobody reads in time is lost and counted, and holds up nothing.
             Without --listen it listens on every interface, by IPv4 and IPv6, over TCP and QUIC, at ports that the system chooses: \
             whoever reaches this machine can connect. A family that this machine has not got is left out.
               p2p daemon --key node.key --listen /ip4/0.0.0.0/tcp/4001
@@ -22,6 +22,7 @@ struct DaemonCommand: ToolCommand {
               p2p daemon --listen /ip4/127.0.0.1/tcp/0 --json
               p2p daemon --data node
               p2p daemon --listen /ip4/0.0.0.0/tcp/8080/ws --trusted-proxy 10.0.0.0/24 --limit connectionsPerAddress=1000
+              p2p daemon --policy rules --listen /ip4/0.0.0.0/tcp/4001
               p2p daemon --mdns --mdns-interface lo --listen /ip4/127.0.0.1/tcp/0
             """)
 
@@ -80,7 +81,7 @@ struct DaemonCommand: ToolCommand {
                 self.node, identity: identity, grace: .seconds(2), adjust: { try self.apply(to: &$0, peerstore) }
             ) { session in
                 try self.discovery.keepConnected(session.host)
-                try await DaemonRun(host: session.host, console: console).run(listen)
+                try await DaemonRun(host: session.host, console: console, policy: session.policy).run(listen)
             }
         } catch is Interruption {
             // The ordinary end, also before the node was ready.

@@ -10,11 +10,14 @@ struct DaemonRun: Sendable {
 
     let host: PeerHost
     let console: Console
+    /// What the node is held to; nil for nothing.
+    let policy: PolicyInForce?
 
     /// Listens, then prints what happens until cancelled, which is how a daemon is meant to end.
     func run(_ addresses: [Multiaddr]) async throws {
         let events = self.host.events()
         let snapshotRequests = await ProcessSignals.snapshotRequests()
+        let policyRequests = self.policy == nil ? nil : await ProcessSignals.policyRequests()
         let outcome = try await self.host.listen(on: addresses)
         var announced: Set<Multiaddr> = []
         for bound in outcome.addresses where announced.insert(bound).inserted { self.print(listening: bound) }
@@ -25,6 +28,14 @@ struct DaemonRun: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 for await _ in snapshotRequests { self.printSnapshot() }
+            }
+            if let policy = self.policy, let policyRequests {
+                group.addTask {
+                    for await _ in policyRequests {
+                        let (event, text) = policy.readAgain()
+                        self.console.announce(event, text)
+                    }
+                }
             }
             group.addTask { await self.print(events, except: printed) }
         }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import NIOCore
 import P2P
 import P2PCore
 import P2PMultiaddr
@@ -12,8 +11,8 @@ struct PolicyCheckCommand: ToolCommand {
         abstract: "Say whether a policy is sound, and what it answers.",
         discussion: """
             Without a question, the file is read and its rules are counted. A question is what a rule is about, one thing alone, and may be \
-            followed by who asks: peer=ID, from=ADDRESS, app=NAME, at=TIME. The answer names the rule that decides; it ends with 1 when the \
-            answer is no. With --leads-to, the question's host is a name, and the answer is for one address to which it leads.
+            followed by who asks: peer=ID, from=ADDRESS, app=NAME, at=TIME. The answer names the rule that decides; it ends with 1 unless the \
+            answer is yes, also where an application would be asked. With --leads-to, the question's host is a name, and the answer is for one address to which it leads.
               p2p policy check rules
               p2p policy check rules tcp-connect:10.0.0.5:22
               p2p policy check rules tcp-connect:example.com:443 --leads-to 10.0.0.5
@@ -39,7 +38,7 @@ struct PolicyCheckCommand: ToolCommand {
     }
 
     func execute(_ console: Console) async throws {
-        let policy = try Policy(try Self.text(of: self.file))
+        let policy = try PolicyFile(path: self.file).read()
         guard let asked = self.question.first else {
             let count = policy.rules.count
             try await console.emit(["event": "policy", "rules": .integer(count)], count == 1 ? "1 rule" : "\(count) rules")
@@ -49,19 +48,11 @@ struct PolicyCheckCommand: ToolCommand {
         let answer = policy.decide(question, leadingTo: self.leadsTo.flatMap { IPAddress($0) })
         try await console.emit(
             [
-                "event": "answer", "granted": .bool(answer.isGranted), "line": answer.rule.map { .integer($0.line) } ?? .null,
+                "event": "answer", "granted": .bool(answer.isGranted), "asks": .bool(answer.asks),
+                "line": answer.rule.map { .integer($0.line) } ?? .null,
                 "rule": answer.rule.map { .string($0.text) } ?? .null, "explanation": .text(answer),
             ],
             "\(answer)")
         if !answer.isGranted { throw ExitCode.failure }
-    }
-
-    /// The file, as far as a policy may be long.
-    private static func text(of path: String) throws -> String {
-        let bytes = try SystemFile.contents(of: path, upTo: Policy.maximumTextBytes)
-        guard let text = String(validating: bytes.readableBytesView, as: UTF8.self) else {
-            throw ToolError("inputFailed", "\(path) is not text in UTF-8")
-        }
-        return text
     }
 }

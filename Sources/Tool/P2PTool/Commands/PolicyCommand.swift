@@ -9,7 +9,7 @@ struct PolicyCommand: AsyncParsableCommand {
             A policy is a file of rules, one a line: who may do what.
               allow tcp-connect:*.example.com:443
               deny  peer-accept:*@[2001:db8::/32]:*
-            An application has its host keep to them (PolicyGate); the daemon does not read one yet.
+            With --policy a node keeps to them, and a daemon reads them again on SIGHUP; an application has its host do so (PolicyGate).
             """,
         subcommands: [PolicyCheckCommand.self])
 

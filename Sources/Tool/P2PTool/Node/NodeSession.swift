@@ -9,6 +9,8 @@ import P2PMultiaddr
 struct NodeSession {
     let host: PeerHost
     let options: NodeOptions
+    /// What the node is held to; nil for nothing.
+    let policy: PolicyInForce?
 
     /// Makes a host, runs it beside `body`, and shuts it down in an orderly way when `body` ends or, at once, when SIGTERM or SIGINT
     /// comes; these also cancel `body`.
@@ -32,7 +34,7 @@ struct NodeSession {
         setup.configuration.host.shutdownGrace = grace
         try adjust(&setup)
         let host = try await setup.makeHost(identity: try options.identity(or: identity))
-        let session = NodeSession(host: host, options: options)
+        let session = NodeSession(host: host, options: options, policy: setup.policy)
 
         async let running: Void = host.run()
         let result = await Self.untilTerminated(signals, shuttingDown: host) { try await body(session) }

@@ -10,6 +10,8 @@ struct NodeSetup {
     var yamux = YamuxConfiguration()
     var mplex = MplexConfiguration()
     var modules: [any HostModule] = []
+    /// What the node is held to; nil for nothing.
+    var policy: PolicyInForce?
 
     /// The defaults, without a module.
     init() {}
@@ -27,6 +29,8 @@ struct NodeSetup {
         if options.quicRetry { self.quic.configuration.addressValidation = .always }
         self.webSockets.configuration.tls = options.webSocketTLS
         self.modules = [Identify(), PingProtocol(), EchoProtocol(), PerfProtocol(), DNSAddressResolver(servers: options.dns)]
+        self.policy = try options.policy.map(PolicyInForce.init)
+        if let policy { self.modules.append(policy.gate) }
     }
 
     /// The host, which does not run yet.

@@ -33,6 +33,14 @@ struct NodeOptions: ParsableArguments {
             """, valueName: "file"))
     var psk: String?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            A file of rules for where to listen, whom to dial and to accept, and which streams there may be (see `p2p policy`); a daemon reads \
+            it again on SIGHUP. (default: everything is allowed)
+            """, valueName: "file"))
+    var policy: String?
+
     @Flag(
         help: ArgumentHelp(
             "No encryption and no proof of who is there, in place of every secure channel. For debugging.", visibility: .hidden))

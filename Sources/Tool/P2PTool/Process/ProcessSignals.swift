@@ -33,12 +33,17 @@ enum ProcessSignals {
     }
 
     /// SIGUSR1; several that come at once are one. None that comes after this has returned is missed.
-    static func snapshotRequests() async -> AsyncStream<Void> {
+    static func snapshotRequests() async -> AsyncStream<Void> { await self.requests(SIGUSR1) }
+
+    /// SIGHUP, which ends the process no longer; several that come at once are one. None that comes after this has returned is missed.
+    static func policyRequests() async -> AsyncStream<Void> { await self.requests(SIGHUP) }
+
+    private static func requests(_ number: CInt) async -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let source = DispatchSource.makeSignalSource(signal: SIGUSR1, queue: .global())
+        let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
         source.setEventHandler { continuation.yield() }
         continuation.onTermination = { _ in source.cancel() }
-        await self.watch(SIGUSR1, with: source)
+        await self.watch(number, with: source)
         return stream
     }
 
