@@ -27,10 +27,10 @@ def version_2(number):
     return SIGNATURE + struct.pack(">BBH", 0x21, 0x11, len(addresses)) + addresses
 
 
-def session(link):
-    """A yamux session of a fresh identity over a link that is there."""
+def session(link, key=None):
+    """A yamux session, of a fresh identity unless it has one, over a link that is there."""
     assert propose(link, NOISE) == NOISE
-    channel = initiate(link, Key())
+    channel = initiate(link, key or Key())
     assert propose(channel, YAMUX) == YAMUX
     return Yamux(channel)
 
@@ -123,3 +123,34 @@ def test_the_message_for_an_unknown_limit_lists_what_there_is():
     assert "There is no limit named conections" in outcome.stderr
     assert "connectionsPerAddress (128)" in outcome.stderr
     assert "connectionsPerAddress (128)" in ours.run("daemon", "--help").stdout.decode()
+
+
+def test_the_limits_are_a_table():
+    outcome = ours.run("limits", "--json", "--preset", "phone", "--limit", "memory=40MiB", "--limit", "memoryAllowed=1MiB")
+    rows = {row["limit"]: row for row in outcome.objects}
+    assert outcome.code == 0 and all(row["event"] == "limit" and row["meaning"] for row in rows.values())
+    assert rows["memory"]["value"] == 40 << 20 and rows["memory"]["unit"] == "bytes"
+    assert rows["memory"]["setting"] == "--limit memory=VALUE"
+    assert (rows["memoryPerPeer"]["value"], rows["memoryAllowed"]["value"]) == (10 << 20, 1 << 20)
+    assert rows["connections"]["value"] <= 128 and rows["handshakeTimeout"]["unit"] == "seconds"
+    assert ours.run("limits", "--preset", "mainframe").code == 64
+
+
+def test_a_daemon_shows_how_near_its_limits_are(keys):
+    daemon = ours.Daemon(key=keys("ed25519"), options=("--limit", "connectionsPerPeer=2"))
+    try:
+        key = Key()
+        links = [Link(daemon.endpoint) for _ in range(2)]
+        sessions = [session(link, key) for link in links]
+        assert all(near.is_alive() for near in sessions)
+        limits = {row["limit"]: row for row in daemon.stats()["limits"]}
+        assert limits["connections"]["use"] == 2 and limits["connections"]["refusals"] == 0
+        assert limits["connectionsPerPeer"] == {
+            "limit": "connectionsPerPeer", "value": 2, "unit": "count", "use": 2, "peak": 2, "refusals": 0,
+            "setting": "--limit connectionsPerPeer=VALUE",
+        }
+        assert limits["memory"]["use"] >= 2 * 32 * 1024 and limits["memory"]["peak"] >= limits["memory"]["use"]
+        for link in links:
+            link.close()
+    finally:
+        daemon.stop()

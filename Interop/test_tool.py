@@ -13,7 +13,7 @@ from peers import clock, ours
 from peers.formats import Key
 from peers.processes import tied
 
-STATS = {"connections", "streams", "pending", "fds", "tasks", "rss_bytes", "bytes_in", "bytes_out"}
+STATS = {"connections", "streams", "pending", "fds", "tasks", "rss_bytes", "bytes_in", "bytes_out", "held_bytes"}
 
 
 @pytest.mark.parametrize(

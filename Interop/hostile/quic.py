@@ -94,8 +94,10 @@ class Endpoint:
 
 
 class Dialer(Endpoint):
-    def __init__(self, endpoint, certificate, **options):
+    def __init__(self, endpoint, certificate, source=None, **options):
         super().__init__()
+        if source:
+            self.socket.bind((source, 0))
         self.remote = endpoint
         self.quic = QuicConnection(configuration=configuration(certificate, True, **options))
         self.quic.connect(endpoint, time.monotonic())

@@ -60,12 +60,14 @@ class Buffered:
 
 
 class Link(Buffered):
-    """A TCP connection that counts what it sends and can be cut after so many bytes. With `psk`, in that private network."""
+    """A TCP connection that counts what it sends and can be cut after so many bytes. With `psk`, in that private network; with `source`,
+    from that address."""
 
-    def __init__(self, endpoint, *, timeout=15, cut_after=None, cut_by="fin", psk=None):
+    def __init__(self, endpoint, *, timeout=15, cut_after=None, cut_by="fin", psk=None, source=None):
         super().__init__()
         self._member = Member(psk) if psk else None
-        self.socket = endpoint if isinstance(endpoint, socket.socket) else socket.create_connection(endpoint, timeout)
+        source = (source, 0) if source else None
+        self.socket = endpoint if isinstance(endpoint, socket.socket) else socket.create_connection(endpoint, timeout, source)
         self.socket.settimeout(60)
         self._timeout = timeout
         self._deadline = None

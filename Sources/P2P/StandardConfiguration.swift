@@ -6,6 +6,7 @@ public import P2PHost
 import P2PNoise
 public import P2PPipeline
 import P2PQUIC
+import P2PSwarm
 import P2PTCP
 import P2PTLS
 import P2PWebSocket
@@ -13,7 +14,7 @@ import P2PYamux
 
 /// What the stack of a standard host may be told; what stands on the stack are modules. The defaults make a node of the public network.
 public struct StandardConfiguration: Sendable {
-    /// The host's own settings: limits, times, names.
+    /// The host's own settings: limits, times, names. The limits are those of a server on this machine (``ResourceLimits/server``).
     public var host: HostConfiguration
     /// Secure channels, the preferred one first, each once: ``Noise``, ``TLS``, or, alone and for tests, ``InsecurePlaintext``.
     public var security: [any SecureChannelModule]
@@ -48,7 +49,7 @@ public struct StandardConfiguration: Sendable {
 
     /// The defaults.
     public init() {
-        self.host = HostConfiguration()
+        self.host = HostConfiguration(limits: .server)
         self.security = [Noise(), TLS()]
         self.muxers = [Yamux()]
         self.negotiatesMuxersEarly = true
@@ -57,7 +58,7 @@ public struct StandardConfiguration: Sendable {
         self.appMetadata = []
         self.gater = OpenGater()
         self.peerstore = nil
-        self.windowBudget = HostConfiguration.defaultWindowBudget
+        self.windowBudget = min(HostConfiguration.defaultWindowBudget, self.host.limits.memory / 2)
         self.logger = Logger(label: "p2p")
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 /// A multiplexed connection as its users see it, from any thread; the protocol runs in a ``MuxerHandler`` on the event loop.
 ///
 /// What both sides share is one short lock: the streams that have news, the slots of all streams, and whether streams may open.
-package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
+package final class MuxerConnection: ProbedConnection, AccountedConnection, MuxedStreamOwner {
     private struct State {
         /// What the loop has not seen.
         var news = MuxerNews()
@@ -18,6 +18,8 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
         /// Why no stream opens any more.
         var refusal: ConnectionError?
         var isOver = false
+        /// It ends because it holds too much.
+        var isEvicted = false
 
         /// Somebody comes for the news from now on; whether that one has to be sent, since nobody is on the way.
         mutating func summon() -> Bool {
@@ -31,6 +33,7 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
     package let eventLoop: any EventLoop
     package let jobs: EventLoopTaskExecutor
     package let backlog: InboundBacklog
+    package let account: MemoryAccount
     private let closed: EventLoopFuture<Void>
     private let limits: MuxerLimits
     private let state: Mutex<State>
@@ -40,16 +43,22 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
     /// The other half, while the connection lives. Confined to the event loop.
     package nonisolated(unsafe) var handler: (any MuxerHandler)?
 
-    /// - Parameter closed: succeeds, or fails, when nothing is left of the connection; its loop is the connection's.
-    package init(info: ConnectionInfo, closed: EventLoopFuture<Void>, executor: EventLoopTaskExecutor, limits: MuxerLimits) {
+    /// - Parameters:
+    ///   - closed: succeeds, or fails, when nothing is left of the connection; its loop is the connection's.
+    ///   - account: what the connection holds is counted there.
+    package init(
+        info: ConnectionInfo, closed: EventLoopFuture<Void>, executor: EventLoopTaskExecutor, limits: MuxerLimits, account: MemoryAccount
+    ) {
         self.info = info
         self.eventLoop = closed.eventLoop
         self.closed = closed
         self.jobs = executor
+        self.account = account
         self.limits = limits
         self.state = Mutex(State(idsLeft: limits.streamIDs))
         self.backlog = InboundBacklog(limit: limits.backlog)
         self.inboundStreams = InboundStreams(self.backlog)
+        account.onExcess { [weak self] in self?.evict() }
     }
 
     package var executor: (any TaskExecutor)? { self.jobs }
@@ -81,7 +90,9 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
             state.news.fresh.append(stream)
             return .success(stream)
         }
-        return PeerStream(try stream.get())
+        let opened = try stream.get()
+        self.account.change(by: HeldMemory.perStream)
+        return PeerStream(opened)
     }
 
     private func stream(at slot: Int, creditThreshold: Int) -> MuxedStream {
@@ -95,8 +106,17 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
         }
     }
 
+    package func evict() {
+        self.state.withLock { $0.isEvicted = true }
+        self.eventLoop.execute { self.handler?.close(.resourceLimitExceeded, grace: .zero) }
+    }
+
     package func probe() {
         self.eventLoop.execute { self.handler?.probe() }
+    }
+
+    package func streamHolds(_ change: Int) {
+        self.account.change(by: change)
     }
 
     package func streamHasWork(_ stream: MuxedStream) {
@@ -134,20 +154,25 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
             state.streams += 1
             return state.slots.take()
         }
+        self.account.change(by: HeldMemory.perStream)
         return self.stream(at: slot, creditThreshold: creditThreshold)
     }
 
     /// Hands a stream of the peer to whoever accepts them; false when there is no room.
     package func accept(_ stream: MuxedStream) -> Bool {
-        self.backlog.offer(PeerStream(stream))
+        let stream = PeerStream(stream)
+        return self.account.mayOpenStream && self.backlog.offer(stream)
     }
 
     /// The handler has forgotten the stream in that slot.
     package func streamEnded(at slot: Int) {
-        self.state.withLock { state in
+        let counted = self.state.withLock { state in
+            guard !state.isOver else { return false }
             state.streams -= 1
             state.slots.giveBack(slot)
+            return true
         }
+        if counted { self.account.change(by: -HeldMemory.perStream) }
     }
 
     package func received(_ count: Int) {
@@ -165,19 +190,30 @@ package final class MuxerConnection: ProbedConnection, MuxedStreamOwner {
         }
     }
 
+    private static func eviction(of info: ConnectionInfo) -> ConnectionError {
+        ConnectionError(.resourceLimit, "\(info) was closed, for it held too much (memory)")
+    }
+
     /// The connection is over: the streams that the handler knew fail, and so do those that it has not seen.
     package func end(_ reason: ConnectionError, isOurs: Bool, streams: [MuxedStream]) {
-        let unseen = self.state.withLock { state in
+        let (unseen, count, isEvicted) = self.state.withLock { state in
             state.refusal = reason
             state.isOver = true
-            state.streams = 0
-            defer { state.news = MuxerNews() }
-            return state.news.fresh
+            defer {
+                state.streams = 0
+                state.news = MuxerNews()
+            }
+            return (state.news.fresh, state.streams, state.isEvicted)
         }
+        let (reason, isOurs) = isEvicted ? (Self.eviction(of: self.info), false) : (reason, isOurs)
+        self.account.change(by: -count * HeldMemory.perStream)
         self.backlog.finish(isOurs ? .success(()) : .failure(reason))
         let error = StreamError(.connectionLost, reason.message, cause: reason)
-        for stream in streams { stream.fail(error) }
-        for stream in unseen { stream.fail(error) }
+        for stream in streams + unseen {
+            stream.fail(error)
+            // What came would stay for its reader.
+            if isEvicted { stream.reset(.resourceLimitExceeded) }
+        }
     }
 }
 

@@ -14,9 +14,13 @@ public struct HostStatistics: Sendable, Hashable {
     public var bytesIn: UInt64
     /// Bytes that were sent on connections, also on those that have ended; before encryption.
     public var bytesOut: UInt64
+    /// Bytes that peers make the host hold, of those that `memory` and `memoryAllowed` in ``HostConfiguration/limits`` let them.
+    public var heldBytes: Int
 
     /// Takes every figure.
-    public init(connections: Int, streams: Int, pending: Int, dials: Int, tasks: Int, bytesIn: UInt64, bytesOut: UInt64) {
+    public init(
+        connections: Int, streams: Int, pending: Int, dials: Int, tasks: Int, bytesIn: UInt64, bytesOut: UInt64, heldBytes: Int = 0
+    ) {
         self.connections = connections
         self.streams = streams
         self.pending = pending
@@ -24,5 +28,6 @@ public struct HostStatistics: Sendable, Hashable {
         self.tasks = tasks
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut
+        self.heldBytes = heldBytes
     }
 }

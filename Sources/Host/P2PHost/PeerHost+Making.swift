@@ -36,7 +36,8 @@ extension PeerHost {
         let everyGater = EveryGater(gater)
         var plan = HostPlan(
             identity: identity, surroundings: surroundings, appMetadata: appMetadata, handshakeTimeout: configuration.handshakeTimeout,
-            networks: configuration.networks, windowBudget: MemoryBudget(limit: windowBudget), group: group, logger: logger, host: link,
+            networks: configuration.networks, windowBudget: configuration.budget(ofWindows: windowBudget), group: group, logger: logger,
+            host: link,
             gater: everyGater)
         for module in modules { try await module.join(&plan) }
         return try PeerHost(plan, link: link, gater: everyGater, configuration: configuration, peerstore: peerstore)
@@ -54,10 +55,17 @@ extension PeerHost {
         let everyGater = EveryGater(gater)
         var plan = HostPlan(
             identity: identity, handshakeTimeout: configuration.handshakeTimeout, networks: configuration.networks,
-            windowBudget: MemoryBudget(limit: HostConfiguration.defaultWindowBudget), group: group, logger: logger, host: link,
+            windowBudget: configuration.budget(ofWindows: HostConfiguration.defaultWindowBudget), group: group, logger: logger, host: link,
             gater: everyGater)
         plan.transports = transports
         complete(&plan)
         try self.init(plan, link: link, gater: everyGater, configuration: configuration, peerstore: peerstore)
+    }
+}
+
+extension HostConfiguration {
+    /// The memory of a host, of which windows may grow by so many bytes.
+    fileprivate func budget(ofWindows bytes: Int) -> MemoryBudget {
+        MemoryBudget(limit: bytes, held: HeldMemory(self.limits.memoryLimits, allowed: self.networks.allowed))
     }
 }

@@ -57,6 +57,8 @@ extension PeerHost: Service {
                     group.addTask { await self.counted { await self.swarm.serve(listener) } }
                 case .discard(let entry, let code):
                     group.addTask { await self.counted { await self.swarm.discard(entry, code) } }
+                case .relieve:
+                    group.addTask { await self.counted { await self.swarm.relieve() } }
                 case .connection(let entry):
                     lanes.addTask(among: self.tasks.load(ordering: .relaxed), in: &group, executorPreference: entry.connection.executor) {
                         await self.counted { await self.serve(entry) }

@@ -26,6 +26,7 @@ public final class PeerHost: Sendable {
     let shutdownRequested = Signal()
     let modulesEnded = Signal()
     let keeper = ConnectionKeeper()
+    let windowBudget: MemoryBudget
     let discovery: [any Discovery]
     let services: [HostService]
     /// Asked about each stream; usually nobody.
@@ -49,6 +50,7 @@ public final class PeerHost: Sendable {
         environment.resolvers = plan.resolvers
         environment.finders = plan.finders
         environment.clock = link.clock
+        environment.memory = plan.windowBudget.held
         environment.networks = plan.localNetworks
         environment.onAddressChange = { changes.post() }
         var swarmConfiguration = SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout)
@@ -64,6 +66,7 @@ public final class PeerHost: Sendable {
             identity: plan.identity, configuration: configuration, swarm: swarm, registry: registry, contributors: plan.addresses,
             changes: changes)
         self.negotiations = PendingNegotiations(timeout: configuration.negotiationTimeout, clock: link.clock)
+        self.windowBudget = plan.windowBudget
         self.discovery = plan.discovery
         self.services = plan.services
         self.streamGaters = plan.streamGaters
@@ -236,7 +239,19 @@ public final class PeerHost: Sendable {
         let counts = self.swarm.limits.counts
         return HostStatistics(
             connections: counts.connections, streams: traffic.streams, pending: counts.pendingInbound, dials: self.swarm.dialCount,
-            tasks: self.tasks.load(ordering: .relaxed), bytesIn: traffic.bytesIn, bytesOut: traffic.bytesOut)
+            tasks: self.tasks.load(ordering: .relaxed), bytesIn: traffic.bytesIn, bytesOut: traffic.bytesOut,
+            heldBytes: self.swarm.memory.use + self.swarm.memory.useOfAllowed)
+    }
+
+    /// Every limit of connections, dials and memory: its value, how near it is, how near it has been, and how often it refused. The names are those
+    /// of the settings in ``HostConfiguration/limits``, and `windowBudget`.
+    public func limits() -> [LimitUse] {
+        let windows = self.windowBudget
+        return self.swarm.limitUses + [
+            LimitUse(
+                name: "windowBudget", unit: .bytes, limit: windows.limit, use: windows.reserved, peak: windows.peak,
+                refusals: windows.refusals)
+        ]
     }
 
     /// Returns once ``run()`` takes dials, or the task is cancelled: for whoever starts the host in a task of its own.

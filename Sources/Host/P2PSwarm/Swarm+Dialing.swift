@@ -75,6 +75,7 @@ extension Swarm {
                 return .refused(DialError(.noAddresses, "no address is known for \(peer?.description ?? "the dial")"))
             }
             guard table.dialCount < self.configuration.limits.dials else {
+                table.refusedDials += 1
                 let limit = LimitError(limit: "dials", value: self.configuration.limits.dials)
                 return .refused(DialError(.resourceLimit, "too many dials are under way", cause: limit))
             }

@@ -17,6 +17,9 @@ extension Swarm {
     func reserve(for connection: any MuxedConnection, by deadline: NIODeadline) async throws(LimitError) -> Reservation {
         let info = connection.info
         let role: ConnectionRole = info.isDialled ? .dialer : .listener
+        if role == .listener, self.memory.pressure == .exhausted, (connection as? any AccountedConnection)?.account.isAllowed != true {
+            throw LimitError(limit: "memory", value: self.memory.limits.total)
+        }
         do throws(LimitError) {
             return try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: role)
         } catch {

@@ -14,6 +14,8 @@ package final class Swarm: Sendable {
     package let peerstore: WriteBehindPeerstore
     package let events: HostEventBus
     package let clock: HostClock
+    /// What connections hold.
+    package let memory: HeldMemory
     package let logger: Logger
     /// What has to run. One consumer. Bounded by the limits on connections and dials, and by the listeners.
     package let jobs: AsyncStream<SwarmJob>
@@ -30,6 +32,10 @@ package final class Swarm: Sendable {
     let experience = Mutex(DialExperience())
     /// Whose connections are being asked whether they live.
     let probes = Mutex(ProbeLedger())
+    /// Connections that were closed because the host held too much.
+    let memoryClosings = Atomic(0)
+    /// The same because their peer did.
+    let shareClosings = Atomic(0)
     /// What dials with many silent addresses are lent.
     package let dialPlaces = LentPlaces(limit: SwarmConfiguration.lentAttempts)
     private let listeners = Mutex<[ActiveListener]>([])
@@ -52,10 +58,12 @@ package final class Swarm: Sendable {
         self.peerstore = WriteBehindPeerstore(environment.peerstore, clock: environment.clock, logger: environment.logger)
         self.events = environment.events
         self.clock = environment.clock
+        self.memory = environment.memory
         self.logger = environment.logger
         self.onAddressChange = environment.onAddressChange
         self.surroundings = SwarmSurroundings(clock: environment.clock, networks: environment.networks)
         (self.jobs, self.jobQueue) = AsyncStream.makeStream()
+        self.watchMemory()
     }
 
     // MARK: Life

@@ -13,6 +13,8 @@ package struct SwarmEnvironment: Sendable {
     package var finders: [any PeerFinding] = []
     package var events = HostEventBus()
     package var clock = HostClock.system
+    /// What connections hold.
+    package var memory = HeldMemory(.none)
     /// The networks that this machine is in, as they are when it is asked.
     package var networks: @Sendable () -> LocalNetworks = { .current() }
     package var logger: Logger

@@ -10,4 +10,6 @@ package enum SwarmJob: Sendable {
     case listener(ActiveListener)
     /// Call ``Swarm/discard(_:_:)``.
     case discard(ConnectionEntry, ConnectionErrorCode)
+    /// Call ``Swarm/relieve()``.
+    case relieve
 }

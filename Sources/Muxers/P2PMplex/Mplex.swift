@@ -26,7 +26,9 @@ public struct Mplex: StreamMuxer {
         let limits = MuxerLimits(
             streams: self.configuration.maximumStreams, backlog: self.configuration.maximumBacklog,
             streamIDs: MplexStreamID.maximumNumber, creditThreshold: MplexConfiguration.reportedConsumption)
-        let connection = MuxerConnection(info: info, closed: channel.closeFuture, executor: context.executor, limits: limits)
+        let connection = MuxerConnection(
+            info: info, closed: channel.closeFuture, executor: context.executor, limits: limits,
+            account: context.windowBudget.account(for: info))
         let handler = MplexHandler(channel, connection: connection, records: records, configuration: self.configuration)
         try channel.pipeline.syncOperations.addHandler(handler)
         return connection

@@ -23,7 +23,9 @@ public struct Yamux: StreamMuxer {
         let limits = MuxerLimits(
             streams: self.configuration.maximumStreams, backlog: self.configuration.maximumBacklog, streamIDs: 1 << 31,
             creditThreshold: Int(YamuxConfiguration.initialWindow) / 2)
-        let connection = MuxerConnection(info: info, closed: channel.closeFuture, executor: context.executor, limits: limits)
+        let connection = MuxerConnection(
+            info: info, closed: channel.closeFuture, executor: context.executor, limits: limits,
+            account: context.windowBudget.account(for: info))
         let handler = YamuxHandler(
             channel, connection: connection, records: records, configuration: self.configuration, budget: context.windowBudget)
         try channel.pipeline.syncOperations.addHandler(handler)

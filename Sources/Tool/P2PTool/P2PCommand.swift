@@ -39,7 +39,7 @@ struct P2PCommand: AsyncParsableCommand {
         version: ToolVersion.current,
         subcommands: [
             KeyCommand.self, DaemonCommand.self, PingCommand.self, EchoCommand.self, IdentifyCommand.self, PerfCommand.self,
-            DiscoverCommand.self, PeersCommand.self, PolicyCommand.self, InteropCommand.self,
+            DiscoverCommand.self, PeersCommand.self, LimitsCommand.self, PolicyCommand.self, InteropCommand.self,
         ])
 }
 

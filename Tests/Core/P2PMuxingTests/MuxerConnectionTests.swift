@@ -55,7 +55,8 @@ struct MuxerConnectionTests {
             security: "/noise", muxer: "/test")
         let connection = MuxerConnection(
             info: info, closed: self.loop.makeSucceededVoidFuture(), executor: EventLoopTaskExecutor(self.loop),
-            limits: MuxerLimits(streams: streams, backlog: backlog, streamIDs: ids, creditThreshold: 100))
+            limits: MuxerLimits(streams: streams, backlog: backlog, streamIDs: ids, creditThreshold: 100),
+            account: MemoryBudget(limit: 0).account(for: info))
         return (connection, Driver(connection))
     }
 

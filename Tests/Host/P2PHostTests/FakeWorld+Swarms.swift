@@ -49,6 +49,7 @@ extension FakeWorld {
                 case .dial(let operation): group.addTask { await swarm.perform(operation) }
                 case .listener(let listener): group.addTask { await swarm.serve(listener) }
                 case .discard(let entry, let code): group.addTask { await swarm.discard(entry, code) }
+                case .relieve: group.addTask { await swarm.relieve() }
                 case .connection(let entry):
                     group.addTask {
                         var streams = entry.connection.inboundStreams.makeAsyncIterator()

@@ -128,14 +128,15 @@ struct OptionsTests {
         let daemon: DaemonCommand = try self.parse(
             "daemon", "--limit", "connectionsPerAddress=1000", "--limit", "pendingInboundAllowed=0", "--limit", "windowBudget=64MiB",
             "--limit", "handshakeTimeout=2.5", "--limit", "waiting=9", "--limit", "idle=off", "--limit", "quic.handshakes=2000", "--limit",
-            "yamux.streams=7",
+            "yamux.streams=7", "--limit", "memoryPerPeer=9MiB", "--limit", "memory=64MiB",
             "--limit", "mplex.unread=65536", "--trusted-proxy", "10.0.0.0/24", "--trusted-proxy", "2001:db8::1", "--allow", "192.0.2.0/24")
         var setup = NodeSetup()
         try daemon.arrivals.apply(to: &setup)
         let host = setup.configuration.host
         #expect(host.limits.connectionsPerAddress == 1_000 && host.limits.pendingInboundAllowed == 0)
-        #expect(host.limits.connections == ResourceLimits().connections)
+        #expect(host.limits.connections == ResourceLimits.server.connections)
         #expect(setup.configuration.windowBudget == 64 << 20)
+        #expect(host.limits.memory == 64 << 20 && host.limits.memoryPerPeer == 9 << 20 && host.limits.memoryAllowed == 8 << 20)
         #expect(host.handshakeTimeout == .milliseconds(2_500))
         #expect(setup.webSockets.configuration.limits.waiting == 9 && setup.webSockets.configuration.limits.idle == nil)
         #expect(setup.quic.configuration.maximumHandshakes == 2_000)

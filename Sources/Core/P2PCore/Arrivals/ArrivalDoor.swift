@@ -7,6 +7,9 @@ package final class ArrivalDoor: Sendable {
     private struct State {
         var table: ArrivalTable
         var losses: [UInt64: PlaceLoss] = [:]
+        var peak = 0
+        /// By the limit's name: who was refused, and who made room.
+        var refusals: [String: Int] = [:]
     }
 
     private let state: Mutex<State>
@@ -18,6 +21,10 @@ package final class ArrivalDoor: Sendable {
 
     /// Arrivals that have a place.
     package var count: Int { self.state.withLock { $0.table.count } }
+    /// The most that ``count`` has been.
+    package var peak: Int { self.state.withLock { $0.peak } }
+    /// How many were refused or made room because of the limit of that name.
+    package func refusals(by limit: String) -> Int { self.state.withLock { $0.refusals[limit, default: 0] } }
     /// Addresses that something is counted for.
     package var addressCount: Int { self.state.withLock { $0.table.addressCount } }
 
@@ -29,8 +36,16 @@ package final class ArrivalDoor: Sendable {
     ) throws(LimitError) -> PendingPlace {
         let loss = PlaceLoss()
         let (entrance, loser) = try self.state.withLock { state throws(LimitError) -> (ArrivalTable.Entrance, PlaceLoss?) in
-            let entrance = try state.table.enter(from: address, progress, at: now)
+            let entrance: ArrivalTable.Entrance
+            do throws(LimitError) {
+                entrance = try state.table.enter(from: address, progress, at: now)
+            } catch {
+                state.refusals[error.limit, default: 0] += 1
+                throw error
+            }
             state.losses[entrance.id] = loss
+            state.peak = max(state.peak, state.table.count)
+            if let limit = entrance.displaced?.limit.limit { state.refusals[limit, default: 0] += 1 }
             return (entrance, entrance.displaced.flatMap { state.losses.removeValue(forKey: $0.id) })
         }
         if let limit = entrance.displaced?.limit { loser?.lose(to: limit) }

@@ -1,26 +1,41 @@
 import Synchronization
 
-/// Bytes that receive windows may grow by, over all connections of a host.
+/// Bytes that receive windows may grow by, over all connections of a host, and the account of what these hold.
 public final class MemoryBudget: Sendable {
     private let free: Atomic<Int>
-    /// The whole budget, in bytes.
+    private let least: Atomic<Int>
+    private let refused = Atomic(0)
+    /// The whole budget of windows, in bytes.
     public let limit: Int
+    /// What peers make the host hold.
+    package let held: HeldMemory
 
-    /// A budget of `limit` bytes.
-    public init(limit: Int) {
+    /// A budget of `limit` bytes for windows, where nothing else is bounded.
+    public convenience init(limit: Int) {
+        self.init(limit: limit, held: HeldMemory(.none))
+    }
+
+    /// - Parameter held: has windows grow no more when it is tight.
+    package init(limit: Int, held: HeldMemory) {
         self.limit = limit
         self.free = Atomic(limit)
+        self.least = Atomic(limit)
+        self.held = held
     }
 
     /// Takes bytes from the budget; false, and nothing taken, when there are not so many.
     public func reserve(_ bytes: Int) -> Bool {
         guard bytes >= 0 else { return false }
         var free = self.free.load(ordering: .relaxed)
-        while free >= bytes {
+        while free >= bytes, self.held.mayGrow {
             let (exchanged, original) = self.free.weakCompareExchange(expected: free, desired: free - bytes, ordering: .relaxed)
-            if exchanged { return true }
+            if exchanged {
+                self.least.min(free - bytes, ordering: .relaxed)
+                return true
+            }
             free = original
         }
+        self.refused.wrappingAdd(1, ordering: .relaxed)
         return false
     }
 
@@ -29,6 +44,17 @@ public final class MemoryBudget: Sendable {
         self.free.wrappingAdd(bytes, ordering: .relaxed)
     }
 
+    /// The most that ``reserved`` has been.
+    package var peak: Int { self.limit - self.least.load(ordering: .relaxed) }
+    /// How often a window wanted to grow and could not.
+    package var refusals: Int { self.refused.load(ordering: .relaxed) }
     /// Bytes that are taken now.
     public var reserved: Int { self.limit - self.free.load(ordering: .relaxed) }
+}
+
+extension MemoryBudget {
+    /// The account of a new connection.
+    package func account(for info: ConnectionInfo) -> MemoryAccount {
+        self.held.account(for: info.remotePeer, at: info.remoteAddress, isDialled: info.isDialled)
+    }
 }

@@ -5,6 +5,13 @@ import Synchronization
 package protocol MuxedStreamOwner: AnyObject, Sendable {
     /// The stream has bytes, a half-close, a reset or credit for the peer; come and ``MuxedStream/copy(upTo:to:)`` it.
     func streamHasWork(_ stream: MuxedStream)
+    /// The stream holds so many bytes more in its buffers, or less.
+    func streamHolds(_ change: Int)
+}
+
+extension MuxedStreamOwner {
+    /// Nobody counts.
+    package func streamHolds(_ change: Int) {}
 }
 
 /// An adapter that wants to be told, instead of a task that waits. Called from any thread, outside every lock.
@@ -34,10 +41,22 @@ package final class MuxedStream: ParkingPlace {
         self.buffer = Mutex(StreamBuffer(creditThreshold: creditThreshold, creditsToTheEnd: creditsToTheEnd))
     }
 
-    /// Decides under the lock, wakes after it.
+    deinit {
+        let held = self.buffer.withLock { $0.heldBytes }
+        if held > 0 { self.owner.streamHolds(-held) }
+    }
+
+    /// Decides under the lock, counts and wakes after it.
     private func withBuffer<R: ~Copyable>(_ body: (inout StreamBuffer, inout StreamBuffer.Wake) -> R) -> R {
         var wake = StreamBuffer.Wake()
-        let result = self.buffer.withLock { buffer in body(&buffer, &wake) }
+        var change = 0
+        let result = self.buffer.withLock { buffer in
+            let held = buffer.heldBytes
+            let result = body(&buffer, &wake)
+            change = buffer.heldBytes - held
+            return result
+        }
+        if change != 0 { self.owner.streamHolds(change) }
         wake.reader?.resume()
         wake.writer?.resume()
         if wake.muxer { self.owner.streamHasWork(self) }
@@ -113,11 +132,11 @@ package final class MuxedStream: ParkingPlace {
     package var isWriting: Bool { self.buffer.withLock { $0.isWriting } }
 
     package func unread(_ bytes: ByteBuffer) {
-        self.buffer.withLock { $0.unread(bytes) }
+        self.withBuffer { buffer, _ in buffer.unread(bytes) }
     }
 
     package func hold(_ bytes: ByteBuffer) {
-        self.buffer.withLock { $0.hold(bytes) }
+        self.withBuffer { buffer, _ in buffer.hold(bytes) }
     }
 
     package func releaseHeld() {

@@ -26,6 +26,9 @@ package struct StreamBuffer: ~Copyable {
         self.inbound = InboundHalf(creditThreshold: creditThreshold, creditsToTheEnd: creditsToTheEnd)
     }
 
+    /// Bytes that wait here, both ways.
+    package var heldBytes: Int { self.inbound.count + self.outbound.count }
+
     // MARK: The reader
 
     /// Bytes of the peer that wait for the reader.

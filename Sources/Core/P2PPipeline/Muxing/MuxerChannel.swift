@@ -11,6 +11,8 @@ package final class MuxerChannel {
         case over
     }
 
+    private static let stalledBytes = 96 * 1_024
+
     package let connection: MuxerConnection
     package let channel: any Channel
     let records: any RecordWriter
@@ -19,6 +21,7 @@ package final class MuxerChannel {
     package var context: ChannelHandlerContext?
     package internal(set) var phase = Phase.running
     package internal(set) var isDraining = false
+    private var isStalled = false
     /// Half-closes in records that are not flushed yet.
     package var finishing: [MuxedStream] = []
 
@@ -51,6 +54,14 @@ package final class MuxerChannel {
         self.records.flush()
         for stream in self.finishing { stream.finishLeft() }
         self.finishing.removeAll(keepingCapacity: true)
+    }
+
+    /// Counts what waits in the channel for a peer that takes nothing: about as much as a channel takes before it says so, and one record.
+    func countWaiting(isGone: Bool = false) {
+        let isStalled = !isGone && !self.channel.isWritable
+        guard isStalled != self.isStalled else { return }
+        self.isStalled = isStalled
+        self.connection.account.change(by: isStalled ? Self.stalledBytes : -Self.stalledBytes)
     }
 
     /// Closes the channel then, if it is open still.

@@ -97,6 +97,7 @@ extension RecordMuxer {
             side.flush()
         }
         side.isDraining = false
+        side.countWaiting()
         if isCut { side.connection.comeBack() } else { self.settle() }
     }
 
@@ -160,6 +161,7 @@ extension RecordMuxer {
         let (error, isOurs) = self.ending
         self.end(error, isOurs: isOurs)
         self.side.phase = .over
+        self.side.countWaiting(isGone: true)
         self.side.connection.handler = nil
         self.side.context = nil
     }

@@ -22,6 +22,10 @@ struct ConnectionTable {
     var takesListeners: Bool { self.phase == .idle || self.phase == .running }
 
     var dialCount: Int { self.dials.count }
+    /// The most that ``dialCount`` has been.
+    private(set) var mostDials = 0
+    /// Dials that were too many.
+    var refusedDials = 0
 
     /// Every connection, in the order of their age.
     var oldestFirst: [ConnectionEntry] { self.connections.values.sorted { $0.info.id.number < $1.info.id.number } }
@@ -59,6 +63,7 @@ struct ConnectionTable {
 
     mutating func insert(_ dial: DialOperation, isShared: Bool) {
         self.dials.append(dial)
+        self.mostDials = max(self.mostDials, self.dials.count)
         if isShared, let peer = dial.peer { self.sharedDials[peer, default: []].append(dial) }
     }
 

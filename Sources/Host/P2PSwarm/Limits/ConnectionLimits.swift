@@ -40,6 +40,18 @@ package final class ConnectionLimits: ResourceManager {
         var peers: [PeerID: PeerUse] = [:]
         /// Connections with each address.
         var addresses: [AddressKey: Int] = [:]
+        /// The most of each.
+        var peaks = Peaks()
+        /// By the limit's name.
+        var refusals: [String: Int] = [:]
+    }
+
+    private struct Peaks {
+        var connections = 0
+        var allowed = 0
+        var ofPeer = 0
+        var ofAddress = 0
+        var streamsOfPeer = 0
     }
 
     /// The limits that it enforces.
@@ -68,6 +80,30 @@ package final class ConnectionLimits: ResourceManager {
         return counts
     }
 
+    /// Every limit that it enforces, and how near it is.
+    package var uses: [LimitUse] {
+        let (limits, door) = (self.limits, self.door)
+        let pending = LimitUse(
+            name: "pendingInbound", limit: limits.pendingInbound + limits.pendingInboundAllowed, use: door.count, peak: door.peak,
+            refusals: door.refusals(by: "pendingInbound") + door.refusals(by: "pendingInboundPerAddress"))
+        return self.state.withLock { state in
+            let refusals = state.refusals
+            func use(_ name: String, _ limit: Int, _ use: Int, _ peak: Int) -> LimitUse {
+                LimitUse(name: name, limit: limit, use: use, peak: peak, refusals: refusals[name] ?? 0)
+            }
+            let (peers, peaks) = (state.peers.values, state.peaks)
+            return [
+                pending,
+                use("connections", limits.connections, state.counts.connections - state.allowed, peaks.connections),
+                use("connectionsAllowed", limits.connectionsAllowed, state.allowed, peaks.allowed),
+                use("connectionsPerPeer", limits.connectionsPerPeer, peers.lazy.map(\.connections).max() ?? 0, peaks.ofPeer),
+                use("connectionsPerAddress", limits.connectionsPerAddress, state.addresses.values.max() ?? 0, peaks.ofAddress),
+                use(
+                    "inboundStreamsPerPeer", limits.inboundStreamsPerPeer, peers.lazy.map(\.inboundStreams).max() ?? 0, peaks.streamsOfPeer),
+            ]
+        }
+    }
+
     /// Peers and addresses that something is counted for.
     var trackedKeys: Int { self.state.withLock { $0.peers.count + $0.addresses.count } + self.door.addressCount }
 
@@ -86,18 +122,23 @@ package final class ConnectionLimits: ResourceManager {
     package func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation {
         let isKnown = self.allowed.contain(address)
         let address = AddressKey(address)
-        let (isAllowed, key) = try self.state.withLock { state throws(LimitError) -> (Bool, AddressKey?) in
+        let (isAllowed, key) = try self.counting { state throws(LimitError) -> (Bool, AddressKey?) in
             let isAllowed = isKnown && state.allowed < self.limits.connectionsAllowed
             let key = isAllowed ? nil : address
             if !isAllowed { try Self.check(state.counts.connections - state.allowed, "connections", self.limits.connections) }
             try Self.check(state.peers[peer]?.connections ?? 0, "connectionsPerPeer", self.limits.connectionsPerPeer)
             if let key {
                 try Self.check(state.addresses[key] ?? 0, "connectionsPerAddress", self.limits.connectionsPerAddress)
-                state.addresses[key, default: 0] += 1
+                let count = state.addresses[key, default: 0] + 1
+                state.addresses[key] = count
+                state.peaks.ofAddress = max(state.peaks.ofAddress, count)
             }
             state.peers[peer, default: PeerUse()].connections += 1
+            state.peaks.ofPeer = max(state.peaks.ofPeer, state.peers[peer]?.connections ?? 0)
             state.counts.connections += 1
             if isAllowed { state.allowed += 1 }
+            state.peaks.allowed = max(state.peaks.allowed, state.allowed)
+            state.peaks.connections = max(state.peaks.connections, state.counts.connections - state.allowed)
             return (isAllowed, key)
         }
         return Reservation {
@@ -117,7 +158,7 @@ package final class ConnectionLimits: ResourceManager {
     /// - Throws: `inboundPerPeer`, `inboundStreamsPerPeer`.
     package func reserveStream(of protocolID: ProtocolID, from peer: PeerID, limit: Int) throws(LimitError) -> Reservation {
         // The closure comes out within its struct: returned bare, generic code would wrap it, an allocation each way.
-        let use = try self.state.withLock { state throws(LimitError) -> StreamUse in
+        let use = try self.counting { state throws(LimitError) -> StreamUse in
             guard let index = state.peers.index(forKey: peer), let stream = state.peers.values[index].protocols.index(forKey: protocolID)
             else {
                 let inUse = state.peers[peer]?.inboundStreams ?? 0
@@ -126,6 +167,7 @@ package final class ConnectionLimits: ResourceManager {
                 let use = StreamUse(count: 1) { self.releaseStream(of: protocolID, from: peer) }
                 state.peers[peer, default: PeerUse()].protocols[protocolID] = use
                 state.peers[peer]?.inboundStreams += 1
+                state.peaks.streamsOfPeer = max(state.peaks.streamsOfPeer, inUse + 1)
                 state.counts.inboundStreams += 1
                 return use
             }
@@ -133,6 +175,7 @@ package final class ConnectionLimits: ResourceManager {
             try Self.check(state.peers.values[index].protocols.values[stream].count, "inboundPerPeer of \(protocolID)", limit)
             state.peers.values[index].protocols.values[stream].count += 1
             state.peers.values[index].inboundStreams += 1
+            state.peaks.streamsOfPeer = max(state.peaks.streamsOfPeer, state.peers.values[index].inboundStreams)
             state.counts.inboundStreams += 1
             return state.peers.values[index].protocols.values[stream]
         }
@@ -148,6 +191,19 @@ package final class ConnectionLimits: ResourceManager {
                 state.peers.values[index].protocols.values[stream].count -= 1
             }
             if state.peers.values[index].isIdle { state.peers.remove(at: index) }
+        }
+    }
+
+    /// Changes the counts, or counts the refusal.
+    private func counting<R>(_ body: (inout State) throws(LimitError) -> R) throws(LimitError) -> R {
+        try self.state.withLock { state throws(LimitError) -> R in
+            do throws(LimitError) {
+                return try body(&state)
+            } catch {
+                // Without the protocol's name, which may be anything.
+                state.refusals[String(error.limit.prefix { $0 != " " }), default: 0] += 1
+                throw error
+            }
         }
     }
 

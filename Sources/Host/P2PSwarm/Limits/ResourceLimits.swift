@@ -1,3 +1,5 @@
+package import P2PCore
+
 /// How much peers may make a host hold. Every limit has a name, which its ``LimitError`` repeats.
 public struct ResourceLimits: Sendable, Hashable {
     /// Arrivals whose handshakes are not done. The next one takes the place of the one that has shown least for longest.
@@ -18,7 +20,26 @@ public struct ResourceLimits: Sendable, Hashable {
     public var inboundStreamsPerPeer = 2_048
     /// Dials that are under way, whatever their number of addresses.
     public var dials = 256
+    /// What peers may make the host hold in memory, in bytes: buffers of streams both ways, what waits to be sent, and what each connection and
+    /// stream costs. Where it runs short, windows grow no more, then the peers that hold most open no more streams, then the least valuable
+    /// connections are closed. Setting it sets ``memoryPerPeer`` and ``memoryAllowed``, too.
+    public var memory = 512 * 1_024 * 1_024 {
+        didSet {
+            self.memoryPerPeer = self.memory / 4
+            self.memoryAllowed = self.memory / 8
+        }
+    }
+    /// The same for one peer, over all of its connections; at first a quarter of ``memory``.
+    public var memoryPerPeer = 128 * 1_024 * 1_024
+    /// The same beside ``memory``, for the networks that are known (``KnownNetworks/allowed``), whose connections are not closed for want of
+    /// memory; at first an eighth of it.
+    public var memoryAllowed = 64 * 1_024 * 1_024
 
     /// The defaults: enough for a busy node, little enough for one attacker.
     public init() {}
+
+    /// Those about memory.
+    package var memoryLimits: MemoryLimits {
+        MemoryLimits(total: self.memory, perPeer: self.memoryPerPeer, allowed: self.memoryAllowed)
+    }
 }

@@ -3,7 +3,7 @@ import P2PCore
 import Synchronization
 
 /// One end of a connection between two hosts of a world: whatever it tells the other end takes the time that the link says.
-final class WorldConnection: MuxedConnection, MuxedStreamOwner {
+final class WorldConnection: AccountedConnection, MuxedStreamOwner {
     /// What is said from end to end, in order.
     private enum Message {
         case bytes(ByteBuffer, opens: Bool)
@@ -53,6 +53,7 @@ final class WorldConnection: MuxedConnection, MuxedStreamOwner {
 
     let info: ConnectionInfo
     let inboundStreams: InboundStreams
+    let account: MemoryAccount
     let number: UInt64
     private let network: WorldNetwork
     private let local: Int
@@ -65,6 +66,7 @@ final class WorldConnection: MuxedConnection, MuxedStreamOwner {
 
     private init(_ info: ConnectionInfo, number: UInt64, local: Int, remote: Int, network: WorldNetwork) {
         self.info = info
+        self.account = network.memory(of: local).account(for: info)
         self.number = number
         self.network = network
         self.local = local
@@ -108,6 +110,10 @@ final class WorldConnection: MuxedConnection, MuxedStreamOwner {
             return .success(stream)
         }
         return PeerStream(try opened.get())
+    }
+
+    func streamHolds(_ change: Int) {
+        self.account.change(by: change)
     }
 
     func streamHasWork(_ stream: MuxedStream) {
@@ -263,7 +269,7 @@ final class WorldConnection: MuxedConnection, MuxedStreamOwner {
             return state.refusal == nil
         }
         let handle = PeerStream(stream)
-        if !isWelcome || !self.backlog.offer(handle) { handle.reset(.resourceLimitExceeded) }
+        if !isWelcome || !self.account.mayOpenStream || !self.backlog.offer(handle) { handle.reset(.resourceLimitExceeded) }
     }
 
     // MARK: Partitions
@@ -311,6 +317,11 @@ final class WorldConnection: MuxedConnection, MuxedStreamOwner {
             self.send(.close(code), of: 0)
             self.end(.success(()))
         }
+    }
+
+    func evict() {
+        self.send(.close(.resourceLimitExceeded), of: 0)
+        self.end(.failure(ConnectionError(.resourceLimit, "the connection held too much")))
     }
 
     private func end(_ ending: Result<Void, ConnectionError>) {

@@ -23,6 +23,8 @@ final class WorldNetwork: Sendable {
 
     private struct State {
         var hosts: [PeerID: Int] = [:]
+        /// What connections of a host count in.
+        var memories: [Int: MemoryBudget] = [:]
         var listeners: [Multiaddr: WorldListener] = [:]
         var everyLink: Link?
         var links: [Pair: Link] = [:]
@@ -74,6 +76,11 @@ final class WorldNetwork: Sendable {
 
     /// The number that follows in ``add(_:)``.
     var hostCount: Int { self.state.withLock { $0.hosts.count } }
+
+    func setMemory(_ memory: MemoryBudget, of host: Int) { self.state.withLock { $0.memories[host] = memory } }
+
+    /// What connections of a host count in; unbounded for one that has said nothing.
+    func memory(of host: Int) -> MemoryBudget { self.state.withLock { $0.memories[host] } ?? MemoryBudget(limit: .max) }
 
     func number(of peer: PeerID) -> Int? { self.state.withLock { $0.hosts[peer] } }
 

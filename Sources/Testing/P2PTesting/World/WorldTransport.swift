@@ -26,6 +26,7 @@ final class WorldTransport: Transport, HostModule {
 
     func join(_ plan: inout HostPlan) {
         plan.transports.append(self)
+        self.network.setMemory(plan.windowBudget, of: self.host)
         // All hosts of a world are in one network.
         let link = LocalNetworks.Link(
             name: "world", index: 1,

@@ -111,15 +111,19 @@ struct DaemonRun: Sendable {
     private func printSnapshot() {
         let held = self.host.statistics()
         let process = ProcessSnapshot.take()
+        let limits = self.host.limits()
         self.console.announce(
             [
                 "event": "stats", "connections": .integer(held.connections), "streams": .integer(held.streams),
                 "pending": .integer(held.pending), "fds": .integer(process.fileDescriptors), "tasks": .integer(held.tasks),
                 "rss_bytes": .integer(process.residentBytes), "bytes_in": .unsigned(held.bytesIn), "bytes_out": .unsigned(held.bytesOut),
+                "held_bytes": .integer(held.heldBytes), "limits": .array(limits.map { .object($0.object) }),
             ],
             """
             \(held.connections) connections, \(held.streams) streams, \(held.pending) pending, \(process.fileDescriptors) file descriptors, \
-            \(held.tasks) tasks, \(process.residentBytes) bytes resident, \(held.bytesIn) bytes in, \(held.bytesOut) bytes out
+            \(held.tasks) tasks, \(process.residentBytes) bytes resident, \(held.bytesIn) bytes in, \(held.bytesOut) bytes out, \
+            \(held.heldBytes) bytes held; limits:
+            \(limits.map(\.text).joined(separator: "\n"))
             """)
     }
 }

@@ -14,10 +14,11 @@ struct NodeSetup {
     var policy: PolicyInForce?
 
     /// The defaults, without a module.
-    init() {}
+    init() { self.prepare(for: .server) }
 
     /// What the command line says, whatever the command.
     init(_ options: NodeOptions) throws {
+        self.init()
         self.configuration.host.agentVersion = "swift-p2p/\(ToolVersion.current)"
         self.configuration.host.dialTimeout = options.timeout.duration
         self.configuration.negotiatesMuxersEarly = !options.noEarlyMuxer
@@ -31,6 +32,17 @@ struct NodeSetup {
         self.modules = [Identify(), PingProtocol(), EchoProtocol(), PerfProtocol(), DNSAddressResolver(servers: options.dns)]
         self.policy = try options.policy.map(PolicyInForce.init)
         if let policy { self.modules.append(policy.gate) }
+    }
+
+    /// Sets the limits for what the node is for.
+    mutating func prepare(for preset: ResourceLimits.Preset) {
+        self.configuration.host.limits = ResourceLimits(preset)
+        self.configuration.windowBudget = min(self.configuration.windowBudget, self.configuration.host.limits.memory / 2)
+        guard preset == .phone else { return }
+        self.yamux = .mobile
+        (self.quic.configuration.idleTimeout, self.quic.configuration.keepAliveInterval) = (
+            QUICConfiguration.mobile.idleTimeout, QUICConfiguration.mobile.keepAliveInterval
+        )
     }
 
     /// The host, which does not run yet.

@@ -3,8 +3,27 @@ import P2P
 import P2PCore
 import P2PMultiaddr
 
+/// What a node is for.
+enum PresetChoice: String, CaseIterable, ExpressibleByArgument {
+    case server, desktop, phone
+
+    var preset: ResourceLimits.Preset {
+        switch self {
+        case .server: .server
+        case .desktop: .desktop
+        case .phone: .phone
+        }
+    }
+}
+
 /// How much others may make a node hold, and whom it knows by address.
 struct ArrivalOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What the node is for, from which its limits follow, with the memory and descriptors of the machine: server, desktop or phone.",
+            valueName: "name"))
+    var preset = PresetChoice.server
+
     @Option(
         help: ArgumentHelp(
             "Another value for a limit; repeat it for several.",
@@ -34,6 +53,7 @@ struct ArrivalOptions: ParsableArguments {
 
     /// Has a node hold what the options say.
     func apply(to setup: inout NodeSetup) throws {
+        setup.prepare(for: self.preset.preset)
         try LimitSetting.apply(self.limit, to: &setup)
         setup.configuration.host.networks = KnownNetworks(allowed: self.allow, proxies: self.trustedProxy)
     }

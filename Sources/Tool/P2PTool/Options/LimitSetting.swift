@@ -45,6 +45,9 @@ struct LimitSetting {
             count("dials", \.configuration.host.limits.dials, "dials that are under way"),
             seconds("handshakeTimeout", \.configuration.host.handshakeTimeout, "for the handshakes of one connection"),
             seconds("negotiationTimeout", \.configuration.host.negotiationTimeout, "for the protocol of a stream"),
+            bytes("memory", \.configuration.host.limits.memory, "that peers make the node hold"),
+            bytes("memoryPerPeer", \.configuration.host.limits.memoryPerPeer, "of these for one peer"),
+            bytes("memoryAllowed", \.configuration.host.limits.memoryAllowed, "beside these, for --allow"),
             bytes("windowBudget", \.configuration.windowBudget, "growth of all receive windows together"),
             count("waiting", \.webSockets.configuration.limits.waiting, "on shared ports: who has not said what it is"),
             count("waitingPerAddress", \.webSockets.configuration.limits.waitingPerAddress, "of these from one address"),
@@ -79,7 +82,26 @@ struct LimitSetting {
         return Self.all.map { "\($0.name) (\($0.value(in: defaults))): \($0.meaning)" }.joined(separator: "\n")
     }
 
-    private func value(in setup: NodeSetup) -> String {
+    /// The value as JSON: a number, of seconds for a time; null for what is switched off.
+    func number(in setup: NodeSetup) -> JSONValue {
+        switch self.place {
+        case .count(let path, _), .bytes(let path, _): .integer(setup[keyPath: path])
+        case .seconds(let path, _): .seconds(setup[keyPath: path])
+        case .patience(let path, _): setup[keyPath: path].map(JSONValue.seconds) ?? .null
+        }
+    }
+
+    /// What the value counts.
+    var unit: String {
+        switch self.place {
+        case .count: "count"
+        case .bytes: "bytes"
+        case .seconds, .patience: "seconds"
+        }
+    }
+
+    /// The value with its unit, for people.
+    func value(in setup: NodeSetup) -> String {
         switch self.place {
         case .count(let path, _): "\(setup[keyPath: path])"
         case .bytes(let path, _): "\(setup[keyPath: path]) bytes"
@@ -129,7 +151,7 @@ struct LimitSetting {
     /// - Throws: what is wrong with one of them, and what there is.
     static func apply(_ options: [String], to setup: inout NodeSetup) throws {
         let all = Self.all
-        var seen: Set<String> = []
+        var wanted: [String: (text: String, option: String)] = [:]
         for option in options {
             let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2 else {
@@ -138,8 +160,14 @@ struct LimitSetting {
             guard let setting = all.first(where: { $0.name == parts[0] }) else {
                 throw ValidationError("There is no limit named \(parts[0]). There are:\n\(Self.list)")
             }
-            guard seen.insert(setting.name).inserted else { throw ValidationError("--limit names \(setting.name) twice.") }
-            guard setting.set(parts[1], in: &setup) else {
+            guard wanted.updateValue((parts[1], option), forKey: setting.name) == nil else {
+                throw ValidationError("--limit names \(setting.name) twice.")
+            }
+        }
+        // In the order of the list: some set the default of those behind them.
+        for setting in all {
+            guard let (text, option) = wanted[setting.name] else { continue }
+            guard setting.set(text, in: &setup) else {
                 throw ValidationError("--limit \(option): \(setting.name) (\(setting.meaning)) is \(setting.range).")
             }
         }

@@ -1,3 +1,5 @@
+import P2PCore
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)
@@ -18,20 +20,9 @@ struct ProcessSnapshot {
     /// On glibc, pages that the allocator keeps although nothing lives in them are given back first: what is left is what
     /// is in use, so that a leak shows and a past peak doesn't. Memory that leaked is not free and stays.
     static func take() -> ProcessSnapshot {
-        #if canImport(Glibc)
-            Self.returnFreePages()
-        #endif
+        FreePages.giveBack()
         return ProcessSnapshot(fileDescriptors: self.countFileDescriptors(), residentBytes: self.measureResidentBytes())
     }
-
-    #if canImport(Glibc)
-        /// `malloc_trim`, which the module of the C library leaves out.
-        private static func returnFreePages() {
-            guard let symbol = dlsym(nil, "malloc_trim") else { return }
-            typealias Trim = @convention(c) (Int) -> CInt
-            _ = unsafeBitCast(symbol, to: Trim.self)(0)
-        }
-    #endif
 
     private static func countFileDescriptors() -> Int {
         #if canImport(Darwin)

@@ -24,7 +24,7 @@
             }
             handlers.stream_reset = { QUICSession.from($0)?.streamReset($1, code: $2) }
             handlers.stream_closed = { QUICSession.from($0)?.streamClosed($1) }
-            handlers.stream_acknowledged = { QUICSession.from($0)?.streams[$1]?.queue.acknowledge(upTo: $2) }
+            handlers.stream_acknowledged = { QUICSession.from($0)?.streamAcknowledged($1, upTo: $2) }
             handlers.acknowledged = { QUICSession.from($0)?.acknowledged($1...$2) }
             handlers.stream_credited = { QUICSession.from($0)?.streamCredited($1) }
             handlers.cid_needed = { owner, cid, token in
@@ -105,6 +105,7 @@
             }
             stream.muxed.fail(StreamError(.reset, "the peer reset the stream", resetCode: code))
             stream.queue.dropUnsent()
+            self.countRetained(of: stream)
             self.refused.append((id, .cancelled))
         }
 
@@ -119,6 +120,12 @@
             guard !line.contains("token") else { return }
             let text = line.filter { $0 >= " " && $0 <= "~" }
             self.endpoint.logger.trace("ngtcp2", metadata: ["line": "\(text)"])
+        }
+
+        private func streamAcknowledged(_ id: Int64, upTo offset: UInt64) {
+            guard let stream = self.streams[id] else { return }
+            stream.queue.acknowledge(upTo: offset)
+            self.countRetained(of: stream)
         }
 
         private func streamCredited(_ id: Int64) {
@@ -136,6 +143,7 @@
             guard let stream = self.streams.remove(at: slot) else { return }
             // Nobody takes what waits to be sent.
             if hadMore { _ = stream.swallow(isOver: false) }
+            self.countRetained(of: stream, isOver: true)
             self.creditConnection(stream.received - stream.credited)
             self.connection?.streamEnded(at: slot)
         }

@@ -62,6 +62,7 @@
             self.refill(stream)
             if let code = stream.reset.take() {
                 stream.queue.dropUnsent()
+                self.countRetained(of: stream)
                 stream.hasStopped = true
                 quic_connection_reset(native, id, UInt64(code.rawValue))
                 quic_connection_stop(native, id, UInt64(code.rawValue))
@@ -78,7 +79,14 @@
         /// Takes bytes out of the stream's buffer when the last ones are about to leave, and returns the reader's credit.
         private func refill(_ stream: QUICStreamState) {
             let credit = stream.isUnwanted ? stream.swallow(isOver: false) : stream.fill()
+            self.countRetained(of: stream)
             if credit > 0 { self.giveCredit(credit, to: stream) }
+        }
+
+        /// Tells the account what waits to be sent or acknowledged.
+        func countRetained(of stream: QUICStreamState, isOver: Bool = false) {
+            let change = stream.changeOfRetained(isOver: isOver)
+            if change != 0 { self.connection?.account.change(by: change) }
         }
 
         func makeReady(_ stream: QUICStreamState) {
@@ -101,6 +109,7 @@
 
         private func forgetUnopened(_ stream: QUICStreamState) {
             self.streams.remove(at: stream.slot)
+            self.countRetained(of: stream, isOver: true)
             self.connection?.streamEnded(at: stream.slot)
         }
 

@@ -349,7 +349,9 @@
                 self.ready.fail(TransportError(.closed, reason.message, cause: reason))
             }
             connection.handler = nil
-            connection.end(reason, isOurs: isOurs, streams: self.streams.removeAll().map(\.muxed))
+            let streams = self.streams.removeAll()
+            for stream in streams { self.countRetained(of: stream, isOver: true) }
+            connection.end(reason, isOurs: isOurs, streams: streams.map(\.muxed))
             self.closed.take()?.succeed()
         }
 
@@ -403,7 +405,8 @@
             let closed = self.endpoint.eventLoop.makePromise(of: Void.self)
             let connection = MuxerConnection(
                 info: info, closed: closed.futureResult, executor: self.endpoint.executor,
-                limits: self.endpoint.configuration.muxerLimits)
+                limits: self.endpoint.configuration.muxerLimits,
+                account: (self.endpoint.windowBudget ?? MemoryBudget(limit: .max)).account(for: info))
             connection.handler = self
             self.closed = closed
             // Whoever is told of it finds the session at work: a signal needs no wake-up.

@@ -39,6 +39,8 @@
         var received: UInt64 = 0
         var credited: UInt64 = 0
         private var discarded = 0
+        /// Bytes of ``queue`` that the connection's account knows of.
+        private var counted = 0
 
         init(_ muxed: MuxedStream, isShown: Bool) {
             self.muxed = muxed
@@ -46,6 +48,13 @@
         }
 
         var slot: Int { self.muxed.slot }
+
+        /// How many bytes more, or less, wait for the peer since the last time; all are gone when the stream is over.
+        func changeOfRetained(isOver: Bool = false) -> Int {
+            let retained = isOver ? 0 : self.queue.retained
+            defer { self.counted = retained }
+            return retained - self.counted
+        }
 
         var hasSomethingToSend: Bool { self.queue.unsent > 0 || self.isFinishing && !self.isFinished }
 

@@ -1,0 +1,154 @@
+"""What peers make the daemon hold is bounded for all of them together: many that fill every window and read nothing."""
+
+import pathlib
+import re
+import threading
+import time
+
+import pytest
+
+from peers import clock
+from peers.formats import Key
+
+from .conftest import MIB, Target, times
+from .quic import Dialer
+from .tls import Certificate
+from .wire import DATA, ECHO, MULTISTREAM, PING, SYN, Ended, Frame, data_frame, session, token
+
+BUDGET = times(in_ci=48, in_soak=256) * MIB
+SLACK = 64 * MIB
+"""What the process may take beside what is counted: for a debug build, its allocator, and what was in flight."""
+IDENTITIES = times(in_ci=8, in_soak=400)
+QUIC_IDENTITIES = times(in_ci=2, in_soak=100)
+NETWORKS = times(in_ci=5, in_soak=50)
+STREAMS = times(in_ci=24, in_soak=128)
+SECONDS = times(in_ci=6, in_soak=60)
+PIECE = bytes(32 * 1024)
+ASKED = token(MULTISTREAM) + token(ECHO)
+
+
+def resident_bytes(pid):
+    """As the system counts it, without asking the daemon to tidy up."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def source(number):
+    """An address of the network with that number."""
+    return f"127.{1 + number % NETWORKS}.0.1"
+
+
+def fill(near):
+    """Opens every stream, sends until the credit of each is gone, and gives none."""
+    streams = []
+    for _ in range(STREAMS):
+        stream = near.adopt(near.next_id())
+        near.send(Frame(DATA, SYN, stream.id, len(ASKED), ASKED))
+        stream.credit -= len(ASKED)
+        streams.append(stream)
+    while open_streams := [stream for stream in streams if stream.credit > 0 and not stream.is_reset]:
+        for stream in open_streams:
+            size = min(stream.credit, len(PIECE))
+            near.send(data_frame(stream.id, PIECE[:size]))
+            stream.credit -= size
+        near.pump(lambda: any(stream.credit > 0 for stream in streams), 0.2)
+    return near
+
+
+def attack_over_tcp(endpoint, number, until):
+    """One identity that comes back whenever it is sent away, until then."""
+    key = Key()
+    while not until.is_over:
+        try:
+            near = session(endpoint, key, source=source(number))
+            with near.link:
+                fill(near)
+                while not until.is_over:
+                    near.pump(lambda: until.is_over, 0.2)
+        except (Ended, OSError, TimeoutError, AssertionError):
+            time.sleep(0.2)
+
+
+def attack_over_quic(endpoint, number, until):
+    """The same over QUIC: every stream takes as much as the daemon lets it, and what comes back is given no credit."""
+    certificate = Certificate()
+    while not until.is_over:
+        try:
+            with Dialer(endpoint, certificate, source=source(number)) as near:
+                near.handshake()
+                near.quic._write_connection_limits = near.quic._write_stream_limits = lambda **_: None
+                for _ in range(STREAMS):
+                    near.stream(ASKED + bytes(128 * 1024))
+                while not until.is_over:
+                    near.step(0.1)
+                    assert not any(type(event).__name__ == "ConnectionTerminated" for event in near.events)
+                    near.events.clear()
+        except (OSError, TimeoutError, AssertionError):
+            time.sleep(0.2)
+
+
+class Pinger(threading.Thread):
+    """A stranger who was here before, and pings all the time."""
+
+    def __init__(self, endpoint):
+        super().__init__(daemon=True)
+        self.near = session(endpoint, Key(), source="127.200.0.1")
+        self.stream = self.near.open(PING)
+        self.answered, self.failure, self.is_over = 0, None, threading.Event()
+        self.start()
+
+    def run(self):
+        try:
+            while not self.is_over.wait(0.1):
+                self.stream.send(bytes(32))
+                assert self.stream.receive_exactly(32) == bytes(32)
+                self.answered += 1
+        except Exception as error:  # noqa: BLE001
+            self.failure = error
+
+    def stop(self):
+        self.is_over.set()
+        self.join()
+        self.near.link.close()
+
+
+@pytest.mark.timeout(600)
+def test_peers_that_never_read_fill_no_more_than_the_budget(keys):
+    target = Target(
+        keys,
+        daemon_options=("--limit", f"memory={BUDGET}", "--allow", "127.0.0.1"),
+        listen=["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"],
+    )
+    try:
+        udp = next(address for address in target.daemon.addresses if "/udp/" in address).split("/")
+        pinger = Pinger(target.endpoint)
+        before = target.daemon.stats()["rss_bytes"]
+        pongs = len(target.pongs())
+        until = clock.Deadline(SECONDS)
+        attackers = [
+            threading.Thread(target=attack_over_tcp, args=(target.endpoint, number, until)) for number in range(IDENTITIES)
+        ] + [
+            threading.Thread(target=attack_over_quic, args=((udp[2], int(udp[4])), number, until))
+            for number in range(QUIC_IDENTITIES)
+        ]
+        for attacker in attackers:
+            attacker.start()
+        resident = 0
+        while not until.is_over:
+            resident = max(resident, resident_bytes(target.daemon.pid))
+            time.sleep(0.1)
+        for attacker in attackers:
+            attacker.join()
+        limits = {row["limit"]: row for row in target.daemon.stats(timeout=30)["limits"]}
+        held = limits["memory"]["peak"]
+        assert held > BUDGET / 2, f"nobody held much: {held / MIB:.0f} MiB"
+        assert held <= BUDGET + BUDGET / 8 + 8 * MIB, f"{held / MIB:.0f} MiB were held"
+        assert resident - times(before, 0) <= BUDGET + SLACK, f"{before / MIB:.0f} -> {resident / MIB:.0f} MiB were resident"
+        assert pinger.failure is None and pinger.answered > SECONDS, (pinger.failure, pinger.answered)
+        pinger.stop()
+        assert re.search(r"holds too much memory|held too much \(memory\)", target.daemon.log_text())
+        target.assert_unharmed(pongs, before, 24 * MIB)
+    finally:
+        target.stop()

@@ -1,0 +1,149 @@
+package import P2PIdentity
+package import P2PMultiaddr
+import Synchronization
+
+/// What peers make a host hold in memory: buffers of streams both ways, what waits to be sent, and what every connection and stream costs.
+///
+/// What is *held* counts, not what is promised: yamux promises 256 KiB for every stream. It nests: the host, a peer, a connection
+/// (``MemoryAccount``). Connections take from it in ``quantum``s, so that reading and writing touches nothing that connections share.
+package final class HeldMemory: Sendable {
+    /// What a connection takes at a time, and keeps a while when it needs it no more.
+    package static let quantum = 64 * 1_024
+    /// What a connection counts for in any case: itself, and the first of what it holds.
+    package static let perConnection = 32 * 1_024
+    /// What a connection may hold before it takes more.
+    package static let included = 16 * 1_024
+    /// What a stream counts for, without its bytes.
+    package static let perStream = 2 * 1_024
+
+    /// Who holds something.
+    private struct Peers {
+        var known: [PeerID: (memory: PeerMemory, connections: Int)] = [:]
+        var onAlarm: (@Sendable () -> Void)?
+    }
+
+    package let limits: MemoryLimits
+    private let allowed: [IPNetwork]
+    private let strangers = Atomic(0)
+    private let friends = Atomic(0)
+    private let highest = Atomic(0)
+    private let accounts = Atomic(0)
+    private let highestOfAllowed = Atomic(0)
+    private let heaviestEver = Atomic(0)
+    private let refusedStreams = Atomic(0)
+    private let isAlarmed = Atomic(false)
+    private let peers = Mutex(Peers())
+
+    /// - Parameter allowed: networks that have memory of their own.
+    package init(_ limits: MemoryLimits, allowed: [IPNetwork] = []) {
+        self.limits = limits
+        self.allowed = allowed
+    }
+
+    // MARK: What is counted
+
+    /// Bytes in use of ``MemoryLimits/total``.
+    package var use: Int {
+        self.strangers.load(ordering: .relaxed) + max(0, self.friends.load(ordering: .relaxed) - self.limits.allowed)
+    }
+    /// Bytes in use of ``MemoryLimits/allowed``.
+    package var useOfAllowed: Int { min(self.friends.load(ordering: .relaxed), self.limits.allowed) }
+    /// The most that ``use`` has been.
+    package var peak: Int { self.highest.load(ordering: .relaxed) }
+    package var pressure: MemoryPressure { MemoryPressure.of(self.use, limit: self.limits.total) }
+    /// Streams of peers that were refused for want of memory.
+    package var streamRefusals: Int { self.refusedStreams.load(ordering: .relaxed) }
+    /// What the peer holds that holds most, and what one held at most.
+    package var heaviest: (now: Int, peak: Int) {
+        (self.peers.withLock { $0.known.values.lazy.map(\.memory.held).max() ?? 0 }, self.heaviestEver.load(ordering: .relaxed))
+    }
+    /// The most that ``useOfAllowed`` has been.
+    package var peakOfAllowed: Int { min(self.highestOfAllowed.load(ordering: .relaxed), self.limits.allowed) }
+    /// Peers that have connections.
+    package var peerCount: Int { self.peers.withLock { $0.known.count } }
+
+    /// Whether windows may grow.
+    package var mayGrow: Bool { self.pressure < .tight }
+
+    /// Whether a peer may open one more stream here: where memory is short, not those that hold as much as others or more, and at no time one
+    /// that has half of what a peer may have.
+    func mayOpenStream(_ peer: PeerMemory) -> Bool {
+        let held = peer.held
+        guard held >= self.limits.perPeer / 2 || self.pressure >= .short && held >= self.use / 2 / max(1, self.peerCount) else {
+            return true
+        }
+        self.refusedStreams.wrappingAdd(1, ordering: .relaxed)
+        return false
+    }
+
+    // MARK: Connections
+
+    /// The account of a new connection.
+    package func account(for peer: PeerID, at address: Multiaddr, isDialled: Bool = false) -> MemoryAccount {
+        let isAllowed = self.allowed.contain(address)
+        let memory = self.peers.withLock { peers in
+            var known = peers.known[peer] ?? (PeerMemory(peer), 0)
+            known.connections += 1
+            peers.known[peer] = known
+            return known.memory
+        }
+        self.accounts.wrappingAdd(1, ordering: .relaxed)
+        return MemoryAccount(self, peer: memory, isAllowed: isAllowed, isDialled: isDialled)
+    }
+
+    /// A connection has gone, with everything that it held.
+    func left(_ peer: PeerMemory) {
+        self.accounts.wrappingSubtract(1, ordering: .relaxed)
+        self.peers.withLock { peers in
+            guard let count = peers.known[peer.peer]?.connections else { return }
+            if count > 1 { peers.known[peer.peer]?.connections = count - 1 } else { peers.known[peer.peer] = nil }
+        }
+    }
+
+    /// Whether there is no memory left, and a connection that counts for so many bytes has as much of it as the average.
+    func isExcessive(_ charge: Int) -> Bool {
+        let use = self.use
+        return use >= self.limits.total && charge > Self.perConnection + Self.quantum
+            && charge >= use / max(1, self.accounts.load(ordering: .relaxed))
+    }
+
+    /// A connection takes bytes. They are its own at once: whether that was too much is for ``onAlarm(_:)`` to say.
+    func take(_ bytes: Int, for peer: PeerMemory, isAllowed: Bool) {
+        let held = peer.change(by: bytes)
+        self.heaviestEver.max(held, ordering: .relaxed)
+        if isAllowed {
+            self.highestOfAllowed.max(self.friends.wrappingAdd(bytes, ordering: .relaxed).newValue, ordering: .relaxed)
+        } else {
+            self.strangers.wrappingAdd(bytes, ordering: .relaxed)
+        }
+        let use = self.use
+        self.highest.max(use, ordering: .relaxed)
+        if held > self.limits.perPeer || MemoryPressure.of(use, limit: self.limits.total) >= .tight { self.alarm() }
+    }
+
+    func giveBack(_ bytes: Int, of peer: PeerMemory, isAllowed: Bool) {
+        _ = peer.change(by: -bytes)
+        if isAllowed {
+            self.friends.wrappingSubtract(bytes, ordering: .relaxed)
+        } else {
+            self.strangers.wrappingSubtract(bytes, ordering: .relaxed)
+        }
+    }
+
+    // MARK: Alarm
+
+    /// Calls `body`, from any thread, when somebody should look after the memory, and not again before ``endAlarm()``.
+    package func onAlarm(_ body: (@Sendable () -> Void)?) {
+        self.peers.withLock { $0.onAlarm = body }
+    }
+
+    private func alarm() {
+        guard !self.isAlarmed.exchange(true, ordering: .relaxed) else { return }
+        self.peers.withLock { $0.onAlarm }?()
+    }
+
+    /// Nobody looks any more.
+    package func endAlarm() {
+        self.isAlarmed.store(false, ordering: .relaxed)
+    }
+}

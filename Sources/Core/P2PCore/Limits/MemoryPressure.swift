@@ -1,0 +1,29 @@
+/// How near a host is to the end of its memory, and with that what it gives up: each step adds to those before it.
+package enum MemoryPressure: Int, Sendable, Comparable, CaseIterable {
+    /// Less than half of the memory is in use.
+    case none
+    /// Receive windows grow no more.
+    case tight
+    /// The peers that hold most open no more streams here.
+    case short
+    /// Connections are closed, the least valuable first, until it is ``short`` no more.
+    case critical
+    /// All is in use but what is kept for bytes on their way: those that go forward are closed as well, if there are no others.
+    case exhausted
+
+    /// At a use of so many bytes.
+    package static func of(_ use: Int, limit: Int) -> MemoryPressure {
+        switch use {
+        case (limit - limit / 8)...: .exhausted
+        case (limit - limit / 4)...: .critical
+        case Self.relieved(limit)...: .short
+        case (limit / 2)...: .tight
+        default: .none
+        }
+    }
+
+    /// To which use connections are closed.
+    package static func relieved(_ limit: Int) -> Int { limit / 8 * 5 }
+
+    package static func < (one: MemoryPressure, other: MemoryPressure) -> Bool { one.rawValue < other.rawValue }
+}

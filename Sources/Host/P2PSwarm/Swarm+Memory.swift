@@ -1,0 +1,111 @@
+import Logging
+import NIOCore
+package import P2PCore
+import Synchronization
+
+/// What is given up when memory runs short, beside windows and new streams: connections.
+extension Swarm {
+    /// How often connections are looked at while memory is tight, and when there is none left.
+    private static let pause = (watching: Duration.milliseconds(50), closing: Duration.milliseconds(10))
+
+    /// Between two times that pages are given back to the system.
+    private static let cleaningPause = Duration.seconds(1)
+
+    /// Has a ``SwarmJob/relieve`` come whenever memory is tight.
+    func watchMemory() {
+        self.memory.onAlarm { [weak self] in self?.jobQueue.yield(.relieve) }
+    }
+
+    /// Closes the least valuable connections until there is memory enough; returns when it is tight no more, or the task is cancelled.
+    package func relieve() async {
+        var relief = MemoryRelief(limits: self.memory.limits)
+        var log = LogInterval(.seconds(1))
+        var leaving: Set<ConnectionID> = []
+        var (hasClosed, nextCleaning) = (false, self.clock.now())
+        var worst = MemoryPressure.none
+        while !Task.isCancelled {
+            let entries = self.connections
+            leaving.formIntersection(entries.map(\.info.id))
+            let holdings = entries.compactMap { MemoryRelief.Holding($0, isLeaving: leaving.contains($0.info.id)) }
+            let victims = relief.victims(among: holdings, use: self.memory.use, at: self.clock.now())
+            for victim in victims {
+                guard let entry = self.connection(victim.id) else { continue }
+                self.close(entry, victim.reason, &log)
+                leaving.insert(victim.id)
+            }
+            // What was closed since the last look has freed pages among others that are in use.
+            if hasClosed, self.clock.now() >= nextCleaning {
+                FreePages.giveBack()
+                (hasClosed, nextCleaning) = (false, self.clock.now().advanced(by: Self.cleaningPause))
+            }
+            hasClosed = hasClosed || !victims.isEmpty
+            let pressure = self.memory.pressure
+            worst = max(worst, pressure)
+            if !hasClosed, pressure < .tight, !self.hasHeavyPeers(entries) { break }
+            let pause = pressure < .exhausted ? Self.pause.watching : Self.pause.closing
+            await self.clock.sleep(self.clock.now().advanced(by: pause))
+        }
+        // Those who left by themselves have freed pages as well.
+        if worst >= .short { FreePages.giveBack() }
+        self.memory.endAlarm()
+    }
+
+    /// Every limit of connections, dials and memory, and how near it is.
+    package var limitUses: [LimitUse] {
+        let (most, refused, dials) = self.table.withLock { ($0.mostDials, $0.refusedDials, $0.dialCount) }
+        let (memory, limits, heaviest) = (self.memory, self.memory.limits, self.memory.heaviest)
+        return self.limits.uses + [
+            LimitUse(name: "dials", limit: self.configuration.limits.dials, use: dials, peak: most, refusals: refused),
+            LimitUse(
+                name: "memory", unit: .bytes, limit: limits.total, use: memory.use, peak: memory.peak,
+                refusals: memory.streamRefusals + self.memoryClosings.load(ordering: .relaxed)),
+            LimitUse(
+                name: "memoryPerPeer", unit: .bytes, limit: limits.perPeer, use: heaviest.now, peak: heaviest.peak,
+                refusals: self.shareClosings.load(ordering: .relaxed)),
+            LimitUse(
+                name: "memoryAllowed", unit: .bytes, limit: limits.allowed, use: memory.useOfAllowed, peak: memory.peakOfAllowed,
+                refusals: 0),
+        ]
+    }
+
+    private func hasHeavyPeers(_ entries: [ConnectionEntry]) -> Bool {
+        entries.contains { ($0.account?.peerHeld ?? 0) > self.memory.limits.perPeer }
+    }
+
+    private func close(_ entry: ConnectionEntry, _ reason: MemoryRelief.Victim.Reason, _ log: inout LogInterval) {
+        if reason == .share {
+            self.shareClosings.wrappingAdd(1, ordering: .relaxed)
+        } else {
+            self.memoryClosings.wrappingAdd(1, ordering: .relaxed)
+        }
+        if let suppressed = log.admit(at: self.clock.now()) {
+            let isShare = reason == .share
+            var metadata: Logger.Metadata = [
+                "connection": "\(entry.info)", "scope": isShare ? "peer" : "host", "limit": isShare ? "memoryPerPeer" : "memory",
+                "value": "\(isShare ? self.memory.limits.perPeer : self.memory.limits.total)",
+                "use": "\(isShare ? entry.account?.peerHeld ?? 0 : self.memory.use)", "connection_holds": "\(entry.account?.held ?? 0)",
+                "went_forward": "\(reason == .full)",
+            ]
+            if suppressed > 0 { metadata["more_like_it"] = "\(suppressed)" }
+            self.logger.notice("a connection is closed, for it holds too much memory", metadata: metadata)
+        }
+        self.retire(entry)
+        (entry.connection as? any AccountedConnection)?.evict()
+        self.jobQueue.yield(.discard(entry, .resourceLimitExceeded))
+    }
+}
+
+extension ConnectionEntry {
+    var account: MemoryAccount? { (self.connection as? any AccountedConnection)?.account }
+}
+
+extension MemoryRelief.Holding {
+    /// What a connection holds; nil when it does not count that.
+    init?(_ entry: ConnectionEntry, isLeaving: Bool) {
+        guard let account = entry.account else { return nil }
+        account.trim()
+        self.init(
+            id: entry.info.id, peer: entry.info.remotePeer, held: account.held, charge: account.charge, released: account.released,
+            isAllowed: account.isAllowed, isDialled: entry.info.isDialled, isLeaving: isLeaving || entry.closingCode != nil)
+    }
+}
