@@ -60,13 +60,14 @@
         func keepsAlive() async throws {
             var configuration = QUICConfiguration()
             configuration.restAfter = .milliseconds(20)
-            configuration.idleTimeout = .seconds(2)
-            configuration.keepAliveInterval = .seconds(1)
+            // Asked so often that to rest between two questions is worth while.
+            configuration.idleTimeout = .seconds(5)
+            configuration.keepAliveInterval = .milliseconds(2_500)
             let pair = try await QUICNode(configuration).connect(to: try await QUICNode(configuration))
             let listener = pair.listener
             try await pair.dialer.whileEchoing(listener) { dialer in
                 try await self.waitForRest(dialer)
-                try await Task.sleep(for: .seconds(3))
+                try await Task.sleep(for: .seconds(6))
                 try await self.waitForRest(listener)
                 try await dialer.echo(10_000)
             }
