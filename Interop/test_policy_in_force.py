@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from conftest import Stack, make_peer
-from peers import ours, python_node
+from peers import clock, ours, python_node
 from peers.dns_server import DNSServer
 
 LISTEN = "allow tcp-listen:loopback:*\nallow udp-listen:loopback:*\n"
@@ -79,13 +79,11 @@ def test_what_is_withdrawn_is_closed_while_it_is_used(pair, rules, rule):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         pinging = pool.submit(node.ping, daemon.address, count=10_000_000, timeout=60)
         daemon.process.wait_for("connected")
-        # Until the stream is there; each reading of the rules decides anew on what there is.
-        for _ in range(200):
-            said = rewrite(daemon, rules, LISTEN + rule + "\n")
-            if said["closed_connections"] + said["closed_streams"] > 0:
-                break
-            if pinging.done():
-                break
+        enough, deadline = daemon.stats()["bytes_in"] + 10_000, clock.Deadline(30)
+        while daemon.stats()["bytes_in"] < enough:
+            assert not deadline.is_over and not pinging.done(), "pings do not go"
+        said = rewrite(daemon, rules, LISTEN + rule + "\n")
+        assert said["closed_streams" if "service" in rule else "closed_connections"] == 1, said
         refusal(pinging.result)
     if "peer-accept" in rule:
         daemon.wait_until_without(node.peer)

@@ -10,6 +10,8 @@ import pytest
 
 from peers import ours
 
+from .conftest import times
+
 ATTACK = pathlib.Path(__file__).with_name("lockout_main.py")
 DIAL = 2
 """Seconds that an honest dial may take; on an idle machine it is a few milliseconds."""
@@ -50,7 +52,7 @@ def attacked(network, listen, options, attack, sources, count):
     try:
         yield daemon
     finally:
-        code = daemon.stop(grace=5)
+        code = daemon.stop(grace=times(in_ci=15, in_soak=5))
         attacker.kill()
         attacker.wait()
         assert code == 0, daemon.process.report()

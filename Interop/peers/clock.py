@@ -49,6 +49,10 @@ class Deadline:
     def left(self):
         return self._end - now()
 
+    def end(self):
+        """Makes it this moment."""
+        self._end = now()
+
     @property
     def is_over(self):
         return self.left <= 0

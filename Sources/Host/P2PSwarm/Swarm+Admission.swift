@@ -30,6 +30,9 @@ extension Swarm {
     ) async throws(TransportError) -> ConnectionEntry {
         let info = entry.info
         guard self.asksGater || Task.isCancelled else { return entry }
+        // Its peer may make it hold something meanwhile.
+        self.undecided.withLock { $0[info.id] = entry }
+        defer { self.undecided.withLock { $0[info.id] = nil } }
         let decision = await self.clock.result(
             by: deadline, late: { _ in }, of: { await self.gater.mayKeep(info, dialledAt: address) })
         guard let answer = decision else {

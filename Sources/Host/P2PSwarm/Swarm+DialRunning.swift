@@ -231,7 +231,8 @@ extension Swarm {
                 throw TransportError(.peerMismatch, "\(remotePeer) answered instead of \(peer)")
             }
         } catch {
-            if terms.areOrdinary, error.code != .cancelled, !Task.isCancelled {
+            // What this side refuses says nothing of the address.
+            if terms.areOrdinary, ![.cancelled, .gated, .resourceLimit].contains(error.code), !Task.isCancelled {
                 self.backOff.withLock { $0.failed(address, at: self.clock.now()) }
                 self.experience.withLock { $0.failed(address) }
             }

@@ -18,6 +18,7 @@ extension Swarm {
         let info = connection.info
         let role: ConnectionRole = info.isDialled ? .dialer : .listener
         if role == .listener, self.memory.pressure == .exhausted, (connection as? any AccountedConnection)?.account.isAllowed != true {
+            self.memory.refusedConnection()
             throw LimitError(limit: "memory", value: self.memory.limits.total)
         }
         do throws(LimitError) {

@@ -24,12 +24,12 @@ extension Swarm {
         var (hasClosed, nextCleaning) = (false, self.clock.now())
         var worst = MemoryPressure.none
         while !Task.isCancelled {
-            let entries = self.connections
+            let entries = self.holders
             leaving.formIntersection(entries.map(\.info.id))
             let holdings = entries.compactMap { MemoryRelief.Holding($0, isLeaving: leaving.contains($0.info.id)) }
             let victims = relief.victims(among: holdings, use: self.memory.use, at: self.clock.now())
             for victim in victims {
-                guard let entry = self.connection(victim.id) else { continue }
+                guard let entry = entries.first(where: { $0.info.id == victim.id }) else { continue }
                 self.close(entry, victim.reason, &log)
                 leaving.insert(victim.id)
             }
@@ -48,7 +48,12 @@ extension Swarm {
         // Those who left by themselves have freed pages as well.
         if worst >= .short { FreePages.giveBack() }
         self.memory.endAlarm()
+        // Who took something since the last look was not heard.
+        if !Task.isCancelled, self.memory.pressure >= .tight || self.hasHeavyPeers(self.holders) { self.memory.alarm() }
     }
+
+    /// Connections whose memory can be taken back: those that are served, and those on which the gater has not decided.
+    private var holders: [ConnectionEntry] { self.connections + self.undecided.withLock { Array($0.values) } }
 
     /// Every limit of connections, dials and memory, and how near it is.
     package var limitUses: [LimitUse] {
@@ -58,7 +63,7 @@ extension Swarm {
             LimitUse(name: "dials", limit: self.configuration.limits.dials, use: dials, peak: most, refusals: refused),
             LimitUse(
                 name: "memory", unit: .bytes, limit: limits.total, use: memory.use, peak: memory.peak,
-                refusals: memory.streamRefusals + self.memoryClosings.load(ordering: .relaxed)),
+                refusals: memory.refusals + self.memoryClosings.load(ordering: .relaxed)),
             LimitUse(
                 name: "memoryPerPeer", unit: .bytes, limit: limits.perPeer, use: heaviest.now, peak: heaviest.peak,
                 refusals: self.shareClosings.load(ordering: .relaxed)),

@@ -39,6 +39,10 @@ package final class Swarm: Sendable {
     /// What dials with many silent addresses are lent.
     package let dialPlaces = LentPlaces(limit: SwarmConfiguration.lentAttempts)
     private let listeners = Mutex<[ActiveListener]>([])
+    /// Connections that are counted and on which the gater has not decided yet, while it is asked.
+    let undecided = Mutex<[ConnectionID: ConnectionEntry]>([:])
+    /// What somebody asked to listen on and is being bound, served or bound again, and what ends that.
+    private let wanted = Mutex<[(asked: Multiaddr, withdrawn: Signal)]>([])
     private let surroundings: SwarmSurroundings
     private let finished = Mutex(ConnectionTraffic())
     /// Fires when no arrival is wanted any more.
@@ -199,10 +203,19 @@ package final class Swarm: Sendable {
         guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else {
             throw TransportError(.unsupportedAddress, "no transport of this host listens on \(address)")
         }
-        let listener = ActiveListener(try await self.bind(address, asked: address, by: transport), requested: address, asked: address)
-        guard await self.announce(listener) else { throw Self.shuttingDown }
-        self.jobQueue.yield(.listener(listener))
-        return listener.addresses
+        // Known before anybody is asked, so that it can be withdrawn at any time from then on.
+        let withdrawn = Signal()
+        self.wanted.withLock { $0.append((address, withdrawn)) }
+        do throws(TransportError) {
+            let listener = ActiveListener(
+                try await self.bind(address, asked: address, by: transport), requested: address, asked: address, withdrawn: withdrawn)
+            guard await self.announce(listener) else { throw Self.shuttingDown }
+            self.jobQueue.yield(.listener(listener))
+            return listener.addresses
+        } catch {
+            self.forget(address, withdrawn)
+            throw error
+        }
     }
 
     /// Binds an address if the gater agrees.
@@ -214,18 +227,21 @@ package final class Swarm: Sendable {
         try await self.ask(by: self.clock.now().advanced(by: self.configuration.handshakeTimeout)) {
             await self.gater.mayListen(on: asked)
         }
-        do throws(TransportError) {
-            return try await transport.listen(on: address)
-        } catch {
-            self.gater.stoppedListening(on: asked)
-            throw error
-        }
+        return try await transport.listen(on: address)
     }
 
     /// Closes the listeners that were asked for so.
     package func withdraw(_ address: Multiaddr) {
-        let listeners = self.listeners.withLock { $0.filter { $0.asked == address } }
-        for listener in listeners { listener.withdrawn.fire() }
+        for wanted in self.wanted.withLock({ $0 }) where wanted.asked == address { wanted.withdrawn.fire() }
+    }
+
+    /// Nothing is bound any more for one who asked so; the gater hears of the last.
+    private func forget(_ asked: Multiaddr, _ withdrawn: Signal) {
+        let isLast = self.wanted.withLock { wanted in
+            wanted.removeAll { $0.withdrawn === withdrawn }
+            return !wanted.contains { $0.asked == asked }
+        }
+        if isLast { self.gater.stoppedListening(on: asked) }
     }
 
     /// Lists a listener and says where it listens; false when it was closed instead.
@@ -250,7 +266,7 @@ package final class Swarm: Sendable {
     package func serve(_ listener: ActiveListener) async {
         var current = listener
         var revival = ListenerRevival()
-        defer { self.gater.stoppedListening(on: listener.asked) }
+        defer { self.forget(listener.asked, listener.withdrawn) }
         while true {
             let isOver = await self.run(current)
             self.listeners.withLock { $0.removeAll { $0 === current } }
@@ -267,11 +283,12 @@ package final class Swarm: Sendable {
         var pause = revival.failed(at: self.clock.now())
         while self.takesListeners {
             let deadline = self.clock.now().advanced(by: pause)
-            await self.stopListening.cancelling { await self.clock.sleep(deadline) }
-            guard self.takesListeners, !Task.isCancelled else { return nil }
+            await self.stopListening.cancelling { await failed.withdrawn.cancelling { await self.clock.sleep(deadline) } }
+            guard self.takesListeners, !failed.withdrawn.isFired, !Task.isCancelled else { return nil }
             do throws(TransportError) {
                 let listener = ActiveListener(
-                    try await self.bind(address, asked: failed.asked, by: transport), requested: address, asked: failed.asked)
+                    try await self.bind(address, asked: failed.asked, by: transport), requested: address, asked: failed.asked,
+                    withdrawn: failed.withdrawn)
                 return await self.announce(listener) ? listener : nil
             } catch {
                 self.logger.log(

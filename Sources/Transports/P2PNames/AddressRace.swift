@@ -132,8 +132,9 @@ package struct AddressRace<Address: Sendable, Connection: Sendable>: Sendable {
 
     private static func summary(_ failures: [TransportError]) -> TransportError {
         if failures.count == 1 { return failures[0] }
-        let isLate = failures.allSatisfy { $0.code == .timedOut }
-        return TransportError(isLate ? .timedOut : .unreachable, failures.map(\.message).joined(separator: "; "))
+        let code = failures.first?.code ?? .unreachable
+        return TransportError(
+            failures.allSatisfy { $0.code == code } ? code : .unreachable, failures.map(\.message).joined(separator: "; "))
     }
 }
 

@@ -88,7 +88,7 @@ struct HeldMemoryTests {
         heavy.change(by: 9 << 19)
         #expect(memory.pressure == .tight && heavy.mayOpenStream && !memory.mayGrow)
         heavy.change(by: 1 << 20)
-        #expect(memory.pressure == .short && !heavy.mayOpenStream && light.mayOpenStream && memory.streamRefusals == 1)
+        #expect(memory.pressure == .short && !heavy.mayOpenStream && light.mayOpenStream && memory.refusals == 1)
     }
 
     @Test("A peer with half of its share opens no more streams at any time")

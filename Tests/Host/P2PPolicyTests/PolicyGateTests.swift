@@ -93,6 +93,27 @@ struct PolicyGateTests {
         }
     }
 
+    @Test("What ends at a time ends then, also where the clock ran ahead meanwhile", .timeLimit(.minutes(1)))
+    func clockSetBack() async throws {
+        _ = try await withWorld(seed: 3, everyLink: .latency(.milliseconds(10))) { world in
+            let calendar = Calendar()
+            calendar.set("2027-06-01T00:00:00Z")
+            let b = try await world.host()
+            let gate = PolicyGate(try Self.policy()) { calendar.now }
+            let a = try await world.host(gate)
+            let rules = "allow peer-accept:\(b.peerID) until=2027-01-01T00:00:00Z"
+            _ = gate.replace(with: try Self.policy(rules))
+            calendar.set("2026-12-31T23:59:59Z")
+            try await world.run(for: .seconds(2))
+            _ = try await world.perform { try await b.connect(to: a.peerID, at: a.listenAddresses) }
+            try await world.run(for: .seconds(1))
+            #expect(a.connections().count == 1)
+            calendar.set("2027-01-01T00:00:00Z")
+            try await world.run(for: .seconds(2))
+            #expect(a.connections().isEmpty)
+        }
+    }
+
     @Test("A stream is served to whom the rules allow it, and reset for others and when it is withdrawn, while the connection lives")
     func service() async throws {
         _ = try await withWorld(seed: 3, everyLink: .latency(.milliseconds(10))) { world in

@@ -44,6 +44,12 @@ struct MemoryReliefTests {
         #expect(self.closed([self.holding(0, holds: 40), self.holding(1, holds: 30)]).isEmpty)
     }
 
+    @Test("A known network's connection that leaves makes no room for strangers: it takes none of theirs")
+    func apart() {
+        let all = [self.holding(0, holds: 50, isAllowed: true, isLeaving: true), self.holding(1, holds: 45), self.holding(2, holds: 45)]
+        #expect(self.closed(all, use: 90).count == 1)
+    }
+
     @Test("Whoever holds most goes first, and no more than it takes")
     func most() {
         #expect(

@@ -145,6 +145,26 @@ struct OptionsTests {
         #expect(host.networks.allowed.map(\.description) == ["192.0.2.0/24"])
     }
 
+    @Test("A phone asks its peers as seldom as the mobile settings of each transport say")
+    func phone() throws {
+        let daemon: DaemonCommand = try self.parse("daemon", "--preset", "phone")
+        var setup = NodeSetup()
+        try daemon.arrivals.apply(to: &setup)
+        let (quic, mobile) = (setup.quic.configuration, QUICConfiguration.mobile)
+        #expect(quic.idleTimeout == mobile.idleTimeout && quic.keepAliveInterval == mobile.keepAliveInterval)
+        #expect(quic.busyKeepAliveInterval == mobile.busyKeepAliveInterval && quic.busyPatience == mobile.busyPatience)
+        #expect(setup.configuration.host.limits == .phone)
+    }
+
+    @Test("No window grows beyond half of what a peer may hold")
+    func windows() throws {
+        let daemon: DaemonCommand = try self.parse("daemon", "--limit", "memoryPerPeer=6MiB")
+        var setup = NodeSetup()
+        try daemon.arrivals.apply(to: &setup)
+        #expect(setup.yamux.maximumWindow == 3 << 20 && setup.yamux.maximumWindowGrowth == 3 << 20)
+        #expect(setup.quic.configuration.maximumWindow == 3 << 20 && setup.quic.configuration.maximumStreamWindow == 3 << 20)
+    }
+
     @Test("The list of limits names each once, with its default and unit, and stands in the help and in the message for one that is none")
     func limitList() throws {
         let names = LimitSetting.all.map(\.name)

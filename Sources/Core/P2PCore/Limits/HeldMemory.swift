@@ -31,6 +31,8 @@ package final class HeldMemory: Sendable {
     private let highestOfAllowed = Atomic(0)
     private let heaviestEver = Atomic(0)
     private let refusedStreams = Atomic(0)
+    private let refusedArrivals = Atomic(0)
+    private let leavings = Atomic(0)
     private let isAlarmed = Atomic(false)
     private let peers = Mutex(Peers())
 
@@ -51,8 +53,11 @@ package final class HeldMemory: Sendable {
     /// The most that ``use`` has been.
     package var peak: Int { self.highest.load(ordering: .relaxed) }
     package var pressure: MemoryPressure { MemoryPressure.of(self.use, limit: self.limits.total) }
-    /// Streams of peers that were refused for want of memory.
-    package var streamRefusals: Int { self.refusedStreams.load(ordering: .relaxed) }
+    /// What was refused for want of memory, streams and connections, and connections that went by themselves.
+    package var refusals: Int {
+        self.refusedStreams.load(ordering: .relaxed) + self.refusedArrivals.load(ordering: .relaxed)
+            + self.leavings.load(ordering: .relaxed)
+    }
     /// What the peer holds that holds most, and what one held at most.
     package var heaviest: (now: Int, peak: Int) {
         (self.peers.withLock { $0.known.values.lazy.map(\.memory.held).max() ?? 0 }, self.heaviestEver.load(ordering: .relaxed))
@@ -130,6 +135,12 @@ package final class HeldMemory: Sendable {
         }
     }
 
+    /// A connection was refused for want of memory.
+    package func refusedConnection() { self.refusedArrivals.wrappingAdd(1, ordering: .relaxed) }
+
+    /// A connection goes by itself for want of memory.
+    func leaves() { self.leavings.wrappingAdd(1, ordering: .relaxed) }
+
     // MARK: Alarm
 
     /// Calls `body`, from any thread, when somebody should look after the memory, and not again before ``endAlarm()``.
@@ -137,13 +148,14 @@ package final class HeldMemory: Sendable {
         self.peers.withLock { $0.onAlarm = body }
     }
 
-    private func alarm() {
-        guard !self.isAlarmed.exchange(true, ordering: .relaxed) else { return }
+    /// Somebody should look, unless somebody does.
+    package func alarm() {
+        guard !self.isAlarmed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         self.peers.withLock { $0.onAlarm }?()
     }
 
-    /// Nobody looks any more.
+    /// Nobody looks any more. Who calls it looks once more afterwards.
     package func endAlarm() {
-        self.isAlarmed.store(false, ordering: .relaxed)
+        _ = self.isAlarmed.exchange(false, ordering: .acquiringAndReleasing)
     }
 }

@@ -80,7 +80,9 @@ package final class MemoryAccount: Sendable {
         if change > 0 {
             self.host.take(change, for: self.peer, isAllowed: self.isAllowed)
             guard !self.isExempt, self.host.isExcessive(self.charge) else { return }
-            self.onExcess.withLock { $0.take() }?()
+            guard let leave = self.onExcess.withLock({ $0.take() }) else { return }
+            self.host.leaves()
+            leave()
         } else if change < 0 {
             self.host.giveBack(-change, of: self.peer, isAllowed: self.isAllowed)
         }

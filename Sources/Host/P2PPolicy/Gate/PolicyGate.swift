@@ -155,8 +155,14 @@ public final class PolicyGate: HostModule {
             }
             // A wall clock may be set, so a deadline is looked at rather than waited for.
             let (isDue, isWaiting) = self.state.withLock { state in
+                let now = self.now
+                // What has come once comes again where the clock was set back.
+                state.reviewed = min(state.reviewed, now)
                 let deadline = state.ledger.nextDeadline(after: state.reviewed)
-                return (deadline.map { $0 <= self.now } ?? false, deadline == nil && state.condemned.isEmpty)
+                return (
+                    deadline.map { $0 <= now } ?? false,
+                    state.ledger.nextDeadline(after: .min) == nil && state.condemned.isEmpty
+                )
             }
             if isDue {
                 _ = self.review { ledger, time in ledger.review(at: time) }

@@ -9,12 +9,13 @@ package final class ActiveListener: Sendable {
     let bindAddress: Multiaddr
     /// The address as the application asked for it.
     let asked: Multiaddr
-    /// Fires when arrivals are not wanted here any more.
-    let withdrawn = Signal()
+    /// Fires when arrivals are not wanted here any more; that of the listener in whose place this one was bound, if it was.
+    let withdrawn: Signal
     private let current: Mutex<[Multiaddr]>
 
-    init(_ listener: any TransportListener, requested: Multiaddr, asked: Multiaddr) {
+    init(_ listener: any TransportListener, requested: Multiaddr, asked: Multiaddr, withdrawn: Signal) {
         self.listener = listener
+        self.withdrawn = withdrawn
         self.bindAddress = listener.addresses.first.map(requested.withPort(of:)) ?? requested
         self.asked = asked
         self.current = Mutex(listener.addresses)

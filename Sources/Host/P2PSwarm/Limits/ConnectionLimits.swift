@@ -84,7 +84,7 @@ package final class ConnectionLimits: ResourceManager {
     package var uses: [LimitUse] {
         let (limits, door) = (self.limits, self.door)
         let pending = LimitUse(
-            name: "pendingInbound", limit: limits.pendingInbound + limits.pendingInboundAllowed, use: door.count, peak: door.peak,
+            name: "pendingInbound", limit: limits.pendingInbound, use: door.count, peak: door.peak,
             refusals: door.refusals(by: "pendingInbound") + door.refusals(by: "pendingInboundPerAddress"))
         return self.state.withLock { state in
             let refusals = state.refusals

@@ -5,7 +5,8 @@ import P2PIdentity
 /// Which connections are closed for want of memory, as a value: facts and time in, a list out.
 ///
 /// In this order: those of peers that have taken nothing of what waits for them for a while, before those that go forward; those that came before those
-/// that were dialled; then whose peer holds most for longest. Those in known networks, and those that hold next to nothing, never.
+/// that were dialled; then whose peer holds most for longest. Those in known networks only
+/// where their peer is beyond its share; those that hold next to nothing never.
 struct MemoryRelief {
     /// What is to be known of a connection.
     struct Holding {
@@ -65,7 +66,7 @@ struct MemoryRelief {
         var victims: [Victim] = []
         var gone: Set<ConnectionID> = []
         // What is leaving is as good as free.
-        var use = use - holdings.reduce(0) { $0 + ($1.isLeaving ? $1.charge : 0) }
+        var use = use - holdings.reduce(0) { $0 + ($1.isLeaving && !$1.isAllowed ? $1.charge : 0) }
         var ofPeer: [PeerID: Int] = [:]
         for holding in holdings where !holding.isLeaving { ofPeer[holding.peer, default: 0] += holding.charge }
         let weights = ofPeer
@@ -73,7 +74,7 @@ struct MemoryRelief {
         func close(_ holding: Holding, _ reason: Victim.Reason) {
             victims.append(Victim(id: holding.id, reason: reason))
             gone.insert(holding.id)
-            use -= holding.charge
+            if !holding.isAllowed { use -= holding.charge }
             ofPeer[holding.peer, default: 0] -= holding.charge
         }
         let candidates = holdings.filter { !$0.isLeaving && $0.held > Self.least }

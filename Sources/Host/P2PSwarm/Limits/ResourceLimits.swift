@@ -32,7 +32,7 @@ public struct ResourceLimits: Sendable, Hashable {
     /// The same for one peer, over all of its connections; at first a quarter of ``memory``.
     public var memoryPerPeer = 128 * 1_024 * 1_024
     /// The same beside ``memory``, for the networks that are known (``KnownNetworks/allowed``), whose connections are not closed for want of
-    /// memory; at first an eighth of it.
+    /// memory, only beyond ``memoryPerPeer``; at first an eighth of it.
     public var memoryAllowed = 64 * 1_024 * 1_024
 
     /// The defaults: enough for a busy node, little enough for one attacker.

@@ -14,7 +14,10 @@ struct NodeSetup {
     var policy: PolicyInForce?
 
     /// The defaults, without a module.
-    init() { self.prepare(for: .server) }
+    init() {
+        self.prepare(for: .server)
+        self.keepWindowsWithinLimits()
+    }
 
     /// What the command line says, whatever the command.
     init(_ options: NodeOptions) throws {
@@ -40,9 +43,20 @@ struct NodeSetup {
         self.configuration.windowBudget = min(self.configuration.windowBudget, self.configuration.host.limits.memory / 2)
         guard preset == .phone else { return }
         self.yamux = .mobile
-        (self.quic.configuration.idleTimeout, self.quic.configuration.keepAliveInterval) = (
-            QUICConfiguration.mobile.idleTimeout, QUICConfiguration.mobile.keepAliveInterval
-        )
+        let mobile = QUICConfiguration.mobile
+        self.quic.configuration.idleTimeout = mobile.idleTimeout
+        self.quic.configuration.keepAliveInterval = mobile.keepAliveInterval
+        self.quic.configuration.busyKeepAliveInterval = mobile.busyKeepAliveInterval
+        self.quic.configuration.busyPatience = mobile.busyPatience
+    }
+
+    /// Promises no peer more than it may hold.
+    mutating func keepWindowsWithinLimits() {
+        let most = max(self.configuration.host.limits.memoryPerPeer / 2, 1_024 * 1_024)
+        self.yamux.maximumWindow = min(self.yamux.maximumWindow, UInt32(clamping: most))
+        self.yamux.maximumWindowGrowth = min(self.yamux.maximumWindowGrowth, UInt64(clamping: most))
+        self.quic.configuration.maximumWindow = min(self.quic.configuration.maximumWindow, UInt64(clamping: most))
+        self.quic.configuration.maximumStreamWindow = min(self.quic.configuration.maximumStreamWindow, UInt64(clamping: most))
     }
 
     /// The host, which does not run yet.

@@ -55,6 +55,7 @@ struct ArrivalOptions: ParsableArguments {
     func apply(to setup: inout NodeSetup) throws {
         setup.prepare(for: self.preset.preset)
         try LimitSetting.apply(self.limit, to: &setup)
+        setup.keepWindowsWithinLimits()
         setup.configuration.host.networks = KnownNetworks(allowed: self.allow, proxies: self.trustedProxy)
     }
 
