@@ -70,7 +70,7 @@ def test_whoever_refuses_everything_secure_gets_no_plaintext(security):
                         link.send(token("na"))
                 except (Ended, TimeoutError):
                     pass
-            assert process.process.wait(20) == 1
+            assert process.wait(20) == 1
             assert b"/noise" in heard
             assert b"plaintext" not in heard and b"secret" not in heard
             assert any("negotiationFailed" in line or "speaks none of" in line for line in process.log), process.log

@@ -102,6 +102,19 @@ class JSONProcess:
         self.process.stdin.write(json.dumps(item) + "\n")
         self.process.stdin.flush()
 
+    def wait(self, within):
+        """Its exit code, when it has ended by itself and all that it said is here."""
+        code = self.process.wait(within)
+        self._hear_out()
+        return code
+
+    def _hear_out(self):
+        """Somebody whom it has started may hold the pipes open."""
+        deadline = Deadline(2)
+        with self._changed:
+            while self._open_pipes > 0 and not deadline.is_over:
+                self._changed.wait(deadline.slice)
+
     def stop(self, grace=5):
         """Ends it by SIGTERM; returns its exit code, or None when it had to be killed."""
         if self.is_running:
@@ -112,6 +125,7 @@ class JSONProcess:
             self.process.kill()
             self.process.wait()
             code = None
+        self._hear_out()
         if self.process.stdin:
             try:
                 self.process.stdin.close()
