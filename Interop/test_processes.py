@@ -250,7 +250,7 @@ class TestSignals:
             )
             arrival, _ = silent.accept()
             dialer.process.send_signal(signal.SIGTERM)
-            assert dialer.process.wait(5) == 128 + signal.SIGTERM
+            assert dialer.wait(5) == 128 + signal.SIGTERM
             assert dialer.wait_for("error")["code"] == "cancelled"
             arrival.close()
             dialer.stop()

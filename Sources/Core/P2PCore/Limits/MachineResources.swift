@@ -52,13 +52,7 @@ public struct MachineResources: Sendable, Hashable {
     }
 
     private static var hardLimit: Int {
-        var limits = rlimit()
-        #if canImport(Glibc)
-            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #else
-            let resource = RLIMIT_NOFILE
-        #endif
-        return getrlimit(resource, &limits) == 0 ? Int(clamping: limits.rlim_max) : 256
+        DescriptorReserve.limitsOfProcess.map { Int(clamping: $0.rlim_max) } ?? 256
     }
 
     private static func contents(of path: String) -> String? {

@@ -36,14 +36,18 @@ package struct DescriptorReserve: Sendable, Hashable {
 
     /// The reserve of this process, whose limit may change while it runs.
     package static func current() -> DescriptorReserve {
+        DescriptorReserve(limit: Self.limitsOfProcess.map { Int(clamping: $0.rlim_cur) } ?? .max)
+    }
+
+    /// The limit that holds now and the one to which it may be raised; nil where the system doesn't say.
+    static var limitsOfProcess: rlimit? {
         var limits = rlimit()
         #if canImport(Glibc)
             let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         #else
             let resource = RLIMIT_NOFILE
         #endif
-        guard getrlimit(resource, &limits) == 0 else { return DescriptorReserve(limit: .max) }
-        return DescriptorReserve(limit: Int(clamping: limits.rlim_cur))
+        return getrlimit(resource, &limits) == 0 ? limits : nil
     }
 
     /// How many a purpose leaves: arrivals the whole reserve, dials half of it.
