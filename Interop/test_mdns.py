@@ -212,6 +212,19 @@ def test_kubo_finds_us_and_dials_us(lan, started):
     assert sees(late.process, kubo.peer, event="connected")["direction"] == "inbound"
 
 
+def test_kubo_of_a_private_network_is_met_under_the_name_it_uses(lan, started, tmp_path):
+    """It announces under the public network's name; ours in a private network has to be told so."""
+    one, two = lan.host(), lan.host()
+    psk = tmp_path / "swarm.key"
+    outcome = ours.run("key", "psk", "--out", psk)
+    assert outcome.code == 0, outcome
+    daemon = started.daemon(one, "--psk", psk, "--mdns-service", "_p2p")
+    kubo = started.kubo(two, "tcp", psk=psk)
+    assert kubo.address("tcp") in sees(daemon.process, kubo.peer)["addresses"]
+    sees(daemon.process, kubo.peer, event="connected")
+    wait_until(lambda: daemon.peer in kubo.peers(), SOON, "kubo's connection")
+
+
 def test_python_zeroconf_reads_our_answers(lan, started):
     one, two = lan.host(), lan.host()
     browser = started.script(two, "zeroconf_main.py", "browse", two.address)
