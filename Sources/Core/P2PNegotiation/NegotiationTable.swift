@@ -59,6 +59,13 @@ package struct NegotiationTable: Sendable {
             expectation: LazyExpectation(of: protocolID, agreement: opening, refusal: refusal))
     }
 
+    private init(entries: [Entry]) { self.entries = entries }
+
+    /// The same without those protocols.
+    package func without(_ protocols: Set<ProtocolID>) -> NegotiationTable {
+        NegotiationTable(entries: self.entries.filter { !protocols.contains($0.protocolID) })
+    }
+
     /// The entry whose name, with its newline, is `token`.
     func entry(matching token: ByteBuffer) -> Entry? {
         self.entries.first { $0.token == token }

@@ -51,6 +51,7 @@ extension PeerStream {
         var input = ByteBuffer()
         while true {
             guard var bytes = try await self.read() else {
+                await self.giveUp(afterRefusal: negotiation.hasRefused)
                 throw StreamError(.negotiationFailed, "the peer finished before there was agreement on a protocol")
             }
             if input.readableBytes == 0 { input = bytes } else { input.writeBuffer(&bytes) }
@@ -64,10 +65,17 @@ extension PeerStream {
                 return protocolID
             case .failed(let error):
                 if reply.readableBytes > 0 { try await self.write(reply) }
-                self.reset(.protocolNegotiationFailed)
+                // Who asks without end has been answered often enough.
+                await self.giveUp(afterRefusal: negotiation.hasRefused && error.code != .tooManyMessages)
                 let code: StreamError.Code = error.code == .noCommonProtocol ? .protocolNotSupported : .negotiationFailed
                 throw StreamError(code, error.message, cause: error)
             }
         }
+    }
+
+    /// Ends a stream without a protocol. A refusal goes out before: a reset alone would not say what was wrong.
+    private func giveUp(afterRefusal hasRefused: Bool) async {
+        if hasRefused { try? await self.finish() }
+        self.reset(.protocolNegotiationFailed)
     }
 }

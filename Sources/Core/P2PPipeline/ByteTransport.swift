@@ -26,12 +26,14 @@ public struct ByteChannel: Sendable {
     public let progress: ArrivalProgress?
     /// Whether the gater has let it in already, so that the host does not ask again.
     public let isLetIn: Bool
+    /// Whether a relay lends it, with limits on time and bytes; see ``ConnectionInfo/isLimited``.
+    public let isLimited: Bool
 
-    /// A channel that does not read yet, its ends, what it goes through first, what an arrival's progress is told to, and whether the gater
-    /// has let it in.
+    /// A channel that does not read yet, its ends, what it goes through first, what an arrival's progress is told to, whether the gater
+    /// has let it in, and whether a relay lends it.
     public init(
         channel: any Channel, localAddress: Multiaddr, remoteAddress: Multiaddr, preparations: [any ChannelPreparation] = [],
-        progress: ArrivalProgress? = nil, isLetIn: Bool = false
+        progress: ArrivalProgress? = nil, isLetIn: Bool = false, isLimited: Bool = false
     ) {
         self.channel = channel
         self.localAddress = localAddress
@@ -39,6 +41,7 @@ public struct ByteChannel: Sendable {
         self.preparations = preparations
         self.progress = progress
         self.isLetIn = isLetIn
+        self.isLimited = isLimited
     }
 }
 

@@ -13,12 +13,14 @@ final class Upgrade {
     private let expected: PeerID?
     private let promise: EventLoopPromise<any MuxedConnection>
     private let onConnected: (@Sendable () -> Void)?
+    private let observation: Observation?
+    private var step: Observation?
     private var deadline: Scheduled<Void>?
     private var isOver = false
 
     init(
         _ upgrader: Upgrader, bytes: ByteChannel, role: ConnectionRole, isDialled: Bool?, expecting peer: PeerID?,
-        promise: EventLoopPromise<any MuxedConnection>, onConnected: (@Sendable () -> Void)?
+        promise: EventLoopPromise<any MuxedConnection>, onConnected: (@Sendable () -> Void)?, observation: Observation?
     ) {
         self.upgrader = upgrader
         self.bytes = bytes
@@ -27,6 +29,7 @@ final class Upgrade {
         self.expected = peer
         self.promise = promise
         self.onConnected = onConnected
+        self.observation = observation
     }
 
     private var channel: any Channel { self.bytes.channel }
@@ -38,6 +41,7 @@ final class Upgrade {
             upgrade.value.fail(
                 TransportError(.timedOut, "the handshakes with \(upgrade.value.bytes.remoteAddress) were not done by their deadline"))
         }
+        if !self.bytes.preparations.isEmpty { self.enter(.preparing) }
         do {
             if let progress = self.bytes.progress, progress.stage == .silent {
                 try self.channel.pipeline.syncOperations.addHandler(FirstBytes(.heard, of: progress))
@@ -60,6 +64,7 @@ final class Upgrade {
     private func begin() {
         self.onConnected?()
         if !self.bytes.preparations.isEmpty { self.show(.opened) }
+        self.enter(.agreeingOnSecurity)
         do {
             try self.upgrader.protector?.protect(self.channel, role: self.role)
             try self.negotiate(self.upgrader.security.map(\.protocolID), lazily: true) { protocolID in
@@ -95,6 +100,7 @@ final class Upgrade {
 
     private func secure(with protocolID: ProtocolID) throws {
         guard !self.isOver, let security = self.upgrader.security.first(where: { $0.protocolID == protocolID }) else { return }
+        self.enter(.securing(protocolID))
         if let progress = self.bytes.progress {
             self.show(.negotiated)
             try self.channel.pipeline.syncOperations.addHandler(FirstBytes(.handshaking, of: progress))
@@ -117,6 +123,7 @@ final class Upgrade {
             try self.multiplex(secured, security: security, muxer: early)
             return
         }
+        self.enter(.agreeingOnMuxer)
         try self.negotiate(self.upgrader.muxers.map(\.protocolID), lazily: false) { muxer in
             try self.multiplex(secured, security: security, muxer: muxer)
         }
@@ -130,13 +137,22 @@ final class Upgrade {
         let info = ConnectionInfo(
             role: self.role, localPeer: self.upgrader.localPeer, remotePeer: secured.remotePeer, remoteKey: secured.remoteKey,
             localAddress: self.bytes.localAddress, remoteAddress: self.bytes.remoteAddress, security: security, muxer: protocolID,
-            wasMuxerEarly: secured.earlyMuxer != nil, appMetadata: secured.appMetadata, isDialled: self.isDialled)
+            wasMuxerEarly: secured.earlyMuxer != nil, appMetadata: secured.appMetadata, isLimited: self.bytes.isLimited,
+            isDialled: self.isDialled)
         let context = MuxerContext(
             executor: self.upgrader.executors.executor(for: self.channel.eventLoop), windowBudget: self.upgrader.windowBudget)
         let connection = try muxer.multiplex(self.channel, records: secured.records, info: info, context: context)
         self.isOver = true
         self.deadline?.cancel()
+        self.step.end(.done)
         self.promise.succeed(connection)
+    }
+
+    /// The next step begins, where somebody observes.
+    private func enter(_ step: UpgradeStep) {
+        guard let observation = self.observation else { return }
+        self.step.end(.done)
+        self.step = observation.begin(.step(step))
     }
 
     /// Tells how far an arrival has come.
@@ -147,6 +163,7 @@ final class Upgrade {
         guard !self.isOver else { return }
         self.isOver = true
         self.deadline?.cancel()
+        self.step.end(.failed(error))
         self.promise.fail(error)
         self.channel.close(promise: nil)
     }

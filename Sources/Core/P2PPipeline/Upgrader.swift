@@ -16,7 +16,9 @@ package struct Upgrader: Sendable {
     let muxers: [any StreamMuxer]
     let windowBudget: MemoryBudget
     let executors = EventLoopTaskExecutors()
-    let inboundTimeout: TimeAmount
+    /// Arrivals on which this side begins the handshakes.
+    let arrivalRoles: ArrivalRoles
+    package let inboundTimeout: TimeAmount
     let negotiatesMuxersEarly: Bool
 
     /// - Parameters:
@@ -24,11 +26,13 @@ package struct Upgrader: Sendable {
     ///   - security: secure channels, the preferred one first.
     ///   - muxers: stream muxers, the preferred one first.
     ///   - windowBudget: what receive windows may grow by, over all connections.
+    ///   - arrivalRoles: arrivals on which this side begins the handshakes.
     ///   - negotiatesMuxersEarly: whether secure handshakes announce the muxers, which saves the round trip of negotiating one afterwards
     ///     wherever the peer does so, too.
     package init(
         localPeer: PeerID, protector: (any ConnectionProtector)? = nil, security: [any SecureChannel], muxers: [any StreamMuxer],
-        windowBudget: MemoryBudget, inboundTimeout: TimeAmount = Self.defaultTimeout, negotiatesMuxersEarly: Bool = true
+        windowBudget: MemoryBudget, inboundTimeout: TimeAmount = Self.defaultTimeout, negotiatesMuxersEarly: Bool = true,
+        arrivalRoles: ArrivalRoles = ArrivalRoles()
     ) {
         self.localPeer = localPeer
         self.protector = protector
@@ -36,6 +40,7 @@ package struct Upgrader: Sendable {
         self.muxers = muxers
         self.windowBudget = windowBudget
         self.inboundTimeout = inboundTimeout
+        self.arrivalRoles = arrivalRoles
         self.negotiatesMuxersEarly = negotiatesMuxersEarly
     }
 
@@ -49,12 +54,14 @@ package struct Upgrader: Sendable {
         onConnected: (@Sendable () -> Void)? = nil
     ) async throws(TransportError) -> any MuxedConnection {
         let channel = bytes.channel
+        let observation = Observation.current
         let promise = channel.eventLoop.makePromise(of: (any MuxedConnection).self)
         let running = NIOLoopBoundBox<Running>.makeBoxSendingValue(.fresh, eventLoop: channel.eventLoop)
         return try await withTaskCancellationHandler {
             channel.eventLoop.execute {
                 let upgrade = Upgrade(
-                    self, bytes: bytes, role: role, isDialled: isDialled, expecting: peer, promise: promise, onConnected: onConnected)
+                    self, bytes: bytes, role: role, isDialled: isDialled, expecting: peer, promise: promise, onConnected: onConnected,
+                    observation: observation)
                 if case .cancelled(let error) = running.value {
                     upgrade.fail(error)
                 } else {

@@ -24,9 +24,21 @@ package struct UpgradingTransport: Transport {
     package func dial(
         _ address: Multiaddr, expecting peer: PeerID?, options: DialOptions
     ) async throws(TransportError) -> any MuxedConnection {
-        let bytes = try await self.bytes.connect(to: address, options: options)
+        let bytes = try await self.connect(to: address, options)
         return try await self.upgrader.upgrade(
             bytes, role: options.role, isDialled: true, expecting: peer, deadline: options.deadline, onConnected: options.onConnected)
+    }
+
+    private func connect(to address: Multiaddr, _ options: DialOptions) async throws(TransportError) -> ByteChannel {
+        let step = Observation.current?.begin(.step(.connecting))
+        do throws(TransportError) {
+            let bytes = try await self.bytes.connect(to: address, options: options)
+            step.end(.done)
+            return bytes
+        } catch {
+            step.end(.failed(error))
+            throw error
+        }
     }
 
     /// Binds; arrivals are upgraded when they are accepted.
@@ -75,7 +87,9 @@ final class PendingUpgrade: PendingConnection {
         guard !self.isDecided.exchange(true, ordering: .relaxed) else {
             throw TransportError(.closed, "the arrival from \(self.remoteAddress) was decided on before")
         }
-        return try await self.upgrader.upgrade(self.bytes, role: .listener, expecting: nil, deadline: .now() + self.upgrader.inboundTimeout)
+        return try await self.upgrader.upgrade(
+            self.bytes, role: self.upgrader.arrivalRoles.role(on: self.bytes.remoteAddress), isDialled: false, expecting: nil,
+            deadline: .now() + self.upgrader.inboundTimeout)
     }
 
     func refuse() {

@@ -55,7 +55,7 @@ final class HostIntroductions: PeerIntroducing {
         var told: [Multiaddr] = []
         for address in addresses.lazy.compactMap({ judge.told($0, at: meeting) }) where !told.contains(address) { told.append(address) }
         return Introduction(
-            publicKey: self.identity.publicKey, listenAddresses: told, protocols: self.registry.served.protocolIDs,
+            publicKey: self.identity.publicKey, listenAddresses: told, protocols: self.registry.served.protocolIDs(for: connection),
             observedAddress: connection.remoteAddress.withoutZone, protocolVersion: self.configuration.protocolVersion,
             agentVersion: self.configuration.agentVersion, signedRecord: await self.ownRecord.envelope(for: told, of: addresses))
     }
@@ -125,6 +125,12 @@ final class HostIntroductions: PeerIntroducing {
         let now = self.swarm.clock.now()
         let isChange = self.observed.withLock { $0.expire(at: now) { self.swarm.connection($0) != nil } }
         if isChange { self.changes.post() }
+    }
+
+    /// Where peers see this node.
+    var observedAddresses: [ObservedAddress] {
+        self.expireObservations()
+        return self.observed.withLock { $0.all }
     }
 
     /// The connections to peers that serve `protocolID`.

@@ -35,6 +35,8 @@ final class HostLink: HostAccess {
     var resources: any ResourceManager { self.host?.swarm.limits ?? ConnectionLimits(ResourceLimits()) }
     var introductions: any PeerIntroducing { self.host?.introductions ?? SilentIntroductions() }
 
+    func sample() -> HostSample { self.host?.sample() ?? HostSample(statistics: HostStatistics()) }
+
     func events() -> HostEvents {
         guard let host = self.host else {
             let bus = HostEventBus()
@@ -57,6 +59,19 @@ final class HostLink: HostAccess {
         self.host?.swarm.withdraw(address)
     }
 
+    func serve(_ handler: any ProtocolHandler) throws(StreamError) {
+        let host = try self.living()
+        do throws(HostError) {
+            try host.serve(handler)
+        } catch {
+            throw StreamError(error.code == .protocolTaken ? .protocolTaken : .invalidProtocol, error.message, cause: error)
+        }
+    }
+
+    func stopServing(_ protocolID: ProtocolID) {
+        self.host?.stopServing(protocolID)
+    }
+
     func discovered(_ found: DiscoveredPeer) async {
         await self.host?.discovered(found)
     }
@@ -68,6 +83,20 @@ final class HostLink: HostAccess {
     func openStream(on connection: ConnectionID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
         try await self.living().openStream(on: connection, protocols: protocols)
     }
+
+    func tag(_ peer: PeerID, _ name: String, value: Int) { self.host?.tag(peer, name, value: value) }
+
+    func tag(_ peer: PeerID, _ name: String, adding points: Int, halfLife: Duration) {
+        self.host?.tag(peer, name, adding: points, halfLife: halfLife)
+    }
+
+    func untag(_ peer: PeerID, _ name: String) { self.host?.untag(peer, name) }
+
+    func protect(_ peer: PeerID, for name: String) { self.host?.protect(peer, for: name) }
+
+    func unprotect(_ peer: PeerID, for name: String) -> Bool { self.host?.unprotect(peer, for: name) ?? false }
+
+    func value(of connection: ConnectionID) -> ConnectionValue? { self.host?.value(of: connection) }
 
     private func living() throws(StreamError) -> PeerHost {
         guard let host = self.host else { throw StreamError(.connectionLost, "the host is gone") }

@@ -34,6 +34,15 @@ struct ObservedAddresses {
 
     var count: Int { self.observations.count }
 
+    /// All that are counted, those with the most observers first.
+    var all: [ObservedAddress] {
+        let confirmed = Set(self.confirmed)
+        return self.observations.map {
+            ObservedAddress(address: $0.key, observers: $0.value.count, isConfirmed: confirmed.contains($0.key))
+        }
+        .sorted { ($1.observers, $0.address.description) < ($0.observers, $1.address.description) }
+    }
+
     /// Whether a peer's word counts: where it sees this node, others may find it only if that leads to a socket that listens.
     ///
     /// A peer that dialled has come to one. A peer that was dialled sees a port that lives as long as the connection, unless the dial came

@@ -60,12 +60,17 @@ extension PeerHost {
     public func keepConnected(_ peer: PeerID, at addresses: [Multiaddr] = []) throws(HostError) {
         try self.keeper.keep(
             peer, at: addresses, isConnected: self.swarm.connection(to: peer) != nil, now: self.swarm.clock.now())
+        self.swarm.protect(peer, for: Self.keeping)
     }
 
     /// The peer need not stay connected any more; a connection that there is stays.
     public func stopKeepingConnected(_ peer: PeerID) {
         self.keeper.release(peer)
+        self.swarm.unprotect(peer, for: Self.keeping)
     }
+
+    /// For what peers are protected that are to stay connected.
+    static let keeping = "keepConnected"
 
     /// Whether ``keepConnected(_:at:)`` holds for the peer.
     public func isKeptConnected(_ peer: PeerID) -> Bool { self.keeper.keeps(peer) }

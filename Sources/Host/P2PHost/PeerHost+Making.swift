@@ -66,6 +66,6 @@ extension PeerHost {
 extension HostConfiguration {
     /// The memory of a host, of which windows may grow by so many bytes.
     fileprivate func budget(ofWindows bytes: Int) -> MemoryBudget {
-        MemoryBudget(limit: bytes, held: HeldMemory(self.limits.memoryLimits, allowed: self.networks.allowed))
+        MemoryBudget(limit: bytes, held: HeldMemory(self.limits.memoryLimits, known: self.networks))
     }
 }

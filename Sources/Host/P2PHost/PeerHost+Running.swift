@@ -59,6 +59,8 @@ extension PeerHost: Service {
                     group.addTask { await self.counted { await self.swarm.discard(entry, code) } }
                 case .relieve:
                     group.addTask { await self.counted { await self.swarm.relieve() } }
+                case .tend:
+                    group.addTask { await self.counted { await self.swarm.tend() } }
                 case .connection(let entry):
                     lanes.addTask(among: self.tasks.load(ordering: .relaxed), in: &group, executorPreference: entry.connection.executor) {
                         await self.counted { await self.serve(entry) }
@@ -159,7 +161,7 @@ extension PeerHost: Service {
         }
         // A close that is under way may have a long grace, and nobody waits for that any more once this task is cancelled.
         if Task.isCancelled || entry.closingCode == nil { await entry.close(Task.isCancelled ? .shutdown : .normal, grace: .zero) }
-        self.logger.debug("a connection ended", metadata: ["connection": "\(entry.info)", "reason": "\(reason)"])
+        self.logger.debug("a connection ended", metadata: entry.info.logMetadata.merging(["reason": "\(reason)"]) { $1 })
         // Not waited for, but asked for first: whoever hears of the end may rely on the peerstore.
         self.introductions.renewMemory(of: entry)
         self.swarm.ended(entry, reason: reason)
@@ -184,6 +186,14 @@ extension PeerHost: Service {
             return ConnectionError(.closed, "this side closed the connection (its task was cancelled)")
         }
         await entry.closed.wait()
-        return ConnectionError(.closed, "this side closed the connection (\(code == .shutdown ? "shutdown" : code.description))")
+        return ConnectionError(.closed, "this side closed the connection (\(Self.name(of: code)))")
+    }
+
+    private static func name(of code: ConnectionErrorCode) -> String {
+        switch code {
+        case .shutdown: "shutdown"
+        case .garbageCollected: "it made room for others"
+        default: code.description
+        }
     }
 }

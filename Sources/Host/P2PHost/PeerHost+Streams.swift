@@ -10,11 +10,14 @@ extension PeerHost {
         self.tasks.wrappingAdd(1, ordering: .relaxed)
         defer { self.tasks.wrappingSubtract(1, ordering: .relaxed) }
         let served = self.registry.served
-        let table = entry.info.isLimited ? served.limitedTable : served.table
+        let table = served.table(for: entry.info)
         var protocolID = stream.acceptAtOnce(table)
         if protocolID == nil { protocolID = await self.negotiate(stream, table, on: entry) }
         guard let protocolID, let handler = served[protocolID] else { return }
         if !self.streamGaters.isEmpty, await !self.mayServe(stream, for: protocolID, on: entry) { return }
+        if let traffic = self.traffic {
+            return await self.serveObserved(handler, stream, of: protocolID, on: entry, as: connection, traffic)
+        }
         do {
             let reservation = try self.swarm.limits.reserveStream(
                 of: protocolID, from: entry.info.remotePeer, limit: handler.limits.inboundPerPeer)
@@ -24,6 +27,33 @@ extension PeerHost {
         } catch {
             self.reset(stream, Self.resetCode(for: error), on: entry, "a stream was reset", error)
             if self.isTooMuch(error, for: handler.limits, on: entry) { await self.sendAway(entry, for: protocolID) }
+        }
+    }
+
+    /// The same where somebody observes. Never inlined, for the frame of those whom nobody does.
+    @inline(never)
+    private func serveObserved(
+        _ served: ServedProtocol, _ stream: PeerStream, of protocolID: ProtocolID, on entry: ConnectionEntry, as connection: PeerConnection,
+        _ traffic: ProtocolTrafficTable
+    ) async {
+        stream.muxed.count(for: traffic.traffic(of: protocolID), isServed: true)
+        let observation = self.observers.begin(.serving(protocolID, on: entry.info))
+        do {
+            let reservation = try self.swarm.limits.reserveStream(
+                of: protocolID, from: entry.info.remotePeer, limit: served.limits.inboundPerPeer)
+            let executor = entry.connection.executor
+            if let observation {
+                try await observation.perform { try await self.run(served, stream, on: connection, executor: executor) }
+            } else {
+                try await self.run(served, stream, on: connection, executor: executor)
+            }
+            try await stream.finish()
+            _ = consume reservation
+            observation.end(.done)
+        } catch {
+            observation.end(.failed(error))
+            self.reset(stream, Self.resetCode(for: error), on: entry, "a stream was reset", error)
+            if self.isTooMuch(error, for: served.limits, on: entry) { await self.sendAway(entry, for: protocolID) }
         }
     }
 
@@ -39,7 +69,7 @@ extension PeerHost {
         guard entry.closingCode == nil else { return }
         self.logger.notice(
             "a peer had too many streams refused and is sent away",
-            metadata: ["peer": "\(entry.info.remotePeer)", "protocol": "\(protocolID.name)"])
+            metadata: entry.info.logMetadata.merging(["protocol": "\(protocolID.name)"]) { $1 })
         self.swarm.retire(entry)
         await entry.close(.rateLimited, grace: .zero)
     }

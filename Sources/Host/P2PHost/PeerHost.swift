@@ -31,6 +31,10 @@ public final class PeerHost: Sendable {
     let services: [HostService]
     /// Asked about each stream; usually nobody.
     let streamGaters: [any StreamGater]
+    /// Hear what happens; usually nobody.
+    let observers: HostObservers
+    /// What protocols have carried; nil where nobody wants to know.
+    let traffic: ProtocolTrafficTable?
     /// What modules and connections hold of this host.
     let link: HostLink
     let logger: Logger
@@ -50,11 +54,12 @@ public final class PeerHost: Sendable {
         environment.resolvers = plan.resolvers
         environment.finders = plan.finders
         environment.clock = link.clock
+        environment.observers = HostObservers(plan.observers)
         environment.memory = plan.windowBudget.held
         environment.networks = plan.localNetworks
         environment.onAddressChange = { changes.post() }
         var swarmConfiguration = SwarmConfiguration(limits: configuration.limits, handshakeTimeout: configuration.handshakeTimeout)
-        swarmConfiguration.allowed = configuration.networks.allowed
+        swarmConfiguration.known = configuration.networks
         let swarm = Swarm(localPeer: plan.peerID, configuration: swarmConfiguration, environment: environment)
         self.peerID = plan.peerID
         self.configuration = configuration
@@ -70,6 +75,8 @@ public final class PeerHost: Sendable {
         self.discovery = plan.discovery
         self.services = plan.services
         self.streamGaters = plan.streamGaters
+        self.observers = environment.observers
+        self.traffic = environment.observers.isEmpty ? nil : ProtocolTrafficTable()
         self.link = link
         for handler in plan.handlers { try registry.register(handler) }
         for greeting in plan.greetings { registry.register(greeting: greeting) }
@@ -109,6 +116,11 @@ public final class PeerHost: Sendable {
         with body: @escaping @Sendable (_ stream: PeerStream, _ connection: PeerConnection) async throws -> Void
     ) throws(HostError) {
         try self.serve(ClosureHandler(protocolIDs, limits: limits, body: body))
+    }
+
+    /// Serves that protocol, and what else its handler serves, no more. Streams that there are live on.
+    public func stopServing(_ protocolID: ProtocolID) {
+        if self.registry.unregister(protocolID) { self.changes.post() }
     }
 
     // MARK: Addresses
@@ -252,6 +264,18 @@ public final class PeerHost: Sendable {
                 name: "windowBudget", unit: .bytes, limit: windows.limit, use: windows.reserved, peak: windows.peak,
                 refusals: windows.refusals)
         ]
+    }
+
+    /// What this node holds now and has counted so far, in one. It looks at every connection: for seconds, not for milliseconds.
+    public func sample() -> HostSample {
+        HostSample(
+            statistics: self.statistics(), limits: self.limits(),
+            queues: [
+                QueueDepth(name: "negotiations", depth: self.negotiations.count),
+                QueueDepth(name: "peerstore", depth: self.swarm.peerstore.waiting, limit: WriteBehindPeerstore.limit),
+            ],
+            protocols: self.traffic?.counts ?? [],
+            connections: self.swarm.connections.map { ConnectionSample($0.info, traffic: $0.connection.traffic) })
     }
 
     /// Returns once ``run()`` takes dials, or the task is cancelled: for whoever starts the host in a task of its own.

@@ -8,12 +8,14 @@ final class ServedProtocol: Sendable {
     let placement: HandlerPlacement
     let limits: StreamLimits
     let servesLimitedConnections: Bool
+    let audience: (@Sendable (ConnectionInfo) -> Bool)?
 
     init(_ handler: any ProtocolHandler) {
         self.handler = handler
         self.placement = handler.placement
         self.limits = handler.limits
         self.servesLimitedConnections = handler.servesLimitedConnections
+        self.audience = handler.audience
     }
 }
 
@@ -26,6 +28,8 @@ final class ServedProtocols: Sendable {
     /// For connections that a relay lends.
     let limitedTable: NegotiationTable
     private let served: [ProtocolID: ServedProtocol]
+    /// Those that are not offered to everybody; usually none.
+    private let selective: [ServedProtocol]
 
     init(_ handlers: [ServedProtocol]) {
         var served: [ProtocolID: ServedProtocol] = [:]
@@ -36,6 +40,26 @@ final class ServedProtocols: Sendable {
         self.protocolIDs = handlers.flatMap(\.handler.protocolIDs)
         self.table = NegotiationTable(self.protocolIDs)
         self.limitedTable = NegotiationTable(handlers.filter(\.servesLimitedConnections).flatMap(\.handler.protocolIDs))
+        self.selective = handlers.filter { $0.audience != nil }
+    }
+
+    /// What may be agreed on with the peer of a connection.
+    func table(for connection: ConnectionInfo) -> NegotiationTable {
+        let table = connection.isLimited ? self.limitedTable : self.table
+        return self.selective.isEmpty ? table : self.withheld(from: connection).map(table.without) ?? table
+    }
+
+    /// What the peer of a connection is told of.
+    func protocolIDs(for connection: ConnectionInfo) -> [ProtocolID] {
+        guard let withheld = self.withheld(from: connection) else { return self.protocolIDs }
+        return self.protocolIDs.filter { !withheld.contains($0) }
+    }
+
+    /// Never inlined: the frame of a stream's task is kept small for every stream.
+    @inline(never)
+    private func withheld(from connection: ConnectionInfo) -> Set<ProtocolID>? {
+        let withheld = self.selective.filter { $0.audience?(connection) == false }
+        return withheld.isEmpty ? nil : Set(withheld.flatMap(\.handler.protocolIDs))
     }
 
     subscript(protocolID: ProtocolID) -> ServedProtocol? { self.served[protocolID] }
@@ -71,6 +95,16 @@ final class ProtocolRegistry: Sendable {
             return nil
         }
         if let taken { throw HostError(.protocolTaken, "another handler serves \(taken)") }
+    }
+
+    /// - Returns: whether anything was served by that name.
+    func unregister(_ protocolID: ProtocolID) -> Bool {
+        self.state.withLock { state in
+            guard let served = state.served[protocolID] else { return false }
+            state.handlers.removeAll { $0 === served }
+            state.served = ServedProtocols(state.handlers)
+            return true
+        }
     }
 
     func register(greeting: any ConnectionGreeting) {

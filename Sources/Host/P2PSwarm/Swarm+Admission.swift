@@ -13,7 +13,7 @@ extension Swarm {
             throw TransportError(.peerMismatch, "\(info.remoteAddress) is this node itself")
         }
         do throws(LimitError) {
-            return ConnectionEntry(connection, reservation: try await self.reserve(for: connection, by: deadline))
+            return ConnectionEntry(connection, reservation: try await self.reserve(for: connection, by: deadline), at: self.clock.now())
         } catch {
             await connection.close(.resourceLimitExceeded, grace: .zero)
             throw TransportError(.resourceLimit, "\(info.remotePeer) at \(info.remoteAddress) was refused", cause: error)
@@ -66,6 +66,8 @@ extension Swarm {
             await self.discard(entry, .shutdown)
             throw Self.shuttingDown
         }
+        self.watchConnections()
+        self.observers.connected(entry.info)
         self.events.post(.connected(entry.info))
         self.jobQueue.yield(.connection(entry))
     }

@@ -6,9 +6,17 @@ import P2PMultiaddr
 extension Swarm {
     /// Decides on an arrival: limits first, then the gater, then the handshakes, then limits and gater again.
     func arrived(_ pending: any PendingConnection) async {
+        let observation = self.observers.begin(.arrival(from: pending.remoteAddress, at: pending.localAddress))
+        await observation.whileCurrent { await self.take(pending, observation) }
+    }
+
+    private func take(_ pending: any PendingConnection, _ observation: Observation?) async {
         do throws(TransportError) {
-            try await self.admit(try await self.accept(pending))
+            let entry = try await self.accept(pending)
+            try await self.admit(entry)
+            observation.end(.connected(entry.info))
         } catch {
+            observation.end(.failed(error))
             pending.refuse()
             self.logger.debug("an arrival was not accepted", metadata: ["address": "\(pending.remoteAddress)", "error": "\(error)"])
             self.events.post(.arrivalFailed(address: pending.remoteAddress, error: error))
@@ -21,6 +29,8 @@ extension Swarm {
         let address = pending.remoteAddress
         let place = try self.reserve(pending)
         let loss = place.loss
+        self.memory.arrivalBegan()
+        defer { self.memory.arrivalEnded() }
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
         if self.asksGater, !pending.isLetIn { try await self.askGater(about: address, by: deadline, loss) }
         let entry = try await self.count(try await self.handshake(pending, deadline: deadline, loss), by: deadline)

@@ -165,6 +165,17 @@ extension Swarm {
     /// Tries one address, which has the time of the handshakes for everything, the gater's decisions included. The end of the dial
     /// cancels it.
     private func attempt(_ address: Multiaddr, for operation: DialOperation) async -> DialEvent {
+        let observation = operation.observation?.begin(.attempt(address))
+        let event = await observation.whileCurrent { await self.run(address, for: operation) }
+        switch event {
+        case .connected(let entry, _): observation.end(.connected(entry.info))
+        case .failed(let attempt): observation.end(.failed(attempt.error))
+        case .lookedUp, .searched, .slept, .news: break
+        }
+        return event
+    }
+
+    private func run(_ address: Multiaddr, for operation: DialOperation) async -> DialEvent {
         let deadline = self.clock.now().advanced(by: self.configuration.handshakeTimeout)
         do throws(TransportError) {
             try await self.gate(address, of: operation.peer, by: deadline)

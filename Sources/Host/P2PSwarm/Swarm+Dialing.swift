@@ -81,7 +81,7 @@ extension Swarm {
             }
             let run = DialRun(
                 peer: peer, finders: self.finders.map(\.name), ranker: self.configuration.ranker,
-                experience: self.experience.withLock { $0 })
+                experience: self.experience.withLock { $0.forNextDial() })
             let operation = DialOperation(run, terms: terms, places: self.dialPlaces)
             guard let waiter = operation.join(candidates, areNamed: areNamed, until: deadline) else {
                 return .refused(DialError(.cancelled, "the dial ended before it had begun"))
@@ -91,9 +91,15 @@ extension Swarm {
         }
         switch admission {
         case .connected(let entry): return entry
-        case .refused(let error): throw error
+        case .refused(let error):
+            self.observers.begin(.dial(peer)).end(.failed(error))
+            throw error
         case .waiting(let operation, let waiter, let isNew):
-            if isNew { self.jobQueue.yield(.dial(operation)) }
+            if isNew {
+                // In the task of whoever asked first, of which the dial is a part then.
+                operation.observation = self.observers.begin(.dial(peer))
+                self.jobQueue.yield(.dial(operation))
+            }
             return try await operation.wait(waiter).get()
         }
     }

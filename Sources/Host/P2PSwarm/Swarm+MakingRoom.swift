@@ -11,6 +11,8 @@ import Synchronization
 extension Swarm {
     /// Connections of one peer that are asked, the oldest ones.
     package static let maximumProbes = 16
+    /// Connections that make room for the same one, when others are quicker to take it.
+    private static let maximumTries = 8
 
     /// Reserves a place for a connection. Where the limit is reached, the peer's own connections are asked whether they live, and those that
     /// do not answer make room.
@@ -19,14 +21,30 @@ extension Swarm {
         let role: ConnectionRole = info.isDialled ? .dialer : .listener
         if role == .listener, self.memory.pressure == .exhausted, (connection as? any AccountedConnection)?.account.isAllowed != true {
             self.memory.refusedConnection()
-            throw LimitError(limit: "memory", value: self.memory.limits.total)
+            throw LimitError(limit: "memory", value: self.memory.limits.total, use: self.memory.use)
         }
         do throws(LimitError) {
             return try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: role)
         } catch {
+            if let place = self.reserveTrimming(for: info, beyond: error, role) { return place }
             guard await self.makeRoom(for: connection, beyond: error, by: deadline) else { throw error }
         }
         return try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: role)
+    }
+
+    /// A place that another connection gives up, being worth less; nil where the limit is not everybody's.
+    private func reserveTrimming(for info: ConnectionInfo, beyond limit: LimitError, _ role: ConnectionRole) -> Reservation? {
+        guard limit.limit == "connections" else { return nil }
+        // Others may be quicker, and take the place.
+        for _ in 0..<Self.maximumTries {
+            guard self.trim(for: info) else { return nil }
+            do throws(LimitError) {
+                return try self.limits.reserveConnection(to: info.remotePeer, at: info.remoteAddress, role: role)
+            } catch {
+                guard error.limit == "connections" else { return nil }
+            }
+        }
+        return nil
     }
 
     private func makeRoom(for connection: any MuxedConnection, beyond limit: LimitError, by deadline: NIODeadline) async -> Bool {
@@ -40,7 +58,7 @@ extension Swarm {
         for entry in dead {
             self.logger.info(
                 "a connection that does not answer makes room for a new one of the same peer",
-                metadata: ["connection": "\(entry.info)", "limit": "\(limit.limit)"])
+                metadata: entry.info.logMetadata.merging(["limit": "\(limit.limit)"]) { $1 })
             self.retire(entry)
             // Its end may take a moment, and the peer has waited long enough.
             entry.release()

@@ -9,7 +9,7 @@ extension Swarm {
     private static let pause = (watching: Duration.milliseconds(50), closing: Duration.milliseconds(10))
 
     /// Between two times that pages are given back to the system.
-    private static let cleaningPause = Duration.seconds(1)
+    private static let cleaningPause = Duration.milliseconds(250)
 
     /// Has a ``SwarmJob/relieve`` come whenever memory is tight.
     func watchMemory() {
@@ -41,7 +41,7 @@ extension Swarm {
             hasClosed = hasClosed || !victims.isEmpty
             let pressure = self.memory.pressure
             worst = max(worst, pressure)
-            if !hasClosed, pressure < .tight, !self.hasHeavyPeers(entries) { break }
+            if !hasClosed, pressure < .tight, !self.hasHeavyHolders(entries) { break }
             let pause = pressure < .exhausted ? Self.pause.watching : Self.pause.closing
             await self.clock.sleep(self.clock.now().advanced(by: pause))
         }
@@ -49,7 +49,7 @@ extension Swarm {
         if worst >= .short { FreePages.giveBack() }
         self.memory.endAlarm()
         // Who took something since the last look was not heard.
-        if !Task.isCancelled, self.memory.pressure >= .tight || self.hasHeavyPeers(self.holders) { self.memory.alarm() }
+        if !Task.isCancelled, self.memory.pressure >= .tight || self.hasHeavyHolders(self.holders) { self.memory.alarm() }
     }
 
     /// Connections whose memory can be taken back: those that are served, and those on which the gater has not decided.
@@ -58,8 +58,14 @@ extension Swarm {
     /// Every limit of connections, dials and memory, and how near it is.
     package var limitUses: [LimitUse] {
         let (most, refused, dials) = self.table.withLock { ($0.mostDials, $0.refusedDials, $0.dialCount) }
-        let (memory, limits, heaviest) = (self.memory, self.memory.limits, self.memory.heaviest)
-        return self.limits.uses + [
+        let (memory, limits, heaviest, network) = (self.memory, self.memory.limits, self.memory.heaviest, self.memory.heaviestNetwork)
+        let connections = self.limits.uses
+        let ordinary = connections.first { $0.name == "connections" }
+        return connections + [
+            LimitUse(
+                name: "connectionsHigh", limit: self.configuration.limits.watermarks.high, use: ordinary?.use ?? 0,
+                peak: ordinary?.peak ?? 0,
+                refusals: self.trimmedConnections),
             LimitUse(name: "dials", limit: self.configuration.limits.dials, use: dials, peak: most, refusals: refused),
             LimitUse(
                 name: "memory", unit: .bytes, limit: limits.total, use: memory.use, peak: memory.peak,
@@ -68,28 +74,33 @@ extension Swarm {
                 name: "memoryPerPeer", unit: .bytes, limit: limits.perPeer, use: heaviest.now, peak: heaviest.peak,
                 refusals: self.shareClosings.load(ordering: .relaxed)),
             LimitUse(
+                name: "memoryPerNetwork", unit: .bytes, limit: limits.perNetwork, use: network.now, peak: network.peak,
+                refusals: self.networkClosings.load(ordering: .relaxed)),
+            LimitUse(
                 name: "memoryAllowed", unit: .bytes, limit: limits.allowed, use: memory.useOfAllowed, peak: memory.peakOfAllowed,
                 refusals: 0),
         ]
     }
 
-    private func hasHeavyPeers(_ entries: [ConnectionEntry]) -> Bool {
-        entries.contains { ($0.account?.peerHeld ?? 0) > self.memory.limits.perPeer }
+    /// Whether a peer or a network holds more than it may.
+    private func hasHeavyHolders(_ entries: [ConnectionEntry]) -> Bool {
+        entries.contains { entry in
+            entry.account.map { $0.peerHeld > self.memory.limits.perPeer || $0.crowdedNetwork != nil } ?? false
+        }
     }
 
     private func close(_ entry: ConnectionEntry, _ reason: MemoryRelief.Victim.Reason, _ log: inout LogInterval) {
-        if reason == .share {
-            self.shareClosings.wrappingAdd(1, ordering: .relaxed)
-        } else {
-            self.memoryClosings.wrappingAdd(1, ordering: .relaxed)
+        switch reason {
+        case .share: self.shareClosings.wrappingAdd(1, ordering: .relaxed)
+        case .network: self.networkClosings.wrappingAdd(1, ordering: .relaxed)
+        case .stuck, .full: self.memoryClosings.wrappingAdd(1, ordering: .relaxed)
         }
         if let suppressed = log.admit(at: self.clock.now()) {
-            let isShare = reason == .share
+            let limit = self.limit(behind: reason, entry)
             var metadata: Logger.Metadata = [
-                "connection": "\(entry.info)", "scope": isShare ? "peer" : "host", "limit": isShare ? "memoryPerPeer" : "memory",
-                "value": "\(isShare ? self.memory.limits.perPeer : self.memory.limits.total)",
-                "use": "\(isShare ? entry.account?.peerHeld ?? 0 : self.memory.use)", "connection_holds": "\(entry.account?.held ?? 0)",
-                "went_forward": "\(reason == .full)",
+                "connection": "\(entry.info.id)", "peer": "\(entry.info.remotePeer)", "address": "\(entry.info.remoteAddress)",
+                "scope": "\(limit.scope)", "limit": "\(limit.name)", "value": "\(limit.value)",
+                "use": "\(limit.use)", "connection_holds": "\(entry.account?.held ?? 0)", "went_forward": "\(reason == .full)",
             ]
             if suppressed > 0 { metadata["more_like_it"] = "\(suppressed)" }
             self.logger.notice("a connection is closed, for it holds too much memory", metadata: metadata)
@@ -97,6 +108,24 @@ extension Swarm {
         self.retire(entry)
         (entry.connection as? any AccountedConnection)?.evict()
         self.jobQueue.yield(.discard(entry, .resourceLimitExceeded))
+    }
+}
+
+extension Swarm {
+    private func limit(
+        behind reason: MemoryRelief.Victim.Reason, _ entry: ConnectionEntry
+    ) -> (name: String, scope: String, value: Int, use: Int) {
+        let limits = self.memory.limits
+        switch reason {
+        case .share: return ("memoryPerPeer", "peer", limits.perPeer, entry.account?.peerHeld ?? 0)
+        case .network:
+            let crowded = entry.account?.crowdedNetwork
+            return (
+                "memoryPerNetwork", crowded.map { "network \($0.network)" } ?? "network",
+                crowded.map { limits.limit(of: $0.network) } ?? limits.perNetwork, crowded?.held ?? 0
+            )
+        case .stuck, .full: return ("memory", "host", limits.total, self.memory.use)
+        }
     }
 }
 
@@ -110,7 +139,8 @@ extension MemoryRelief.Holding {
         guard let account = entry.account else { return nil }
         account.trim()
         self.init(
-            id: entry.info.id, peer: entry.info.remotePeer, held: account.held, charge: account.charge, released: account.released,
+            id: entry.info.id, peer: entry.info.remotePeer, networks: account.networks, held: account.held, charge: account.charge,
+            released: account.released,
             isAllowed: account.isAllowed, isDialled: entry.info.isDialled, isLeaving: isLeaving || entry.closingCode != nil)
     }
 }

@@ -13,6 +13,7 @@ package final class Swarm: Sendable {
     package let limits: ConnectionLimits
     package let peerstore: WriteBehindPeerstore
     package let events: HostEventBus
+    package let observers: HostObservers
     package let clock: HostClock
     /// What connections hold.
     package let memory: HeldMemory
@@ -32,10 +33,14 @@ package final class Swarm: Sendable {
     let experience = Mutex(DialExperience())
     /// Whose connections are being asked whether they live.
     let probes = Mutex(ProbeLedger())
+    /// What peers are worth, and which connections go first.
+    let trimming = Mutex(TrimState())
     /// Connections that were closed because the host held too much.
     let memoryClosings = Atomic(0)
     /// The same because their peer did.
     let shareClosings = Atomic(0)
+    /// The same because their network did.
+    let networkClosings = Atomic(0)
     /// What dials with many silent addresses are lent.
     package let dialPlaces = LentPlaces(limit: SwarmConfiguration.lentAttempts)
     private let listeners = Mutex<[ActiveListener]>([])
@@ -53,7 +58,7 @@ package final class Swarm: Sendable {
     package init(localPeer: PeerID, configuration: SwarmConfiguration = SwarmConfiguration(), environment: SwarmEnvironment) {
         self.localPeer = localPeer
         self.configuration = configuration
-        self.limits = ConnectionLimits(configuration.limits, allowed: configuration.allowed)
+        self.limits = ConnectionLimits(configuration.limits, known: configuration.known)
         self.transports = environment.transports
         self.gater = environment.gater
         self.asksGater = !(environment.gater is OpenGater)
@@ -61,6 +66,7 @@ package final class Swarm: Sendable {
         self.finders = environment.finders
         self.peerstore = WriteBehindPeerstore(environment.peerstore, clock: environment.clock, logger: environment.logger)
         self.events = environment.events
+        self.observers = environment.observers
         self.clock = environment.clock
         self.memory = environment.memory
         self.logger = environment.logger
@@ -143,7 +149,7 @@ package final class Swarm: Sendable {
 
     /// The connection ends, or takes no new streams: it is not reused any more.
     package func retire(_ entry: ConnectionEntry) {
-        self.table.withLock { $0.retire(entry) }
+        _ = self.table.withLock { $0.retire(entry) }
     }
 
     /// The connection's task is over.
@@ -160,6 +166,7 @@ package final class Swarm: Sendable {
         }
         entry.release()
         self.gater.ended(entry.info)
+        self.observers.disconnected(entry.info, reason: reason, traffic: traffic)
         self.events.post(.disconnected(entry.info, reason: reason))
         entry.ended.fire()
     }

@@ -1,4 +1,4 @@
-package import P2PMultiaddr
+package import P2PCore
 
 /// What a swarm may be told.
 package struct SwarmConfiguration: Sendable {
@@ -14,8 +14,8 @@ package struct SwarmConfiguration: Sendable {
     package static let maximumListsPerDial = 8
 
     package var limits: ResourceLimits
-    /// Networks that have places of their own.
-    package var allowed: [IPNetwork] = []
+    /// Who has places of its own.
+    package var known = KnownNetworks()
     /// What one address has to come to a connection within, handshakes included.
     package var handshakeTimeout: Duration
     package var ranker = DialRanker()

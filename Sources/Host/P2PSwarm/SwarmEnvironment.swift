@@ -12,6 +12,8 @@ package struct SwarmEnvironment: Sendable {
     /// Are asked, side by side, where a peer is, once all that is known of it has failed or says nothing.
     package var finders: [any PeerFinding] = []
     package var events = HostEventBus()
+    /// Hear of every dial, arrival and connection.
+    package var observers = HostObservers()
     package var clock = HostClock.system
     /// What connections hold.
     package var memory = HeldMemory(.none)

@@ -12,4 +12,6 @@ package enum SwarmJob: Sendable {
     case discard(ConnectionEntry, ConnectionErrorCode)
     /// Call ``Swarm/relieve()``.
     case relieve
+    /// Call ``Swarm/tend()``.
+    case tend
 }

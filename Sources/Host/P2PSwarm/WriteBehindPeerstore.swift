@@ -58,7 +58,7 @@ package final class WriteBehindPeerstore: Sendable {
     }
 
     /// Peers of whom something waits to be written; what is being written is none of it.
-    var waiting: Int { self.state.withLock { $0.changes.count } }
+    package var waiting: Int { self.state.withLock { $0.changes.count } }
     /// Those who wait for the changes before them, put together.
     var marks: Int { self.state.withLock { $0.steps.count - $0.changes.count } }
 

@@ -146,6 +146,7 @@ final class YamuxHandler: RecordMuxer {
         guard self.isRunning else { return }
         let now = self.side.now
         self.alarm.rang()
+        if let roundTrip = self.session.roundTrip { self.connection.measured(roundTrip: roundTrip) }
         for id in self.session.abandonLingering(at: now) { self.forget(id) }
         switch self.session.tick(at: now) {
         case .wait(let until):

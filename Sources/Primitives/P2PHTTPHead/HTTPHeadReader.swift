@@ -11,14 +11,18 @@ package struct HTTPHeadReader {
     private var lineStart = 0
     private var lines: [Range<Int>] = []
 
+    private let maximumLength: Int
+
     /// Nothing yet.
-    package init() {}
+    ///
+    /// - Parameter maximumLength: bytes, the empty line at the end included.
+    package init(maximumLength: Int = Self.maximumLength) { self.maximumLength = maximumLength }
 
     /// Takes bytes; the head once it is complete.
     package mutating func received(_ input: inout ByteBuffer) throws(HTTPHeadError) -> HTTPHead? {
         while let byte = input.readInteger(as: UInt8.self) {
-            guard self.bytes.count < Self.maximumLength else {
-                throw HTTPHeadError("an HTTP head is longer than \(Self.maximumLength) bytes")
+            guard self.bytes.count < self.maximumLength else {
+                throw HTTPHeadError("an HTTP head is longer than \(self.maximumLength) bytes")
             }
             let follows = self.bytes.last == 0x0d
             self.bytes.append(byte)

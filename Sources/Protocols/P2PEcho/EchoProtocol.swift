@@ -8,8 +8,13 @@ public struct EchoProtocol: ProtocolHandler {
     /// `/echo/1.0.0`.
     public static let id: ProtocolID = "/echo/1.0.0"
 
-    /// A responder; it has nothing to configure.
-    public init() {}
+    /// Whether it also serves connections that a relay lends.
+    public let servesLimitedConnections: Bool
+
+    /// A responder.
+    ///
+    /// - Parameter servesLimitedConnections: also serve connections that a relay lends, with limits on time and bytes.
+    public init(servesLimitedConnections: Bool = false) { self.servesLimitedConnections = servesLimitedConnections }
 
     /// What it answers to.
     public var protocolIDs: [ProtocolID] { [Self.id] }

@@ -67,10 +67,10 @@ final class IdentifyExchange: ConnectionGreeting {
             if !isNewest {
                 introduction.signedRecord = nil
                 introduction.listenAddresses = reader.unsignedAddresses(of: peer)
-                self.host.logger.debug("ignored a peer record that is older than the last", metadata: ["peer": "\(peer)"])
+                self.host.logger.debug("ignored a peer record that is older than the last", metadata: connection.logMetadata)
             }
         } else if let error = reading.recordError {
-            self.host.logger.debug("ignored a peer record: \(error.code)", metadata: ["peer": "\(peer)"])
+            self.host.logger.debug("ignored a peer record: \(error.code)", metadata: connection.logMetadata)
         }
         return introduction
     }
@@ -131,7 +131,7 @@ final class IdentifyExchange: ConnectionGreeting {
 
     private func log(_ error: StreamError, _ connection: ConnectionInfo, _ what: String) {
         guard error.code != .cancelled, error.code != .connectionLost else { return }
-        self.host.logger.debug("\(what): \(error.code)", metadata: ["peer": "\(connection.remotePeer)"])
+        self.host.logger.debug("\(what): \(error.code)", metadata: connection.logMetadata)
     }
 
     private func withinTimeout<Success: Sendable>(

@@ -11,8 +11,13 @@ public struct PerfProtocol: ProtocolHandler {
     /// Streams that one peer may keep open to be served on.
     public static let inboundStreamsPerPeer = 64
 
-    /// A server; it has nothing to configure.
-    public init() {}
+    /// Whether it also serves connections that a relay lends.
+    public let servesLimitedConnections: Bool
+
+    /// A server.
+    ///
+    /// - Parameter servesLimitedConnections: also serve connections that a relay lends, with limits on time and bytes.
+    public init(servesLimitedConnections: Bool = false) { self.servesLimitedConnections = servesLimitedConnections }
 
     /// What it answers to.
     public var protocolIDs: [ProtocolID] { [Self.id] }

@@ -27,7 +27,7 @@ extension TLSError {
 
     /// Whether an error is the socket's, not of TLS.
     static func isForeign(_ error: any Error) -> Bool {
-        error is IOError || error is ChannelError
+        error is IOError || error is ChannelError || error is StreamError
     }
 
     private init(_ reason: LibraryReason, else code: Code, cause: any Error) {

@@ -53,6 +53,8 @@ package final class LoopbackPeer: HostAccess {
     package var announcedAddresses: [Multiaddr] { [self.connection.localAddress] }
     package var connections: [PeerConnection] { [self.peerConnection] }
 
+    package func sample() -> HostSample { HostSample(statistics: HostStatistics()) }
+
     package func events() -> HostEvents { self.bus.subscribe() }
 
     package func connect(to peer: PeerID, _ request: DialRequest) async throws(DialError) -> PeerConnection { self.peerConnection }
@@ -60,6 +62,10 @@ package final class LoopbackPeer: HostAccess {
     package func disconnect(_ connection: ConnectionID, code: ConnectionErrorCode, grace: Duration) async {}
 
     package func stopListening(on address: Multiaddr) {}
+
+    package func serve(_ handler: any ProtocolHandler) throws(StreamError) {}
+
+    package func stopServing(_ protocolID: ProtocolID) {}
 
     package func discovered(_ found: DiscoveredPeer) async { self.finding.yield(found) }
 
@@ -70,6 +76,18 @@ package final class LoopbackPeer: HostAccess {
     package func openStream(on connection: ConnectionID, protocols: [ProtocolID]) async throws(StreamError) -> PeerStream {
         self.open()
     }
+
+    package func tag(_ peer: PeerID, _ name: String, value: Int) {}
+
+    package func tag(_ peer: PeerID, _ name: String, adding points: Int, halfLife: Duration) {}
+
+    package func untag(_ peer: PeerID, _ name: String) {}
+
+    package func protect(_ peer: PeerID, for name: String) {}
+
+    package func unprotect(_ peer: PeerID, for name: String) -> Bool { false }
+
+    package func value(of connection: ConnectionID) -> ConnectionValue? { nil }
 
     private func open() -> PeerStream {
         self.count.wrappingAdd(1, ordering: .sequentiallyConsistent)

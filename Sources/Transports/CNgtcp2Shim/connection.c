@@ -190,6 +190,12 @@ static void write_log(void *user, const char *format, ...) {
     TELL(logged, line);
 }
 
+static void write_qlog(void *user, uint32_t flags, const void *event, size_t length) {
+    (void)flags;
+    OWNER(user);
+    if (length > 0) TELL(qlogged, event, length);
+}
+
 // MARK: Packet numbers, which the library keeps to itself
 
 /// The connection that is being read or written: what seals and opens packets is not told.
@@ -249,6 +255,14 @@ static void set_settings(ngtcp2_settings *settings, ngtcp2_transport_params *par
     settings->max_stream_window = options->maximum_stream_window;
     settings->cc_algo = options->congestion == QUIC_CONGESTION_BBR ? NGTCP2_CC_ALGO_BBR : NGTCP2_CC_ALGO_CUBIC;
     if (options->is_logged) settings->log_printf = write_log;
+    if (options->is_qlogged) {
+#if QUIC_SHIM_IS_1
+        settings->qlog_write = write_qlog;
+#else
+        settings->qlog.write = write_qlog;
+        if (options->is_server) copy_cid(&settings->qlog.odcid, &options->original);
+#endif
+    }
     ngtcp2_transport_params_default(parameters);
     parameters->initial_max_stream_data_bidi_local = options->stream_window;
     parameters->initial_max_stream_data_bidi_remote = options->stream_window;
@@ -343,6 +357,8 @@ void quic_connection_rest(quic_connection *connection) {
 }
 
 bool quic_connection_is_resting(const quic_connection *connection) { return connection->is_resting; }
+
+size_t quic_connection_held(const quic_connection *connection) { return quic_memory_held(connection->memory); }
 
 // MARK: Packets
 
@@ -524,6 +540,20 @@ uint64_t quic_connection_round_trip(quic_connection *connection) {
     ngtcp2_conn_stat info;
     ngtcp2_conn_get_conn_stat(awake(connection), &info);
     return info.smoothed_rtt;
+#endif
+}
+
+bool quic_connection_path_state(quic_connection *connection, uint64_t *round_trip, uint64_t *last_congestion) {
+#if QUIC_SHIM_IS_1
+    *round_trip = quic_connection_round_trip(connection);
+    *last_congestion = UINT64_MAX;
+    return false;
+#else
+    ngtcp2_conn_stat info;
+    ngtcp2_conn_get_conn_stat(awake(connection), &info);
+    *round_trip = info.first_rtt_sample_ts == UINT64_MAX ? 0 : info.smoothed_rtt;
+    *last_congestion = info.congestion_recovery_start_ts;
+    return true;
 #endif
 }
 

@@ -7,6 +7,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#ifdef __APPLE__
+#include <malloc/malloc.h>
+#else
+#include <malloc.h>
+#endif
 
 // The library asks for most of a connection's memory in blocks of 4 to 12 KiB for many objects each, of which a quiet connection uses
 // a few. Here each block begins on a page of its own in a room of address space that belongs to the connection: pages that are never
@@ -40,7 +45,23 @@ struct quic_memory {
     /// What the pages that are away hold, and which are not; NULL while all of them are here.
     uint8_t *packed;
     uint64_t staying;
+    /// Bytes of the blocks that malloc gave.
+    size_t outside;
 };
+
+static size_t size_of(void *block) {
+    if (block == NULL) return 0;
+#ifdef __APPLE__
+    return malloc_size(block);
+#else
+    return malloc_usable_size(block);
+#endif
+}
+
+static void *counted(quic_memory *memory, void *block) {
+    memory->outside += size_of(block);
+    return block;
+}
 
 // MARK: Rooms
 
@@ -184,20 +205,21 @@ static size_t page_of(const quic_memory *memory, const void *block) {
 
 void *quic_memory_allocate(size_t size, void *user) {
     void *block = take_block(user, size);
-    return block != NULL ? block : malloc(size);
+    return block != NULL ? block : counted(user, malloc(size));
 }
 
 void *quic_memory_allocate_zeros(size_t count, size_t size, void *user) {
     size_t total;
     if (__builtin_mul_overflow(count, size, &total)) return NULL;
     void *block = take_block(user, total);
-    return block != NULL ? block : calloc(count, size);
+    return block != NULL ? block : counted(user, calloc(count, size));
 }
 
 void quic_memory_release(void *block, void *user) {
     quic_memory *memory = user;
     size_t page = page_of(memory, block);
     if (page == PAGES) {
+        memory->outside -= size_of(block);
         free(block);
     } else {
         memory->taken &= ~mask_of(page, memory->counts[page]);
@@ -207,7 +229,12 @@ void quic_memory_release(void *block, void *user) {
 void *quic_memory_reallocate(void *block, size_t size, void *user) {
     quic_memory *memory = user;
     size_t page = page_of(memory, block);
-    if (page == PAGES) return realloc(block, size);
+    if (page == PAGES) {
+        size_t before = size_of(block);
+        void *larger = realloc(block, size);
+        if (larger != NULL || size == 0) memory->outside += size_of(larger) - before;
+        return larger;
+    }
     size_t old = memory->counts[page] * PAGE;
     void *larger = quic_memory_allocate(size, user);
     if (larger == NULL) return NULL;
@@ -232,6 +259,10 @@ void quic_memory_free(quic_memory *memory) {
     if (memory->room != NULL) return_room(memory->room, memory->dirty);
     free(memory->packed);
     free(memory);
+}
+
+size_t quic_memory_held(const quic_memory *memory) {
+    return memory->outside + (size_t)__builtin_popcountll(memory->taken) * PAGE;
 }
 
 const ngtcp2_mem *quic_memory_functions(const quic_memory *memory) { return &memory->functions; }

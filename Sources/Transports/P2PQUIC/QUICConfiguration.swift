@@ -57,6 +57,8 @@ public struct QUICConfiguration: Sendable {
     public var restAfter: Duration? = .milliseconds(100)
     /// Let the kernel split and join datagrams (GSO, GRO) where it can.
     public var usesOffload = true
+    /// Where connections write what happens to them, packet by packet; nil for nowhere, which costs nothing.
+    public var qlog: QLogDirectory?
 
     private init(idleTimeout: Duration, keepAliveInterval: Duration?, busyKeepAliveInterval: Duration?, busyPatience: Duration?) {
         self.idleTimeout = idleTimeout

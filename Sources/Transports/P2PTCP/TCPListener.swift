@@ -15,12 +15,15 @@ struct TCPListener: ByteListener {
     /// What the system holds for it, until nobody serves it any more.
     private final class Socket: Sendable {
         let acceptor: TCPAcceptor
+        private let onEnd: @Sendable () -> Void
 
-        init(_ acceptor: TCPAcceptor) {
+        init(_ acceptor: TCPAcceptor, onEnd: @escaping @Sendable () -> Void) {
             self.acceptor = acceptor
+            self.onEnd = onEnd
         }
 
         deinit {
+            self.onEnd()
             self.acceptor.end()
             self.refuseArrivals()
         }
@@ -36,8 +39,11 @@ struct TCPListener: ByteListener {
     private let proxies: TrustedProxies
     private let changes: (changes: AddressChanges, continuation: AsyncStream<[Multiaddr]>.Continuation)
 
-    init(acceptor: TCPAcceptor, requested: Multiaddr, proxies: TrustedProxies = .none) {
-        self.socket = Socket(acceptor)
+    /// - Parameter onEnd: called when nobody serves the socket any more.
+    init(
+        acceptor: TCPAcceptor, requested: Multiaddr, proxies: TrustedProxies = .none, onEnd: @escaping @Sendable () -> Void = {}
+    ) {
+        self.socket = Socket(acceptor, onEnd: onEnd)
         self.requested = requested
         self.proxies = proxies
         self.changes = AddressChanges.make()

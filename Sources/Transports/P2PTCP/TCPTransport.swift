@@ -15,6 +15,7 @@ package struct TCPTransport: ByteTransport {
     private let logger: Logger
     private let resolver: NameResolver
     private let proxies: TrustedProxies
+    private let ports = ListeningPorts()
 
     /// - Parameters:
     ///   - group: where the sockets live; each connection stays on one of its loops for life.
@@ -61,7 +62,14 @@ package struct TCPTransport: ByteTransport {
             }
         }
         let race = AddressRace { (remote: SocketAddress) async throws(TransportError) in
-            try await self.connect(to: remote, from: local, as: address, deadline: options.deadline)
+            if local == nil, let shared = self.ports.local(for: remote) {
+                do throws(TransportError) {
+                    return try await self.connect(to: remote, from: shared, as: address, deadline: options.deadline)
+                } catch  where error.isAboutTheLocalAddress {
+                    // There is such a connection already, or was a moment ago.
+                }
+            }
+            return try await self.connect(to: remote, from: local, as: address, deadline: options.deadline)
         } discard: {
             $0.channel.close(promise: nil)
         }
@@ -145,9 +153,19 @@ package struct TCPTransport: ByteTransport {
         do {
             let acceptor = try await TCPAcceptor.bind(
                 to: local, backlog: TCPListener.systemBacklog, group: self.group, logger: self.logger)
-            return TCPListener(acceptor: acceptor, requested: address, proxies: self.proxies)
+            let bound = acceptor.address
+            self.ports.add(bound)
+            return TCPListener(acceptor: acceptor, requested: address, proxies: self.proxies) { [ports] in ports.remove(bound) }
         } catch {
             throw failure.error(code: (error as? IOError)?.errnoCode, cause: error)
         }
+    }
+}
+
+extension TransportError {
+    /// Whether a dial failed for where it was to come from.
+    fileprivate var isAboutTheLocalAddress: Bool {
+        guard let code = (self.cause as? IOError)?.errnoCode else { return false }
+        return code == EADDRINUSE || code == EADDRNOTAVAIL
     }
 }

@@ -39,6 +39,22 @@ struct ByteQueueTests {
         #expect((queue.take(upTo: .max)?.storageCapacity ?? .max) <= 400)
     }
 
+    @Test("Where memory is scarce, what waits takes hardly more than it holds", arguments: [1, 600, 1_025, 20_000, 33_000, 65_536])
+    func saving(size: Int) {
+        var record = ByteBufferAllocator().buffer(capacity: 65_536)
+        record.writeBytes((0..<65_536).map { UInt8(truncatingIfNeeded: $0 / 7) })
+        let slice = record.readSlice(length: size) ?? record
+        var queue = ByteQueue()
+        queue.appendSaving(slice)
+        #expect(queue.count == size)
+        var (kept, bytes) = (0, ByteBuffer())
+        while let piece = queue.take(upTo: .max) {
+            kept += piece.storageCapacity
+            bytes.writeImmutableBuffer(piece)
+        }
+        #expect(bytes == slice && kept <= size + size / 8 + 1_024)
+    }
+
     @Test("What is put back comes out first")
     func prepending() {
         var queue = ByteQueue()

@@ -15,9 +15,12 @@ struct HeldMemoryTests {
     private let stranger = try? Multiaddr("/ip4/192.0.2.1/tcp/1")
     private let friend = try? Multiaddr("/ip4/127.0.0.9/tcp/1")
 
-    private func memory(total: Int, perPeer: Int = .max, allowed: Int = 0) -> HeldMemory {
+    private func memory(total: Int, perPeer: Int = .max, allowed: Int = 0, perNetwork: Int = .max, allowedPeers: Set<PeerID> = [])
+        -> HeldMemory
+    {
         HeldMemory(
-            MemoryLimits(total: total, perPeer: perPeer, allowed: allowed), allowed: [IPNetwork("127.0.0.9/32")].compactMap(\.self))
+            MemoryLimits(total: total, perPeer: perPeer, allowed: allowed, perNetwork: perNetwork),
+            known: KnownNetworks(allowed: [IPNetwork("127.0.0.9/32")].compactMap(\.self), allowedPeers: allowedPeers))
     }
 
     @Test(
@@ -78,6 +81,70 @@ struct HeldMemoryTests {
         #expect(memory.use == stranger.charge + friend.charge - 1 << 20 && memory.useOfAllowed == 1 << 20)
         stranger.change(by: 20 << 20)
         #expect(memory.pressure == .exhausted && memory.useOfAllowed == 1 << 20)
+    }
+
+    @Test("A peer on the list has that memory wherever it comes from")
+    func allowedPeer() throws {
+        let memory = self.memory(total: 10 << 20, allowed: 1 << 20, allowedPeers: [self.peers[2]])
+        let friend = memory.account(for: self.peers[2], at: try #require(self.stranger))
+        let stranger = memory.account(for: self.peers[1], at: try #require(self.stranger))
+        #expect(friend.isAllowed && !stranger.isAllowed && friend.networks.isEmpty)
+        #expect(memory.useOfAllowed == friend.charge && memory.use == stranger.charge)
+    }
+
+    @Test("Peers of one network count together, for IPv6 in a small one and in the large one around it; loopback counts in none")
+    func networks() throws {
+        let memory = self.memory(total: 100 << 20, perNetwork: 4 << 20)
+        let count = Atomic(0)
+        memory.onAlarm { count.wrappingAdd(1, ordering: .relaxed) }
+        do {
+            let places: [Multiaddr] = [
+                "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.200/tcp/2", "/ip4/192.0.3.1/tcp/1", "/ip6/2001:db8:1:100::1/tcp/1",
+                "/ip6/2001:db8:1:1ff::1/udp/1", "/ip6/2001:db8:1:200::1/tcp/1", "/ip4/127.0.0.1/tcp/1",
+            ]
+            let accounts = places.enumerated().map { memory.account(for: self.peers[$0.offset % 4], at: $0.element) }
+            #expect(
+                accounts.map { $0.networks.map(\.description) } == [
+                    ["192.0.2.0/24"], ["192.0.2.0/24"], ["192.0.3.0/24"], ["2001:db8:1:100::/56", "2001:db8:1::/48"],
+                    ["2001:db8:1:100::/56", "2001:db8:1::/48"], ["2001:db8:1:200::/56", "2001:db8:1::/48"], [],
+                ])
+            #expect(memory.networkCount == 5)
+            accounts[6].change(by: 9 << 20)
+            accounts[2].change(by: 3 << 20)
+            accounts[0].change(by: 3 << 20)
+            #expect(accounts.allSatisfy { $0.crowdedNetwork == nil } && count.load(ordering: .relaxed) == 0)
+            accounts[1].change(by: 1 << 20)
+            #expect(accounts[0].crowdedNetwork?.network == IPNetwork("192.0.2.0/24") && accounts[2].crowdedNetwork == nil)
+            #expect(count.load(ordering: .relaxed) == 1 && memory.heaviestNetwork.now == accounts[0].charge + accounts[1].charge)
+            memory.endAlarm()
+            for account in accounts[3...5] { account.change(by: 3 << 20) }
+            #expect(accounts[3].crowdedNetwork?.network == IPNetwork("2001:db8:1:100::/56"))
+            #expect(accounts[5].crowdedNetwork?.network == IPNetwork("2001:db8:1::/48") && count.load(ordering: .relaxed) == 2)
+        }
+        #expect(memory.use == 0 && memory.networkCount == 0 && memory.heaviestNetwork.now == 0 && memory.heaviestNetwork.peak > 9 << 20)
+    }
+
+    @Test("Arrivals count until their handshakes are done")
+    func arrivals() {
+        let memory = self.memory(total: 100 << 20)
+        memory.arrivalBegan()
+        memory.arrivalBegan()
+        #expect(memory.use == 2 * HeldMemory.perArrival && memory.heldByArrivals == memory.use)
+        memory.arrivalEnded()
+        memory.arrivalEnded()
+        #expect(memory.use == 0 && memory.heldByArrivals == 0 && memory.peak == 2 * HeldMemory.perArrival)
+    }
+
+    @Test("From an eighth of the memory on, whoever holds more saves it, until there is room again")
+    func saving() throws {
+        let (memory, address) = (self.memory(total: 16 << 20), try #require(self.stranger))
+        let account = memory.account(for: self.peers[0], at: address)
+        account.change(by: 1 << 20)
+        #expect(!account.savesMemory)
+        account.change(by: 2 << 20)
+        #expect(account.savesMemory)
+        account.change(by: -2 << 20)
+        #expect(!account.savesMemory)
     }
 
     @Test("Where memory is short, the heaviest open no more streams, and the others do")

@@ -72,16 +72,19 @@ struct ClosureHandler: ProtocolHandler {
     var placement = HandlerPlacement.global
     var limits = StreamLimits()
     var servesLimitedConnections = false
+    var audience: (@Sendable (ConnectionInfo) -> Bool)?
     let body: @Sendable (PeerStream, PeerConnection) async throws -> Void
 
     init(
         _ protocolIDs: ProtocolID..., placement: HandlerPlacement = .global, limits: StreamLimits = StreamLimits(),
-        servesLimitedConnections: Bool = false, body: @escaping @Sendable (PeerStream, PeerConnection) async throws -> Void
+        servesLimitedConnections: Bool = false, audience: (@Sendable (ConnectionInfo) -> Bool)? = nil,
+        body: @escaping @Sendable (PeerStream, PeerConnection) async throws -> Void
     ) {
         self.protocolIDs = protocolIDs
         self.placement = placement
         self.limits = limits
         self.servesLimitedConnections = servesLimitedConnections
+        self.audience = audience
         self.body = body
     }
 

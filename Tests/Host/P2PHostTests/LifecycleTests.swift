@@ -81,7 +81,10 @@ struct LifecycleTests {
             group.addTask { try await b.run() }
             await a.waitUntilRunning()
             await b.waitUntilRunning()
+            let events = b.events()
             _ = try await a.connect(to: address)
+            // Whom the listener has not taken in yet is sent away at once.
+            for await case .connected in events { break }
             await started.wait()
             let start = self.world.clock.now
             let listenersEnd = self.world.network.connections[1]

@@ -15,6 +15,8 @@ struct MemoryTests {
         var configuration = HostConfiguration()
         configuration.limits.memory = memory
         configuration.limits.memoryPerPeer = memory
+        // All hosts of a world are in one network.
+        configuration.limits.memoryPerNetwork = memory
         let server = try await world.host(PingProtocol(), configuration: configuration)
         let clock = server.clock
         try server.serve("/hoard/1.0.0") { _, _ in await clock.sleep(clock.now().advanced(by: .seconds(3_600))) }

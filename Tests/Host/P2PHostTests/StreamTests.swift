@@ -40,6 +40,39 @@ struct StreamTests {
         }
     }
 
+    @Test("What is not offered to a peer is refused as if it were not served, and the peer is not told of it", arguments: [true, false])
+    func audience(isOffered: Bool) async throws {
+        let hello = ClosureHandler("/hello", audience: { _ in isOffered }) { stream, _ in try await stream.write(text: "hello") }
+        try await self.connected([.echo, hello]) { a, b, connection in
+            while b.connections().isEmpty { await Task.yield() }
+            let told = await b.introductions.introduction(to: b.connections()[0].info).protocols
+            #expect(told == (isOffered ? ["/echo", "/hello"] : ["/echo"]))
+            let stream = try await a.openStream(on: connection.id, protocols: ["/hello"])
+            do throws(StreamError) {
+                let said = try await stream.readText(upTo: 1_000)
+                #expect(isOffered && said == "hello")
+            } catch {
+                #expect(!isOffered && error.code == .protocolNotSupported)
+            }
+        }
+    }
+
+    @Test("A protocol is served no more, while streams that there are live on; then its name is free")
+    func stopsServing() async throws {
+        try await self.connected([.echo]) { a, b, connection in
+            let living = try await a.openStream(on: connection.id, protocols: ["/echo"])
+            try await living.write(text: "1")
+            #expect(try await living.readExactly(1) != nil)
+            b.stopServing("/echo")
+            let late = try await a.openStream(on: connection.id, protocols: ["/echo"])
+            await #expect(throws: StreamError(.protocolNotSupported, "")) { try await late.read() }
+            try await living.write(text: "2")
+            #expect(try await living.readExactly(1) != nil)
+            try await living.finish()
+            try b.serve(ClosureHandler.echo)
+        }
+    }
+
     @Test(
         "A peer that has streams refused again and again is sent away with the reason, one that has patience is not",
         arguments: [true, false])
@@ -164,6 +197,16 @@ struct StreamTests {
             await #expect(throws: StreamError(.protocolNotSupported, "")) {
                 _ = try await a.openStream(on: connection.id, protocols: ["/unknown", "/also-unknown"])
             }
+        }
+    }
+
+    @Test("That nobody serves a protocol shows at the first read, whatever was written and finished before", arguments: ["", "x", "hello"])
+    func notSupportedBehindRequest(_ text: String) async throws {
+        try await self.connected([.echo]) { a, _, connection in
+            let stream = try await a.openStream(on: connection.id, protocols: ["/unknown"])
+            if !text.isEmpty { try await stream.writeMessage(text: text) }
+            try? await stream.finish()
+            await #expect(throws: StreamError(.protocolNotSupported, "")) { _ = try await stream.read() }
         }
     }
 

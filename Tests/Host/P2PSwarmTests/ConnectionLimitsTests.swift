@@ -111,7 +111,7 @@ struct ConnectionLimitsTests {
         var configuration = ResourceLimits()
         (configuration.pendingInbound, configuration.pendingInboundAllowed) = (2, 1)
         (configuration.connections, configuration.connectionsPerAddress, configuration.connectionsAllowed) = (1, 1, 2)
-        let limits = ConnectionLimits(configuration, allowed: [try #require(IPNetwork("10.1.0.0/16"))])
+        let limits = ConnectionLimits(configuration, known: KnownNetworks(allowed: [try #require(IPNetwork("10.1.0.0/16"))]))
         let (friend, other): (Multiaddr, Multiaddr) = ("/ip4/10.1.2.3/tcp/1", "/ip4/10.2.2.3/tcp/1")
         var held = [try self.place(limits, friend), try self.place(limits, other, at: 1), try self.place(limits, other, at: 2)]
         for time in 3..<10 { held.append(try self.place(limits, other, at: Int64(time))) }
@@ -133,6 +133,40 @@ struct ConnectionLimitsTests {
         for one in held { one.release() }
         #expect(limits.counts == ConnectionLimits.Counts())
         #expect(limits.trackedKeys == 0)
+    }
+
+    @Test("A peer on the list has these places wherever it comes from, and no stranger takes them")
+    func allowedPeers() throws {
+        var configuration = ResourceLimits()
+        (configuration.connections, configuration.connectionsPerAddress, configuration.connectionsAllowed) = (1, 1, 1)
+        let (friend, address): (PeerID, Multiaddr) = (try self.peer(), "/ip4/192.0.2.1/tcp/1")
+        let limits = ConnectionLimits(configuration, known: KnownNetworks(allowedPeers: [friend]))
+        let stranger = Held(try limits.reserveConnection(to: try self.peer(), at: address, role: .listener))
+        #expect(throws: LimitError(limit: "connections", value: 1)) {
+            _ = try limits.reserveConnection(to: try self.peer(), at: "/ip4/192.0.3.1/tcp/1", role: .listener)
+        }
+        let kept = Held(try limits.reserveConnection(to: friend, at: address, role: .listener))
+        #expect(limits.ordinaryConnections == 1 && limits.counts.connections == 2)
+        stranger.release()
+        kept.release()
+        #expect(limits.counts == ConnectionLimits.Counts() && limits.trackedKeys == 0)
+    }
+
+    @Test("A refusal says whose limit it is, and what counts for it")
+    func refusals() throws {
+        var configuration = ResourceLimits()
+        configuration.connectionsPerPeer = 1
+        let limits = ConnectionLimits(configuration)
+        let peer = try self.peer()
+        let held = Held(try limits.reserveConnection(to: peer, at: "/ip4/192.0.2.1/tcp/1", role: .listener))
+        do throws(LimitError) {
+            _ = try limits.reserveConnection(to: peer, at: "/ip4/192.0.2.1/tcp/1", role: .listener)
+            Issue.record("it was not refused")
+        } catch {
+            #expect(error.scope == .peer(peer) && error.use == 1)
+            #expect("\(error)" == "the limit connectionsPerPeer of 1 is reached: 1 in use by the peer \(peer)")
+        }
+        held.release()
     }
 
     @Test("Streams are limited per peer and protocol, and per peer in all")

@@ -16,7 +16,7 @@ struct DialExperienceTests {
     private func peers(_ count: Int) throws -> [PeerID] { try (0..<count).map { _ in PeerID(try PrivateKey.generate(.ed25519).publicKey) } }
 
     /// So many peers were reached by TCP while nothing was heard at the silent addresses.
-    private func experience(silent: [Multiaddr], peers: [PeerID]) -> DialExperience {
+    private func experience(silent: [Multiaddr], peers: some Sequence<PeerID>) -> DialExperience {
         var experience = DialExperience()
         for peer in peers { experience.learn(DialExperience.Lesson(answered: self.tcp, silent: silent), of: peer, at: self.now) }
         return experience
@@ -62,6 +62,27 @@ struct DialExperienceTests {
         #expect(!experience.isSilent(Multiaddr("/ip6/2001:db8::7/udp/9/quic-v1"), at: self.now))
         #expect(!experience.isSilent(Multiaddr("/ip6/fd00::7/tcp/9"), at: self.now))
         #expect(!experience.isSilent(Multiaddr("/ip4/9.9.9.9/tcp/9"), at: self.now))
+    }
+
+    @Test("A transport by which many peers in a row were not heard of is left for the end, but for one dial in eight")
+    func hole() throws {
+        let others = [Multiaddr("/ip4/5.6.7.8/udp/1/quic-v1"), Multiaddr("/ip4/5.6.7.8/tcp/1")]
+        let peers = try self.peers(DialExperience.holePeers)
+        func delays(_ experience: DialExperience) -> [TimeAmount] {
+            DialRanker().rank(others, by: experience, at: self.now).map(\.delay)
+        }
+        #expect(delays(self.experience(silent: [self.quic], peers: peers.dropLast())) == [.zero, .milliseconds(500)])
+        var experience = self.experience(silent: [self.quic], peers: peers)
+        let dials = (0..<(2 * DialExperience.probeInterval)).map { _ in delays(experience.forNextDial())[1] }
+        let round = [TimeAmount](repeating: .seconds(5), count: DialExperience.probeInterval - 1) + [.milliseconds(500)]
+        #expect(dials == round + round)
+        #expect(DialRanker().rank([others[0]], by: experience, at: self.now).map(\.delay) == [.zero])
+        #expect(!experience.isHole(self.quic, at: self.now + DialExperience.silenceTime))
+        var answered = experience
+        answered.answered(others[0])
+        #expect(!answered.isHole(self.quic, at: self.now) && !answered.isSilent(self.quic, at: self.now))
+        experience.networkChanged()
+        #expect(!experience.isHole(self.quic, at: self.now))
     }
 
     @Test("Where nothing else is known, what is silent is dialled at once")

@@ -27,6 +27,25 @@ struct LimitPresetsTests {
         let limits = ResourceLimits(preset, on: MachineResources(memory: mebibytes * Self.mebibyte, descriptors: descriptors))
         #expect(limits.memory == memory * Self.mebibyte && limits.connections == connections)
         #expect(limits.memoryPerPeer == limits.memory / 4 && limits.memoryAllowed == limits.memory / 8)
+        #expect(limits.memoryPerNetwork == limits.memory / 2)
+        let (low, high) = limits.watermarks
+        #expect(high == (preset == .server ? connections : connections / 4 * 3))
+        #expect(low == (preset == .server ? connections / 16 * 15 : connections / 2))
+    }
+
+    @Test(
+        "Watermarks follow the limit on connections, stay below it, and leave something between them",
+        arguments: [
+            // connections, connectionsLow and connectionsHigh if they are set, the watermarks
+            (4_096, nil, nil, 3_840, 4_096), (100, nil, nil, 94, 100), (4, nil, nil, 3, 4), (1, nil, nil, 0, 1),
+            (100, 10, 50, 10, 50), (100, 10, 500, 10, 100), (100, 80, 50, 49, 50), (100, nil, 0, 0, 0),
+        ] as [(Int, Int?, Int?, Int, Int)])
+    func watermarks(connections: Int, setLow: Int?, setHigh: Int?, low: Int, high: Int) {
+        var limits = ResourceLimits()
+        limits.connections = connections
+        if let setLow { limits.connectionsLow = setLow }
+        if let setHigh { limits.connectionsHigh = setHigh }
+        #expect(limits.watermarks == (low, high))
     }
 
     @Test("Every limit says what is in use, what was at most, and what it refused")

@@ -1,6 +1,7 @@
 import NIOCore
 import P2PCore
 import P2PIdentity
+import P2PMultiaddr
 import Testing
 
 @testable import P2PSwarm
@@ -8,7 +9,7 @@ import Testing
 @Suite("Which connections are closed for want of memory")
 struct MemoryReliefTests {
     private static let mebibyte = 1 << 20
-    private static let limits = MemoryLimits(total: 100 << 20, perPeer: 60 << 20, allowed: 10 << 20)
+    private static let limits = MemoryLimits(total: 100 << 20, perPeer: 60 << 20, allowed: 10 << 20, perNetwork: 50 << 20)
 
     private let peers = (0..<6).compactMap { _ in try? PeerID(PrivateKey.generate(.ed25519).publicKey) }
     private let ids = (0..<6).map { _ in ConnectionID() }
@@ -102,6 +103,26 @@ struct MemoryReliefTests {
         _ = relief.victims(among: [old, self.holding(1, holds: 58)], use: 0, at: hour)
         let victims = relief.victims(among: [old, self.holding(1, holds: 58)], use: 90 << 20, at: hour + .seconds(8))
         #expect(victims == [self.victim(1, .stuck)])
+    }
+
+    @Test(
+        "A network beyond its share loses its largest connections until it is within, also while there is room; an IPv6 /48 may hold twice as much"
+    )
+    func network() throws {
+        func holding(_ number: Int, holds mebibytes: Int, from networks: String...) -> MemoryRelief.Holding {
+            var holding = self.holding(number, holds: mebibytes)
+            holding.networks = networks.compactMap { IPNetwork($0) }
+            return holding
+        }
+        let small = "192.0.2.0/24"
+        #expect(self.closed([holding(0, holds: 30, from: small), holding(1, holds: 20, from: small)], use: 50).isEmpty)
+        let all = [holding(0, holds: 20, from: small), holding(1, holds: 32, from: small), holding(2, holds: 40, from: "192.0.3.0/24")]
+        #expect(self.closed(all, use: 0) == [self.victim(1, .network)])
+        let (one, other, around) = ("2001:db8:1:100::/56", "2001:db8:1:200::/56", "2001:db8:1::/48")
+        let six = [holding(0, holds: 48, from: one, around), holding(1, holds: 48, from: other, around)]
+        #expect(self.closed(six, use: 0).isEmpty)
+        let third = holding(2, holds: 10, from: "2001:db8:1:300::/56", around)
+        #expect(self.closed(six + [third], use: 0).map(\.reason) == [.network])
     }
 
     @Test("A peer beyond its share loses connections until it is within, also while there is room, and also in a known network")

@@ -122,5 +122,27 @@
             #expect(quic_memory_allocate_zeros(Int.max, 16, owner) == nil)
             quic_memory_free(memory)
         }
+
+        @Test("What is in use is known to the page, wherever it lies")
+        func held() throws {
+            let memory = try #require(quic_memory_new())
+            let owner = UnsafeMutableRawPointer(memory)
+            #expect(quic_memory_held(memory) == 0)
+            let large = try #require(quic_memory_allocate(5_000, owner))
+            #expect(quic_memory_held(memory) == 8_192)
+            let small = try #require(quic_memory_allocate_zeros(10, 10, owner))
+            let both = quic_memory_held(memory)
+            #expect(both >= 8_192 + 100 && both < 8_192 + 256)
+            // More than its room has.
+            let huge = try #require(quic_memory_allocate(300_000, owner))
+            #expect(quic_memory_held(memory) >= both + 300_000)
+            let larger = try #require(quic_memory_reallocate(huge, 600_000, owner))
+            #expect(quic_memory_held(memory) >= both + 600_000 && quic_memory_held(memory) < both + 700_000)
+            let moved = try #require(quic_memory_reallocate(large, 10_000, owner))
+            #expect(quic_memory_held(memory) >= 12_288 + 600_000)
+            for block in [small, larger, moved] { quic_memory_release(block, owner) }
+            #expect(quic_memory_held(memory) == 0)
+            quic_memory_free(memory)
+        }
     }
 #endif

@@ -1,3 +1,4 @@
+package import Logging
 public import P2PIdentity
 public import P2PMultiaddr
 import Synchronization
@@ -72,6 +73,11 @@ public final class ConnectionInfo: Sendable, CustomStringConvertible {
         self.wasMuxerEarly = wasMuxerEarly
         self.appMetadata = appMetadata
         self.isLimited = isLimited
+    }
+
+    /// What every line of a log says that is about the connection: its id, which is the same in all layers and in traces, and whose it is.
+    package var logMetadata: Logger.Metadata {
+        ["connection": "\(self.id)", "peer": "\(self.remotePeer)", "address": "\(self.remoteAddress)"]
     }
 
     /// The connection in a line for logs and people; not meant to be parsed.

@@ -25,11 +25,19 @@ public struct ConnectionTraffic: Sendable, Hashable {
     public var bytesOut: UInt64
     /// Streams that live, both ways.
     public var streams: Int
+    /// The round trip on its path as it was last measured, smoothed; nil where nobody has measured it.
+    public var roundTrip: Duration?
+    /// How often losses made this side send more slowly, as far as it was seen; nil where the transport does not say.
+    public var congestionEvents: UInt64?
 
     /// Makes counters with these values, as an implementation of ``MuxedConnection`` reports them.
-    public init(bytesIn: UInt64 = 0, bytesOut: UInt64 = 0, streams: Int = 0) {
+    public init(
+        bytesIn: UInt64 = 0, bytesOut: UInt64 = 0, streams: Int = 0, roundTrip: Duration? = nil, congestionEvents: UInt64? = nil
+    ) {
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut
         self.streams = streams
+        self.roundTrip = roundTrip
+        self.congestionEvents = congestionEvents
     }
 }

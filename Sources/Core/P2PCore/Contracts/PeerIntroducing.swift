@@ -45,9 +45,13 @@ public protocol PeerIntroducing: Sendable {
     func connections(serving protocolID: ProtocolID) async -> [ConnectionInfo]
     /// What a peer has said about itself before, so that a partial update can be completed; nil when nothing is known.
     func knownIntroduction(of peer: PeerID) async -> Introduction?
+    /// Where peers see this node, those with the most observers first.
+    var observedAddresses: [ObservedAddress] { get }
 }
 
 extension PeerIntroducing {
     /// Nothing is known of any peer, unless a conforming type remembers introductions.
     public func knownIntroduction(of peer: PeerID) async -> Introduction? { nil }
+    /// Nobody says where, unless a conforming type listens.
+    public var observedAddresses: [ObservedAddress] { [] }
 }

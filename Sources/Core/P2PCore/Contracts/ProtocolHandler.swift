@@ -10,6 +10,9 @@ public protocol ProtocolHandler: HostModule {
     var limits: StreamLimits { get }
     /// Whether it also serves connections that a relay lends, with limits on time and bytes.
     var servesLimitedConnections: Bool { get }
+    /// Whom the protocol is offered to; nil, which costs nothing, for everybody. To others it is as if it were not served: they are not told
+    /// of it, and whoever proposes it all the same is refused in the negotiation. Asked for each stream and each introduction; must not block.
+    var audience: (@Sendable (ConnectionInfo) -> Bool)? { get }
     /// Serves one stream until it returns, throws or is cancelled.
     ///
     /// - Parameter connection: whose stream it is; further streams may be opened back on it.
@@ -25,6 +28,8 @@ extension ProtocolHandler {
     public var limits: StreamLimits { StreamLimits() }
     /// A handler is not offered to peers behind a relay that limits time and bytes, unless it says that it is.
     public var servesLimitedConnections: Bool { false }
+    /// A handler is offered to everybody, unless it says to whom.
+    public var audience: (@Sendable (ConnectionInfo) -> Bool)? { nil }
 }
 
 /// Where the tasks of a handler run.

@@ -32,17 +32,49 @@ public struct Reservation: ~Copyable, Sendable {
 
 /// A limit that was reached, by name.
 public struct LimitError: Error, Equatable, CustomStringConvertible {
+    /// Whose limit it is.
+    public enum Scope: Sendable, Hashable, CustomStringConvertible {
+        /// The host's: everybody's together.
+        case host
+        /// One address's.
+        case address(Multiaddr)
+        /// One peer's.
+        case peer(PeerID)
+
+        /// In a few words.
+        public var description: String {
+            switch self {
+            case .host: "the host"
+            case .address(let address): "the address \(address)"
+            case .peer(let peer): "the peer \(peer)"
+            }
+        }
+    }
+
     /// The setting's name, such as `pendingInbound`.
     public let limit: String
     /// The value that the limit has now; the next one would have exceeded it.
     public let value: Int
+    /// Whose limit it is.
+    public let scope: Scope
+    /// What counted for it.
+    public let use: Int
 
     /// A limit by its setting's name, and its value.
-    public init(limit: String, value: Int) {
+    ///
+    /// - Parameter use: what counts for it; nil for as much as the value.
+    public init(limit: String, value: Int, scope: Scope = .host, use: Int? = nil) {
         self.limit = limit
         self.value = value
+        self.scope = scope
+        self.use = use ?? value
     }
 
-    /// The limit and its value, for people.
-    public var description: String { "the limit \(self.limit) of \(self.value) is reached" }
+    /// Whether both are the same limit, whoever reached it.
+    public static func == (one: LimitError, other: LimitError) -> Bool { one.limit == other.limit && one.value == other.value }
+
+    /// The limit and its value, what counts for it and for whom, for people. The limit's name is the setting's.
+    public var description: String {
+        "the limit \(self.limit) of \(self.value) is reached: \(self.use) in use by \(self.scope)"
+    }
 }

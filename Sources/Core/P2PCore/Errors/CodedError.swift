@@ -16,9 +16,11 @@ extension CodedError {
     /// Whether the codes are equal.
     public static func == (left: Self, right: Self) -> Bool { left.code == right.code }
 
-    /// The code, the message and the cause in one line, for logs and people.
+    /// The code, the message and the cause in one line, for logs and people. A cause that only says the message again is left out.
     public var description: String {
-        guard let cause = self.cause else { return "\(self.code): \(self.message)" }
+        var cause = self.cause
+        while let coded = cause as? any CodedError, self.message.contains(coded.message) { cause = coded.cause }
+        guard let cause else { return "\(self.code): \(self.message)" }
         return "\(self.code): \(self.message) (\(cause))"
     }
 }

@@ -24,6 +24,8 @@ public struct StreamError: CodedError {
         public static let protocolNotSupported = Code("protocolNotSupported")
         /// A protocol has a name that can't be negotiated, such as multistream-select's own words `na` and `ls`.
         public static let invalidProtocol = Code("invalidProtocol")
+        /// Another handler serves a protocol of that name.
+        public static let protocolTaken = Code("protocolTaken")
         /// The peer did not keep to multistream-select while a protocol was agreed on.
         public static let negotiationFailed = Code("negotiationFailed")
         /// A length prefix exceeds the limit that the reader set.
@@ -38,6 +40,8 @@ public struct StreamError: CodedError {
         public static let timedOut = Code("timedOut")
         /// The peer asks too often.
         public static let rateLimited = Code("rateLimited")
+        /// Only a connection that a relay lends leads to the peer, and none of the protocols has opted in to those.
+        public static let limitedConnection = Code("limitedConnection")
         /// A ``StreamGater`` of this host refused the stream.
         public static let gated = Code("gated")
     }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// What peers make a host hold in memory: buffers of streams both ways, what waits to be sent, and what every connection and stream costs.
 ///
-/// What is *held* counts, not what is promised: yamux promises 256 KiB for every stream. It nests: the host, a peer, a connection
+/// What is *held* counts, not what is promised: yamux promises 256 KiB for every stream. It nests: the host, a peer and a network, a connection
 /// (``MemoryAccount``). Connections take from it in ``quantum``s, so that reading and writing touches nothing that connections share.
 package final class HeldMemory: Sendable {
     /// What a connection takes at a time, and keeps a while when it needs it no more.
@@ -14,32 +14,37 @@ package final class HeldMemory: Sendable {
     /// What a connection may hold before it takes more.
     package static let included = 16 * 1_024
     /// What a stream counts for, without its bytes.
-    package static let perStream = 2 * 1_024
+    package static let perStream = 4 * 1_024
+    /// What an arrival counts for whose handshakes are not done.
+    package static let perArrival = 32 * 1_024
 
     /// Who holds something.
     private struct Peers {
         var known: [PeerID: (memory: PeerMemory, connections: Int)] = [:]
+        var networks: [IPNetwork: (memory: NetworkMemory, connections: Int)] = [:]
         var onAlarm: (@Sendable () -> Void)?
     }
 
     package let limits: MemoryLimits
-    private let allowed: [IPNetwork]
+    private let known: KnownNetworks
     private let strangers = Atomic(0)
     private let friends = Atomic(0)
     private let highest = Atomic(0)
     private let accounts = Atomic(0)
     private let highestOfAllowed = Atomic(0)
     private let heaviestEver = Atomic(0)
+    private let heaviestNetworkEver = Atomic(0)
+    private let arriving = Atomic(0)
     private let refusedStreams = Atomic(0)
     private let refusedArrivals = Atomic(0)
     private let leavings = Atomic(0)
     private let isAlarmed = Atomic(false)
     private let peers = Mutex(Peers())
 
-    /// - Parameter allowed: networks that have memory of their own.
-    package init(_ limits: MemoryLimits, allowed: [IPNetwork] = []) {
+    /// - Parameter known: who has memory of its own.
+    package init(_ limits: MemoryLimits, known: KnownNetworks = KnownNetworks()) {
         self.limits = limits
-        self.allowed = allowed
+        self.known = known
     }
 
     // MARK: What is counted
@@ -62,10 +67,21 @@ package final class HeldMemory: Sendable {
     package var heaviest: (now: Int, peak: Int) {
         (self.peers.withLock { $0.known.values.lazy.map(\.memory.held).max() ?? 0 }, self.heaviestEver.load(ordering: .relaxed))
     }
+    /// The same for networks.
+    package var heaviestNetwork: (now: Int, peak: Int) {
+        (self.peers.withLock { $0.networks.values.lazy.map(\.memory.held).max() ?? 0 }, self.heaviestNetworkEver.load(ordering: .relaxed))
+    }
     /// The most that ``useOfAllowed`` has been.
     package var peakOfAllowed: Int { min(self.highestOfAllowed.load(ordering: .relaxed), self.limits.allowed) }
     /// Peers that have connections.
     package var peerCount: Int { self.peers.withLock { $0.known.count } }
+    /// Networks with which there are connections.
+    package var networkCount: Int { self.peers.withLock { $0.networks.count } }
+    /// Bytes that count for arrivals whose handshakes are not done.
+    package var heldByArrivals: Int { self.arriving.load(ordering: .relaxed) }
+
+    /// Whether connections copy what would keep more alive than it is: from an eighth of the memory on.
+    var saves: Bool { self.use >= self.limits.total / 8 }
 
     /// Whether windows may grow.
     package var mayGrow: Bool { self.pressure < .tight }
@@ -85,21 +101,36 @@ package final class HeldMemory: Sendable {
 
     /// The account of a new connection.
     package func account(for peer: PeerID, at address: Multiaddr, isDialled: Bool = false) -> MemoryAccount {
-        let isAllowed = self.allowed.contain(address)
-        let memory = self.peers.withLock { peers in
+        let isAllowed = self.known.allow(peer, at: address)
+        let networks = isAllowed ? [] : address.networks
+        let (memory, network) = self.peers.withLock { peers in
             var known = peers.known[peer] ?? (PeerMemory(peer), 0)
             known.connections += 1
             peers.known[peer] = known
-            return known.memory
+            var smallest: NetworkMemory?
+            for network in networks.reversed() {
+                var known = peers.networks[network] ?? (NetworkMemory(network, in: smallest), 0)
+                known.connections += 1
+                peers.networks[network] = known
+                smallest = known.memory
+            }
+            return (known.memory, smallest)
         }
         self.accounts.wrappingAdd(1, ordering: .relaxed)
-        return MemoryAccount(self, peer: memory, isAllowed: isAllowed, isDialled: isDialled)
+        return MemoryAccount(self, peer: memory, network: network, isAllowed: isAllowed, isDialled: isDialled)
     }
 
     /// A connection has gone, with everything that it held.
-    func left(_ peer: PeerMemory) {
+    func left(_ peer: PeerMemory, _ network: NetworkMemory?) {
         self.accounts.wrappingSubtract(1, ordering: .relaxed)
         self.peers.withLock { peers in
+            var network = network
+            while let one = network {
+                if let count = peers.networks[one.network]?.connections {
+                    if count > 1 { peers.networks[one.network]?.connections = count - 1 } else { peers.networks[one.network] = nil }
+                }
+                network = one.around
+            }
             guard let count = peers.known[peer.peer]?.connections else { return }
             if count > 1 { peers.known[peer.peer]?.connections = count - 1 } else { peers.known[peer.peer] = nil }
         }
@@ -113,9 +144,16 @@ package final class HeldMemory: Sendable {
     }
 
     /// A connection takes bytes. They are its own at once: whether that was too much is for ``onAlarm(_:)`` to say.
-    func take(_ bytes: Int, for peer: PeerMemory, isAllowed: Bool) {
+    func take(_ bytes: Int, for peer: PeerMemory, _ network: NetworkMemory?, isAllowed: Bool) {
         let held = peer.change(by: bytes)
         self.heaviestEver.max(held, ordering: .relaxed)
+        var (isTooMuch, next) = (held > self.limits.perPeer, network)
+        while let network = next {
+            let held = network.change(by: bytes)
+            self.heaviestNetworkEver.max(held, ordering: .relaxed)
+            isTooMuch = isTooMuch || held > self.limits.limit(of: network.network)
+            next = network.around
+        }
         if isAllowed {
             self.highestOfAllowed.max(self.friends.wrappingAdd(bytes, ordering: .relaxed).newValue, ordering: .relaxed)
         } else {
@@ -123,16 +161,34 @@ package final class HeldMemory: Sendable {
         }
         let use = self.use
         self.highest.max(use, ordering: .relaxed)
-        if held > self.limits.perPeer || MemoryPressure.of(use, limit: self.limits.total) >= .tight { self.alarm() }
+        if isTooMuch || MemoryPressure.of(use, limit: self.limits.total) >= .tight { self.alarm() }
     }
 
-    func giveBack(_ bytes: Int, of peer: PeerMemory, isAllowed: Bool) {
+    func giveBack(_ bytes: Int, of peer: PeerMemory, _ network: NetworkMemory?, isAllowed: Bool) {
         _ = peer.change(by: -bytes)
+        var next = network
+        while let network = next {
+            _ = network.change(by: -bytes)
+            next = network.around
+        }
         if isAllowed {
             self.friends.wrappingSubtract(bytes, ordering: .relaxed)
         } else {
             self.strangers.wrappingSubtract(bytes, ordering: .relaxed)
         }
+    }
+
+    /// An arrival begins its handshakes; say ``arrivalEnded()`` once they are done, or have failed.
+    package func arrivalBegan() {
+        self.arriving.wrappingAdd(Self.perArrival, ordering: .relaxed)
+        self.strangers.wrappingAdd(Self.perArrival, ordering: .relaxed)
+        self.highest.max(self.use, ordering: .relaxed)
+    }
+
+    /// An arrival has become a connection, or nothing.
+    package func arrivalEnded() {
+        self.arriving.wrappingSubtract(Self.perArrival, ordering: .relaxed)
+        self.strangers.wrappingSubtract(Self.perArrival, ordering: .relaxed)
     }
 
     /// A connection was refused for want of memory.

@@ -1,3 +1,4 @@
+package import P2PMultiaddr
 import Synchronization
 
 /// What one connection holds in memory. From any thread.
@@ -7,7 +8,9 @@ import Synchronization
 package final class MemoryAccount: Sendable {
     private let host: HeldMemory
     private let peer: PeerMemory
-    /// Whether it is with a network that is known.
+    /// The smallest network that counts it; nil for none.
+    private let network: NetworkMemory?
+    /// Whether it is with a network or a peer that is allowed.
     package let isAllowed: Bool
     /// Whether it may be told to go by itself.
     private let isExempt: Bool
@@ -16,20 +19,22 @@ package final class MemoryAccount: Sendable {
     private let freed = Atomic(0)
     /// What may be held without asking; changes with ``taken``.
     private let allowance = Atomic(HeldMemory.included)
+    private let saving = Atomic(false)
     /// Taken beyond ``HeldMemory/perConnection``.
     private let taken = Mutex(0)
 
-    init(_ host: HeldMemory, peer: PeerMemory, isAllowed: Bool, isDialled: Bool) {
+    init(_ host: HeldMemory, peer: PeerMemory, network: NetworkMemory?, isAllowed: Bool, isDialled: Bool) {
         self.host = host
         self.peer = peer
+        self.network = network
         self.isAllowed = isAllowed
         self.isExempt = isAllowed || isDialled
-        host.take(HeldMemory.perConnection, for: peer, isAllowed: isAllowed)
+        host.take(HeldMemory.perConnection, for: peer, network, isAllowed: isAllowed)
     }
 
     deinit {
-        self.host.giveBack(self.charge, of: self.peer, isAllowed: self.isAllowed)
-        self.host.left(self.peer)
+        self.host.giveBack(self.charge, of: self.peer, self.network, isAllowed: self.isAllowed)
+        self.host.left(self.peer, self.network)
     }
 
     /// Bytes that it holds.
@@ -38,10 +43,24 @@ package final class MemoryAccount: Sendable {
     package var charge: Int { HeldMemory.perConnection + self.taken.withLock { $0 } }
     /// Bytes that all connections of its peer count for.
     package var peerHeld: Int { self.peer.held }
+    /// The networks that count it, the smallest first.
+    package var networks: [IPNetwork] { self.network.map { [$0.network] + ($0.around.map { [$0.network] } ?? []) } ?? [] }
+    /// Of these the one that holds more than it may, if there is one, and how much.
+    package var crowdedNetwork: (network: IPNetwork, held: Int)? {
+        var next = self.network
+        while let network = next {
+            if network.held > self.host.limits.limit(of: network.network) { return (network.network, network.held) }
+            next = network.around
+        }
+        return nil
+    }
     /// All bytes that it held and holds no more. Grows while peer and application go on.
     package var released: Int { self.freed.load(ordering: .relaxed) }
     /// Whether its peer may open one more stream.
     package var mayOpenStream: Bool { self.host.mayOpenStream(self.peer) }
+
+    /// Whether what the connection holds is to take as little as possible. Looked at anew whenever it takes more, or gives something back.
+    package var savesMemory: Bool { self.saving.load(ordering: .relaxed) }
 
     /// Calls `body` once, from any thread, when the connection wants more while the host has nothing left, and has as much as others or more:
     /// whoever closes connections may be late then.
@@ -77,14 +96,15 @@ package final class MemoryAccount: Sendable {
             }
             return wanted - taken
         }
+        defer { self.saving.store(self.host.saves, ordering: .relaxed) }
         if change > 0 {
-            self.host.take(change, for: self.peer, isAllowed: self.isAllowed)
+            self.host.take(change, for: self.peer, self.network, isAllowed: self.isAllowed)
             guard !self.isExempt, self.host.isExcessive(self.charge) else { return }
             guard let leave = self.onExcess.withLock({ $0.take() }) else { return }
             self.host.leaves()
             leave()
         } else if change < 0 {
-            self.host.giveBack(-change, of: self.peer, isAllowed: self.isAllowed)
+            self.host.giveBack(-change, of: self.peer, self.network, isAllowed: self.isAllowed)
         }
     }
 }

@@ -1,3 +1,5 @@
+package import P2PMultiaddr
+
 /// What peers may make a host hold in memory, in bytes. Beyond ``total`` stands ``allowed``, and nothing else.
 package struct MemoryLimits: Sendable, Hashable {
     /// For everybody together.
@@ -6,11 +8,20 @@ package struct MemoryLimits: Sendable, Hashable {
     package var perPeer: Int
     /// Beside ``total``, for peers in networks that are known; what these hold beyond it counts like a stranger's.
     package var allowed: Int
+    /// For one network, an IPv4 /24 or an IPv6 /56. An IPv6 /48 may hold twice as much.
+    package var perNetwork: Int
 
-    package init(total: Int, perPeer: Int, allowed: Int) {
+    package init(total: Int, perPeer: Int, allowed: Int, perNetwork: Int = .max) {
         self.total = total
         self.perPeer = perPeer
+        self.perNetwork = perNetwork
         self.allowed = allowed
+    }
+
+    /// What a network may hold.
+    package func limit(of network: IPNetwork) -> Int {
+        let isWide = network.address.isIPv6 && network.prefixLength <= 48
+        return isWide && self.perNetwork <= .max / 2 ? 2 * self.perNetwork : self.perNetwork
     }
 
     /// Nothing is ever refused.

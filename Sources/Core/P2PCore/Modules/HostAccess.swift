@@ -6,7 +6,7 @@ public import P2PMultiaddr
 /// host of its own, which `World` of P2PTesting makes without a network.
 ///
 /// When the host is gone, dials fail with ``DialError/Code/notRunning``, streams with ``StreamError/Code/connectionLost``, and lists are empty.
-public protocol HostAccess: StreamOpening {
+public protocol HostAccess: StreamOpening, PeerValuing {
     /// The name of the node.
     var peerID: PeerID { get }
     /// The host's time. Whatever waits or measures asks this clock, so that a simulation can turn it.
@@ -25,6 +25,8 @@ public protocol HostAccess: StreamOpening {
     var resources: any ResourceManager { get }
     /// What the node says of itself, and what peers have said.
     var introductions: any PeerIntroducing { get }
+    /// What the host holds now and has counted so far. It looks at every connection: for seconds, not for milliseconds.
+    func sample() -> HostSample
     /// What happens from now on. Bounded: a slow subscriber is told how many events it lost.
     func events() -> HostEvents
     /// Connects to a peer, or returns the connection that there is.
@@ -33,6 +35,13 @@ public protocol HostAccess: StreamOpening {
     func disconnect(_ connection: ConnectionID, code: ConnectionErrorCode, grace: Duration) async
     /// Listens no more on an address that was asked for so; what arrived there stays. Events tell when it is closed.
     func stopListening(on address: Multiaddr)
+    /// Serves a protocol from now on.
+    ///
+    /// - Throws: ``StreamError/Code/protocolTaken`` when another handler serves one of its names; ``StreamError/Code/invalidProtocol`` for a
+    ///   name that can't be negotiated; ``StreamError/Code/connectionLost`` when the host is gone.
+    func serve(_ handler: any ProtocolHandler) throws(StreamError)
+    /// Serves that protocol, and what else its handler serves, no more. Streams that there are live on.
+    func stopServing(_ protocolID: ProtocolID)
     /// A peer was found: it is remembered and, unless the host is told otherwise, dialled.
     func discovered(_ found: DiscoveredPeer) async
 }

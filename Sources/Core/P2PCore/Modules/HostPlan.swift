@@ -49,6 +49,8 @@ public struct HostPlan: Sendable {
     public var gaters: [any ConnectionGater] = []
     /// Decide which streams there may be: whatever one of them refuses may not.
     public var streamGaters: [any StreamGater] = []
+    /// Hear what the host does, for metrics and traces. With none of them nothing is told, and no protocol's bytes are counted.
+    public var observers: [any HostObserver] = []
     /// Run for as long as the host does.
     public var services: [HostService] = []
 

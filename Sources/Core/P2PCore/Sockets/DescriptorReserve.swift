@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Glibc)
@@ -59,9 +61,20 @@ package struct DescriptorReserve: Sendable, Hashable {
         }
     }
 
+    private static let highest = Atomic(0)
+    private static let refused = Atomic(0)
+
+    /// The most descriptors that connections of this process have had beside it, as their numbers tell: the system gives the lowest that is free.
+    package static var peak: Int { Self.highest.load(ordering: .relaxed) }
+    /// How often a connection had to wait, or failed, because it would have taken one that is kept.
+    package static var refusals: Int { Self.refused.load(ordering: .relaxed) }
+
     /// Whether a connection's descriptor is one that has to be left: the system gives the lowest that is free.
     package func isTouched(by descriptor: CInt, for purpose: Purpose) -> Bool {
-        Int(descriptor) >= self.limit - self.kept(from: purpose)
+        Self.highest.max(Int(descriptor) + 1, ordering: .relaxed)
+        guard Int(descriptor) >= self.limit - self.kept(from: purpose) else { return false }
+        Self.refused.wrappingAdd(1, ordering: .relaxed)
+        return true
     }
 
     /// Whether the next descriptor would be one that has to be left, or there is none.

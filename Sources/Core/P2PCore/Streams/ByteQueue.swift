@@ -22,6 +22,26 @@ package struct ByteQueue: ~Copyable {
 
     package var isEmpty: Bool { self.count == 0 }
 
+    /// The largest buffer for what is copied to save memory: NIO's buffers have powers of two.
+    package static let savedPiece = 16_384
+
+    /// Adds bytes at the end; of what is in a buffer with room for much more it makes copies that take little more than they hold.
+    ///
+    /// A slice of a record usually shares that with others, or fills most of it, so this is for when memory is scarce.
+    package mutating func appendSaving(_ bytes: ByteBuffer) {
+        guard bytes.storageCapacity > bytes.readableBytes + bytes.readableBytes / 8 + 512 else { return self.append(bytes) }
+        var rest = bytes
+        while rest.readableBytes > 0 {
+            let size = rest.readableBytes
+            // A last piece that fills no more than half of its buffer is cut to what fills one.
+            let whole = size < 1_024 ? size : min(Self.savedPiece, 1 << (Int.bitWidth - 1 - size.leadingZeroBitCount))
+            guard let piece = rest.readSlice(length: whole) else { return }
+            var copy = ByteBufferAllocator().buffer(capacity: whole)
+            copy.writeImmutableBuffer(piece)
+            self.append(copy)
+        }
+    }
+
     /// Adds bytes at the end.
     package mutating func append(_ bytes: ByteBuffer) {
         let size = bytes.readableBytes

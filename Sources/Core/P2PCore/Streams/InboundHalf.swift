@@ -72,7 +72,10 @@ struct InboundHalf: ~Copyable {
 
     // MARK: The peer
 
-    mutating func append(_ bytes: ByteBuffer) { self.bytes.append(bytes) }
+    /// - Parameter isSaving: memory is scarce. A reader that waits takes the bytes at once, so they stay where they are.
+    mutating func append(_ bytes: ByteBuffer, isSaving: Bool) {
+        if isSaving, !self.reader.isClaimed { self.bytes.appendSaving(bytes) } else { self.bytes.append(bytes) }
+    }
 
     /// Bytes that stood before the application's were consumed.
     mutating func consumedPrelude(_ count: Int) { self.consumed += count }

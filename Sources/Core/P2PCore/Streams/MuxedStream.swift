@@ -7,11 +7,19 @@ package protocol MuxedStreamOwner: AnyObject, Sendable {
     func streamHasWork(_ stream: MuxedStream)
     /// The stream holds so many bytes more in its buffers, or less.
     func streamHolds(_ change: Int)
+    /// Whether memory is scarce: what waits in buffers is to take no more than it holds.
+    var savesMemory: Bool { get }
+    /// The loop on which the muxer works; nil where it has none.
+    var home: (any EventLoop)? { get }
 }
 
 extension MuxedStreamOwner {
     /// Nobody counts.
     package func streamHolds(_ change: Int) {}
+    /// It never is.
+    package var savesMemory: Bool { false }
+    /// It works on any thread.
+    package var home: (any EventLoop)? { nil }
 }
 
 /// An adapter that wants to be told, instead of a task that waits. Called from any thread, outside every lock.
@@ -41,6 +49,9 @@ package final class MuxedStream: ParkingPlace {
         self.buffer = Mutex(StreamBuffer(creditThreshold: creditThreshold, creditsToTheEnd: creditsToTheEnd))
     }
 
+    /// The loop on which the stream's bytes come and go; nil where there is none.
+    package var home: (any EventLoop)? { self.owner.home }
+
     deinit {
         let held = self.buffer.withLock { $0.heldBytes }
         if held > 0 { self.owner.streamHolds(-held) }
@@ -68,7 +79,8 @@ package final class MuxedStream: ParkingPlace {
 
     /// Takes bytes from the peer; returns how many were discarded, for which credit is due at once.
     package func receive(_ bytes: ByteBuffer) -> Int {
-        self.withBuffer { $0.receive(bytes, wake: &$1) }
+        let isSaving = self.owner.savesMemory
+        return self.withBuffer { $0.receive(bytes, isSaving: isSaving, wake: &$1) }
     }
 
     /// The peer finished.
@@ -126,10 +138,17 @@ package final class MuxedStream: ParkingPlace {
     package var writableBytes: Int { self.buffer.withLock { $0.writableBytes } }
     package var failure: StreamError? { self.buffer.withLock { $0.failure } }
     package var hasFinishLeft: Bool { self.buffer.withLock { $0.hasFinishLeft } }
+    /// The peer has said all that it will; what it said may still wait here.
+    package var hasPeerFinished: Bool { self.buffer.withLock { $0.hasPeerFinished } }
     /// Whether a task waits for bytes.
     package var isReading: Bool { self.buffer.withLock { $0.isReading } }
     /// Whether a task waits for room, or for the half-close.
     package var isWriting: Bool { self.buffer.withLock { $0.isWriting } }
+
+    /// Counts it, and what the application reads and writes from now on.
+    package func count(for traffic: ProtocolTraffic, isServed: Bool) {
+        self.buffer.withLock { $0.meter = StreamMeter(traffic, isServed: isServed) }
+    }
 
     package func unread(_ bytes: ByteBuffer) {
         self.withBuffer { buffer, _ in buffer.unread(bytes) }

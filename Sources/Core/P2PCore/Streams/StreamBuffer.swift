@@ -20,6 +20,8 @@ package struct StreamBuffer: ~Copyable {
     private var isWorkSignalled = false
     /// An adapter that is told instead of a suspended task.
     package var isObserved = false
+    /// Counts what the application reads and writes; nil where nobody wants to know.
+    var meter: StreamMeter?
     package var protocolID: ProtocolID?
 
     package init(creditThreshold: Int, creditsToTheEnd: Bool = false) {
@@ -33,6 +35,8 @@ package struct StreamBuffer: ~Copyable {
 
     /// Bytes of the peer that wait for the reader.
     package var unreadBytes: Int { self.inbound.count }
+    /// The peer has said all that it will; what it said may still wait here.
+    package var hasPeerFinished: Bool { self.inbound.isFinished }
     /// A task has been told to wait for bytes and has not come back yet.
     package var isReading: Bool { self.inbound.reader.isClaimed }
 
@@ -44,6 +48,7 @@ package struct StreamBuffer: ~Copyable {
         guard limit > 0 else { return .bytes(ByteBuffer()) }
         if self.prelude.isAgreed, let bytes = self.inbound.take(upTo: limit) {
             if self.inbound.isCreditDue, self.failure == nil { self.signal(&wake) }
+            self.meter?.read(bytes.readableBytes)
             return .bytes(bytes)
         }
         if self.inbound.isStopped { return .failed(StreamError(.stoppedReading, "this side has stopped reading")) }
@@ -68,7 +73,10 @@ package struct StreamBuffer: ~Copyable {
     package mutating func cancelReader() -> Waiter? { self.inbound.reader.cancel() }
 
     /// Puts back bytes that were read and not used.
-    package mutating func unread(_ bytes: ByteBuffer) { self.inbound.unread(bytes) }
+    package mutating func unread(_ bytes: ByteBuffer) {
+        self.meter?.read(-bytes.readableBytes)
+        self.inbound.unread(bytes)
+    }
 
     package mutating func stopReading(wake: inout Wake) {
         guard !self.inbound.isStopped, self.failure == nil else { return }
@@ -94,6 +102,7 @@ package struct StreamBuffer: ~Copyable {
         guard bytes.readableBytes > 0 else { return .buffered }
         self.releaseHeld(wake: &wake)
         self.outbound.append(bytes)
+        self.meter?.wrote(bytes.readableBytes)
         self.signal(&wake)
         guard self.outbound.count > Self.highWaterMark else { return .buffered }
         if claiming { self.outbound.writer.claim() }
@@ -159,13 +168,16 @@ package struct StreamBuffer: ~Copyable {
 
     /// The application let go of the stream: what it did not finish is reset.
     package mutating func release(wake: inout Wake) {
+        self.meter = nil
         if self.outbound.isOpen { self.reset(.cancelled, wake: &wake) } else { self.stopReading(wake: &wake) }
     }
 
     // MARK: The muxer
 
     /// Takes bytes from the peer, and says how many nobody will ever read: their credit is due at once.
-    package mutating func receive(_ bytes: ByteBuffer, wake: inout Wake) -> Int {
+    ///
+    /// - Parameter isSaving: memory is scarce: what waits here is to take no more than it holds.
+    package mutating func receive(_ bytes: ByteBuffer, isSaving: Bool = false, wake: inout Wake) -> Int {
         if self.failure != nil || self.inbound.isFinished { return bytes.readableBytes }
         var bytes = bytes
         // Whether the peer agrees matters even when nobody will read what comes after.
@@ -177,7 +189,7 @@ package struct StreamBuffer: ~Copyable {
             if refusal != nil || bytes.readableBytes == 0 { return 0 }
         }
         guard !self.inbound.isStopped else { return bytes.readableBytes }
-        self.inbound.append(bytes)
+        self.inbound.append(bytes, isSaving: isSaving)
         wake.reader = self.inbound.reader.wake()
         wake.observer = self.isObserved
         return 0

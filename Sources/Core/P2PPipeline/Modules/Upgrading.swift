@@ -42,9 +42,12 @@ public struct Upgrading: HostModule {
         }
         var channels: [any SecureChannel] = []
         for module in self.security { channels.append(try await module.makeChannel(&plan)) }
+        let arrivalRoles = ArrivalRoles()
+        plan[ArrivalRoles.self] = arrivalRoles
         plan.upgrader = Upgrader(
             localPeer: plan.peerID, protector: self.protector, security: channels, muxers: self.muxers, windowBudget: plan.windowBudget,
-            inboundTimeout: TimeAmount(plan.handshakeTimeout), negotiatesMuxersEarly: self.negotiatesMuxersEarly)
+            inboundTimeout: TimeAmount(plan.handshakeTimeout), negotiatesMuxersEarly: self.negotiatesMuxersEarly,
+            arrivalRoles: arrivalRoles)
     }
 
     /// An order of preference has entries, and names each once.

@@ -48,8 +48,13 @@ extension RecordMuxer {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let isTransport = error is IOError || error is ChannelError || !context.channel.isActive
         let info = self.side.connection.info
+        if let ending = error as? StreamError {
+            // The channel is a stream of another connection.
+            self.end(ConnectionError(.lost, "\(info) broke: \(ending.message)", cause: ending.cause))
+            return context.close(promise: nil)
+        }
+        let isTransport = error is IOError || error is ChannelError || !context.channel.isActive
         self.end(
             isTransport
                 ? ConnectionError(.lost, "\(info) broke", cause: error)

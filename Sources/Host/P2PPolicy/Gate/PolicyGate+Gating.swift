@@ -82,6 +82,13 @@ extension PolicyGate: StreamGater {
         await self.decide(.service, stream, protocolID, connection)
     }
 
+    /// Whether the peer may know that a protocol is served: it would be granted now, or asked about. Nothing is counted.
+    public func mayKnow(of protocolID: ProtocolID, on connection: ConnectionInfo) -> Bool {
+        let asker = PolicyAsker(peer: connection.remotePeer, address: connection.remoteAddress.ipAddress, time: self.now)
+        let answer = self.policy.decide(PolicyQuestion(.service, .name(protocolID.name), asker: asker))
+        return answer.isGranted || answer.asks
+    }
+
     private func decide(
         _ kind: PolicyKind, _ stream: PeerStream, _ protocolID: ProtocolID, _ connection: ConnectionInfo
     ) async -> GateAnswer {
@@ -89,6 +96,26 @@ extension PolicyGate: StreamGater {
         return GateAnswer(
             await self.decide(
                 PolicyQuestion(kind, .name(protocolID.name), asker: asker), for: .stream(ObjectIdentifier(stream), protocolID), stream))
+    }
+}
+
+extension PolicyGate {
+    /// Whether a peer may have a socket connected to a host and port that it names: `tunnel-connect`.
+    ///
+    /// - Parameters:
+    ///   - address: where the host's name leads; nil before that is known. Asked once for each address, before anything is sent there.
+    ///   - stream: the tunnel, which is reset when it is granted no longer; nil while it is not there.
+    public func mayTunnel(
+        _ network: PolicyNetwork, to host: PolicyTarget, port: UInt16, leadingTo address: IPAddress? = nil, for stream: PeerStream? = nil,
+        on connection: ConnectionInfo
+    ) async -> GateAnswer {
+        let asker = PolicyAsker(peer: connection.remotePeer, address: connection.remoteAddress.ipAddress, time: self.now)
+        var address = address
+        if case .address = host { address = nil }
+        let thing = stream.flatMap { stream in stream.protocolID.map { PolicyLedger.Thing.stream(ObjectIdentifier(stream), $0) } }
+        return GateAnswer(
+            await self.decide(
+                PolicyQuestion(.tunnelConnect, .tunnel(network, host, port), asker: asker), leadingTo: address, for: thing, stream))
     }
 }
 

@@ -72,19 +72,20 @@ public final class PolicyGate: HostModule {
     /// How many things are kept track of, for tests.
     package var grantCount: Int { self.state.withLock { $0.ledger.count } }
 
-    var now: Int64 { self.time().secondsSince1970 }
+    package var now: Int64 { self.time().secondsSince1970 }
 
     /// Decides, asks if it has to, and keeps what is granted if that is a thing.
     func decide(
-        _ question: PolicyQuestion, leadingTo address: IPAddress? = nil, for thing: PolicyLedger.Thing? = nil, _ stream: PeerStream? = nil
+        _ question: PolicyQuestion, leadingTo address: IPAddress? = nil, for thing: PolicyLedger.Thing? = nil, _ stream: PeerStream? = nil,
+        end: PolicyEnd? = nil
     ) async -> PolicyAnswer {
         let (answer, clock) = self.state.withLock { state in
-            (state.ledger.decide(question, leadingTo: address, for: thing, stream), state.clock)
+            (state.ledger.decide(question, leadingTo: address, for: thing, stream, end: end), state.clock)
         }
         guard case .ask(let rule) = answer.reason else { return answer }
         let refusal = await self.ask(question, leadingTo: address, rule, clock)
         if let refusal { return PolicyAnswer(question: question, reason: .declined(rule, refusal)) }
-        return self.state.withLock { $0.ledger.agree(to: question, leadingTo: address, by: rule, for: thing, stream) }
+        return self.state.withLock { $0.ledger.agree(to: question, leadingTo: address, by: rule, for: thing, stream, end: end) }
     }
 
     /// Decides as far as can be done before it is known who comes, or where a name leads.
@@ -134,10 +135,23 @@ public final class PolicyGate: HostModule {
             return (withdrawal, state.change, state.ledger.policy.rules.count)
         }
         for stream in withdrawal.streams { stream.reset(.gated) }
+        for socket in withdrawal.sockets { socket.end("\(socket.answer)") }
         change.fire()
         return PolicyReview(
             rules: count, connections: withdrawal.connections.count, streams: withdrawal.streams.count,
-            listeners: withdrawal.listeners.count)
+            listeners: withdrawal.listeners.count, sockets: withdrawal.sockets.count)
+    }
+
+    /// Looks at everything anew where a rule has ended by itself since that was done last; says whether one has.
+    package func reviewIfDue() -> Bool {
+        let isDue = self.state.withLock { state in
+            let now = self.now
+            // What has come once comes again where the clock was set back.
+            state.reviewed = min(state.reviewed, now)
+            return state.ledger.nextDeadline(after: state.reviewed).map { $0 <= now } ?? false
+        }
+        if isDue { _ = self.review { ledger, time in ledger.review(at: time) } }
+        return isDue
     }
 
     private func watch(_ host: any HostAccess) async {
@@ -154,18 +168,9 @@ public final class PolicyGate: HostModule {
                 group.cancelAll()
             }
             // A wall clock may be set, so a deadline is looked at rather than waited for.
-            let (isDue, isWaiting) = self.state.withLock { state in
-                let now = self.now
-                // What has come once comes again where the clock was set back.
-                state.reviewed = min(state.reviewed, now)
-                let deadline = state.ledger.nextDeadline(after: state.reviewed)
-                return (
-                    deadline.map { $0 <= now } ?? false,
-                    state.ledger.nextDeadline(after: .min) == nil && state.condemned.isEmpty
-                )
-            }
-            if isDue {
-                _ = self.review { ledger, time in ledger.review(at: time) }
+            let isWaiting = self.state.withLock { $0.ledger.nextDeadline(after: .min) == nil && $0.condemned.isEmpty }
+            if self.reviewIfDue() {
+                continue
             } else if isWaiting {
                 await change.wait()
             } else {
@@ -175,7 +180,7 @@ public final class PolicyGate: HostModule {
     }
 
     /// Between two looks at the time, where rules end by themselves, and at what is to be closed.
-    static let interval = Duration.milliseconds(500)
+    package static let interval = Duration.milliseconds(500)
 }
 
 extension HostClock {

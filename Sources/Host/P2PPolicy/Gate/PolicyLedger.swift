@@ -1,6 +1,9 @@
 import P2PCore
 import P2PMultiaddr
 
+/// Ends something that is granted no longer, and says why.
+package typealias PolicyEnd = @Sendable (String) -> Void
+
 /// What there is of what a policy has granted: connections, streams, listeners. A value; nothing is closed here.
 struct PolicyLedger {
     /// What was granted.
@@ -9,6 +12,8 @@ struct PolicyLedger {
         case listener(Multiaddr)
         /// One that is opened stands here once for each protocol that it may have.
         case stream(ObjectIdentifier, ProtocolID)
+        /// A plain socket of this program.
+        case socket(ObjectIdentifier)
     }
 
     private struct Grant {
@@ -20,6 +25,7 @@ struct PolicyLedger {
         var isAgreed: Bool
         let number: UInt64
         let stream: WeakStream?
+        let end: PolicyEnd?
     }
 
     /// A stream that others hold, which ends when they let go of it.
@@ -40,6 +46,7 @@ struct PolicyLedger {
         var connections: [ConnectionID] = []
         var listeners: [Multiaddr] = []
         var streams: [PeerStream] = []
+        var sockets: [(end: PolicyEnd, answer: PolicyAnswer)] = []
     }
 
     private(set) var policy: Policy
@@ -60,25 +67,27 @@ struct PolicyLedger {
 
     /// Decides, and keeps what it grants if that is a thing.
     mutating func decide(
-        _ question: PolicyQuestion, leadingTo address: IPAddress?, for thing: Thing? = nil, _ stream: PeerStream? = nil
+        _ question: PolicyQuestion, leadingTo address: IPAddress?, for thing: Thing? = nil, _ stream: PeerStream? = nil,
+        end: PolicyEnd? = nil
     ) -> PolicyAnswer {
         if let thing { self.release(thing) }
         var answer = self.decision(question, address)
         if case .full = answer.reason, self.sweep() { answer = self.decision(question, address) }
-        if answer.isGranted, let thing { self.keep(thing, question, address, answer.rule, isAgreed: false, stream) }
+        if answer.isGranted, let thing { self.keep(thing, question, address, answer.rule, isAgreed: false, stream, end) }
         return answer
     }
 
     /// The application agreed to what a rule has asked: decides again, since the rules may be others by now.
     mutating func agree(
-        to question: PolicyQuestion, leadingTo address: IPAddress?, by rule: PolicyRule, for thing: Thing?, _ stream: PeerStream?
+        to question: PolicyQuestion, leadingTo address: IPAddress?, by rule: PolicyRule, for thing: Thing?, _ stream: PeerStream?,
+        end: PolicyEnd? = nil
     ) -> PolicyAnswer {
-        let answer = self.decide(question, leadingTo: address, for: thing, stream)
+        let answer = self.decide(question, leadingTo: address, for: thing, stream, end: end)
         guard case .ask(let current) = answer.reason else { return answer }
         guard current.text == rule.text else {
             return PolicyAnswer(question: question, reason: .declined(current, "the rules have changed"))
         }
-        if let thing { self.keep(thing, question, address, current, isAgreed: true, stream) }
+        if let thing { self.keep(thing, question, address, current, isAgreed: true, stream, end) }
         return PolicyAnswer(question: question, reason: .agreed(current))
     }
 
@@ -87,7 +96,8 @@ struct PolicyLedger {
     }
 
     private mutating func keep(
-        _ thing: Thing, _ question: PolicyQuestion, _ address: IPAddress?, _ rule: PolicyRule?, isAgreed: Bool, _ stream: PeerStream?
+        _ thing: Thing, _ question: PolicyQuestion, _ address: IPAddress?, _ rule: PolicyRule?, isAgreed: Bool, _ stream: PeerStream?,
+        _ end: PolicyEnd?
     ) {
         var weakStream: WeakStream?
         if case .stream(_, let protocolID) = thing {
@@ -99,7 +109,7 @@ struct PolicyLedger {
         }
         self.last += 1
         self.grants[thing] = Grant(
-            question: question, address: address, rule: rule, isAgreed: isAgreed, number: self.last, stream: weakStream)
+            question: question, address: address, rule: rule, isAgreed: isAgreed, number: self.last, stream: weakStream, end: end)
         if let rule { self.uses[rule, default: 0] += 1 }
     }
 
@@ -141,13 +151,14 @@ struct PolicyLedger {
             // What the application agreed to stays for as long as the rule does that had it asked.
             if case .ask(let rule) = answer.reason { isKept = grant.isAgreed && grant.rule?.text == rule.text }
             if isKept {
-                self.keep(thing, question, grant.address, answer.rule, isAgreed: grant.isAgreed, stream)
+                self.keep(thing, question, grant.address, answer.rule, isAgreed: grant.isAgreed, stream, grant.end)
                 continue
             }
             switch thing {
             case .connection(let id): withdrawal.connections.append(id)
             case .listener(let address): withdrawal.listeners.append(address)
             case .stream: if let stream { withdrawal.streams.append(stream) }
+            case .socket: if let end = grant.end { withdrawal.sockets.append((end, answer)) }
             }
         }
         return withdrawal

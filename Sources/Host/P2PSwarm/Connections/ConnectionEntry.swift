@@ -13,21 +13,26 @@ package final class ConnectionEntry: Sendable {
         var grace: Duration?
         /// Streams that the peer had refused.
         var refusals: OffenceCounter?
+        var activity: ConnectionActivity
     }
 
     package let connection: any MuxedConnection
     package let info: ConnectionInfo
+    /// When it was opened.
+    let opened: NIODeadline
     /// This side has closed it, grace included.
     package let closed = Signal()
     /// Its task is over, and so is every handler.
     package let ended = Signal()
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let reservation: Mutex<Reservation?>
 
-    init(_ connection: any MuxedConnection, reservation: consuming Reservation) {
+    init(_ connection: any MuxedConnection, reservation: consuming Reservation, at now: NIODeadline) {
         self.connection = connection
         self.info = connection.info
+        self.opened = now
+        self.state = Mutex(State(activity: ConnectionActivity(at: now)))
         self.reservation = Mutex(reservation)
     }
 
@@ -51,6 +56,15 @@ package final class ConnectionEntry: Sendable {
             var refusals = state.refusals ?? OffenceCounter(maximum: max(0, maximum - 1), period: TimeAmount(period), now: now)
             defer { state.refusals = refusals }
             return refusals.tolerates(at: now)
+        }
+    }
+
+    /// Looks at what has moved on it since the last look.
+    func observe(at now: NIODeadline) -> (streams: Int, movedAt: NIODeadline) {
+        let traffic = self.connection.traffic
+        return self.state.withLock { state in
+            state.activity.observe(traffic, at: now)
+            return (traffic.streams, state.activity.movedAt)
         }
     }
 

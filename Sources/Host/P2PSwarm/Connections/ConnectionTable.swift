@@ -27,6 +27,26 @@ struct ConnectionTable {
     /// Dials that were too many.
     var refusedDials = 0
 
+    /// A connection, and how it stands among those with its peer.
+    struct Place {
+        let entry: ConnectionEntry
+        /// Whether new streams go over another one.
+        let isSpare: Bool
+        /// Whether it takes no new streams.
+        let isLeaving: Bool
+    }
+
+    /// How every connection stands, in the order of their age.
+    var places: [Place] { self.oldestFirst.map(self.place) }
+
+    /// How the connection stands; nil when it is gone.
+    func place(of id: ConnectionID) -> Place? { self.connections[id].map(self.place) }
+
+    private func place(_ entry: ConnectionEntry) -> Place {
+        guard let usable = self.usable[entry.info.remotePeer] else { return Place(entry: entry, isSpare: false, isLeaving: true) }
+        return Place(entry: entry, isSpare: usable.first !== entry, isLeaving: !usable.contains { $0 === entry })
+    }
+
     /// Every connection, in the order of their age.
     var oldestFirst: [ConnectionEntry] { self.connections.values.sorted { $0.info.id.number < $1.info.id.number } }
 
@@ -44,11 +64,14 @@ struct ConnectionTable {
         self.usable[peer, default: []].insert(entry, at: index ?? self.usable[peer]?.count ?? 0)
     }
 
-    /// New streams leave it alone from now on.
-    mutating func retire(_ entry: ConnectionEntry) {
+    /// New streams leave it alone from now on; false when they did already.
+    @discardableResult
+    mutating func retire(_ entry: ConnectionEntry) -> Bool {
         let peer = entry.info.remotePeer
-        self.usable[peer]?.removeAll { $0 === entry }
+        guard let index = self.usable[peer]?.firstIndex(where: { $0 === entry }) else { return false }
+        self.usable[peer]?.remove(at: index)
         if self.usable[peer]?.isEmpty == true { self.usable[peer] = nil }
+        return true
     }
 
     mutating func remove(_ entry: ConnectionEntry) {

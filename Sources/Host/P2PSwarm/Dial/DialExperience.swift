@@ -14,7 +14,7 @@ package struct DialExperience: Sendable {
     }
 
     private struct Silence {
-        /// Those that were reached otherwise, at most ``DialExperience/tellingPeers``.
+        /// Those that were reached otherwise, at most ``DialExperience/holePeers``.
         var peers: [PeerID]
         var last: NIODeadline
     }
@@ -26,14 +26,30 @@ package struct DialExperience: Sendable {
     /// So many different peers that were reached otherwise, with no answer in between, make a route a silent one: one of them may have a
     /// firewall of its own, or tell of addresses that it does not have.
     static let tellingPeers = 3
+    /// So many make it a black hole: its addresses are left for the very end of a dial, but for one dial in ``probeInterval``.
+    static let holePeers = 12
+    /// Of so many dials one tries black holes as it does other silent routes, to see whether they still are some.
+    static let probeInterval = 8
     /// For how long a silent route is one; then it is tried in its turn again.
     static let silenceTime = TimeAmount.minutes(10)
 
     private var proved: [Multiaddr: NIODeadline] = [:]
     /// As many as there are kinds of routes.
     private var silences: [DialRoute: Silence] = [:]
+    /// Dials that have begun.
+    private var dials = 0
+    /// Whether the dial that has this experience is one that tries black holes.
+    private var isProbe = false
 
     package init() {}
+
+    /// The experience for the dial that begins.
+    mutating func forNextDial() -> DialExperience {
+        self.dials = (self.dials + 1) % Self.probeInterval
+        var experience = self
+        experience.isProbe = self.dials == 0
+        return experience
+    }
 
     package var provedCount: Int { self.proved.count }
 
@@ -46,6 +62,12 @@ package struct DialExperience: Sendable {
     package func isSilent(_ address: Multiaddr, at now: NIODeadline) -> Bool {
         guard let route = DialRoute(address), let silence = self.silences[route] else { return false }
         return silence.peers.count >= Self.tellingPeers && silence.last + Self.silenceTime > now
+    }
+
+    /// Whether the address is of a family and a transport that carries nothing here, and that this dial does not try anew.
+    package func isHole(_ address: Multiaddr, at now: NIODeadline) -> Bool {
+        guard !self.isProbe, let route = DialRoute(address), let silence = self.silences[route] else { return false }
+        return silence.peers.count >= Self.holePeers && silence.last + Self.silenceTime > now
     }
 
     // MARK: Facts
@@ -90,7 +112,7 @@ package struct DialExperience: Sendable {
     private mutating func heardNothing(of peer: PeerID, by route: DialRoute, at now: NIODeadline) {
         var silence = self.silences[route] ?? Silence(peers: [], last: now)
         if silence.last + Self.silenceTime <= now { silence.peers = [] }
-        if !silence.peers.contains(peer), silence.peers.count < Self.tellingPeers { silence.peers.append(peer) }
+        if !silence.peers.contains(peer), silence.peers.count < Self.holePeers { silence.peers.append(peer) }
         silence.last = now
         self.silences[route] = silence
     }

@@ -25,6 +25,7 @@ package final class DialOperation: Sendable {
         var loans = 0
         /// Until when it goes on for nobody, since there is a connection and may be a better one.
         var improvesUntil: NIODeadline?
+        var observation: Observation?
 
         mutating func note(_ candidates: [DialCandidate]) {
             for candidate in candidates where candidate.address.ipAddress == nil {
@@ -59,6 +60,12 @@ package final class DialOperation: Sendable {
         self.terms = terms
         self.places = places
         self.state = Mutex(State(run: run))
+    }
+
+    /// How observers see the dial; nil where there are none.
+    var observation: Observation? {
+        get { self.state.withLock { $0.observation } }
+        set { self.state.withLock { $0.observation = newValue } }
     }
 
     // MARK: Those who wait
@@ -119,6 +126,12 @@ package final class DialOperation: Sendable {
             state.isClosed = true
             return state.takeWaiters { _ in true }
         }
+        if let observation = self.observation {
+            switch result {
+            case .success(let entry): observation.end(.connected(entry.info))
+            case .failure(let error): observation.end(.failed(error))
+            }
+        }
         for waiter in waiters { waiter.complete(result) }
     }
 
@@ -134,6 +147,7 @@ package final class DialOperation: Sendable {
             state.isClosed = true
             return (state.takeWaiters { _ in true }, goesOn)
         }
+        self.observation?.end(.connected(entry.info))
         for waiter in waiters { waiter.complete(.success(entry)) }
         return goesOn
     }

@@ -172,6 +172,9 @@ struct DialPlan: Sendable {
         self.attempts[address]?.answered = now
     }
 
+    /// Whether somebody answers at an address that is being dialled.
+    func hasAnswered(_ address: Multiaddr) -> Bool { self.attempts[address]?.answered != nil }
+
     /// An attempt ended without a connection.
     ///
     /// - Parameter isCancelled: it was called off. If the plan had asked for that, the address has a second turn.

@@ -49,6 +49,8 @@ package struct DialRanker: Sendable {
     package var relayDelay = TimeAmount.milliseconds(500)
     /// From the first direct address to those of families and transports that nobody answers by (``DialExperience``).
     package var silentDelay = TimeAmount.milliseconds(500)
+    /// The same for those that carry nothing at all: when everything else has had its time.
+    package var holeDelay = TimeAmount.seconds(5)
     /// When the last address of each line has its turn at the latest: the more there are, the closer together they start.
     package var latest = TimeAmount.milliseconds(1_250)
 
@@ -77,7 +79,8 @@ package struct DialRanker: Sendable {
         if silent.count == direct.count, proved.isEmpty { silent = [] }
         let isSilent = Set(silent)
         ranked += self.rankDirect(direct.filter { !isSilent.contains($0) }, from: lead)
-        ranked += self.rankDirect(silent, from: lead + self.silentDelay)
+        ranked += self.rankDirect(silent.filter { !experience.isHole($0, at: now) }, from: lead + self.silentDelay)
+        ranked += self.rankDirect(silent.filter { experience.isHole($0, at: now) }, from: lead + self.holeDelay)
         let relayBase = direct.isEmpty && proved.isEmpty ? TimeAmount.zero : lead + self.relayDelay
         ranked += self.line(relayed, from: relayBase, by: self.publicDelays.stagger)
         return ranked.enumerated().sorted { ($0.element.delay, $0.offset) < ($1.element.delay, $1.offset) }.map(\.element)

@@ -253,7 +253,13 @@ struct DialRun: Sendable {
         switch ending {
         case .cancelled: return DialError(.cancelled, "the dial of \(target) was cancelled", attempts: self.attempts)
         case .expired:
-            let late = self.running.map { self.late($0, "no connection by the deadline of the dial") }
+            let late = self.running.map { address in
+                self.late(
+                    address,
+                    self.plan.hasAnswered(address)
+                        ? "somebody took the connection, but the handshakes were not over by the deadline of the dial"
+                        : "no connection by the deadline of the dial")
+            }
             let never = self.plan.untried.map { address in
                 self.late(
                     address,

@@ -56,21 +56,21 @@ package final class ConnectionLimits: ResourceManager {
 
     /// The limits that it enforces.
     package let limits: ResourceLimits
-    private let allowed: [IPNetwork]
+    private let known: KnownNetworks
     private let door: ArrivalDoor
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - limits: never change.
-    ///   - allowed: networks that have places of their own.
-    package init(_ limits: ResourceLimits = ResourceLimits(), allowed: [IPNetwork] = []) {
+    ///   - known: who has places of its own.
+    package init(_ limits: ResourceLimits = ResourceLimits(), known: KnownNetworks = KnownNetworks()) {
         self.limits = limits
-        self.allowed = allowed
+        self.known = known
         self.door = ArrivalDoor(
             ArrivalTable.Limits(
                 "pendingInbound", total: limits.pendingInbound, perAddress: limits.pendingInboundPerAddress,
                 known: limits.pendingInboundAllowed),
-            known: allowed)
+            known: known.allowed)
     }
 
     /// What is counted at this moment.
@@ -79,6 +79,9 @@ package final class ConnectionLimits: ResourceManager {
         counts.pendingInbound = self.door.count
         return counts
     }
+
+    /// Connections that are not in the places for those who are known.
+    package var ordinaryConnections: Int { self.state.withLock { $0.counts.connections - $0.allowed } }
 
     /// Every limit that it enforces, and how near it is.
     package var uses: [LimitUse] {
@@ -120,15 +123,16 @@ package final class ConnectionLimits: ResourceManager {
     ///
     /// - Throws: `connections`, `connectionsPerPeer`, `connectionsPerAddress`.
     package func reserveConnection(to peer: PeerID, at address: Multiaddr, role: ConnectionRole) throws(LimitError) -> Reservation {
-        let isKnown = self.allowed.contain(address)
-        let address = AddressKey(address)
+        let isKnown = self.known.allow(peer, at: address)
+        let addressKey = AddressKey(address)
         let (isAllowed, key) = try self.counting { state throws(LimitError) -> (Bool, AddressKey?) in
             let isAllowed = isKnown && state.allowed < self.limits.connectionsAllowed
-            let key = isAllowed ? nil : address
+            let key = isAllowed ? nil : addressKey
             if !isAllowed { try Self.check(state.counts.connections - state.allowed, "connections", self.limits.connections) }
-            try Self.check(state.peers[peer]?.connections ?? 0, "connectionsPerPeer", self.limits.connectionsPerPeer)
+            try Self.check(state.peers[peer]?.connections ?? 0, "connectionsPerPeer", self.limits.connectionsPerPeer, of: .peer(peer))
             if let key {
-                try Self.check(state.addresses[key] ?? 0, "connectionsPerAddress", self.limits.connectionsPerAddress)
+                try Self.check(
+                    state.addresses[key] ?? 0, "connectionsPerAddress", self.limits.connectionsPerAddress, of: .address(address))
                 let count = state.addresses[key, default: 0] + 1
                 state.addresses[key] = count
                 state.peaks.ofAddress = max(state.peaks.ofAddress, count)
@@ -162,8 +166,8 @@ package final class ConnectionLimits: ResourceManager {
             guard let index = state.peers.index(forKey: peer), let stream = state.peers.values[index].protocols.index(forKey: protocolID)
             else {
                 let inUse = state.peers[peer]?.inboundStreams ?? 0
-                try Self.check(inUse, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer)
-                try Self.check(0, "inboundPerPeer of \(protocolID)", limit)
+                try Self.check(inUse, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer, of: .peer(peer))
+                try Self.check(0, "inboundPerPeer of \(protocolID)", limit, of: .peer(peer))
                 let use = StreamUse(count: 1) { self.releaseStream(of: protocolID, from: peer) }
                 state.peers[peer, default: PeerUse()].protocols[protocolID] = use
                 state.peers[peer]?.inboundStreams += 1
@@ -171,8 +175,10 @@ package final class ConnectionLimits: ResourceManager {
                 state.counts.inboundStreams += 1
                 return use
             }
-            try Self.check(state.peers.values[index].inboundStreams, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer)
-            try Self.check(state.peers.values[index].protocols.values[stream].count, "inboundPerPeer of \(protocolID)", limit)
+            try Self.check(
+                state.peers.values[index].inboundStreams, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer, of: .peer(peer))
+            try Self.check(
+                state.peers.values[index].protocols.values[stream].count, "inboundPerPeer of \(protocolID)", limit, of: .peer(peer))
             state.peers.values[index].protocols.values[stream].count += 1
             state.peers.values[index].inboundStreams += 1
             state.peaks.streamsOfPeer = max(state.peaks.streamsOfPeer, state.peers.values[index].inboundStreams)
@@ -207,8 +213,10 @@ package final class ConnectionLimits: ResourceManager {
         }
     }
 
-    private static func check(_ count: Int, _ name: @autoclosure () -> String, _ limit: Int) throws(LimitError) {
-        guard count < limit else { throw LimitError(limit: name(), value: limit) }
+    private static func check(
+        _ count: Int, _ name: @autoclosure () -> String, _ limit: Int, of scope: @autoclosure () -> LimitError.Scope = .host
+    ) throws(LimitError) {
+        guard count < limit else { throw LimitError(limit: name(), value: limit, scope: scope(), use: count) }
     }
 
     private static func release(_ peer: PeerID, in state: inout State, _ change: (inout PeerUse) -> Void) {

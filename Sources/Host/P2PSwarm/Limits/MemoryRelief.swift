@@ -1,6 +1,7 @@
 import NIOCore
 import P2PCore
 import P2PIdentity
+import P2PMultiaddr
 
 /// Which connections are closed for want of memory, as a value: facts and time in, a list out.
 ///
@@ -12,6 +13,8 @@ struct MemoryRelief {
     struct Holding {
         let id: ConnectionID
         let peer: PeerID
+        /// The networks that count it.
+        var networks: [IPNetwork] = []
         /// Bytes in its buffers.
         let held: Int
         /// Bytes that it counts for, and gives back when it goes.
@@ -29,6 +32,8 @@ struct MemoryRelief {
         enum Reason: Equatable {
             /// Its peer holds more than one peer may.
             case share
+            /// Its network holds more than one network may.
+            case network
             /// The host holds too much, and this connection has not moved for a while.
             case stuck
             /// The host holds as much as it may, and nobody stands still.
@@ -81,6 +86,9 @@ struct MemoryRelief {
         for holding in candidates.sorted(by: { $0.charge > $1.charge }) where ofPeer[holding.peer, default: 0] > self.limits.perPeer {
             close(holding, .share)
         }
+        self.closeCrowded(candidates.filter { !gone.contains($0.id) }, among: holdings.filter { !gone.contains($0.id) }) {
+            close($0, .network)
+        }
         let pressure = MemoryPressure.of(use, limit: self.limits.total)
         guard pressure >= .critical else { return victims }
         let isFull = pressure == .exhausted
@@ -92,6 +100,20 @@ struct MemoryRelief {
             close(holding, rank.isStuck ? .stuck : .full)
         }
         return victims
+    }
+
+    /// The largest connections of networks that hold too much, until they are within.
+    private func closeCrowded(_ candidates: [Holding], among holdings: [Holding], _ close: (Holding) -> Void) {
+        guard candidates.contains(where: { !$0.networks.isEmpty }) else { return }
+        var ofNetwork: [IPNetwork: Int] = [:]
+        for holding in holdings where !holding.isLeaving {
+            for network in holding.networks { ofNetwork[network, default: 0] += holding.charge }
+        }
+        for holding in candidates.sorted(by: { $0.charge > $1.charge })
+        where holding.networks.contains(where: { ofNetwork[$0, default: 0] > self.limits.limit(of: $0) }) {
+            close(holding)
+            for network in holding.networks { ofNetwork[network, default: 0] -= holding.charge }
+        }
     }
 
     private mutating func observe(_ holdings: [Holding], at now: NIODeadline) {

@@ -40,11 +40,14 @@ extension ResourceLimits {
             self.dials = 64
         }
         // Observers are not called in an initializer.
-        (self.memoryPerPeer, self.memoryAllowed) = (self.memory / 4, self.memory / 8)
+        (self.memoryPerPeer, self.memoryPerNetwork, self.memoryAllowed) = (self.memory / 4, self.memory / 2, self.memory / 8)
         // Idle connections may take a quarter of the memory, and all that need a descriptor three quarters of these.
         self.connections = max(16, min(self.connections, self.memory / 4 / HeldMemory.perConnection))
         let descriptors = machine.descriptors / 4 * 3 - self.pendingInbound - self.pendingInboundAllowed - self.connectionsAllowed
         self.connections = max(16, min(self.connections, descriptors))
+        // Every connection costs a phone some of its battery; a server keeps what it has room for.
+        let (high, low) = preset == .server ? (16, 15) : (12, 8)
+        (self.connectionsHigh, self.connectionsLow) = (self.connections * high / 16, self.connections * low / 16)
     }
 
     /// ``Preset/server`` on this machine.

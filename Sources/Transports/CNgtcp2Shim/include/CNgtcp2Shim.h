@@ -96,6 +96,8 @@ void *quic_memory_allocate(size_t size, void *memory);
 void *quic_memory_allocate_zeros(size_t count, size_t size, void *memory);
 void *quic_memory_reallocate(void *block, size_t size, void *memory);
 void quic_memory_release(void *block, void *memory);
+/// How many bytes of it are in use: whole pages for large blocks.
+size_t quic_memory_held(const quic_memory *memory);
 /// Copies together what is not zero in large blocks, and gives their pages back to the system. Until quic_memory_unpack nobody may
 /// look at them. Returns the bytes that are left; 0 when nothing was done, and nothing is to be undone.
 size_t quic_memory_pack(quic_memory *memory);
@@ -138,6 +140,8 @@ typedef struct quic_handlers {
     void (*woken)(void *owner);
     /// A line of the library's own log; see `is_logged`.
     void (*logged)(void *owner, const char *line);
+    /// An event of the connection's qlog, as a record of a JSON text sequence; see `is_qlogged`. Called also while the connection is made and freed.
+    void (*qlogged)(void *owner, const uint8_t *event, size_t length);
 } quic_handlers;
 
 typedef enum quic_congestion : int32_t { QUIC_CONGESTION_CUBIC = 0, QUIC_CONGESTION_BBR = 1 } quic_congestion;
@@ -168,6 +172,8 @@ typedef struct quic_options {
     quic_congestion congestion;
     /// Hand out the library's log, line by line; much.
     bool is_logged;
+    /// Hand out a qlog.
+    bool is_qlogged;
     uint64_t now;
 } quic_options;
 
@@ -202,6 +208,8 @@ bool quic_connection_has_stirred(quic_connection *connection);
 /// Packs the connection's memory, where there is something to pack. What is asked of it next wakes it.
 void quic_connection_rest(quic_connection *connection);
 bool quic_connection_is_resting(const quic_connection *connection);
+/// How many bytes the library has in use for the connection, packets that wait for those before them included.
+size_t quic_connection_held(const quic_connection *connection);
 
 quic_result quic_connection_read(
     quic_connection *connection, const quic_address *local, const quic_address *remote, uint8_t ecn, const uint8_t *packet,
@@ -271,6 +279,9 @@ void quic_connection_admit_stream(quic_connection *connection);
 
 /// The smoothed round-trip time, in nanoseconds.
 uint64_t quic_connection_round_trip(quic_connection *connection);
+/// The smoothed round-trip time, 0 before it is measured, and when the last loss made us send more slowly, UINT64_MAX for never. False where the
+/// library does not say the latter.
+bool quic_connection_path_state(quic_connection *connection, uint64_t *round_trip, uint64_t *last_congestion);
 /// Goes on from another local address, at once; clients only. QUIC_FAILED when the peer does not let us.
 quic_result quic_connection_migrate(
     quic_connection *connection, const quic_address *local, const quic_address *remote, uint64_t now);

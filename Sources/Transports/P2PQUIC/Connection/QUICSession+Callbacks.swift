@@ -47,6 +47,9 @@
             handlers.logged = { owner, line in
                 if let line { QUICSession.from(owner)?.log(String(cString: line)) }
             }
+            handlers.qlogged = { owner, event, length in
+                QUICSession.from(owner)?.qlog?.write(UnsafeRawBufferPointer(start: event, count: length))
+            }
             return handlers
         }
 
@@ -119,7 +122,8 @@
             // Whoever knows a reset token can end the connection.
             guard !line.contains("token") else { return }
             let text = line.filter { $0 >= " " && $0 <= "~" }
-            self.endpoint.logger.trace("ngtcp2", metadata: ["line": "\(text)"])
+            let metadata = self.connection?.info.logMetadata ?? [:]
+            self.endpoint.logger.trace("ngtcp2", metadata: metadata.merging(["line": "\(text)"]) { $1 })
         }
 
         private func streamAcknowledged(_ id: Int64, upTo offset: UInt64) {

@@ -3,6 +3,7 @@
     import Logging
     import NIOCore
     import P2PCore
+    import P2PMuxing
 
     /// Addresses that change while a connection lives.
     extension QUICSession {
@@ -65,7 +66,8 @@
         private func noticePathSize(_ before: Int?) {
             guard self.pathSize.limit != before else { return }
             let size = self.pathSize.limit.map { "\($0)" } ?? "as before"
-            self.endpoint.logger.debug("a path takes packets of another size", metadata: ["connection": "\(self.name)", "size": "\(size)"])
+            let metadata = self.connection?.info.logMetadata ?? [:]
+            self.endpoint.logger.debug("a path takes packets of another size", metadata: metadata.merging(["size": "\(size)"]) { $1 })
         }
     }
 #endif

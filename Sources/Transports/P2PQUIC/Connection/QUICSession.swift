@@ -31,6 +31,10 @@
         private var alarm = MuxerAlarm()
         /// The moment of the endpoint's wheel in which it is woken.
         private var moment: UInt64?
+        /// What the library holds beyond ``ordinaryMemory``, as far as it was counted.
+        private var countedMemory = 0
+        /// What it may hold for a connection that gets its packets in order.
+        private static let ordinaryMemory = 192 * 1_024
         private var liveness: QUICLiveness
         /// Something has come from the peer.
         private(set) var isAnswered = false
@@ -49,10 +53,14 @@
         var offence: (error: ConnectionError, code: ConnectionErrorCode)?
         var resets: OffenceCounter
         var pace = QUICRest.Pace()
+        /// Where what happens is written; nil for nowhere.
+        private(set) var qlog: QLogFile?
         /// How large packets may be.
         var pathSize = QUICPathSize()
         /// Bursts of the handshake that the system did not send.
         var failedSends = 0
+        /// When the last loss that was seen made this side send more slowly, and how often that was so.
+        private var congestion: (last: UInt64, count: UInt64) = (.max, 0)
         /// Addresses of the peer that were proved after it had moved.
         var validatedPaths = 0
 
@@ -110,6 +118,11 @@
             options.keep_alive = UInt64(clamping: self.liveness.interval?.nanoseconds ?? 0)
             options.congestion = configuration.congestionControl == .bbr ? QUIC_CONGESTION_BBR : QUIC_CONGESTION_CUBIC
             options.is_logged = self.endpoint.logger.logLevel == .trace
+            if let directory = configuration.qlog {
+                let first = self.role == .dialer ? options.remote : options.original
+                self.qlog = directory.open(QLogDirectory.name(of: QUICConnectionID(first)?.bytes ?? [], isClient: self.role == .dialer))
+                options.is_qlogged = self.qlog != nil
+            }
             options.now = self.now.quicTime
             if let token = self.endpoint.credentials.resetToken(of: id) {
                 withUnsafeMutableBytes(of: &options.reset_token) { $0.copyBytes(from: token) }
@@ -183,6 +196,16 @@
         /// The end of a burst: hands on what came in it.
         func burstEnded() {
             self.flushInbound()
+            self.countLibrary()
+        }
+
+        /// Tells the account what the library keeps: above all packets that wait for those before them.
+        private func countLibrary() {
+            guard let native = self.native, let connection = self.connection else { return }
+            let held = max(0, Int(clamping: quic_connection_held(native)) - Self.ordinaryMemory)
+            guard held != self.countedMemory else { return }
+            connection.account.change(by: held - self.countedMemory)
+            self.countedMemory = held
         }
 
         private func handle(_ result: quic_result) {
@@ -263,10 +286,21 @@
             guard isDue || !quic_connection_is_resting(native) else { return self.rearm(at: now) }
             if isDue {
                 let result = quic_connection_expire(native, now.quicTime)
+                self.measurePath(native)
                 self.afterCallbacks()
                 self.handle(result)
             }
             self.drain(at: now)
+        }
+
+        /// Notes what the path is like: when a timer has come, for then the library's connection is awake, and traffic costs nothing.
+        private func measurePath(_ native: OpaquePointer) {
+            guard let connection = self.connection else { return }
+            var (roundTrip, last): (UInt64, UInt64) = (0, .max)
+            let isTold = quic_connection_path_state(native, &roundTrip, &last)
+            if last != self.congestion.last { self.congestion = (last, self.congestion.count + (last == .max ? 0 : 1)) }
+            connection.measured(
+                roundTrip: .nanoseconds(Int64(clamping: roundTrip)), congestionEvents: isTold ? self.congestion.count : nil)
         }
 
         /// Sees to it that somebody looks when it is due, if not before; what is far away need not be exact.

@@ -19,7 +19,8 @@ public struct HostStatistics: Sendable, Hashable {
 
     /// Takes every figure.
     public init(
-        connections: Int, streams: Int, pending: Int, dials: Int, tasks: Int, bytesIn: UInt64, bytesOut: UInt64, heldBytes: Int = 0
+        connections: Int = 0, streams: Int = 0, pending: Int = 0, dials: Int = 0, tasks: Int = 0, bytesIn: UInt64 = 0,
+        bytesOut: UInt64 = 0, heldBytes: Int = 0
     ) {
         self.connections = connections
         self.streams = streams
