@@ -1,0 +1,143 @@
+import Logging
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+
+/// The relay's side of the hop protocol.
+struct HopProtocol: ProtocolHandler {
+    /// How long a client has for its request.
+    private static let requestTimeout = Duration.seconds(10)
+    /// How long the target has for everything until it has agreed.
+    private static let stopTimeout = Duration.seconds(15)
+    /// Streams of one peer beside its circuits.
+    private static let spareStreams = 4
+    /// Streams of a peer that may be refused in a while (``StreamLimits/refusalPeriod``).
+    private static let refusals = 100
+    /// Addresses of its own that the relay tells.
+    private static let addressLimit = 16
+    /// Bytes of these.
+    private static let addressBytes = 2_048
+
+    let desk: RelayDesk
+
+    var protocolIDs: [ProtocolID] { [Relay.hopID] }
+    var limits: StreamLimits {
+        StreamLimits(inboundPerPeer: self.desk.limits.circuitsPerPeer + Self.spareStreams, refusals: Self.refusals)
+    }
+    /// So that it can say no.
+    var servesLimitedConnections: Bool { true }
+
+    func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
+        let bytes = try await StreamError.within(Self.requestTimeout, on: self.desk.host.clock, "a request to the relay") {
+            () throws(StreamError) in
+            try await stream.readMessageBytes(upTo: Relay.maximumMessage)
+        }
+        guard let bytes, let message = try? HopMessage(bytes) else { return try await self.answer(.malformedMessage, on: stream) }
+        guard message.kind == .reserve || message.kind == .connect else { return try await self.answer(.unexpectedMessage, on: stream) }
+        guard !connection.isLimited, !connection.remoteAddress.isRelayed else {
+            return try await self.answer(.permissionDenied, on: stream)
+        }
+        if message.kind == .reserve {
+            try await self.reserve(stream, on: connection.info)
+        } else {
+            try await self.connect(message, stream, on: connection.info)
+        }
+    }
+
+    private func answer(_ status: RelayStatus, on stream: PeerStream) async throws {
+        try await stream.write(HopMessage(.status, status: status).encoded.framed)
+    }
+
+    // MARK: Places
+
+    private func reserve(_ stream: PeerStream, on connection: ConnectionInfo) async throws {
+        guard await self.desk.access.mayReserve(connection).isGranted else { return try await self.answer(.permissionDenied, on: stream) }
+        switch self.desk.reserve(for: connection) {
+        case .granted: break
+        case .refused(let status): return try await self.answer(status, on: stream)
+        case .tooOften: throw StreamError(.rateLimited, "\(connection.remotePeer) asks for its place again and again")
+        }
+        let expiration = UInt64(clamping: WallTime.now.secondsSince1970 + self.desk.limits.reservationLifetime.components.seconds)
+        let voucher = RelayVoucher(relay: connection.localPeer, peer: connection.remotePeer, expiration: expiration)
+        let reservation = WireReservation(
+            expire: expiration, addresses: self.addresses(toldOn: connection), voucher: try await voucher.sealed(with: self.desk.identity))
+        let answer = HopMessage(.status, reservation: reservation, limit: self.desk.limits.circuit, status: .ok)
+        try await stream.write(answer.encoded.framed)
+    }
+
+    /// Where the relay is: its public addresses, or else the one at which the client has met it.
+    private func addresses(toldOn connection: ConnectionInfo) -> [[UInt8]] {
+        let own = self.desk.host.announcedAddresses.filter { $0.reach == .internet && !$0.isRelayed }
+        var told: [[UInt8]] = []
+        for address in own.isEmpty ? [connection.localAddress.withoutZone] : Array(own.prefix(Self.addressLimit)) {
+            let bytes = address.withPeerID(connection.localPeer).bytes
+            guard told.reduce(bytes.count, { $0 + $1.count }) <= Self.addressBytes else { break }
+            told.append(bytes)
+        }
+        return told
+    }
+
+    // MARK: Circuits
+
+    private func connect(_ message: HopMessage, _ stream: PeerStream, on connection: ConnectionInfo) async throws {
+        let source = connection.remotePeer
+        guard let target = message.peer.flatMap({ try? PeerID(bytes: $0) }) else {
+            return try await self.answer(.malformedMessage, on: stream)
+        }
+        guard await self.desk.access.mayConnect(connection, to: target).isGranted else {
+            return try await self.answer(.permissionDenied, on: stream)
+        }
+        let place: ConnectionID
+        switch self.desk.begin(from: source, to: target) {
+        case .success(let connection): place = connection
+        case .failure(let refusal): return try await self.answer(refusal.status, on: stream)
+        }
+        defer { self.desk.end(from: source, to: target) }
+        let stop: PeerStream
+        do throws(RelayError) {
+            stop = try await self.agree(with: target, over: place, about: source)
+        } catch {
+            self.desk.host.logger.debug("no circuit", metadata: ["from": "\(source)", "to": "\(target)", "reason": "\(error)"])
+            return try await self.answer((error.cause as? RelayRefusal)?.status ?? .connectionFailed, on: stream)
+        }
+        try await stream.write(HopMessage(.status, limit: self.desk.limits.circuit, status: .ok).encoded.framed)
+        try await self.carry(stream, stop)
+    }
+
+    /// Asks the target whether it takes the circuit; what its stream carries after that is the source's.
+    private func agree(with target: PeerID, over connection: ConnectionID, about source: PeerID) async throws(RelayError) -> PeerStream {
+        let (host, limit) = (self.desk.host, self.desk.limits.circuit)
+        let agreed: (PeerStream, [UInt8])
+        do throws(StreamError) {
+            agreed = try await StreamError.within(Self.stopTimeout, on: host.clock, "the target's answer") {
+                () async throws(StreamError) -> (PeerStream, [UInt8]) in
+                let stream = try await host.openStream(on: connection, protocols: [Relay.stopID])
+                try await stream.write(StopMessage(.connect, peer: source, limit: limit).encoded.framed)
+                guard let answer = try await stream.readMessageBytes(upTo: Relay.maximumMessage) else {
+                    throw StreamError(.unexpectedEnd, "\(target) closed without an answer")
+                }
+                return (stream, answer)
+            }
+        } catch {
+            throw RelayError(.unexpected, "\(target) was not asked, or did not answer", cause: error)
+        }
+        guard let answer = try? StopMessage(agreed.1), answer.kind == .status, let status = answer.status else {
+            throw RelayError(.unexpected, "\(target) answered with something else than a status")
+        }
+        guard status == .ok else { throw RelayError(.refused, "\(target) refused: \(status)", cause: RelayRefusal(.connectionFailed)) }
+        return agreed.0
+    }
+
+    private func carry(_ stream: PeerStream, _ stop: PeerStream) async throws {
+        let splice = CircuitSplice(
+            stream, stop, limit: self.desk.limits.circuit?.data, on: stream.muxed.home ?? stop.muxed.home ?? self.desk.group.next())
+        let end = await splice.run(for: self.desk.limits.circuit?.duration, on: self.desk.host.clock)
+        self.desk.carried(splice.bytes)
+        switch end {
+        case .finished: break
+        case .broken: throw StreamError(.reset, "one side of the circuit has gone")
+        case .exhausted, .over: throw StreamError(.resourceLimit, "the circuit has had all that this relay lends")
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import Synchronization
+
+/// What one host's relay service shares among its streams.
+final class RelayDesk: Sendable {
+    let host: any HostAccess
+    let identity: any IdentityKey
+    let group: any EventLoopGroup
+    let limits: RelayServiceLimits
+    let access: any RelayAccess
+    private let ledger: Mutex<RelayLedger>
+    private let bytes = Atomic<UInt64>(0)
+
+    init(_ plan: HostPlan, limits: RelayServiceLimits, access: any RelayAccess) {
+        self.host = plan.host
+        self.identity = plan.identity
+        self.group = plan.group
+        self.limits = limits
+        self.access = access
+        self.ledger = Mutex(RelayLedger(limits))
+    }
+
+    func reserve(for connection: ConnectionInfo) -> RelayLedger.Answer {
+        let now = self.host.clock.now()
+        let answer = self.ledger.withLock {
+            $0.reserve(for: connection.remotePeer, over: connection.id, at: connection.remoteAddress, now: now)
+        }
+        // The connection may have ended before this, and its event have come.
+        if answer == .granted, !self.host.connections.contains(where: { $0.info.id == connection.id }) {
+            self.ledger.withLock { $0.ended { $0 == connection.id } }
+        }
+        return answer
+    }
+
+    func begin(from source: PeerID, to target: PeerID) -> Result<ConnectionID, RelayRefusal> {
+        let now = self.host.clock.now()
+        return self.ledger.withLock { $0.begin(from: source, to: target, now: now) }
+    }
+
+    func end(from source: PeerID, to target: PeerID) {
+        self.ledger.withLock { $0.end(from: source, to: target) }
+    }
+
+    /// A circuit that is over has carried so much.
+    func carried(_ count: UInt64) { self.bytes.wrappingAdd(count, ordering: .relaxed) }
+
+    var statistics: RelayStatistics {
+        let (reservations, circuits) = self.ledger.withLock { ($0.reservations, $0.circuits) }
+        return RelayStatistics(reservations: reservations, circuits: circuits, bytes: self.bytes.load(ordering: .relaxed))
+    }
+
+    /// Forgets places whose connection ends, until the task is cancelled.
+    func follow(_ events: HostEvents) async {
+        for await event in events {
+            switch event {
+            case .disconnected(let connection, _): self.ledger.withLock { $0.ended { $0 == connection.id } }
+            case .lost:
+                let living = Set(self.host.connections.map(\.info.id))
+                self.ledger.withLock { $0.ended { !living.contains($0) } }
+            default: break
+            }
+        }
+    }
+}
