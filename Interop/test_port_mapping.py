@@ -1,0 +1,148 @@
+"""Routers that map ports, and gateways that only look like one, in namespaces of their own."""
+
+import contextlib
+import subprocess
+import time
+
+import pytest
+
+from peers import clock, ours
+from peers import router as routers
+from peers.router import HOME, OUTER, HomeNetwork
+
+LISTEN = [f"/ip4/{HOME}/tcp/4001", f"/ip4/{HOME}/udp/4001/quic-v1"]
+OPTIONS = ["--share-port", "--log-level", "info"]
+PORTS = {("tcp", 4001), ("udp", 4001)}
+SOON = 20
+"""PCP's silence takes four seconds, the search of UPnP one; two busy cores take longer."""
+
+pytestmark = pytest.mark.skipif(not (routers.MINIUPNPD and routers.NFT), reason="no miniupnpd or nft here")
+
+
+@contextlib.contextmanager
+def home_network(**settings):
+    try:
+        network = HomeNetwork(**settings)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    try:
+        yield network
+    finally:
+        network.remove()
+
+
+def node(network, *options):
+    return ours.Daemon(LISTEN, options=[*OPTIONS, *options], wrapper=network.home.inside)
+
+
+def wait_for_mapped(daemon, count, *, after=0, timeout=SOON):
+    """The event that says so many addresses are a router's."""
+    return daemon.process.wait_for(
+        lambda item: item.get("event") == "reachability"
+        and sum(address["source"] in ("pcp", "nat-pmp", "upnp") for address in item["addresses"]) == count,
+        after=after,
+        timeout=timeout,
+    )
+
+
+def ping(network, address):
+    return ours.run("ping", address, "--count", "1", "--json", wrapper=network.outside.inside)
+
+
+@pytest.mark.parametrize(
+    "method, settings", [("pcp", {}), ("upnp", {"enable_natpmp": "no"}), ("upnp", {"enable_natpmp": "no", "force_igd_desc_v1": "no"})]
+)
+def test_mapped_reached_from_outside_and_given_back(method, settings):
+    with home_network() as network:
+        network.start(**settings)
+        daemon = node(network)
+        try:
+            event = wait_for_mapped(daemon, 3)
+            assert event["state"] == "unknown", "that a router says so is no proof"
+            assert {(item["address"], item["source"]) for item in event["addresses"]} == {
+                (f"/ip4/{OUTER}/tcp/4001", method),
+                (f"/ip4/{OUTER}/tcp/4001/ws", method),
+                (f"/ip4/{OUTER}/udp/4001/quic-v1", method),
+            }
+            assert network.mappings() == PORTS
+            for item in event["addresses"]:
+                outcome = ping(network, f"{item['address']}/p2p/{daemon.peer}")
+                assert outcome.code == 0, outcome
+        finally:
+            code = daemon.stop()
+        assert code == 0
+        network.wait_for_mappings(set(), timeout=2)
+
+
+def test_mapped_anew_by_a_router_that_has_forgotten():
+    with home_network() as network:
+        network.start()
+        daemon = node(network)
+        try:
+            wait_for_mapped(daemon, 3)
+            # A clock that is back after less than that may have been slow.
+            time.sleep(5)
+            network.reboot()
+            network.wait_for_mappings(PORTS, timeout=SOON)
+        finally:
+            code = daemon.stop()
+        assert code == 0
+
+
+@pytest.mark.parametrize("options", [["--no-port-mapping"], []], ids=["told", "loopback"])
+def test_nobody_is_asked(options):
+    with home_network() as network:
+        network.start()
+        listen = LISTEN if options else ["/ip4/127.0.0.1/tcp/4001"]
+        daemon = ours.Daemon(listen, options=options, wrapper=network.home.inside)
+        outcome = ours.run("ping", daemon.address, "--count", "5", "--json", wrapper=network.home.inside)
+        assert (outcome.code, daemon.stop()) == (0, 0), outcome
+        assert network.mappings() == set()
+
+
+HOSTILE = {
+    "huge": "its answer is longer than 65536 bytes",
+    "drip": "it does not answer in time",
+    "nested": "its XML has more than 16 elements within each other",
+    "redirect": "it answers with the status 302",
+    "elsewhere": "it says that its description is at 45.33.0.9",
+    "silent": "it does not answer in time",
+    "entity": "its XML has a document type",
+    "spin": "its answer is longer than 65536 bytes",
+    "denies": "UPnP: 606 (not authorized)",
+    "forged": "the router does not answer; no router answers to UPnP",
+}
+"""What each gateway is left for, as the log says."""
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    """All at once: each takes some seconds until it is given up."""
+    with contextlib.ExitStack() as undo:
+        nodes = {}
+        for case in [*HOSTILE, "lies", "flood"]:
+            network = undo.enter_context(home_network())
+            network.play(case)
+            nodes[case] = (network, node(network))
+        yield nodes
+        codes = {case: daemon.stop() for case, (_, daemon) in nodes.items()}
+    assert set(codes.values()) == {0}, codes
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_gateway_is_given_up(hostile, case):
+    network, daemon = hostile[case]
+    clock.wait_until(lambda: HOSTILE[case] in daemon.log_text(), 30, HOSTILE[case])
+    assert not any(item["addresses"] for item in daemon.process.all("reachability"))
+    outcome = ours.run("ping", daemon.address, "--count", "1", "--json", wrapper=network.home.inside)
+    assert outcome.code == 0, outcome
+    assert daemon.stats()["rss_bytes"] < 100 * 1024 * 1024
+
+
+@pytest.mark.parametrize("case", ["lies", "flood"])
+def test_what_a_gateway_makes_up_is_not_announced(hostile, case):
+    network, daemon = hostile[case]
+    clock.wait_until(lambda: "behind_another_nat=true" in daemon.log_text(), 30, "the log says what the gateway maps")
+    assert not any(item["addresses"] for item in daemon.process.all("reachability"))
+    outcome = ours.run("ping", daemon.address, "--count", "1", "--json", wrapper=network.home.inside)
+    assert outcome.code == 0, outcome

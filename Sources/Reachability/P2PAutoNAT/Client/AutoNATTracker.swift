@@ -1,0 +1,257 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+
+/// Finds out which of a node's addresses are reached from the internet, by having servers try them: a value, to which time is an argument.
+///
+/// One server's word is not believed: it takes servers in two networks, or three in one. And a server that a node behind a router has spoken
+/// to from the very port in question proves nothing, for many routers let in whomever a port has spoken to, and nobody else: such an answer
+/// counts only where there is no such router, or none could be asked but that.
+struct AutoNATTracker {
+    /// A peer that dials on request.
+    struct Server: Hashable {
+        let peer: PeerID
+        let connection: ConnectionID
+        /// Where it was met.
+        let ip: IPAddress
+        /// The second version tells more, and is preferred.
+        let speaksVersion2: Bool
+    }
+
+    struct Probe: Hashable {
+        let address: Multiaddr
+        let server: Server
+    }
+
+    enum Outcome: Equatable {
+        case reached
+        case notReached(String)
+        /// It would not, or could not, try, or what it says makes no sense; perhaps later.
+        case noAnswer
+    }
+
+    private struct Vote {
+        let isReached: Bool
+        /// The server was none to which the port had spoken.
+        let isStranger: Bool
+        let network: NetworkKey
+        let at: NIODeadline
+    }
+
+    private struct Candidate {
+        let address: Multiaddr
+        /// There may be a router that lets in whom this node has spoken to.
+        var needsStrangers: Bool
+        var votes: [AddressKey: Vote] = [:]
+        var asking: Set<PeerID> = []
+        var dueAt: NIODeadline
+        var lastError: String?
+    }
+
+    /// Addresses that are looked at.
+    static let addressLimit = 50
+    static let probesAtOnce = 5
+    private static let firstPause = TimeAmount.seconds(1)
+    private static let votesWanted = 3
+    private static let networksNeeded = 2
+    /// Questions to one server in a little more than a minute: the first version takes three. And at once: the second takes two.
+    private static let questionsInPeriod = 3
+    private static let questionPeriod = TimeAmount.seconds(65)
+    private static let questionsAtOnce = 2
+    /// After a server that would not, for itself.
+    private static let refusalPause = TimeAmount.minutes(2)
+    private static let renewal = TimeAmount.hours(1)
+    private static let expiry = TimeAmount.hours(5)
+    private static let servers = 128
+
+    private var servers: [PeerID: Server] = [:]
+    private var candidates: [ThinWaist: Candidate] = [:]
+    private var order: [ThinWaist] = []
+    private var busyUntil: [PeerID: NIODeadline] = [:]
+    private var questions: [PeerID: [NIODeadline]] = [:]
+    /// Whom this node's listening ports have spoken to, by protocol.
+    private var contacts: Set<Contact> = []
+    private var asked: Set<PeerID> = []
+
+    private struct Contact: Hashable {
+        let ip: IPAddress
+        let transport: ThinWaist.Transport
+    }
+
+    init() {}
+
+    // MARK: What is known
+
+    /// Servers that have been asked.
+    var askedServers: Int { self.asked.count }
+
+    /// What is said of each address.
+    func verdicts(at now: NIODeadline) -> [(address: ThinWaist, state: Verdict, servers: Int, networks: Int, lastError: String?)] {
+        self.order.compactMap { waist in
+            guard let candidate = self.candidates[waist] else { return nil }
+            let verdict = Self.verdict(on: candidate)
+            return (
+                waist, verdict.state, verdict.votes.count, Set(verdict.votes.map(\.network)).count,
+                verdict.state == .reachable ? nil : verdict.remark ?? candidate.lastError
+            )
+        }
+    }
+
+    enum Verdict { case reachable, unreachable, unknown }
+
+    private static func verdict(on candidate: Candidate) -> (state: Verdict, votes: [Vote], remark: String?) {
+        let all = Array(candidate.votes.values)
+        let strangers = all.filter(\.isStranger)
+        // Strangers decide wherever there are any.
+        let votes = strangers.isEmpty ? all : strangers
+        let (reached, missed) = (votes.filter(\.isReached), votes.filter { !$0.isReached })
+        if self.suffices(missed, against: reached) { return (.unreachable, votes, nil) }
+        guard self.suffices(reached, against: missed) else { return (.unknown, votes, nil) }
+        if candidate.needsStrangers, strangers.isEmpty {
+            return (.unknown, votes, "only peers to which this port had spoken have tried, and many routers let in those alone")
+        }
+        return (.reachable, votes, nil)
+    }
+
+    private static func suffices(_ votes: [Vote], against others: [Vote]) -> Bool {
+        guard votes.count >= others.count + 2 else { return false }
+        return votes.count >= self.votesWanted || Set(votes.map(\.network)).count >= self.networksNeeded
+    }
+
+    // MARK: Facts
+
+    /// The servers that there are now.
+    mutating func use(_ servers: [Server]) {
+        self.servers = Dictionary(servers.prefix(Self.servers).map { ($0.peer, $0) }, uniquingKeysWith: { first, _ in first })
+        self.busyUntil = self.busyUntil.filter { self.servers[$0.key] != nil }
+        self.questions = self.questions.filter { self.servers[$0.key] != nil }
+    }
+
+    /// The addresses that this node has or might have, the surest first.
+    ///
+    /// - Parameter needsStrangers: whether a router may stand between that lets in whom this node has spoken to.
+    mutating func use(_ addresses: [(address: Multiaddr, needsStrangers: Bool)], at now: NIODeadline) {
+        var order: [ThinWaist] = []
+        for (address, needsStrangers) in addresses {
+            guard order.count < Self.addressLimit, let waist = ThinWaist(address), waist.ip.isPublic, !order.contains(waist) else {
+                continue
+            }
+            order.append(waist)
+            if self.candidates[waist] == nil {
+                self.candidates[waist] = Candidate(address: address, needsStrangers: needsStrangers, dueAt: now + Self.firstPause)
+            }
+            self.candidates[waist]?.needsStrangers = needsStrangers
+        }
+        self.candidates = self.candidates.filter { order.contains($0.key) }
+        self.order = order
+    }
+
+    /// One of the ports on which this node listens has sent packets to an address.
+    mutating func spoke(to ip: IPAddress, over transport: ThinWaist.Transport) {
+        // Who has spoken to so many has no strangers left worth asking.
+        guard self.contacts.count < 10_000 else { return }
+        self.contacts.insert(Contact(ip: ip.unmapped, transport: transport))
+    }
+
+    private func hasSpoken(to ip: IPAddress, over transport: ThinWaist.Transport) -> Bool {
+        self.contacts.contains(Contact(ip: ip.unmapped, transport: transport))
+    }
+
+    /// A peer has come in at an address by itself. If this node had not spoken to it, that is the best proof there is.
+    mutating func arrival(from ip: IPAddress, at address: Multiaddr, now: NIODeadline) {
+        guard let waist = ThinWaist(address), ip.isPublic, self.candidates[waist] != nil, !self.hasSpoken(to: ip, over: waist.transport),
+            let key = AddressKey(Multiaddr(ip: ip, tcp: 1))
+        else { return }
+        self.vote(
+            Vote(isReached: true, isStranger: true, network: NetworkKey(ip), at: now), by: key, on: waist)
+    }
+
+    /// What came of a probe.
+    mutating func finished(_ probe: Probe, _ outcome: Outcome, wasStranger: Bool, at now: NIODeadline) {
+        guard let waist = ThinWaist(probe.address), self.candidates[waist] != nil else { return }
+        self.candidates[waist]?.asking.remove(probe.server.peer)
+        guard let key = AddressKey(Multiaddr(ip: probe.server.ip, tcp: 1)) else { return }
+        switch outcome {
+        case .noAnswer: self.busyUntil[probe.server.peer] = now + Self.refusalPause
+        case .reached, .notReached:
+            self.asked.insert(probe.server.peer)
+            if case .notReached(let error) = outcome { self.candidates[waist]?.lastError = error }
+            self.vote(
+                Vote(isReached: outcome == .reached, isStranger: wasStranger, network: NetworkKey(probe.server.ip), at: now), by: key,
+                on: waist)
+        }
+    }
+
+    private mutating func vote(_ vote: Vote, by key: AddressKey, on waist: ThinWaist) {
+        guard let votes = self.candidates[waist]?.votes, votes.count < Self.servers || votes[key] != nil else { return }
+        // The visit of a server that dials is a proof of its own, and the better one.
+        if let old = votes[key], old.isStranger, !vote.isStranger, old.isReached == vote.isReached, vote.at - old.at < Self.renewal {
+            return
+        }
+        self.candidates[waist]?.votes[key] = vote
+    }
+
+    // MARK: Decisions
+
+    /// Which server to ask about which address now.
+    mutating func poll(at now: NIODeadline) -> [Probe] {
+        for waist in self.order {
+            guard let votes = self.candidates[waist]?.votes else { continue }
+            self.candidates[waist]?.votes = votes.filter { now - $0.value.at < Self.expiry }
+        }
+        var probes: [Probe] = []
+        var underWay = self.candidates.values.reduce(0) { $0 + $1.asking.count }
+        while underWay < Self.probesAtOnce, let probe = self.next(at: now) {
+            probes.append(probe)
+            underWay += 1
+        }
+        return probes
+    }
+
+    /// Whether the server is one to which the listening ports of the address' protocol have never spoken.
+    func isStranger(_ probe: Probe) -> Bool {
+        ThinWaist(probe.address).map { !self.hasSpoken(to: probe.server.ip, over: $0.transport) } ?? false
+    }
+
+    private mutating func next(at now: NIODeadline) -> Probe? {
+        for waist in self.order {
+            guard let candidate = self.candidates[waist], candidate.dueAt <= now else { continue }
+            let fresh = candidate.votes.values.filter { now - $0.at < Self.renewal }
+            let decisive = candidate.needsStrangers ? fresh.filter(\.isStranger) : Array(fresh)
+            guard decisive.count + candidate.asking.count < Self.votesWanted, let server = self.server(for: waist, candidate, at: now)
+            else { continue }
+            self.candidates[waist]?.asking.insert(server.peer)
+            self.questions[server.peer] = self.questions[server.peer, default: []].filter { now - $0 < Self.questionPeriod } + [now]
+            return Probe(address: candidate.address, server: server)
+        }
+        return nil
+    }
+
+    /// Strangers first, then those in networks that have not voted yet, then those of the second version.
+    private func server(for waist: ThinWaist, _ candidate: Candidate, at now: NIODeadline) -> Server? {
+        let networks = Set(candidate.votes.values.map(\.network))
+        let able = self.servers.values.filter { server in
+            guard server.ip.isIPv4 == waist.ip.isIPv4, self.mayAsk(server, at: now), !candidate.asking.contains(server.peer),
+                let key = AddressKey(Multiaddr(ip: server.ip, tcp: 1))
+            else { return false }
+            // Whoever has said something lately says the same again.
+            return candidate.votes[key].map { now - $0.at >= Self.renewal } ?? true
+        }
+        return able.min { one, other in
+            let rank = { (server: Server) -> (Int, Int, Int, String) in
+                (
+                    self.hasSpoken(to: server.ip, over: waist.transport) ? 1 : 0, networks.contains(NetworkKey(server.ip)) ? 1 : 0,
+                    server.speaksVersion2 ? 0 : 1, server.peer.description
+                )
+            }
+            return rank(one) < rank(other)
+        }
+    }
+
+    private func mayAsk(_ server: Server, at now: NIODeadline) -> Bool {
+        let recent = self.questions[server.peer, default: []].count { now - $0 < Self.questionPeriod }
+        let underWay = self.candidates.values.count { $0.asking.contains(server.peer) }
+        return recent < Self.questionsInPeriod && underWay < Self.questionsAtOnce && self.busyUntil[server.peer].map { $0 <= now } ?? true
+    }
+}

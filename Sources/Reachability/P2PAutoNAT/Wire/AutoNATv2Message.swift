@@ -1,0 +1,151 @@
+import NIOCore
+import P2PMultiaddr
+
+/// The messages of AutoNAT's second version (libp2p specs, "AutoNAT v2").
+enum AutoNATv2Message: Equatable {
+    /// Bytes of a message.
+    static let maximumLength = 8_192
+    /// Addresses of a request that are looked at.
+    static let maximumAddresses = 50
+    /// Bytes of dial data that a server may ask for, and what one message of them holds: rust takes no longer ones.
+    static let dialData: ClosedRange<UInt64> = 30_000...100_000
+    static let dataLength = 4_000
+    /// Shorter messages of dial data would cost the server more than the client.
+    static let leastDataLength = 100
+
+    struct Status: Equatable, Hashable {
+        let code: UInt64
+
+        static let internalError = Status(code: 0)
+        static let requestRejected = Status(code: 100)
+        static let dialRefused = Status(code: 101)
+        static let ok = Status(code: 200)
+    }
+
+    struct DialStatus: Equatable, Hashable {
+        let code: UInt64
+
+        static let unused = DialStatus(code: 0)
+        static let dialError = DialStatus(code: 100)
+        static let dialBackError = DialStatus(code: 101)
+        static let ok = DialStatus(code: 200)
+    }
+
+    /// In order of preference; nil stands for an address that is none, so that the others keep their number.
+    case dialRequest([Multiaddr?], nonce: UInt64)
+    case dialResponse(Status, address: Int, DialStatus)
+    case dialDataRequest(address: Int, bytes: UInt64)
+    /// The length of the data; what is in it does not matter.
+    case dialData(Int)
+
+    /// - Throws: for what is no message of this protocol.
+    init(reading message: ByteBuffer) throws(AutoNATError) {
+        var reader = ProtobufReader(message)
+        var read: AutoNATv2Message?
+        while let (field, value) = try reader.next() {
+            guard case .bytes(let inner) = value else { continue }
+            switch field {
+            case 1: read = try Self.request(inner)
+            case 2: read = try Self.response(inner)
+            case 3: read = try Self.dataRequest(inner)
+            case 4: read = try Self.data(inner)
+            default: break
+            }
+        }
+        guard let read else { throw AutoNATError.malformed }
+        self = read
+    }
+
+    private static func request(_ message: ByteBuffer) throws(AutoNATError) -> AutoNATv2Message {
+        var reader = ProtobufReader(message)
+        var (addresses, nonce): ([Multiaddr?], UInt64?) = ([], nil)
+        while let (field, value) = try reader.next() {
+            switch (field, value) {
+            case (1, .bytes(let bytes)):
+                if addresses.count < Self.maximumAddresses { addresses.append(try? Multiaddr(bytes: bytes.readableBytesView)) }
+            case (2, .fixed(let number)): nonce = number
+            default: break
+            }
+        }
+        return .dialRequest(addresses, nonce: nonce ?? 0)
+    }
+
+    private static func response(_ message: ByteBuffer) throws(AutoNATError) -> AutoNATv2Message {
+        var reader = ProtobufReader(message)
+        var (status, index, dial): (UInt64, UInt64, UInt64) = (0, 0, 0)
+        while let (field, value) = try reader.next() {
+            guard case .number(let number) = value else { continue }
+            switch field {
+            case 1: status = number
+            case 2: index = number
+            case 3: dial = number
+            default: break
+            }
+        }
+        return .dialResponse(Status(code: status), address: Int(clamping: index), DialStatus(code: dial))
+    }
+
+    private static func dataRequest(_ message: ByteBuffer) throws(AutoNATError) -> AutoNATv2Message {
+        var reader = ProtobufReader(message)
+        var (index, bytes): (UInt64, UInt64) = (0, 0)
+        while let (field, value) = try reader.next() {
+            guard case .number(let number) = value else { continue }
+            if field == 1 { index = number }
+            if field == 2 { bytes = number }
+        }
+        return .dialDataRequest(address: Int(clamping: index), bytes: bytes)
+    }
+
+    private static func data(_ message: ByteBuffer) throws(AutoNATError) -> AutoNATv2Message {
+        var reader = ProtobufReader(message)
+        var length = 0
+        while let (field, value) = try reader.next() {
+            if field == 1, case .bytes(let bytes) = value { length = bytes.readableBytes }
+        }
+        return .dialData(length)
+    }
+
+    var bytes: ByteBuffer {
+        var writer = ProtobufWriter()
+        switch self {
+        case .dialRequest(let addresses, let nonce):
+            writer.message(1) { request in
+                for address in addresses { request.bytes(1, address?.bytes ?? []) }
+                request.fixed(2, nonce)
+            }
+        case .dialResponse(let status, let address, let dial):
+            writer.message(2) { response in
+                response.number(1, status.code)
+                response.number(2, UInt64(address))
+                response.number(3, dial.code)
+            }
+        case .dialDataRequest(let address, let bytes):
+            writer.message(3) { request in
+                request.number(1, UInt64(address))
+                request.number(2, bytes)
+            }
+        case .dialData(let length):
+            writer.message(4) { data in data.bytes(1, repeatElement(0, count: length)) }
+        }
+        return writer.bytes
+    }
+}
+
+/// What a server says on the connection that it was asked for (`/libp2p/autonat/2/dial-back`).
+enum DialBackMessage {
+    static let maximumLength = 128
+
+    static func bytes(nonce: UInt64) -> ByteBuffer {
+        var writer = ProtobufWriter()
+        writer.fixed(1, nonce)
+        return writer.bytes
+    }
+
+    static func nonce(in message: ByteBuffer) throws(AutoNATError) -> UInt64 {
+        var reader = ProtobufReader(message)
+        while let (field, value) = try reader.next() {
+            if field == 1, case .fixed(let nonce) = value { return nonce }
+        }
+        throw AutoNATError.malformed
+    }
+}

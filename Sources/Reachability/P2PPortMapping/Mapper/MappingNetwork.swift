@@ -1,0 +1,60 @@
+import P2PCore
+import P2PMultiaddr
+
+/// The network behind the default route, where a router may map ports.
+struct MappingNetwork: Hashable, Sendable {
+    let interface: String
+    /// This node's address there.
+    let client: IPAddress
+    /// What is reached there without a router.
+    let network: IPNetwork
+    let gateway: IPAddress
+
+    /// Looks at a machine.
+    ///
+    /// - Parameter route: its default route of IPv4, if it has one.
+    /// - Returns: nil without a route, or without an address on its interface from which the gateway is reached.
+    init?(_ route: DefaultRoute?, in networks: LocalNetworks) {
+        guard let route else { return nil }
+        let prefixes = networks.links.lazy.filter { $0.name == route.interface }.flatMap(\.prefixes)
+        guard let own = prefixes.first(where: { $0.address.isIPv4 && $0.contains(route.gateway) && $0.address != route.gateway }) else {
+            return nil
+        }
+        self.init(interface: route.interface, client: own.address, network: own.network, gateway: route.gateway)
+    }
+
+    init(interface: String, client: IPAddress, network: IPNetwork, gateway: IPAddress) {
+        self.interface = interface
+        self.client = client
+        self.network = network
+        self.gateway = gateway
+    }
+
+    /// Whether an interface has an address of the internet's, so that nobody has to translate it.
+    static func isPublic(_ networks: LocalNetworks) -> Bool {
+        networks.links.contains { $0.prefixes.contains { $0.address.isIPv4 && $0.address.isPublic } }
+    }
+
+    /// The ports on which a node can be reached from the router: those of the client's address.
+    func ports(of listening: [Multiaddr], only wanted: Set<UInt16>?) -> [LocalPort] {
+        var ports: Set<LocalPort> = []
+        for address in listening where address.ipAddress == self.client && !address.isRelayed {
+            guard let port = LocalPort(address), wanted?.contains(port.number) ?? true else { continue }
+            ports.insert(port)
+        }
+        return Array(ports.sorted().prefix(MappingLimits.ports))
+    }
+}
+
+extension LocalPort {
+    /// The port on which a listener of this address is; nil for one without.
+    init?(_ address: Multiaddr) {
+        if let endpoint = address.tcpEndpoint, endpoint.port > 0 {
+            self.init(.tcp, endpoint.port)
+        } else if let endpoint = address.udpEndpoint, endpoint.port > 0 {
+            self.init(.udp, endpoint.port)
+        } else {
+            return nil
+        }
+    }
+}

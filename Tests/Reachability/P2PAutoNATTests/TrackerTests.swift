@@ -1,0 +1,297 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PProtocolTesting
+import Testing
+
+@testable import P2PAutoNAT
+
+@Suite("Which addresses are reached, in whose word")
+struct TrackerTests {
+    private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
+    private static let tcp: Multiaddr = "/ip4/45.33.0.22/tcp/4001"
+    private static let udp: Multiaddr = "/ip4/45.33.0.22/udp/4001/quic-v1"
+
+    /// A network of servers that say what a function says.
+    private struct Scene {
+        var tracker = AutoNATTracker()
+        var now = start
+        var probes: [AutoNATTracker.Probe] = []
+        let servers: [AutoNATTracker.Server]
+
+        /// - Parameter ips: where the servers are.
+        init(_ ips: [UInt32], version2: Bool = false) throws {
+            self.servers = try ips.map { ip in
+                AutoNATTracker.Server(
+                    peer: PeerID(try PrivateKey.generate(.ed25519).publicKey), connection: ConnectionID(), ip: IPAddress(v4: ip),
+                    speaksVersion2: version2)
+            }
+            self.tracker.use(self.servers)
+        }
+
+        mutating func run(for seconds: Int, _ outcome: (AutoNATTracker.Probe) -> AutoNATTracker.Outcome) {
+            for _ in 0..<seconds {
+                for probe in self.tracker.poll(at: self.now) {
+                    self.probes.append(probe)
+                    let isStranger = self.tracker.isStranger(probe)
+                    self.tracker.finished(probe, outcome(probe), wasStranger: isStranger, at: self.now)
+                }
+                self.now = self.now + .seconds(1)
+            }
+        }
+
+        func state(of address: Multiaddr) -> AutoNATTracker.Verdict? {
+            self.tracker.verdicts(at: self.now).first { $0.address == ThinWaist(address) }?.state
+        }
+    }
+
+    private static let oneNetwork: [UInt32] = [0x2d21_000b, 0x2d21_000c, 0x2d21_000d, 0x2d21_000e]
+    private static let networks: [UInt32] = [0x2d21_000b, 0x2d22_000b, 0x2d23_000b]
+
+    @Test("Two networks' word is believed, or three servers' in one; one server's is not", arguments: [1, 2, 3], [false, true])
+    func numbers(count: Int, isOneNetwork: Bool) throws {
+        var scene = try Scene(Array((isOneNetwork ? Self.oneNetwork : Self.networks).prefix(count)))
+        scene.tracker.use([(address: Self.tcp, needsStrangers: false)], at: scene.now)
+        scene.run(for: 100) { _ in .reached }
+        #expect((scene.state(of: Self.tcp) == .reachable) == (isOneNetwork ? count >= 3 : count >= 2))
+        var failing = try Scene(Array((isOneNetwork ? Self.oneNetwork : Self.networks).prefix(count)))
+        failing.tracker.use([(address: Self.tcp, needsStrangers: false)], at: failing.now)
+        failing.run(for: 100) { _ in .notReached("timed out") }
+        #expect((failing.state(of: Self.tcp) == .unreachable) == (isOneNetwork ? count >= 3 : count >= 2))
+        #expect(failing.tracker.verdicts(at: failing.now).first?.lastError == "timed out")
+    }
+
+    @Test("A server to which the port has spoken proves nothing behind a router; a stranger does, either way")
+    func strangers() throws {
+        var scene = try Scene(Self.oneNetwork + [0x2d21_000f, 0x2d21_0010])
+        for server in scene.servers.prefix(3) { scene.tracker.spoke(to: server.ip, over: .udp) }
+        scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
+        // An address-restricted router lets in those to whom the port has spoken.
+        let known = Set(scene.servers.prefix(3).map(\.peer))
+        scene.run(for: 200) { known.contains($0.server.peer) ? .reached : .notReached("timed out") }
+        #expect(scene.state(of: Self.udp) == .unreachable)
+        #expect(Set(scene.probes.prefix(3).map(\.server.peer)).isDisjoint(with: known), "strangers are asked first")
+
+        var full = try Scene(Self.oneNetwork + [0x2d21_000f, 0x2d21_0010])
+        for server in full.servers.prefix(3) { full.tracker.spoke(to: server.ip, over: .udp) }
+        full.tracker.use([(address: Self.udp, needsStrangers: true)], at: full.now)
+        full.run(for: 200) { _ in .reached }
+        #expect(full.state(of: Self.udp) == .reachable)
+
+        var friends = try Scene(Self.networks)
+        for server in friends.servers { friends.tracker.spoke(to: server.ip, over: .udp) }
+        friends.tracker.use([(address: Self.udp, needsStrangers: true)], at: friends.now)
+        friends.run(for: 200) { _ in .reached }
+        #expect(friends.state(of: Self.udp) == .unknown, "only friends have tried")
+        #expect(friends.tracker.verdicts(at: friends.now).first?.lastError?.contains("spoken") == true)
+        // Over the other protocol the same servers are strangers.
+        friends.tracker.use([(address: Self.tcp, needsStrangers: true)], at: friends.now)
+        friends.run(for: 200) { _ in .reached }
+        #expect(friends.state(of: Self.tcp) == .reachable)
+    }
+
+    @Test("Whoever comes in without having been spoken to is a proof; one who was is none")
+    func arrivals() throws {
+        var scene = try Scene([])
+        scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
+        let known = IPAddress(v4: 0x2d21_0101)
+        scene.tracker.spoke(to: known, over: .udp)
+        scene.tracker.arrival(from: known, at: Self.udp, now: scene.now)
+        #expect(scene.state(of: Self.udp) == .unknown)
+        for ip: UInt32 in [0x2d21_0102, 0x2d22_0102] { scene.tracker.arrival(from: IPAddress(v4: ip), at: Self.udp, now: scene.now) }
+        #expect(scene.state(of: Self.udp) == .reachable)
+        scene.tracker.arrival(from: IPAddress(v4: 0x0a00_0001), at: Self.udp, now: scene.now)
+        scene.tracker.arrival(from: IPAddress(v4: 0x2d23_0102), at: "/ip4/9.9.9.9/udp/1/quic-v1", now: scene.now)
+        #expect(scene.tracker.verdicts(at: scene.now).map(\.servers) == [2])
+    }
+
+    @Test("Servers are not asked more often than they take, and not again about what they have just said")
+    func rates() throws {
+        var scene = try Scene(Self.networks)
+        let addresses = (1...50).map { (address: Multiaddr(ip: IPAddress(v4: 0x2d21_0016), tcp: $0), needsStrangers: false) }
+        scene.tracker.use(addresses, at: scene.now)
+        scene.run(for: 60) { _ in .reached }
+        for server in scene.servers { #expect(scene.probes.filter { $0.server == server }.count <= 3) }
+        scene.run(for: 3_500) { _ in .reached }
+        #expect(Set(scene.probes).count == scene.probes.count)
+    }
+
+    @Test("No more than five are asked at once, and whoever does not answer sensibly is left alone for a while")
+    func probesAtOnce() throws {
+        var scene = try Scene((0..<40).map { 0x2d21_0000 + $0 << 16 })
+        scene.tracker.use(
+            (1...20).map { (address: Multiaddr(ip: IPAddress(v4: 0x2d21_0016), tcp: $0), needsStrangers: false) }, at: scene.now)
+        scene.now = scene.now + .seconds(2)
+        #expect(scene.tracker.poll(at: scene.now).count == AutoNATTracker.probesAtOnce)
+        #expect(scene.tracker.poll(at: scene.now).isEmpty)
+        var silent = try Scene(Self.networks)
+        silent.tracker.use([(address: Self.tcp, needsStrangers: false)], at: silent.now)
+        silent.run(for: 119) { _ in .noAnswer }
+        #expect(silent.probes.count == 3 && silent.state(of: Self.tcp) == .unknown && silent.tracker.askedServers == 0)
+    }
+
+    @Test("Votes are renewed after an hour, and a change of mind is believed")
+    func renewal() throws {
+        var scene = try Scene(Self.networks)
+        scene.tracker.use([(address: Self.tcp, needsStrangers: false)], at: scene.now)
+        scene.run(for: 60) { _ in .reached }
+        #expect(scene.state(of: Self.tcp) == .reachable && scene.probes.count == 3)
+        scene.run(for: 3_700) { _ in .notReached("gone") }
+        #expect(scene.state(of: Self.tcp) == .unreachable)
+        scene.tracker.use([], at: scene.now)
+        #expect(scene.tracker.verdicts(at: scene.now).isEmpty)
+    }
+
+    @Test("Only the internet's addresses are tried, one for each port, and only so many")
+    func limits() throws {
+        var scene = try Scene(Self.networks)
+        let private_: [Multiaddr] = ["/ip4/10.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/1", "/memory/a", "/dns4/a.example/tcp/1"]
+        let public_: [Multiaddr] = [Self.tcp, "/ip4/45.33.0.22/tcp/4001/ws", Self.udp]
+        scene.tracker.use((private_ + public_).map { (address: $0, needsStrangers: false) }, at: scene.now)
+        #expect(scene.tracker.verdicts(at: scene.now).count == 2)
+        scene.tracker.use(
+            (1...1_000).map { (address: Multiaddr(ip: IPAddress(v4: 0x2d21_0016), tcp: $0), needsStrangers: false) }, at: scene.now)
+        #expect(scene.tracker.verdicts(at: scene.now).count == AutoNATTracker.addressLimit)
+    }
+
+    @Test("The address that peers see, with this node's ports, is worth a try; nothing private is")
+    func candidates() {
+        let listening: [Multiaddr] = [
+            "/ip4/127.0.0.1/tcp/4001", "/ip4/192.168.1.7/tcp/4001", "/ip4/192.168.1.7/tcp/4001/ws", "/ip6/fe80::1/tcp/4001",
+        ]
+        let seen = IPAddress(v4: 0x2d21_0016)
+        let found = AutoNAT.candidates(
+            listening: listening, announced: listening, observed: [ObservedAddress(address: Self.udp, observers: 1, isConfirmed: false)],
+            mapped: ["/ip4/45.33.0.1/tcp/9"],
+            seen: [seen])
+        #expect(found.map(\.address) == ["/ip4/45.33.0.1/tcp/9", Self.udp, "/ip4/45.33.0.22/tcp/4001", "/ip4/45.33.0.22/tcp/4001/ws"])
+        #expect(found.map(\.needsStrangers) == [false, true, true, true])
+        let open: [Multiaddr] = ["/ip4/45.33.0.21/tcp/4001"]
+        #expect(AutoNAT.candidates(listening: open, announced: open, observed: [], mapped: [], seen: [seen]).map(\.address) == open)
+    }
+}
+
+@Suite("What a server says of an address")
+struct QuestionTests {
+    private static let asked: Multiaddr = "/ip4/45.33.0.22/tcp/4001"
+
+    /// A server of the second version that does what the closure says.
+    private static func outcome(
+        room: DialBackRoom = DialBackRoom(), _ body: @escaping @Sendable (PeerStream, UInt64) async throws -> Void
+    ) async throws -> AutoNATTracker.Outcome {
+        let peer = try LoopbackPeer { stream in
+            guard let bytes = try await stream.readMessage(upTo: 8_192),
+                case .dialRequest(_, let nonce) = try AutoNATv2Message(reading: bytes)
+            else { return }
+            try await body(stream, nonce)
+        }
+        let connection = peer.peerConnection
+        let server = AutoNATTracker.Server(
+            peer: connection.remotePeer, connection: connection.info.id, ip: IPAddress(v4: 0x2d21_0001), speaksVersion2: true)
+        let outcome = await AutoNATQuestion(probe: AutoNATTracker.Probe(address: Self.asked, server: server), host: peer, room: room).ask()
+        #expect(room.count == 0, "a number is forgotten")
+        return outcome
+    }
+
+    /// A connection on which a server dials back.
+    private static func dialBack(
+        _ room: DialBackRoom, _ nonce: UInt64, at local: Multiaddr = "/ip4/192.168.1.7/tcp/4001",
+        from remote: Multiaddr = "/ip4/45.33.0.1/tcp/9", isLimited: Bool = false, isDialled: Bool = false
+    ) async throws {
+        let sample = try ConnectionInfo.sample()
+        let info = ConnectionInfo(
+            role: .listener, localPeer: sample.localPeer, remotePeer: sample.remotePeer, remoteKey: sample.remoteKey, localAddress: local,
+            remoteAddress: remote, security: "/s", muxer: "/m", isLimited: isLimited, isDialled: isDialled)
+        let pair = StreamPair()
+        let connection = LoopbackPeer(room, on: info).peerConnection
+        async let served = room.serve(pair.listener, on: connection)
+        try await pair.dialer.writeMessage(DialBackMessage.bytes(nonce: nonce))
+        _ = try? await pair.dialer.readMessage(upTo: 100)
+        _ = await served
+    }
+
+    @Test("OK with the number is reached, also when the server calls its dial back an error")
+    func reached() async throws {
+        for status in [AutoNATv2Message.DialStatus.ok, .dialBackError] {
+            let room = DialBackRoom()
+            let outcome = try await Self.outcome(room: room) { stream, nonce in
+                try await Self.dialBack(room, nonce)
+                try await stream.writeMessage(AutoNATv2Message.dialResponse(.ok, address: 0, status).bytes)
+            }
+            #expect(outcome == .reached)
+        }
+    }
+
+    @Test("A dial that failed is not reached; refusals, nonsense and excess are no answer")
+    func others() async throws {
+        #expect(
+            try await Self.outcome { stream, _ in
+                try await stream.writeMessage(AutoNATv2Message.dialResponse(.ok, address: 0, .dialError).bytes)
+            } == .notReached("the dial failed"))
+        for answer: AutoNATv2Message in [
+            .dialResponse(.dialRefused, address: 0, .unused), .dialResponse(.requestRejected, address: 0, .unused),
+            .dialResponse(.ok, address: 1, .ok),
+            .dialDataRequest(address: 0, bytes: .max), .dialDataRequest(address: 0, bytes: 100_001),
+            .dialDataRequest(address: 7, bytes: 30_000),
+            .dialData(1), .dialResponse(.ok, address: 0, .unused),
+        ] {
+            #expect(try await Self.outcome { stream, _ in try await stream.writeMessage(answer.bytes) } == .noAnswer)
+        }
+        #expect(try await Self.outcome { stream, _ in stream.reset() } == .noAnswer)
+        #expect(try await Self.outcome { stream, _ in try await stream.write(bytes: [3, 0xff, 0xff, 0xff]) } == .noAnswer)
+    }
+
+    @Test("Dial data is paid once, in pieces that every server takes")
+    func pays() async throws {
+        let outcome = try await Self.outcome { stream, _ in
+            try await stream.writeMessage(AutoNATv2Message.dialDataRequest(address: 0, bytes: 30_000).bytes)
+            var paid = 0
+            while paid < 30_000, let bytes = try await stream.readMessage(upTo: 4_104) {
+                guard case .dialData(let length) = try AutoNATv2Message(reading: bytes) else { return }
+                paid += length
+            }
+            try await stream.writeMessage(AutoNATv2Message.dialDataRequest(address: 0, bytes: 30_000).bytes)
+        }
+        #expect(outcome == .noAnswer, "the second time nobody pays")
+    }
+
+    @Test("A number that nobody waits for, a replayed one, and one over another protocol cost nothing and prove nothing")
+    func numbers() async throws {
+        let room = DialBackRoom()
+        for nonce: UInt64 in [0, 1, .max] { try await Self.dialBack(room, nonce) }
+        #expect(room.count == 0)
+        let nonce = try #require(room.expect(over: .tcp))
+        try await Self.dialBack(room, nonce, at: "/ip4/192.168.1.7/udp/4001/quic-v1")
+        #expect(await !room.hasArrived(nonce, within: .milliseconds(10), on: .system))
+        try await Self.dialBack(room, nonce)
+        #expect(room.count == 0 && !room.forget(nonce), "it was forgotten")
+        #expect((0..<100).compactMap { _ in room.expect(over: .tcp) }.count == 16)
+    }
+
+    @Test("A number proves nothing on a connection that this side has made, over a relay, or at another port than was meant")
+    func withoutDial() async throws {
+        let room = DialBackRoom()
+        let nonce = try #require(room.expect(over: .tcp, at: 4_001))
+        try await Self.dialBack(room, nonce, isDialled: true)
+        try await Self.dialBack(room, nonce, from: "/ip4/45.33.0.1/tcp/9/p2p-circuit")
+        try await Self.dialBack(room, nonce, isLimited: true)
+        try await Self.dialBack(room, nonce, at: "/ip4/192.168.1.7/tcp/4002")
+        #expect(room.forget(nonce) == false)
+        let second = try #require(room.expect(over: .tcp, at: 4_001))
+        try await Self.dialBack(room, second)
+        #expect(room.forget(second) == true)
+        let third = try #require(room.expect(over: .tcp))
+        try await Self.dialBack(room, third, at: "/ip4/192.168.1.7/tcp/4002")
+        #expect(room.forget(third) == true, "a router may have another port outside")
+    }
+
+    @Test("The first version's word counts only for the address that was meant")
+    func version1() {
+        #expect(AutoNATQuestion.outcome(.ok, "", "/ip4/45.33.0.22/tcp/4001", asked: Self.asked) == .reached)
+        #expect(AutoNATQuestion.outcome(.ok, "", "/ip4/45.33.0.22/udp/4001/quic-v1", asked: Self.asked) == .noAnswer)
+        #expect(AutoNATQuestion.outcome(.ok, "", nil, asked: Self.asked) == .noAnswer)
+        #expect(AutoNATQuestion.outcome(.dialError, "", nil, asked: Self.asked) == .notReached("the dial failed"))
+        #expect(AutoNATQuestion.outcome(.dialRefused, "busy", nil, asked: Self.asked) == .noAnswer)
+    }
+}
