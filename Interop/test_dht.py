@@ -1,0 +1,287 @@
+"""The distributed hash table: our nodes and go's, in one network on this machine."""
+
+import base64
+import contextlib
+import hashlib
+
+import base58
+import pytest
+
+from peers import ours, p2pd
+from peers.clock import wait_until
+from peers.formats import Key, delimited, fields, message, peer_text, uvarint
+from peers.p2pd import FIND_PEER, FIND_PROVIDERS, GET_CLOSEST_PEERS, GET_VALUE, PROVIDE, PUT_VALUE, GoNode, Refused, read_message
+from peers.processes import JSONProcess
+
+KAD = "/ipfs/kad/1.0.0"
+PUT, GET, ADD_PROVIDER, GET_PROVIDERS, FIND_NODE, PING = range(6)
+
+V2 = bytes.fromhex(
+    "424037ad605d82ac589dda0a8111fb828ac6b9bdea681db0fe00e9f61bf387440ddeae1d15b775d5378e48e60e6261fc23b173195e126b1226da8c1781b3542ca705"
+    "4a64a56354544c1b00000045d964b8006556616c75654e2f697066732f6261666b716161616853657175656e6365016856616c6964697479581e323132362d30312d"
+    "30315430303a30303a30302e3030303030303030305a6c56616c69646974795479706500"
+)
+V1_AND_V2 = bytes.fromhex(
+    "0a0e2f697066732f6261666b7161616112404a18b701df2c9097cb5fe9c19c6c21f482fbd2bef149db4862208f7ce7afa2a7d0028e5380bd85c9b847c338903dc5ac"
+    "88f0ce99637e7d237537fc3fe3a34d0a1800221e323132362d30312d30315430303a30303a30302e3030303030303030305a28023080f092cbdd0842402ed293ee8d"
+    "1e514b8fbca0c92f534cc7d2824b9c76caff393edef71ed187e212ed2e5e2fc76f19ace47cccdf9a7389a11a18a56e3a57cae4614dbd8e18c737064a64a56354544c"
+    "1b00000045d964b8006556616c75654e2f697066732f6261666b716161616853657175656e6365026856616c6964697479581e323132362d30312d30315430303a30"
+    "303a30302e3030303030303030305a6c56616c69646974795479706500"
+)
+"""Records of the seed's name, valid until 2126, with the sequences 1 and 2 (Specs/Kademlia.md)."""
+OWNER = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"
+
+
+def multihash(text):
+    return b"\x12\x20" + hashlib.sha256(text.encode()).digest()
+
+
+def cid(text):
+    """A CIDv1 of raw content, as bytes and as text."""
+    binary = b"\x01\x55" + multihash(text)
+    return binary, "b" + base64.b32encode(binary).decode().lower().rstrip("=")
+
+
+def value_key(namespace, peer):
+    return f"/{namespace}/".encode() + base58.b58decode(peer)
+
+
+def ask(pipe, request):
+    pipe.sendall(delimited(request))
+    return fields(read_message(pipe, limit=4 << 20))
+
+
+def dht(command, *arguments, bootstrap, **options):
+    """Runs `p2p dht …`; the outcome with its events by name."""
+    return ours.run("dht", command, *arguments, "--bootstrap", bootstrap, "--json", **options)
+
+
+def events(outcome, name):
+    return [item for item in outcome.objects if item.get("event") == name]
+
+
+@pytest.fixture(scope="module")
+def go():
+    if not p2pd.is_here():
+        pytest.skip(f"no go node at {p2pd.BINARY}")
+    with contextlib.ExitStack() as stack:
+        nodes = []
+
+        def make(*flags):
+            node = GoNode(flags=flags)
+            stack.callback(node.stop)
+            nodes.append(node)
+            return node
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def network(go):
+    """A go server, and a daemon of ours that knows it and is known by it."""
+    server = go("-dhtServer")
+    daemon = ours.Daemon(options=["--dht", "server", "--bootstrap", server.address])
+    try:
+        wait_until(lambda: daemon.peer in closest(server), 10, "go's table has our daemon")
+        yield server, daemon
+    finally:
+        assert daemon.stop() == 0, daemon.process.report()
+
+
+def closest(node):
+    """Whom a go node's table has near any key; nobody while it is empty."""
+    try:
+        return [peer_text(peer) for peer in node.dht(GET_CLOSEST_PEERS, key=b"any")]
+    except Refused:
+        return []
+
+
+def test_finds_a_peer_by_its_id_alone(network, go):
+    server, daemon = network
+    other = go("-dhtServer")
+    other.connect(daemon.address)
+    for way in (server, daemon):
+        outcome = dht("find-peer", other.peer, bootstrap=way.address)
+        assert outcome.code == 0, outcome
+        assert events(outcome, "found")[-1]["peer"] == other.peer
+        assert other.address in events(outcome, "found")[-1]["addresses"]
+        assert outcome.event("summary")["found"] == 1
+    # Both ways: go finds our daemon through its own kind.
+    peer, addresses = other.dht(FIND_PEER, peer=base58.b58decode(daemon.peer))[0]
+    assert peer == daemon.peer
+    assert daemon.address.rsplit("/p2p/", 1)[0] in addresses
+
+
+def test_a_client_is_found_and_never_listed(network, go):
+    server, daemon = network
+    client = go("-dhtClient")
+    client.connect(daemon.address)
+    with server.open(base58.b58decode(daemon.peer), KAD) as pipe:
+
+        def first(key):
+            named = ask(pipe, message((1, FIND_NODE), (2, key))).get(8, [])
+            return peer_text(fields(named[0])[1][0]) if named else None
+
+        # It says where it is a moment after it has connected.
+        wait_until(lambda: first(base58.b58decode(client.peer)) == client.peer, 10, "the client is found")
+        others = ask(pipe, message((1, FIND_NODE), (2, b"any")))
+        assert client.peer not in [peer_text(fields(item)[1][0]) for item in others.get(8, [])]
+
+
+def test_nobody_is_found_who_is_not_there(network):
+    outcome = dht("find-peer", OWNER, bootstrap=network[0].address)
+    assert outcome.code == 1, outcome
+    assert outcome.error["code"] == "notFound"
+    assert outcome.event("summary")["found"] == 0
+
+
+def test_what_go_provides_we_find(network):
+    server, daemon = network
+    binary, text = cid("from go")
+    server.dht(PROVIDE, cid=binary)
+    for way in (server, daemon):
+        outcome = dht("find-providers", text, bootstrap=way.address)
+        assert outcome.code == 0, outcome
+        assert [item["peer"] for item in events(outcome, "provider")] == [server.peer]
+        assert server.address in events(outcome, "provider")[0]["addresses"]
+
+
+def test_what_we_provide_go_finds(network):
+    server, daemon = network
+    binary, text = cid("from us")
+    arguments = [ours.BINARY, "dht", "provide", text, "--stay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"]
+    provider = JSONProcess([*arguments, "--bootstrap", server.address], environment=ours.environment())
+    try:
+        provider.wait_for("summary", timeout=20)
+        stored = {item["peer"] for item in provider.all("stored")}
+        assert stored >= {server.peer, daemon.peer}
+        found = server.dht(FIND_PROVIDERS, cid=binary, count=1)
+        assert len(found) == 1 and found[0][1], found
+        outcome = dht("find-providers", text, bootstrap=daemon.address)
+        assert [item["peer"] for item in events(outcome, "provider")] == [found[0][0]]
+    finally:
+        assert provider.stop() == 0, provider.report()
+
+
+def test_names_go_both_ways_and_the_newer_one_wins(network):
+    server, daemon = network
+    key = value_key("ipns", OWNER)
+    outcome = dht("put", f"/ipns/{OWNER}", bootstrap=server.address, stdin=V2)
+    assert outcome.code == 0, outcome
+    assert {item["peer"] for item in events(outcome, "stored")} >= {server.peer, daemon.peer}
+    assert server.dht(GET_VALUE, key=key) == [V2]
+
+    server.dht(PUT_VALUE, key=key, value=V1_AND_V2)
+    outcome = dht("get", f"/ipns/{OWNER}", bootstrap=daemon.address)
+    assert outcome.code == 0, outcome
+    assert base64.b64decode(events(outcome, "value")[-1]["value"]) == V1_AND_V2
+    outcome = dht("put", f"/ipns/{OWNER}", base64.b64encode(V2).decode(), "--base64", bootstrap=server.address)
+    assert outcome.code == 1, outcome
+    assert outcome.error["code"] == "notStored"
+    assert server.dht(GET_VALUE, key=key) == [V1_AND_V2]
+
+
+def test_public_keys_go_both_ways(network):
+    server, _ = network
+    for pair, put in ((Key("rsa"), "ours"), (Key("rsa"), "go")):
+        key = value_key("pk", pair.peer)
+        if put == "ours":
+            value = base64.b64encode(pair.public_message).decode()
+            outcome = dht("put", f"/pk/{pair.peer}", value, "--base64", bootstrap=server.address)
+            assert outcome.code == 0, outcome
+            assert server.dht(GET_VALUE, key=key) == [pair.public_message]
+        else:
+            server.dht(PUT_VALUE, key=key, value=pair.public_message)
+            outcome = dht("get", f"/pk/{pair.peer}", bootstrap=server.address)
+            assert base64.b64decode(events(outcome, "value")[-1]["value"]) == pair.public_message, outcome
+
+
+def test_a_stale_holder_is_corrected(network):
+    server, daemon = network
+    pair = Key("rsa")
+    key = value_key("pk", pair.peer)
+    with server.open(base58.b58decode(daemon.peer), KAD) as pipe:
+        record = message((1, key), (2, pair.public_message))
+        answer = ask(pipe, message((2, key), (3, record)))
+        assert fields(answer[3][0])[2] == [pair.public_message]
+    # Only our daemon has it; who asks for it sends it to go, too.
+    assert dht("get", f"/pk/{pair.peer}", bootstrap=daemon.address).code == 0
+    daemon_client = GoNode(flags=["-dhtClient"])
+    try:
+        daemon_client.connect(server.address)
+        with daemon_client.open(base58.b58decode(server.peer), KAD) as pipe:
+            answer = ask(pipe, message((1, GET), (2, key)))
+            assert fields(answer[3][0])[2] == [pair.public_message]
+    finally:
+        daemon_client.stop()
+
+
+def test_requests_in_a_row_are_answered_in_order(network):
+    server, daemon = network
+    with server.open(base58.b58decode(daemon.peer), KAD) as pipe:
+        requests = [message((1, PING)), message((1, FIND_NODE), (2, b"abc")), message((1, GET), (2, b"abc")), message((1, PING))]
+        pipe.sendall(b"".join(delimited(request) for request in requests))
+        kinds = [fields(read_message(pipe))[1][0] for _ in requests]
+        assert kinds == [PING, FIND_NODE, GET, PING]
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        delimited(message((1, FIND_NODE))),
+        delimited(message((1, GET))),
+        delimited(message((1, 6))),
+        delimited(b"\xff\xff\xff"),
+        uvarint(128 * 1024 + 1),
+        delimited(message((2, b"/ipns/x"), (3, message((1, b"/ipns/y"), (2, b"z"))))),
+        delimited(message((2, b"/text/x"), (3, message((1, b"/text/x"), (2, b"z"))))),
+        delimited(message((1, ADD_PROVIDER), (2, b"k" * 81))),
+    ],
+    ids=["no key", "no key of a value", "unknown type", "garbage", "too long", "another key", "unknown namespace", "long key"],
+)
+def test_what_makes_no_sense_ends_the_stream(network, request_bytes):
+    server, daemon = network
+    with server.open(base58.b58decode(daemon.peer), KAD) as pipe:
+        pipe.sendall(request_bytes)
+        pipe.settimeout(10)
+        with contextlib.suppress(ConnectionError):
+            assert pipe.recv(1) == b""
+
+
+def test_announcing_is_not_answered(network):
+    server, daemon = network
+    with server.open(base58.b58decode(daemon.peer), KAD) as pipe:
+        peer = message((1, base58.b58decode(server.peer)), (2, bytes.fromhex("047f000001060fa1")))
+        pipe.sendall(delimited(message((1, ADD_PROVIDER), (2, multihash("silent")), (9, peer))))
+        answer = ask(pipe, message((1, GET_PROVIDERS), (2, multihash("silent"))))
+        assert answer[1] == [GET_PROVIDERS]
+        assert peer_text(fields(answer[9][0])[1][0]) == server.peer
+
+
+def test_a_network_of_another_id_is_another_network(network):
+    server, _ = network
+    outcome = dht("closest", OWNER, "--dht-protocol", "/other/kad/1.0.0", bootstrap=server.address, timeout=40)
+    assert outcome.code == 1, outcome
+    assert outcome.error["code"] == "noPeers"
+
+
+def test_eight_that_join_through_one_know_each_other():
+    with contextlib.ExitStack() as stack:
+
+        def daemon(*options):
+            made = ours.Daemon(options=["--dht", "server", "--dht-protocol", "/eight/kad/1.0.0", *options])
+            stack.callback(made.stop)
+            return made
+
+        first = daemon()
+        others = [daemon("--bootstrap", first.address) for _ in range(7)]
+        everybody = {node.peer for node in [first, *others]}
+
+        def known():
+            outcome = dht("closest", OWNER, "--dht-protocol", "/eight/kad/1.0.0", bootstrap=others[-1].address)
+            return {item["peer"] for item in events(outcome, "found")}
+
+        wait_until(lambda: known() == everybody, 30, "all eight are found")
+        outcome = dht("stats", "--dht-protocol", "/eight/kad/1.0.0", bootstrap=others[0].address)
+        assert outcome.code == 0, outcome
+        assert outcome.event("dht")["peers"] == 8

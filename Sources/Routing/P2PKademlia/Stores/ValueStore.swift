@@ -1,0 +1,82 @@
+package import NIOCore
+import P2PCore
+
+/// Values that this node keeps for the network, and its own.
+///
+/// A value: time is an argument. Bounded by number and bytes; the one that ends soonest makes room, this node's own never.
+package struct ValueStore: Sendable {
+    private struct Entry: Sendable {
+        var record: KademliaRecord
+        var expiresAt: NIODeadline
+        var isOwn: Bool
+    }
+
+    /// How long a value is kept after it came (kad-dht spec, "Content replication"; as in go, js and py).
+    package static let lifetime = Duration.seconds(48 * 3_600)
+
+    private var entries: [[UInt8]: Entry] = [:]
+    /// Bytes of keys and values.
+    package private(set) var bytes = 0
+    private let limit: Int
+    private let byteLimit: Int
+
+    package init(limit: Int = KademliaLimits.values, byteLimit: Int = KademliaLimits.valueBytes) {
+        self.limit = max(1, limit)
+        self.byteLimit = max(1, byteLimit)
+    }
+
+    package var count: Int { self.entries.count }
+
+    /// The value under a key, unless its time is over.
+    package func record(for key: [UInt8], at now: NIODeadline) -> KademliaRecord? {
+        guard let entry = self.entries[key], entry.expiresAt > now else { return nil }
+        return entry.record
+    }
+
+    /// Keeps a value in the place of the one that there is.
+    ///
+    /// - Returns: false when there is no room, since everything is this node's own.
+    @discardableResult
+    package mutating func put(
+        _ record: KademliaRecord, isOwn: Bool = false, for lifetime: Duration = Self.lifetime, at now: NIODeadline
+    ) -> Bool {
+        let size = Self.size(of: record)
+        guard size <= self.byteLimit else { return false }
+        let old = self.entries.removeValue(forKey: record.key)
+        if let old { self.bytes -= Self.size(of: old.record) }
+        if self.entries.count >= self.limit || self.bytes + size > self.byteLimit { self.expire(at: now) }
+        while self.entries.count >= self.limit || self.bytes + size > self.byteLimit {
+            guard let soonest = self.soonest else {
+                if let old {
+                    self.entries[record.key] = old
+                    self.bytes += Self.size(of: old.record)
+                }
+                return false
+            }
+            self.remove(soonest)
+        }
+        self.entries[record.key] = Entry(record: record, expiresAt: now.advanced(by: lifetime), isOwn: isOwn || old?.isOwn == true)
+        self.bytes += size
+        return true
+    }
+
+    /// This node's own values, which it puts again from time to time.
+    package var own: [KademliaRecord] { self.entries.values.filter(\.isOwn).map(\.record) }
+
+    /// Forgets what is over.
+    package mutating func expire(at now: NIODeadline) {
+        for (key, entry) in self.entries where entry.expiresAt <= now { self.remove(key) }
+    }
+
+    package mutating func remove(_ key: [UInt8]) {
+        guard let entry = self.entries.removeValue(forKey: key) else { return }
+        self.bytes -= Self.size(of: entry.record)
+    }
+
+    /// The one of others that ends first.
+    private var soonest: [UInt8]? {
+        self.entries.lazy.filter { !$0.value.isOwn }.min { $0.value.expiresAt < $1.value.expiresAt }?.key
+    }
+
+    private static func size(of record: KademliaRecord) -> Int { record.key.count + record.value.count + 128 }
+}

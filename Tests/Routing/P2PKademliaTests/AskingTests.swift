@@ -1,0 +1,140 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import P2PMultiaddr
+import P2PProtocolTesting
+import P2PTesting
+import Synchronization
+import Testing
+
+@testable import P2PKademlia
+
+/// What a server may do to a client.
+@Suite("Asking a hostile server")
+struct AskingTests {
+    private func node(
+        _ timeout: Duration = .seconds(10), _ body: @escaping @Sendable (PeerStream) async throws -> Void
+    ) throws -> (KademliaNode, Lookup.Contact) {
+        var configuration = KademliaConfiguration("/test/kad/1.0.0", mode: .client)
+        configuration.requestTimeout = timeout
+        let connection = try ConnectionInfo.sample(local: Fixture.key(1), remote: Fixture.key(2))
+        let host = try LoopbackPeer(on: connection, body)
+        let node = KademliaNode(
+            configuration, ownPeer: connection.localPeer, host: host, networks: { LocalNetworks() }, logger: host.logger)
+        return (node, Lookup.Contact(connection.remotePeer))
+    }
+
+    private func outcome(
+        _ timeout: Duration = .seconds(10), _ body: @escaping @Sendable (PeerStream) async throws -> Void
+    ) async throws -> StreamError.Code? {
+        let (node, contact) = try self.node(timeout, body)
+        do {
+            _ = try await node.ask(contact, KademliaMessage(.getValue, key: [1]))
+            return nil
+        } catch {
+            return error.code
+        }
+    }
+
+    @Test("An answer of another type, about another key, or with the record of another is none")
+    func wrongAnswers() async throws {
+        func answer(_ message: KademliaMessage) async throws -> StreamError.Code? {
+            try await self.outcome { stream in
+                _ = try await stream.readMessage(upTo: 1_000)
+                try await stream.writeMessage(message.encoded())
+            }
+        }
+        #expect(try await answer(KademliaMessage(.getValue, key: [1])) == nil)
+        #expect(try await answer(KademliaMessage(.getValue)) == nil)
+        #expect(try await answer(KademliaMessage(.findNode)) == .malformed)
+        #expect(try await answer(KademliaMessage(.getValue, key: [2])) == .malformed)
+        var message = KademliaMessage(.getValue, key: [1])
+        message.record = KademliaRecord(key: [2], value: [3])
+        #expect(try await answer(message) == .malformed)
+    }
+
+    @Test("Silence, one byte after the other, an early end and too long an answer all end within the time")
+    func slowAnswers() async throws {
+        let short = Duration.milliseconds(200)
+        #expect(
+            try await self.outcome(short) { stream in
+                while try await stream.read() != nil {}; try? await Task.sleep(for: .seconds(5))
+            } == .timedOut)
+        #expect(
+            try await self.outcome(short) { stream in
+                try await stream.write(bytes: [100])
+                while true {
+                    try await Task.sleep(for: .milliseconds(20))
+                    try await stream.write(bytes: [0x08])
+                }
+            } == .timedOut)
+        #expect(try await self.outcome { stream in _ = try await stream.readMessage(upTo: 1_000) } == .unexpectedEnd)
+        #expect(
+            try await self.outcome { stream in
+                _ = try await stream.readMessage(upTo: 1_000)
+                try await stream.write(bytes: [0x81, 0x80, 0x80, 0x02])
+                try await Task.sleep(for: .seconds(1))
+            } == .messageTooLarge)
+    }
+
+    @Test("Where others say that a peer is, nobody is told")
+    func hearsay() async throws {
+        let stranger = try Fixture.peer(9)
+        let (node, contact) = try self.node { stream in
+            while try await stream.readMessage(upTo: 1_000) != nil {
+                var answer = KademliaMessage(.findNode)
+                answer.closer = [KademliaContact(stranger, at: [Multiaddr("/ip4/127.0.0.1/tcp/666")])]
+                try await stream.writeMessage(answer.encoded())
+            }
+        }
+        let place = Multiaddr("/ip4/127.0.0.1/tcp/2")
+        node.offer(contact.peer, at: [place])
+        _ = try await node.closestPeers(to: [1], onEvent: { _ in })
+        #expect(node.state.withLock { $0.table.contact(stranger)?.addresses } == [place])
+    }
+
+    @Test("When the host ends, look-ups of sequences that wait end, and later ones do not begin", .timeLimit(.minutes(1)))
+    func ending() async throws {
+        let (node, _) = try self.node { $0.reset() }
+        let waiting = node.events(of: .closestPeers(to: [1]))
+        let never = Signal()
+        let work = Task {
+            await never.wait()
+            await node.work()
+        }
+        work.cancel()
+        await work.value
+        await #expect(throws: KademliaError(.notRunning, "")) { for try await _ in waiting {} }
+        let later = node.events(of: .closestPeers(to: [1]))
+        await #expect(throws: KademliaError(.notRunning, "")) { for try await _ in later {} }
+    }
+
+    @Test("An announcement is taken by whoever closes or says something, refused by whoever resets or says so")
+    func announcing() async throws {
+        func outcome(_ body: @escaping @Sendable (PeerStream) async throws -> Void) async throws -> StreamError.Code? {
+            let (node, contact) = try self.node(.seconds(10), body)
+            do {
+                try await node.tellProvider(of: [[1]], to: contact)
+                return nil
+            } catch {
+                return error.code
+            }
+        }
+        #expect(try await outcome { stream in _ = try await stream.readMessage(upTo: 1_000) } == nil)
+        #expect(
+            try await outcome { stream in
+                _ = try await stream.readMessage(upTo: 1_000)
+                try await stream.writeMessage(KademliaMessage(.addProvider, key: [1]).encoded())
+            } == nil)
+        #expect(
+            try await outcome { stream in
+                _ = try await stream.readMessage(upTo: 1_000)
+                try await stream.writeMessage(bytes: [0x08, 2, 0x58, 1])
+            } == .rateLimited)
+        #expect(
+            try await outcome { stream in
+                _ = try await stream.readMessage(upTo: 1_000)
+                stream.reset()
+            } == .reset)
+    }
+}

@@ -1,0 +1,179 @@
+import NIOCore
+import P2PCore
+import P2PIdentity
+import Testing
+
+@testable import P2PKademlia
+
+@Suite("A look-up")
+struct LookupTests {
+    private let target = KademliaPoint(0, 0, 0, 0)
+    private let now = Fixture.start
+
+    /// Peers by their distance: number 3 is nearer than number 4.
+    private func peer(_ number: Int) throws -> PeerID { try Fixture.peer(number: number) }
+
+    private func lookup(_ seeds: [Int], terms: Lookup.Terms = Lookup.Terms(), own: Int? = nil) throws -> Lookup {
+        Lookup(
+            towards: self.target, from: try seeds.map { Lookup.Contact(try self.peer($0)) }, ownPeer: try own.map(self.peer), terms: terms,
+            point: Self.point)
+    }
+
+    private static let points: [PeerID: KademliaPoint] = {
+        var points: [PeerID: KademliaPoint] = [:]
+        for number in 0..<1_000 {
+            if let peer = try? Fixture.peer(number: number) { points[peer] = KademliaPoint(0, 0, 0, UInt64(number + 1)) }
+        }
+        return points
+    }()
+
+    private static func point(_ peer: PeerID) -> KademliaPoint { self.points[peer] ?? KademliaPoint(1, 0, 0, 0) }
+
+    private func asked(_ lookup: inout Lookup, at time: NIODeadline? = nil) -> [PeerID]? {
+        guard case .ask(let contacts) = lookup.next(at: time ?? self.now) else { return nil }
+        return contacts.map(\.peer)
+    }
+
+    private func answer(_ lookup: inout Lookup, _ number: Int, _ named: [Int]) throws {
+        lookup.answered(try self.peer(number), naming: try named.map { Lookup.Contact(try self.peer($0)) }, point: Self.point)
+    }
+
+    private func isFinished(_ lookup: inout Lookup, at time: NIODeadline? = nil) -> Bool {
+        if case .finished = lookup.next(at: time ?? self.now) { true } else { false }
+    }
+
+    @Test("It asks the nearest first, some at a time, each once, and ends when the nearest have answered")
+    func order() throws {
+        var terms = Lookup.Terms()
+        (terms.count, terms.parallelism) = (3, 2)
+        var lookup = try self.lookup([9, 5, 7], terms: terms)
+        #expect(self.asked(&lookup) == [try self.peer(5), try self.peer(7)])
+        guard case .wait(let until) = lookup.next(at: self.now) else {
+            Issue.record("it has two under way")
+            return
+        }
+        #expect(until == self.now.advanced(by: terms.stall))
+        try self.answer(&lookup, 7, [1, 2, 5, 7, 9])
+        #expect(self.asked(&lookup) == [try self.peer(1)])
+        try self.answer(&lookup, 1, [2, 5])
+        #expect(self.asked(&lookup) == [try self.peer(2)])
+        try self.answer(&lookup, 5, [])
+        #expect(!self.isFinished(&lookup))
+        try self.answer(&lookup, 2, [])
+        #expect(self.isFinished(&lookup))
+        #expect(lookup.nearest.map(\.peer) == [try self.peer(1), try self.peer(2), try self.peer(5)])
+        #expect(lookup.messages == 4 && lookup.answers == 4 && lookup.hops == 2)
+        // Nobody is asked twice, and who was not asked is not heard.
+        try self.answer(&lookup, 7, [3])
+        #expect(lookup.answers == 4 && lookup.knownCount == 5)
+    }
+
+    @Test("Itself, the one who answers, and this node are never asked")
+    func nonsense() throws {
+        var lookup = try self.lookup([5], own: 2)
+        #expect(self.asked(&lookup) == [try self.peer(5)])
+        try self.answer(&lookup, 5, [5, 2, 5, 5])
+        #expect(self.isFinished(&lookup))
+        #expect(lookup.knownCount == 1)
+    }
+
+    @Test("Of an answer the first forty count, and it knows of a thousand at most")
+    func bounds() throws {
+        var terms = Lookup.Terms()
+        terms.candidates = 60
+        var lookup = try self.lookup([500], terms: terms)
+        _ = lookup.next(at: self.now)
+        try self.answer(&lookup, 500, Array(0..<100))
+        #expect(lookup.knownCount == 41)
+        let asked = try #require(self.asked(&lookup))
+        for peer in asked { lookup.answered(peer, naming: try (100..<140).map { Lookup.Contact(try self.peer($0)) }, point: Self.point) }
+        #expect(lookup.knownCount == 60)
+        #expect(Lookup.Terms().candidates == 1_000 && Lookup.Terms().messages == 400)
+    }
+
+    @Test("Who is silent counts no more after a moment, and yet when it answers")
+    func stall() throws {
+        var terms = Lookup.Terms()
+        (terms.count, terms.parallelism) = (2, 2)
+        var lookup = try self.lookup([1, 2, 3], terms: terms)
+        #expect(self.asked(&lookup) == [try self.peer(1), try self.peer(2)])
+        try self.answer(&lookup, 2, [])
+        // Somebody is asked in the place of the one that has not answered yet.
+        #expect(self.asked(&lookup) == [try self.peer(3)])
+        try self.answer(&lookup, 3, [])
+        #expect(!self.isFinished(&lookup))
+        let later = self.now.advanced(by: terms.stall)
+        #expect(self.isFinished(&lookup, at: later))
+        #expect(lookup.isWaiting(for: try self.peer(1)))
+        #expect(lookup.nearest.map(\.peer) == [try self.peer(2), try self.peer(3)])
+        try self.answer(&lookup, 1, [])
+        #expect(lookup.nearest.map(\.peer) == [try self.peer(1), try self.peer(2)])
+    }
+
+    @Test("In a network of few, the silent are waited for a while; when nobody answers, for as long as it takes")
+    func patience() throws {
+        var lookup = try self.lookup([1, 2])
+        _ = lookup.next(at: self.now)
+        let stalled = self.now.advanced(by: .milliseconds(600))
+        guard case .wait(.distantFuture?) = lookup.next(at: stalled) else {
+            Issue.record("nobody has answered")
+            return
+        }
+        try self.answer(&lookup, 1, [])
+        guard case .wait(let until) = lookup.next(at: stalled) else {
+            Issue.record("one is missing")
+            return
+        }
+        #expect(until == self.now.advanced(by: .seconds(2)))
+        #expect(self.isFinished(&lookup, at: self.now.advanced(by: .seconds(2))))
+        lookup.failed(try self.peer(2))
+        #expect(lookup.failures == 1)
+        #expect(self.isFinished(&lookup, at: stalled))
+    }
+
+    @Test("Of those whom one peer alone has named, three are asked at a time, and none after three that were silent")
+    func inventions() throws {
+        var lookup = try self.lookup([100, 101])
+        #expect(self.asked(&lookup)?.count == 2)
+        try self.answer(&lookup, 100, Array(0..<20))
+        #expect(self.asked(&lookup) == [try self.peer(0), try self.peer(1), try self.peer(2)])
+        lookup.failed(try self.peer(0))
+        // One has failed, two are under way: one more may be.
+        #expect(self.asked(&lookup) == [try self.peer(3)])
+        for number in 1...3 { lookup.failed(try self.peer(number)) }
+        // Somebody else names one of them, so that one is asked; the others are not.
+        try self.answer(&lookup, 101, [7])
+        #expect(self.asked(&lookup) == [try self.peer(7)])
+        try self.answer(&lookup, 7, [])
+        #expect(self.isFinished(&lookup))
+        #expect(lookup.messages == 7)
+    }
+
+    @Test("One whom a peer has named and who answers speaks for it")
+    func proof() throws {
+        var lookup = try self.lookup([100])
+        _ = lookup.next(at: self.now)
+        try self.answer(&lookup, 100, Array(0..<20))
+        _ = lookup.next(at: self.now)
+        try self.answer(&lookup, 0, [])
+        #expect(self.asked(&lookup)?.count == 8)
+    }
+
+    @Test("It asks no more than it may")
+    func budget() throws {
+        var terms = Lookup.Terms()
+        (terms.messages, terms.parallelism) = (3, 10)
+        var lookup = try self.lookup(Array(0..<10), terms: terms)
+        #expect(self.asked(&lookup)?.count == 3)
+        for number in 0..<3 { try self.answer(&lookup, number, [20 + number]) }
+        #expect(self.isFinished(&lookup))
+        #expect(lookup.messages == 3)
+    }
+
+    @Test("Without anybody to ask it is over at once")
+    func nobody() throws {
+        var lookup = try self.lookup([])
+        #expect(self.isFinished(&lookup))
+        #expect(lookup.nearest.isEmpty && lookup.hops == 0)
+    }
+}
