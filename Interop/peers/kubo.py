@@ -47,7 +47,7 @@ class Kubo:
     agent = "kubo/0.22.0"
 
     def __init__(self, host, *transports, psk=None, mdns=False, dials=None):
-        self._host, self._transports, self._mdns, self._dials = host, transports, mdns, dials
+        self.host, self._transports, self._mdns, self._dials = host, transports, mdns, dials
         self._key = Key()
         self.peer = self._key.peer
         self._room = pathlib.Path(tempfile.mkdtemp(prefix="kubo-"))
@@ -81,7 +81,7 @@ class Kubo:
         }
 
     def _listen(self, transport):
-        return LISTEN[transport].format(self._host.address)
+        return LISTEN[transport].format(self.host.address)
 
     def address(self, transport):
         return f"{self._listen(transport)}/p2p/{self.peer}"
@@ -90,7 +90,7 @@ class Kubo:
 
     def start(self):
         """Starts it again after `shut_down` or `kill`: where it was, as who it was."""
-        arguments = [*self._host.inside, sys.executable, MAIN, LIBRARY, self._room / "repository", json.dumps(self._settings)]
+        arguments = [*self.host.inside, sys.executable, MAIN, LIBRARY, self._room / "repository", json.dumps(self._settings)]
         self._process = JSONProcess(arguments, stdin=True)
         self._ids = itertools.count(1)
         ready = self._process.wait_for("ready", timeout=30)
@@ -131,3 +131,11 @@ class Kubo:
     def addresses_of(self, peer, timeout=5):
         """Where it believes a peer to be, by what that peer has told it."""
         return self._command("find", peer=peer, seconds=timeout)["addresses"]
+
+    def listen_tunnel(self, name, target):
+        """Serves what listens at the multiaddr `target` as the tunnel `name`."""
+        self._command("listen_tunnel", tunnel=name, target=target)
+
+    def forward_tunnel(self, name, listen, peer):
+        """Listens at the multiaddr `listen` for what goes to the tunnel `name` of a peer that it is connected to."""
+        self._command("forward_tunnel", tunnel=name, listen=listen, peer=peer)

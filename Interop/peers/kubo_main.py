@@ -49,7 +49,7 @@ class Library:
 
     LOG = pathlib.Path("kubo.log")
     TEXTS = "GetNodeID", "GetNodeMultiAddrs", "ListPeers", "FindPeer"
-    CODES = "CreateRepo", "RunNode", "CleanupNode", "ConnectToPeer"
+    CODES = "CreateRepo", "RunNode", "CleanupNode", "ConnectToPeer", "P2PListen", "P2PForward"
 
     def __init__(self, path, repository):
         library = ctypes.CDLL(path)
@@ -119,6 +119,12 @@ class Node:
                 return {"peers": self._library.call_for_json("ListPeers")}
             case "find":
                 return {"addresses": self._library.call_for_json("FindPeer", command["peer"].encode(), command["seconds"])}
+            case "listen_tunnel":
+                self._library.call("P2PListen", command["tunnel"].encode(), command["target"].encode())
+                return {}
+            case "forward_tunnel":
+                self._library.call("P2PForward", command["tunnel"].encode(), command["listen"].encode(), command["peer"].encode())
+                return {}
             case name:
                 raise Failed(f"{name} is no command")
 

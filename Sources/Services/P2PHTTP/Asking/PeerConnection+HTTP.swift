@@ -1,0 +1,81 @@
+public import HTTPTypes
+import NIOCore
+public import P2PCore
+import P2PHTTPHead
+
+/// What a peer answers to a request.
+public struct HTTPPeerAnswer: Sendable {
+    /// Status and fields.
+    public let head: HTTPResponse
+    /// What comes with it; it may be read while it comes. Letting go of the answer ends the exchange.
+    public let body: HTTPIncomingBody
+    /// The hop-by-hop fields that the sender names in `Connection`.
+    let connectionOptions: Set<String>
+}
+
+extension PeerConnection {
+    /// Sends a request on a stream of its own, and waits for the head of the response.
+    ///
+    /// - Parameters:
+    ///   - request: its path begins with a slash. Over streams the host is the peer, and is written as its id.
+    ///   - protocolID: what the peer serves HTTP as.
+    /// - Throws: ``HTTPError``.
+    public func http(
+        _ request: HTTPRequest, _ body: HTTPOutgoingBody = .none, as protocolID: ProtocolID = .http, limits: HTTPLimits = HTTPLimits()
+    ) async throws -> HTTPPeerAnswer {
+        let stream: PeerStream
+        do throws(StreamError) { stream = try await self.openStream(protocolID) } catch { throw HTTPError(error) }
+        return try await HTTPExchange(stream: stream, limits: limits, clock: self.host.clock).run(request, body, host: "\(self.remotePeer)")
+    }
+}
+
+/// One request and its response on a stream.
+struct HTTPExchange {
+    let stream: PeerStream
+    let limits: HTTPLimits
+    let clock: HostClock
+    /// Whether the end of the request is also the end of this side of the stream. Some servers take it for that of the client.
+    var finishes = true
+
+    func run(_ request: HTTPRequest, _ body: HTTPOutgoingBody, host: String) async throws -> HTTPPeerAnswer {
+        var request = request
+        let path = request.path ?? "/"
+        guard path.hasPrefix("/") || path == "*", path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+            throw HTTPError(.badRequest, "the path of a request begins with a slash, and has neither spaces nor controls")
+        }
+        request.path = path
+        if self.finishes { request.headerFields[.connection] = "close" }
+        var framing = body.framing
+        if framing == .none, request.method != .get, request.method != .head { framing = .length(0) }
+        var bytes = ByteBuffer()
+        HTTPHeadWriter.write(request, framing: framing, host: host, into: &bytes)
+        let (stream, head, finishes) = (self.stream, bytes, self.finishes)
+        // A server may answer before it has heard all, so nobody waits for that.
+        let sending = Task {
+            try await body.write(behind: head, to: stream)
+            if finishes { try await stream.finish() }
+        }
+        do {
+            return try await self.answer(to: request.method)
+        } catch {
+            sending.cancel()
+            stream.reset()
+            if let refusal = error as? HTTPRefusal { throw HTTPError(.malformed, refusal.message) }
+            throw error
+        }
+    }
+
+    private func answer(to method: HTTPRequest.Method) async throws -> HTTPPeerAnswer {
+        var messages = HTTPMessageStream(self.stream, self.limits, self.clock)
+        for _ in 0...HTTPResponseReader.maximumInterim {
+            guard let head = try await messages.head() else { throw HTTPError(.unexpectedEnd, "the peer ended without a response") }
+            let parsed = try HTTPResponseHead(head, to: method)
+            if (100..<200).contains(parsed.response.status.code), parsed.response.status.code != 101 { continue }
+            if parsed.response.status.code == 101 { messages.unreadRest() }
+            return HTTPPeerAnswer(
+                head: parsed.response, body: HTTPIncomingBody(.init(messages: messages, reader: HTTPBodyReader(parsed.framing))),
+                connectionOptions: parsed.connectionOptions)
+        }
+        throw HTTPError(.malformed, "the peer sends interim responses without end")
+    }
+}

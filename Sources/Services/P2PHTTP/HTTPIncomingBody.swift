@@ -1,0 +1,77 @@
+public import NIOCore
+import P2PCore
+import Synchronization
+
+/// The body of a message that comes, piece by piece, as fast as it is read and no faster. One reader at a time.
+public final class HTTPIncomingBody: Sendable, AsyncSequence {
+    /// The bytes of one read.
+    public typealias Element = ByteBuffer
+
+    struct Source {
+        var messages: HTTPMessageStream
+        var reader: HTTPBodyReader
+    }
+
+    private enum State {
+        case waiting(Source)
+        case reading
+        case over
+    }
+
+    private let state: Mutex<State>
+
+    init(_ source: sending Source) { self.state = Mutex(.waiting(source)) }
+
+    /// A body of nothing.
+    init() { self.state = Mutex(.over) }
+
+    /// Waits for the next piece; nil at the end.
+    ///
+    /// - Throws: ``HTTPError``; `malformed`, `unexpectedEnd`, `timedOut`, `broken`, `busy`.
+    public func next() async throws -> ByteBuffer? {
+        let state = self.state.withLock { state in
+            defer { if case .waiting = state { state = .reading } }
+            return state
+        }
+        guard case .waiting(var source) = state else {
+            if case .reading = state { throw HTTPError(.busy, "another task reads this body") }
+            return nil
+        }
+        do {
+            let piece = try await source.messages.body(&source.reader)
+            let rest = source
+            self.state.withLock { $0 = piece == nil ? .over : .waiting(rest) }
+            return piece
+        } catch {
+            self.state.withLock { $0 = .over }
+            if let refusal = error as? HTTPRefusal { throw HTTPError(.malformed, refusal.message) }
+            throw error
+        }
+    }
+
+    /// All of it.
+    ///
+    /// - Parameter limit: the most that is accepted, in bytes.
+    /// - Throws: ``HTTPError`` (`tooLarge`) beyond it.
+    public func collect(upTo limit: Int) async throws -> ByteBuffer {
+        var all = ByteBuffer()
+        while let piece = try await self.next() {
+            guard piece.readableBytes <= limit - all.readableBytes else {
+                throw HTTPError(.tooLarge, "the body is longer than \(limit) bytes")
+            }
+            all.writeImmutableBuffer(piece)
+        }
+        return all
+    }
+
+    /// Reads the pieces one by one.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let body: HTTPIncomingBody
+
+        /// Waits for the next one.
+        public mutating func next() async throws -> ByteBuffer? { try await self.body.next() }
+    }
+
+    /// Starts iterating.
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(body: self) }
+}

@@ -1,0 +1,14 @@
+/// What bounds an HTTP exchange over a stream.
+public struct HTTPLimits: Sendable, Hashable {
+    /// The longest head, in bytes; it has at most 100 fields.
+    public var headBytes = 32 * 1_024
+    /// What a head may take to arrive.
+    public var headTime = Duration.seconds(10)
+    /// How long nothing may come of a body.
+    public var bodyIdle = Duration.seconds(60)
+    /// Exchanges that one peer may have at a time.
+    public var exchangesPerPeer = 128
+
+    /// The defaults.
+    public init() {}
+}

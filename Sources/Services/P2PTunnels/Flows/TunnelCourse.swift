@@ -1,0 +1,114 @@
+import NIOCore
+import P2PCore
+
+/// One tunnelled connection from its first byte to its last: what becomes of an end, a failure, or silence. No socket, no stream, no clock.
+///
+/// The socket's end and the stream's are each passed on, and neither ends the other direction; what breaks one breaks both.
+struct TunnelCourse: Sendable {
+    /// What is to be done.
+    enum Step: Sendable, Equatable {
+        case nothing
+        /// Half-close the stream, behind what it was given.
+        case finishStream
+        /// Half-close the socket, behind what it was given.
+        case finishSocket
+        /// Both have ended: let both go, behind what they were given.
+        case close
+        /// Half-close the stream, and then let both go.
+        case finishStreamAndClose
+        /// Nobody reads what the stream brings any more: tell the peer, once what it was given has left.
+        case abandon
+        /// Reset both, at once.
+        case abort
+    }
+
+    struct Times: Sendable {
+        /// Nil for as long as it likes.
+        var idle: TimeAmount?
+        var halfClosedIdle: TimeAmount
+    }
+
+    private let times: Times
+    /// Keep the end of what the socket says from the peer for so long; nil passes it on at once.
+    var finishHold: TimeAmount?
+    private var hasSocketEnded = false
+    private var hasStreamEnded = false
+    private var isOver = false
+    private var heldUntil: NIODeadline?
+    private var lastMove: NIODeadline
+
+    init(_ times: Times, at now: NIODeadline) {
+        self.times = times
+        self.lastMove = now
+    }
+
+    /// Whether the peer may still send.
+    var readsStream: Bool { !self.hasStreamEnded && !self.isOver }
+
+    /// When ``passed(at:)`` is to be called; nil while nothing can become due.
+    var deadline: NIODeadline? {
+        guard !self.isOver else { return nil }
+        if let heldUntil { return heldUntil }
+        let limit: TimeAmount? = self.hasSocketEnded || self.hasStreamEnded ? self.times.halfClosedIdle : self.times.idle
+        return limit.map { self.lastMove + $0 }
+    }
+
+    /// Bytes went one way or the other.
+    mutating func moved(at now: NIODeadline) { self.lastMove = now }
+
+    /// The local program has said all that it will.
+    mutating func socketEnded(at now: NIODeadline) -> Step {
+        guard !self.hasSocketEnded, !self.isOver else { return .nothing }
+        self.hasSocketEnded = true
+        self.lastMove = now
+        if self.hasStreamEnded { return self.end(.finishStreamAndClose) }
+        if let hold = self.finishHold {
+            self.heldUntil = now + hold
+            return .nothing
+        }
+        return .finishStream
+    }
+
+    /// The peer has said all that it will.
+    mutating func streamEnded(at now: NIODeadline) -> Step {
+        guard !self.hasStreamEnded, !self.isOver else { return .nothing }
+        self.hasStreamEnded = true
+        self.lastMove = now
+        guard self.hasSocketEnded else { return .finishSocket }
+        let wasHeld = self.heldUntil != nil
+        self.heldUntil = nil
+        return self.end(wasHeld ? .finishStreamAndClose : .close)
+    }
+
+    /// The socket is gone, by an error or not.
+    mutating func socketClosed() -> Step {
+        guard !self.isOver else { return .nothing }
+        // What it had said is whole; a program that closes fully says so in this way.
+        return self.end(self.hasSocketEnded ? .abandon : .abort)
+    }
+
+    /// The stream was reset or lost. What the peer had finished is whole; it is like one that closes fully then.
+    mutating func streamFailed() -> Step {
+        guard !self.isOver else { return .nothing }
+        return self.end(self.hasStreamEnded ? .close : .abort)
+    }
+
+    /// Somebody wants it to end.
+    mutating func cancelled() -> Step { self.isOver ? .nothing : self.end(.abort) }
+
+    /// It is so late now.
+    mutating func passed(at now: NIODeadline) -> Step {
+        guard let deadline = self.deadline, deadline <= now else { return .nothing }
+        if self.heldUntil != nil {
+            self.heldUntil = nil
+            self.lastMove = now
+            return .finishStream
+        }
+        return self.end(.abort)
+    }
+
+    private mutating func end(_ step: Step) -> Step {
+        self.isOver = true
+        return step
+    }
+}

@@ -1,0 +1,188 @@
+import NIOCore
+import NIOPosix
+import P2PCore
+import P2PMultiaddr
+import P2PNames
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Connects the sockets that tunnels lead to.
+struct TunnelDialer: Sendable {
+    /// Decides over each address before anything is sent to it; nil for those that nobody but this node has named.
+    typealias MayReach = @Sendable (IPAddress) async -> GateAnswer
+
+    /// The largest piece that a socket is read in.
+    static let maximumRead = TunnelPump.inFlight
+    /// What an idle connection reads into.
+    private static let initialRead = 2_048
+
+    let connectTimeout: Duration
+
+    /// A socket that is connected, and the pump that has kept what it brought since.
+    struct Socket: Sendable {
+        let channel: any Channel
+        let pump: TunnelPump
+    }
+
+    /// A connection to the target, which does not read yet.
+    ///
+    /// - Parameter times: what its pump keeps to.
+    func connect(
+        to target: TunnelEndpoint, times: TunnelCourse.Times, on eventLoop: any EventLoop, deadline: NIODeadline, mayReach: MayReach? = nil
+    ) async throws(TunnelError) -> Socket {
+        switch target {
+        case .unix(let path):
+            return try await self.connect(on: eventLoop, times, self.timeout(until: deadline), named: "\(target)") {
+                $0.connect(unixDomainSocketPath: path)
+            }
+        case .ip:
+            let addresses = try await self.addresses(of: target, deadline: deadline, mayReach: mayReach)
+            let race = AddressRace { (address: SocketAddress) async throws(TransportError) -> Socket in
+                try await self.attempt(address, times, on: eventLoop, deadline: deadline)
+            } discard: {
+                $0.channel.close(promise: nil)
+            }
+            switch await race.run(addresses) {
+            case .success(let socket): return socket
+            case .failure(let error): throw TunnelError(.init(error.code.description), error.message, cause: error)
+            }
+        }
+    }
+
+    /// The addresses of a target that may be reached, in the order in which they are tried.
+    func addresses(of target: TunnelEndpoint, deadline: NIODeadline, mayReach: MayReach? = nil) async throws(TunnelError) -> [SocketAddress]
+    {
+        guard case .ip(let host, let port) = target else { throw TunnelError(.badRequest, "\(target) is no host and port") }
+        var found: [SocketAddress]
+        if IPAddress(host) != nil {
+            do { found = [try SocketAddress(ipAddress: host, port: Int(port))] } catch {
+                throw TunnelError(.badRequest, "\(host) is no address that can be connected to", cause: error)
+            }
+        } else {
+            do throws(TransportError) {
+                found = try await NameResolver.shared.addresses(of: host, port: port, family: .any, deadline: deadline)
+            } catch {
+                throw TunnelError(error.code == .timedOut ? .timedOut : .unresolvable, error.message, cause: error)
+            }
+        }
+        guard let mayReach else { return Array(found.prefix(AddressRaceLimits.maximumAddresses)) }
+        var refusal: String?
+        var granted: [SocketAddress] = []
+        for address in found.prefix(AddressRaceLimits.maximumAddresses) {
+            guard let ip = address.ip else { continue }
+            switch await mayReach(ip) {
+            case .granted: granted.append(address)
+            case .refused(let reason): refusal = refusal ?? reason
+            }
+        }
+        guard !granted.isEmpty else { throw TunnelError(.denied, refusal ?? "\(target) is not allowed") }
+        return granted
+    }
+
+    private func timeout(until deadline: NIODeadline) -> TimeAmount {
+        max(.milliseconds(1), min(TimeAmount(self.connectTimeout), deadline - .now()))
+    }
+
+    private func attempt(
+        _ address: SocketAddress, _ times: TunnelCourse.Times, on eventLoop: any EventLoop, deadline: NIODeadline
+    ) async throws(TransportError) -> Socket {
+        do throws(TunnelError) {
+            return try await self.connect(on: eventLoop, times, self.timeout(until: deadline), named: "\(address)") {
+                $0.connect(to: address)
+            }
+        } catch {
+            throw TransportError(.init(error.code.description), error.message, cause: error.cause)
+        }
+    }
+
+    private func connect(
+        on eventLoop: any EventLoop, _ times: TunnelCourse.Times, _ timeout: TimeAmount, named name: String,
+        _ connect: (ClientBootstrap) -> EventLoopFuture<any Channel>
+    ) async throws(TunnelError) -> Socket {
+        let pump = TunnelPump(times: times, on: eventLoop)
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(timeout)
+            .channelOption(.autoRead, value: false)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.prepareForTunnel(for: .dial)
+                    try channel.pipeline.syncOperations.addHandler(pump)
+                }
+            }
+        do {
+            let channel = try await connect(bootstrap).get()
+            guard !Task.isCancelled else {
+                channel.close(promise: nil)
+                throw TunnelError(.failed, "connecting to \(name) was cancelled")
+            }
+            return Socket(channel: channel, pump: pump)
+        } catch let error as TunnelError {
+            throw error
+        } catch {
+            throw TunnelError(Self.code(of: error), "no connection to \(name): \(error)", cause: error)
+        }
+    }
+
+    /// What a failure is called, to the peer as well.
+    private static func code(of error: any Error) -> TunnelError.Code {
+        switch error {
+        case ChannelError.connectTimeout: return .timedOut
+        case is DescriptorShortage: return .busy
+        case let error as IOError:
+            switch error.errnoCode {
+            case ECONNREFUSED, ENOENT: return .refused
+            case ETIMEDOUT: return .timedOut
+            case EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL, EHOSTDOWN, ENETDOWN, EAFNOSUPPORT: return .unreachable
+            case EACCES, EPERM: return .denied
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .busy
+            default: return .unreachable
+            }
+        default: return .failed
+        }
+    }
+
+    /// The options of a channel that a `TunnelPump` ends.
+    static func adjust(_ channel: any Channel) throws {
+        guard let options = channel.syncOptions else { return }
+        try options.setOption(.autoRead, value: false)
+        try options.setOption(.allowRemoteHalfClosure, value: true)
+        try options.setOption(.maxMessagesPerRead, value: 1)
+        try options.setOption(.writeBufferWaterMark, value: .init(low: TunnelPump.inFlight / 2, high: TunnelPump.inFlight))
+        try options.setOption(
+            .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: Self.initialRead, maximum: Self.maximumRead))
+    }
+}
+
+/// Of the process's descriptors there are only those left that it keeps for itself.
+struct DescriptorShortage: Error, CustomStringConvertible {
+    var description: String { "the process has no descriptor to spare" }
+}
+
+extension Channel {
+    /// Sets a socket up for a tunnel, before it is connected or active. On the event loop.
+    ///
+    /// - Throws: ``DescriptorShortage`` when its descriptor is one that is kept.
+    func prepareForTunnel(for purpose: DescriptorReserve.Purpose) throws {
+        try self.leaveReserve(for: purpose)
+        try TunnelDialer.adjust(self)
+        // Not every socket has it: those of unix do not.
+        try? self.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+    }
+
+    /// Takes none of the descriptors that the process keeps for itself. On the event loop.
+    ///
+    /// - Throws: ``DescriptorShortage`` when its descriptor is one that is kept.
+    func leaveReserve(for purpose: DescriptorReserve.Purpose) throws {
+        let reserve = DescriptorReserve.current()
+        let isShort = try self.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            reserve.isTouched(by: $0, for: purpose)
+        }
+        if isShort ?? false { throw DescriptorShortage() }
+    }
+}

@@ -1,0 +1,355 @@
+import NIOCore
+import NIOPosix
+import P2PCore
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Moves bytes between a socket and a stream, both ways, on the socket's event loop: nothing is copied, and no task waits for either.
+///
+/// It is the last handler of the socket's channel, from its first moment on, and the channel must not read by itself: NIO reads all that
+/// there is when the other side ends, whoever wants it or not. Until a stream is attached it keeps that. What the socket brings goes into the stream's buffer, and
+/// the next read waits until that is short; what the stream brings goes into the socket for as long as that is writable. `TunnelCourse`
+/// decides over ends and failures.
+final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Bytes that may wait in the stream, in either direction, before the other side is read no more: what is more only makes waits longer.
+    static let inFlight = 64 * 1_024
+    /// Buffers that are taken from the stream before others of the loop have their turn.
+    private static let turn = 16
+
+    private let eventLoop: any EventLoop
+    private let ending: EventLoopPromise<Ending>
+    private let isLookQueued = Atomic<Bool>(false)
+    private let halfClosedIdle: TimeAmount
+
+    // What follows is confined to the event loop.
+    private var course: TunnelCourse
+    private var stream: PeerStream?
+    private var traffic: TunnelTraffic?
+    /// Frees the flow's place with the pump.
+    private var place: TunnelLedger.Place?
+    /// What came before there was a stream.
+    private var early = CircularBuffer<ByteBuffer>(initialCapacity: 0)
+    private var hasEarlyEnd = false
+    private var isSocketGone = false
+    /// The socket's own end has been told to the program.
+    private var isOutputClosed = false
+    private var context: ChannelHandlerContext?
+    private var isPulling = false
+    /// A read of the socket waits until the stream has room.
+    private var isReadHeld = false
+    private var alarm: Scheduled<Void>?
+    private var alarmDeadline = NIODeadline.distantFuture
+    private var isEnded = false
+
+    init(times: TunnelCourse.Times, on eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+        self.ending = eventLoop.makePromise(of: Ending.self)
+        self.halfClosedIdle = times.halfClosedIdle
+        self.course = TunnelCourse(times, at: .now())
+    }
+
+    deinit {
+        // Of a socket that was never attached, nobody asks for the end.
+        self.ending.succeed(.complete)
+    }
+
+    /// How it came to an end without a failure.
+    enum Ending: Sendable {
+        /// Both sides have said all that they wanted to.
+        case complete
+        /// The local program is gone, and the peer is to be told so once it has what was said to it (``letGo(_:within:on:)``).
+        case abandoned
+    }
+
+    /// Begins to move bytes between the socket and the stream.
+    ///
+    /// - Parameters:
+    ///   - preface: is written to the socket before what the stream brings.
+    ///   - finishHold: for how long the peer is not told that the socket has ended; nil tells it at once.
+    func attach(
+        _ stream: PeerStream, _ traffic: TunnelTraffic, _ place: TunnelLedger.Place? = nil, preface: ByteBuffer? = nil,
+        finishHold: TimeAmount? = nil
+    ) -> EventLoopFuture<Ending> {
+        self.eventLoop.execute {
+            guard !self.isEnded else { return stream.reset() }
+            self.course.finishHold = finishHold
+            self.stream = stream
+            self.place = place
+            self.traffic = traffic
+            if let preface, let context = self.context { context.writeAndFlush(self.wrapOutboundOut(preface), promise: nil) }
+            // A channel that is not active yet forgets that it was to read.
+            if self.isSocketGone || self.context?.channel.isActive ?? true { self.begin() }
+        }
+        return self.ending.futureResult
+    }
+
+    /// The same, until the end; cancelling the task breaks both sides off.
+    func run(
+        _ stream: PeerStream, _ place: TunnelLedger.Place, preface: ByteBuffer? = nil, finishHold: TimeAmount? = nil
+    ) async throws {
+        let ended = self.attach(stream, place.traffic, place, preface: preface, finishHold: finishHold)
+        let ending = try await withTaskCancellationHandler {
+            try await ended.get()
+        } onCancel: {
+            self.cancel()
+        }
+        if ending == .abandoned { await Self.letGo(stream, within: self.halfClosedIdle, on: self.eventLoop) }
+    }
+
+    /// Nobody takes what the peer still sends. Yamux can't say so but by a reset, which has to come behind what was said to the peer.
+    ///
+    /// - Parameter limit: what a peer may take that does not read.
+    static func letGo(_ stream: PeerStream, within limit: TimeAmount, on eventLoop: any EventLoop) async {
+        let alarm = eventLoop.scheduleTask(in: limit) { stream.reset() }
+        try? await stream.finish()
+        alarm.cancel()
+        stream.reset()
+    }
+
+    /// Breaks both ends off. From any thread.
+    func cancel() {
+        self.eventLoop.execute { self.perform(self.course.cancelled(), because: TunnelError(.broken, "the tunnel was closed")) }
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.begin()
+        context.fireChannelActive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.socketGone(nil)
+        self.context = nil
+    }
+
+    /// What a program has said before it closed is whole, also where nobody was there to hear it.
+    private func socketGone(_ cause: (any Error)?) {
+        self.isSocketGone = true
+        if self.stream != nil { self.perform(self.course.socketClosed(), because: Self.lost(cause)) }
+    }
+
+    private static func lost(_ cause: (any Error)?) -> TunnelError { TunnelError(.broken, "the socket was reset or lost", cause: cause) }
+
+    private func begin() {
+        guard let stream = self.stream else { return }
+        self.course.moved(at: .now())
+        stream.muxed.observe(self)
+        while let bytes = self.early.popFirst() { self.give(bytes, to: stream) }
+        if self.hasEarlyEnd { self.perform(self.course.socketEnded(at: .now()), because: nil) }
+        guard let context = self.context, !self.isSocketGone else { return self.socketGone(nil) }
+        self.readOn(context)
+        // Also has the stream agreed on at once: whoever waits for the other side to speak first would wait for ever otherwise.
+        self.look()
+        self.setAlarm()
+    }
+
+    private func give(_ bytes: ByteBuffer, to stream: PeerStream) {
+        self.traffic?.countOut(bytes.readableBytes)
+        self.course.moved(at: .now())
+        if case .failed(let error) = stream.muxed.tryWrite(bytes) { self.streamFailed(error) }
+    }
+
+    private func readOn(_ context: ChannelHandlerContext) {
+        guard let stream = self.stream, !self.isEnded else { return }
+        self.isReadHeld = stream.muxed.waitingBytes >= Self.inFlight
+        if !self.isReadHeld { context.read() }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.isEnded else { return }
+        let bytes = self.unwrapInboundIn(data)
+        if let stream = self.stream { self.give(bytes, to: stream) } else { self.early.append(bytes) }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.readOn(context)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { self.look() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event as? ChannelEvent {
+        case .inputClosed?: self.inputEnded()
+        case .outputClosed?: self.isOutputClosed = true
+        case nil: break
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func inputEnded() {
+        if self.stream == nil { self.hasEarlyEnd = true } else { self.perform(self.course.socketEnded(at: .now()), because: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.socketGone(error)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        // NIO closes a channel of which both directions have ended, and tells of nothing else; a reset it tells of before.
+        if self.isOutputClosed { self.inputEnded() }
+        self.socketGone(nil)
+        context.fireChannelInactive()
+    }
+
+    // MARK: The stream
+
+    /// Something about the stream has changed.
+    private func look() {
+        guard !self.isEnded, let context = self.context, let stream = self.stream else { return }
+        // A part is not to be taken for the whole, so what has come of it does not matter.
+        if let failure = stream.muxed.failure, !stream.muxed.hasPeerFinished { return self.streamFailed(failure) }
+        self.pull(stream, context)
+        guard !self.isEnded else { return }
+        if !self.course.readsStream, let failure = stream.muxed.failure { return self.streamFailed(failure) }
+        if self.isReadHeld { self.readOn(context) }
+    }
+
+    /// Gives the socket what the stream has, while it takes it.
+    private func pull(_ stream: PeerStream, _ context: ChannelHandlerContext) {
+        guard self.course.readsStream, !self.isPulling else { return }
+        self.isPulling = true
+        var taken = 0
+        var outcome = Pulled.all
+        while taken < Self.turn {
+            guard context.channel.isWritable else {
+                outcome = .socketFull
+                break
+            }
+            switch stream.muxed.tryRead(upTo: Self.inFlight) {
+            case .bytes(let bytes):
+                taken += 1
+                self.traffic?.countIn(bytes.readableBytes)
+                context.write(self.wrapOutboundOut(bytes), promise: nil)
+                if taken == Self.turn { outcome = .more }
+                continue
+            case .wait: break
+            case .end: outcome = .end
+            case .failed(let error): outcome = .failed(error)
+            }
+            break
+        }
+        if taken > 0 {
+            self.course.moved(at: .now())
+            context.flush()
+        }
+        self.isPulling = false
+        guard !self.isEnded else { return }
+        switch outcome {
+        case .all: break
+        case .more: self.queueLook()
+        case .socketFull:
+            // The flush may have made room, and nobody tells of what has happened already.
+            if context.channel.isWritable { self.queueLook() }
+        case .end: self.perform(self.course.streamEnded(at: .now()), because: nil)
+        case .failed(let error): self.streamFailed(error)
+        }
+    }
+
+    private enum Pulled {
+        case all, more, socketFull, end
+        case failed(StreamError)
+    }
+
+    private func streamFailed(_ error: StreamError) {
+        self.perform(self.course.streamFailed(), because: TunnelError(streamFailure: error))
+    }
+
+    // MARK: Steps
+
+    private func perform(_ step: TunnelCourse.Step, because reason: TunnelError?) {
+        switch step {
+        case .nothing: break
+        case .finishStream: _ = self.stream?.muxed.tryFinish()
+        case .finishSocket: self.finishSocket { $0.close(mode: .output, promise: nil) }
+        case .close:
+            self.end(nil)
+            self.finishSocket { $0.close(promise: nil) }
+        case .finishStreamAndClose:
+            _ = self.stream?.muxed.tryFinish()
+            self.end(nil)
+            self.finishSocket { $0.close(promise: nil) }
+        case .abandon:
+            _ = self.stream?.muxed.tryFinish()
+            self.stream?.stopReading()
+            self.end(nil, .abandoned)
+        case .abort:
+            self.stream?.reset()
+            self.end(reason)
+            self.context?.channel.closeAbruptly()
+        }
+        self.setAlarm()
+    }
+
+    /// Runs the body once everything that was written is with the system.
+    private func finishSocket(_ then: @escaping @Sendable (any Channel) -> Void) {
+        guard let context = self.context else { return }
+        let channel = context.channel
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).whenComplete { _ in then(channel) }
+    }
+
+    private func end(_ reason: TunnelError?, _ ending: Ending = .complete) {
+        guard !self.isEnded else { return }
+        self.isEnded = true
+        self.alarm?.cancel()
+        self.alarm = nil
+        self.stream?.muxed.observe(nil)
+        // The flow's place is free, and whoever waits for the end has the stream himself.
+        self.stream = nil
+        self.place = nil
+        self.early.removeAll()
+        if let reason { self.ending.fail(reason) } else { self.ending.succeed(ending) }
+    }
+
+    // MARK: Time
+
+    /// One alarm at most, which is set anew only when it has come: bytes cost none.
+    private func setAlarm() {
+        guard !self.isEnded, let deadline = self.course.deadline else { return }
+        if let alarm = self.alarm {
+            guard deadline < self.alarmDeadline else { return }
+            alarm.cancel()
+        }
+        self.alarmDeadline = deadline
+        self.alarm = self.eventLoop.scheduleTask(deadline: deadline) {
+            self.alarm = nil
+            self.perform(self.course.passed(at: .now()), because: TunnelError(.timedOut, "nothing went through the tunnel for too long"))
+        }
+    }
+
+    private func queueLook() {
+        guard !self.isLookQueued.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        self.eventLoop.execute {
+            self.isLookQueued.store(false, ordering: .releasing)
+            self.look()
+        }
+    }
+}
+
+extension TunnelPump: MuxedStreamObserver {
+    func streamChanged() { self.queueLook() }
+}
+
+extension Channel {
+    /// Closes with a reset where the system has one, so that nobody takes what came for all that there was. On the event loop.
+    func closeAbruptly() {
+        // On the loop, it is done when this returns.
+        _ = (self as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        self.close(promise: nil)
+    }
+}

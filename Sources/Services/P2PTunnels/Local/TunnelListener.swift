@@ -1,0 +1,135 @@
+import NIOCore
+import NIOPosix
+import P2PCore
+import P2PMultiaddr
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A local socket that accepts connections for tunnels.
+struct TunnelListener: Sendable {
+    let channel: any Channel
+    /// Where it listens, with the port that the system chose.
+    let endpoint: TunnelEndpoint
+
+    /// How many connections the system keeps until they are accepted.
+    static let backlog: Int32 = 511
+
+    /// Binds, and has each connection prepared.
+    ///
+    /// - Parameters:
+    ///   - limit: connections that live at a time; more wait in the system's queue.
+    ///   - accept: gets each one before it is active, on its event loop; adds handlers.
+    /// - Throws: ``TunnelError/notBound``.
+    static func bind(
+        _ endpoint: TunnelEndpoint, limit: Int, group: any EventLoopGroup, accept: @escaping @Sendable (any Channel) throws -> Void
+    ) async throws(TunnelError) -> TunnelListener {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: Self.backlog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.maxMessagesPerRead, value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptGate(limit: limit)) }
+            }
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.prepareForTunnel(for: .arrival)
+                    try accept(channel)
+                }
+            }
+        do {
+            switch endpoint {
+            case .unix(let path):
+                Self.removeStale(path)
+                let descriptor = try Self.descriptor(at: path)
+                let channel = try await bootstrap.withBoundSocket(descriptor).get()
+                // NIO has it listen with a backlog of its own.
+                _ = listen(descriptor, Self.backlog)
+                return TunnelListener(channel: channel, endpoint: endpoint)
+            case .ip(let host, let port):
+                let channel = try await bootstrap.bind(to: try Self.address(host, port)).get()
+                return TunnelListener(channel: channel, endpoint: Self.endpoint(of: channel, host, port))
+            }
+        } catch {
+            throw Self.refusal(of: endpoint, error)
+        }
+    }
+
+    /// Binds a unix socket that is the user's alone before anybody can connect: whoever may connect may use the tunnel.
+    private static func descriptor(at path: String) throws -> CInt {
+        let address = try SocketAddress(unixDomainSocketPath: path)
+        #if canImport(Glibc)
+            let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+        #else
+            let descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
+        #endif
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        // Linux makes the file with these rights; elsewhere it gets them before the socket listens.
+        _ = fchmod(descriptor, 0o600)
+        guard address.withSockAddr({ bindDescriptor(descriptor, $0, socklen_t($1)) }) == 0 else {
+            let code = errno
+            closeDescriptor(descriptor)
+            throw IOError(errnoCode: code, reason: "bind")
+        }
+        guard chmod(path, 0o600) == 0 else {
+            let code = errno
+            closeDescriptor(descriptor)
+            unlink(path)
+            throw IOError(errnoCode: code, reason: "chmod")
+        }
+        return descriptor
+    }
+
+    static func refusal(of endpoint: TunnelEndpoint, _ error: any Error) -> TunnelError {
+        let why = (error as? IOError).map {
+            $0.errnoCode == EADDRINUSE ? "something else listens there" : String(cString: strerror($0.errnoCode))
+        }
+        return TunnelError(.notBound, "\(endpoint) can't be listened on: \(why ?? "\(error)")", cause: error)
+    }
+
+    static func endpoint(of channel: any Channel, _ host: String, _ port: UInt16) -> TunnelEndpoint {
+        .ip(host: channel.localAddress?.ip.map { "\($0)" } ?? host, port: channel.localAddress?.port.flatMap(UInt16.init(exactly:)) ?? port)
+    }
+
+    /// An address to listen on; `localhost` is the IPv4 one.
+    static func address(_ host: String, _ port: UInt16) throws -> SocketAddress {
+        try SocketAddress(ipAddress: host == "localhost" ? "127.0.0.1" : host, port: Int(port))
+    }
+
+    /// Removes a socket's file on which nobody listens any more. Another kind of file stays, and binding fails.
+    private static func removeStale(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
+        guard let address = try? SocketAddress(unixDomainSocketPath: path) else { return }
+        #if canImport(Glibc)
+            let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+        #else
+            let descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
+        #endif
+        guard descriptor >= 0 else { return }
+        defer { closeDescriptor(descriptor) }
+        let result = address.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
+        if result != 0, errno == ECONNREFUSED { unlink(path) }
+    }
+
+    /// Accepts no more; a unix socket's file goes.
+    func close() async {
+        try? await self.channel.close()
+        if case .unix(let path) = self.endpoint { unlink(path) }
+    }
+}
+
+/// `close`, which is also what a listener's method is called.
+private func closeDescriptor(_ descriptor: CInt) { _ = close(descriptor) }
+
+/// `bind`, which is what one is called, too.
+private func bindDescriptor(_ descriptor: CInt, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> CInt {
+    bind(descriptor, address, length)
+}
