@@ -21,7 +21,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build install test unit interop examples docs autobahn bare bench compare soak fuzz format lint proto clean
+.PHONY: help setup demo build install test unit interop examples dashboard docs autobahn bare bench compare lookups soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -61,6 +61,13 @@ autobahn: setup ## The Autobahn suite of WebSockets against our server and our c
 examples: setup ## The programs of Examples/, without any optional part
 	.ci/bare build
 
+dashboard: setup ## The dashboard for operators, and its picture of a node at work (Examples/Operations)
+	@.ci/setup test
+	@.ci/peers
+	$(PYTHON) Examples/Operations/dashboard.py
+	$(PACKAGE) build $(TRAITS) --product p2p
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) --show-bin-path)/p2p" $(VENV)/bin/python Interop/dashboard_at_work.py
+
 docs: build ## The documentation of the product P2P; a warning is an error
 	.ci/docs "$$($(PACKAGE) build $(TRAITS) --show-bin-path)"
 
@@ -81,6 +88,10 @@ compare: setup ## The same work by two nodes of ours and by two go nodes, in one
 	@.ci/peers
 	$(PACKAGE) build $(TRAITS) -c release --product p2p
 	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/compare.py $(ARGS)
+
+lookups: setup ## What a look-up in the hash table costs as the network grows, as a picture (Specs/kademlia-lookups.svg)
+	P2P_SIMULATION_LOOKUPS=200 $(PACKAGE) test $(TRAITS) --no-parallel --filter SimulationTests/alive > $(BUILD)/lookups.log
+	$(PYTHON) Benchmarks/lookups.py < $(BUILD)/lookups.log > Specs/kademlia-lookups.svg
 
 soak: setup ## Long runs and thousands of repetitions of the hostile cases, in release
 	@.ci/setup test

@@ -24,8 +24,12 @@ let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
+let inMemoryTracing = Target.Dependency.product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let libsodium = Target.Dependency.target(name: "CLibsodium", condition: .when(traits: ["Sodium"]))
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift", condition: .when(traits: ["SQLite"]))
 let libcares = Target.Dependency.target(name: "CCAres", condition: .when(traits: ["CAres"]))
@@ -84,6 +88,14 @@ let package = Package(
                 "P2PIdentify", "P2PPing",
             ]),
         .library(name: "P2PPolicy", targets: ["P2PPolicy"]),
+        // What an operator sees: metrics for any backend of swift-metrics, and for Prometheus, and traces.
+        .library(name: "P2POperations", targets: ["P2PMetrics", "P2PPrometheus", "P2PTracing"]),
+        .library(name: "P2PTunnels", targets: ["P2PTunnels"]),
+        .library(name: "P2PHTTP", targets: ["P2PHTTP"]),
+        // Plain TCP, TLS and UDP, without anything of peers in it.
+        .library(name: "P2PSockets", targets: ["P2PSockets"]),
+        // The same under the rules of P2PPolicy.
+        .library(name: "P2PSocketPolicy", targets: ["P2PSocketPolicy"]),
         .library(name: "P2PTesting", targets: ["P2PTesting"]),
         // What Fuzz/ runs: of no use to anybody else.
         .library(name: "P2PFuzzing", targets: ["P2PFuzzing"]),
@@ -105,8 +117,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
@@ -118,6 +133,7 @@ let package = Package(
             exclude: ["Protobuf/keys.proto", "Protobuf/envelope.proto", "Protobuf/peer_record.proto"]),
         room("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity"]),
         room("Primitives", "P2PHTTPHead", [nioCore]),
+        room("Primitives", "P2PProtobuf", [nioCore]),
         .systemLibrary(
             name: "CLibcrypto", path: "Sources/Primitives/CLibcrypto", pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
@@ -155,6 +171,10 @@ let package = Package(
             name: "CNgtcp2", path: "Sources/Transports/CNgtcp2", pkgConfig: ngtcp2Package,
             providers: [.apt(["libngtcp2-dev", "libngtcp2-crypto-gnutls-dev", "libgnutls28-dev"]), .brew(["libngtcp2"])]),
 
+        // Plain sockets, without anything of peers in them
+        room("Sockets", "P2PSockets", [nioCore, nioPosix, nioSSL, nioTLS]),
+        room("Sockets", "P2PSocketPolicy", ["P2PSockets", "P2PPolicy", "P2PMultiaddr"]),
+
         // Discovery
         room("Discovery", "P2PMDNS", core + [nioPosix]),
         room("Discovery", "P2PBootstrap", core),
@@ -163,15 +183,32 @@ let package = Package(
             name: "CCAres", path: "Sources/Discovery/CCAres", pkgConfig: "libcares",
             providers: [.apt(["libc-ares-dev"]), .brew(["c-ares"])]),
 
+        // Reachability
+        room("Reachability", "P2PReachability", core),
+        room("Reachability", "P2PAutoNAT", core + ["P2PReachability"]),
+        room("Reachability", "P2PPortMapping", core + ["P2PReachability", "P2PHTTPHead", nioPosix]),
+
+        // Routing
+        room("Routing", "P2PKademlia", core + ["P2PProtobuf", crypto]),
+        room("Routing", "P2PRendezvous", core + ["P2PProtobuf"]),
+
         // Above it
         room("Host", "P2PSwarm", core),
         room("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", lifecycle]),
         room("Host", "P2PPeerstoreSQLite", core + [grdb]),
         room("Host", "P2PPolicy", core),
+        room("Operations", "P2PMetrics", core + [coreMetrics]),
+        room("Operations", "P2PPrometheus", [coreMetrics, nioCore, nioPosix, "P2PHTTPHead"]),
+        room("Operations", "P2PTracing", core + [tracing]),
+        room("Services", "P2PTunnels", core + ["P2PNames", "P2PPolicy", "P2PWebSocket", nioPosix]),
+        room("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", crypto, httpTypes]),
         room("Protocols", "P2PIdentify", core + [protobuf], exclude: ["Protobuf/identify.proto"]),
         room("Protocols", "P2PPing", core),
+        room("Protocols", "P2PRelay", core + ["P2PPipeline"]),
         room("Protocols", "P2PEcho", core),
         room("Protocols", "P2PPerf", core),
+        room("Protocols", "P2PFetch", core + ["P2PProtobuf"]),
+        room("Protocols", "P2PRequestResponse", core),
         room(
             "Testing", "P2PTesting",
             core + ["P2PPipeline", "P2PHost", nioEmbedded]),
@@ -184,6 +221,7 @@ let package = Package(
                 "P2PIdentify",
                 crypto, cryptoExtras, nioEmbedded,
                 "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PTCP",
+                "P2PKademlia", "P2PRelay",
                 .target(name: "CNgtcp2Peer", condition: .when(traits: ["QUIC"])),
             ]),
         .target(
@@ -198,13 +236,18 @@ let package = Package(
             dependencies: core + [
                 "P2PPipeline", "P2PNoise", "P2PTLS", "P2PPrivateNetwork", "P2PYamux", "P2PTCP", "P2PQUIC",
                 "P2PSwarm", "P2PHost", "P2PWebSocket", "P2PProxy", "P2PWebTLS",
-                "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", nioPosix,
+                "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", "P2PRelay", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PMDNS", "P2PBootstrap", "P2PResolver", "P2PPeerstoreSQLite",
+                "P2PReachability", "P2PAutoNAT", "P2PPortMapping",
+                "P2PKademlia", "P2PRendezvous", "P2PFetch", "P2PRequestResponse",
             ],
             path: "Sources/P2P", swiftSettings: settings),
         .executableTarget(
             name: "P2PTool",
-            dependencies: core + ["P2P", "P2PPipeline", "P2PPolicy", argumentParser, nioPosix],
+            dependencies: core + [
+                "P2P", "P2PPipeline", "P2PPolicy", "P2PTunnels", "P2PHTTP", "P2PMetrics", "P2PPrometheus", httpTypes, coreMetrics,
+                argumentParser, nioPosix,
+            ],
             path: "Sources/Tool/P2PTool", swiftSettings: settings),
 
         // Tests
@@ -220,16 +263,34 @@ let package = Package(
             swiftSettings: settings),
         tests("Host", "P2PSwarm", core + ["P2PTesting"]),
         tests("Host", "P2PPolicy", core + ["P2PHost", "P2PTesting"]),
+        tests("Operations", "P2PMetrics", core + [coreMetrics, "P2PPrometheus", "P2PHost", "P2PSwarm", "P2PTesting"]),
+        tests("Operations", "P2PPrometheus", [coreMetrics, nioCore, nioPosix, "P2PHTTPHead"]),
+        tests("Operations", "P2PTracing", [tracing, inMemoryTracing, "P2P", "P2PHost", "P2PTesting"]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PTesting", nioPosix, lifecycle]),
+        tests("Sockets", "P2PSocketPolicy", ["P2PSockets", "P2PPolicy"]),
+        tests("Sockets", "P2PSockets", ["P2PCore", "P2PProtocolTesting", nioCore, crypto]),
         tests("Discovery", "P2PMDNS", core + ["P2PTesting", "P2PVectors"]),
         tests("Discovery", "P2PBootstrap", core + ["P2PProtocolTesting"]),
         tests("Discovery", "P2PResolver", core),
+        tests("Reachability", "P2PReachability", core),
+        tests("Reachability", "P2PAutoNAT", core + ["P2PProtocolTesting"]),
+        tests("Reachability", "P2PPortMapping", core),
+        tests("Primitives", "P2PProtobuf", [nioCore]),
+        tests("Routing", "P2PKademlia", core + ["P2PTesting", "P2PProtocolTesting", "P2PHost", "P2PIdentify"]),
+        tests("Routing", "P2PRendezvous", core + ["P2PTesting", "P2PHost", "P2PIdentify"]),
+        tests("Protocols", "P2PFetch", core + ["P2PProtocolTesting"]),
+        tests("Protocols", "P2PRequestResponse", core + ["P2PProtocolTesting"]),
         tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PSwarm", "P2PTesting"]),
+        tests("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PProtocolTesting", httpTypes]),
+        tests("Services", "P2PTunnels", core + ["P2PProtocolTesting", "P2PPolicy", nioPosix]),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),
+        tests(
+            "Protocols", "P2PRelay",
+            core + ["P2PPipeline", "P2PProtocolTesting", "P2PHost", "P2PMemory", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Protocols", "P2PEcho", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PPerf", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PIdentify", core + ["P2PProtocolTesting", protobuf]),
-        tests("Tool", "P2PTool", core + ["P2PPipeline", argumentParser]),
+        tests("Tool", "P2PTool", core + ["P2PPipeline", "P2PTunnels", argumentParser]),
         tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PNames", "P2PMultiaddr", nioCore, nioPosix, logging]),
         tests("Core", "P2PCore", Array(core.dropFirst()) + [nioEmbedded, nioPosix, "P2PTesting"]),
         tests("Core", "P2PMuxing", core + [nioEmbedded, "P2PTesting"]),

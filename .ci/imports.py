@@ -32,6 +32,7 @@ MAY_IMPORT = {
         "P2PIdentity": {"P2PMultiformats", "Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
         "P2PMultiaddr": {"P2PMultiformats", "P2PIdentity"},
         "P2PHTTPHead": {"NIOCore"},
+        "P2PProtobuf": {"NIOCore"},
     },
     "Core": {
         "P2PCore": CORE,
@@ -66,15 +67,30 @@ MAY_IMPORT = {
         "P2PPeerstoreSQLite": CORE | {"GRDB"},
         "P2PPolicy": CORE,
     },
+    "Services": {
+        "P2PTunnels": CORE | {"NIOPosix", "P2PNames", "P2PPolicy", "P2PWebSocket"},
+        "P2PHTTP": CORE | {"P2PHTTPHead", "P2PTunnels", "HTTPTypes", "Crypto"},
+    },
     "Protocols": {
-        "P2PRelay": PIPELINE | {"SwiftProtobuf"},
-        "*": CORE | {"SwiftProtobuf"},
+        "P2PRelay": PIPELINE,
+        "*": CORE | {"SwiftProtobuf", "P2PProtobuf"},
     },
     "Discovery": {
         "P2PResolver": CORE | {"NIOPosix", "CCAres"},
         "CCAres": set(),
         "*": CORE | {"NIOPosix"},
     },
+    "Operations": {
+        "P2PMetrics": CORE | {"CoreMetrics"},
+        "P2PPrometheus": {"CoreMetrics", "NIOCore", "NIOPosix", "P2PHTTPHead"},
+        "P2PTracing": CORE | {"Tracing"},
+    },
+    "Reachability": {
+        "P2PReachability": CORE,
+        "P2PAutoNAT": CORE | {"P2PReachability"},
+        "P2PPortMapping": CORE | {"P2PReachability", "P2PHTTPHead", "NIOPosix"},
+    },
+    "Routing": {"*": CORE | {"P2PProtobuf", "Crypto"}},
     "Testing": {
         "P2PTesting": PIPELINE | {"P2PHost", "NIOEmbedded"},
         "P2PProtocolTesting": CORE,
@@ -82,15 +98,19 @@ MAY_IMPORT = {
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"P2PQUIC", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PMDNS", "P2PResolver", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
+        | {"P2PQUIC", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PMDNS", "P2PResolver", "P2PRelay", "P2PKademlia", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
         "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
+    "Sockets": {
+        "P2PSockets": {"NIOCore", "NIOPosix", "NIOSSL", "NIOTLS"},
+        "P2PSocketPolicy": {"P2PSockets", "P2PPolicy", "P2PMultiaddr"},
+    },
     "P2P": {"P2P": None},
-    "Tool": {"P2PTool": CORE | {"P2P", "P2PPipeline", "P2PPolicy", "ArgumentParser", "NIOPosix"}},
+    "Tool": {"P2PTool": CORE | {"P2P", "P2PPipeline", "P2PPolicy", "P2PTunnels", "P2PHTTP", "HTTPTypes", "P2PMetrics", "P2PPrometheus", "CoreMetrics", "ArgumentParser", "NIOPosix"}},
 }
 
 # The umbrella composes everything except these.
-NOT_IN_THE_UMBRELLA = {"P2PPolicy", "P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
+NOT_IN_THE_UMBRELLA = {"P2PPolicy", "P2PSockets", "P2PSocketPolicy", "P2PTunnels", "P2PHTTP", "P2PMetrics", "P2PPrometheus", "P2PTracing", "P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
 
 # What every target may use of the platform.
 PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}

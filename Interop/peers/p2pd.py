@@ -26,8 +26,11 @@ BINARY = pathlib.Path(os.environ.get("P2PD", pathlib.Path(__file__).parents[1] /
 PING, IDENTIFY, ECHO = "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/echo/1.0.0"
 
 # Request types, and the field of the request that carries their details.
-_IDENTIFY, _CONNECT, _STREAM_OPEN, _STREAM_HANDLER, _LIST_PEERS, _DISCONNECT = 0, 1, 2, 3, 5, 7
-_DETAILS = {_CONNECT: 2, _STREAM_OPEN: 3, _STREAM_HANDLER: 4, _DISCONNECT: 7}
+_IDENTIFY, _CONNECT, _STREAM_OPEN, _STREAM_HANDLER, _DHT, _LIST_PEERS, _DISCONNECT = 0, 1, 2, 3, 4, 5, 7
+_DETAILS = {_CONNECT: 2, _STREAM_OPEN: 3, _STREAM_HANDLER: 4, _DHT: 5, _DISCONNECT: 7}
+
+# What is asked of the table of a node that runs one.
+FIND_PEER, FIND_PROVIDERS, GET_CLOSEST_PEERS, GET_VALUE, PUT_VALUE, PROVIDE = 0, 2, 3, 5, 7, 8
 
 
 class Refused(Exception):
@@ -210,6 +213,33 @@ class GoNode:
 
         threading.Thread(target=accept, daemon=True).start()
         self._ask(_STREAM_HANDLER, message((1, _unix_address(path)), (2, protocol), (3, 0)))
+
+    # The table of a node that was started with -dhtServer or -dhtClient
+
+    def dht(self, kind, timeout=30, **details):
+        """Asks the table; returns the values that come, peers as (id, addresses).
+
+        Details: peer, cid, key, value (bytes), count (how many suffice).
+        """
+        numbers = {"peer": 2, "cid": 3, "key": 4, "value": 5, "count": 6}
+        body = message((1, kind), *((numbers[name], value) for name, value in details.items()), (7, timeout))
+        answer, pipe = self._request(_DHT, body, timeout + 5)
+        with pipe:
+            first = fields(answer[5][0]) if 5 in answer else {}
+            # A single value, or none at all; otherwise a sequence begins, whose messages stand alone.
+            if 5 not in answer or first.get(1, [0])[0] != 0:
+                return [self._dht_value(first)]
+            values = []
+            while (item := fields(read_message(pipe))).get(1) != [2]:
+                values.append(self._dht_value(item))
+            return values
+
+    @staticmethod
+    def _dht_value(item):
+        if 2 in item:
+            peer = fields(item[2][0])
+            return peer_text(peer[1][0]), [address_text(address) for address in peer.get(2, [])]
+        return item.get(3, [None])[0]
 
     # What the matrix asks of every dialer
 

@@ -8,6 +8,7 @@ from . import certificates
 from .processes import JSONProcess
 
 MAIN = pathlib.Path(__file__).with_name("python_node_main.py")
+RELAY_MAIN = pathlib.Path(__file__).with_name("python_relay_main.py")
 
 
 class Refused(Exception):
@@ -26,6 +27,9 @@ class PythonNode:
         arguments += ["--muxer", muxer] if muxer else []
         arguments += ["--psk", psk.hex()] if psk else []
         arguments += ["--certificate", *certificates.shared()] if transport == "wss" else []
+        self._start(arguments)
+
+    def _start(self, arguments):
         self._process = JSONProcess(arguments, stdin=True)
         self._ids = itertools.count(1)
         ready = self._process.wait_for("ready", timeout=30)
@@ -48,9 +52,9 @@ class PythonNode:
 
     # What the matrix asks of every dialer
 
-    def ping(self, address, count=3, timeout=60):
-        """Dials and pings; returns the round trips in milliseconds."""
-        return self._command("ping", address, timeout=timeout, count=count)["times"]
+    def ping(self, address, count=3, timeout=60, stays=False):
+        """Dials and pings; returns the round trips in milliseconds. The connection is closed unless it `stays`."""
+        return self._command("ping", address, timeout=timeout, count=count, stays=stays)["times"]
 
     def identify(self, address):
         """Dials and reads the peer's identify message."""
@@ -74,3 +78,14 @@ class PythonNode:
     def perf(self, address, upload, download):
         """Uploads and downloads so many bytes over /perf/1.0.0."""
         return self._command("perf", address, upload=upload, download=download)
+
+
+class PythonRelayNode(PythonNode):
+    """A py-libp2p process over TCP, Noise and yamux that is a relay (`hop`), or uses relays (`client`)."""
+
+    def __init__(self, role="client"):
+        self._start([sys.executable, RELAY_MAIN, "--role", role])
+
+    def reserve(self, address):
+        """Takes a place at a relay."""
+        self._command("reserve", address)

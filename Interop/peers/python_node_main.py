@@ -260,8 +260,9 @@ class Commands:
                     answer = await self.exchange(info.peer_id, command["protocol"], command["sent"])
                 case "perf":
                     answer = await self.perf(info.peer_id, address, command["upload"], command["download"])
-        with trio.move_on_after(5):
-            await self.host.disconnect(info.peer_id)
+        if not command.get("stays"):
+            with trio.move_on_after(5):
+                await self.host.disconnect(info.peer_id)
         return answer
 
 

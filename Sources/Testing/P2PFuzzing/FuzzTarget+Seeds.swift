@@ -45,6 +45,12 @@ extension FuzzTarget {
         case .webSocketHandshake: [[0] + Array(Self.webSocketAsking.utf8)]
         case .proxyDialogue: ProxyFuzzing.answers
         case .proxiedClient: ProxiedClientFuzzing.seeds
+        case .relayMessage:
+            [
+                [0, 8, 0],
+                [0, 8, 2, 40, 100, 34, 5, 8, 120, 16, 128, 8, 26, 9, 8, 200, 1, 18, 4, 1, 2, 3, 4], [1, 8, 0, 18, 4, 10, 2, 1, 2],
+                [2, 8, 100, 18, 8, 4, 45, 33, 0, 1, 6, 15, 161], [2, 8, 172, 2],
+            ]
         case .noisePayload: [Self.payload]
         case .pskFile: Self.keyFiles
         case .privateNetwork: [[1, 3, 0, 0, 1, 2, 3], [1, 1, 0, 30] + [UInt8](0..<200), [0, 5, 0, 0] + [UInt8](0..<64)]
@@ -57,6 +63,9 @@ extension FuzzTarget {
         case .quicDatagrams: Self.datagrams + Self.sequences(length: 200)
         case .quicEndpoint: QUICEndpointFuzzing.seeds
         case .quicFrames: QUICFramesFuzzing.seeds
+        case .kademliaMessage: KademliaFuzzing.messages
+        case .kademliaRecord: KademliaFuzzing.records
+        case .kademliaLookup, .kademliaStores: Self.sequences(length: 200)
         case .byteQueue, .streamBuffer: Self.sequences(length: 120)
         case .yamuxSessions, .yamuxHostile, .yamuxHandler, .yamuxPair, .mplexSession, .mplexPair: Self.sequences(length: 200)
         }

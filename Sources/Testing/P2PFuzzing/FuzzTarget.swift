@@ -91,6 +91,16 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case proxyDialogue = "proxy-dialogue"
     /// What a proxy says of its client in front of a connection, and in a request.
     case proxiedClient = "proxied-client"
+    /// Messages of relays, and of peers that want a direct connection.
+    case relayMessage = "relay-message"
+    /// Messages of the distributed hash table.
+    case kademliaMessage = "kademlia-message"
+    /// Records of the distributed hash table, and their keys.
+    case kademliaRecord = "kademlia-record"
+    /// Look-ups in the distributed hash table whose peers keep to no rule.
+    case kademliaLookup = "kademlia-lookup"
+    /// Operations on the tables and stores of the distributed hash table.
+    case kademliaStores = "kademlia-stores"
 
     /// Does the work that `bytes` stand for.
     public func run(_ bytes: [UInt8]) {
@@ -139,6 +149,11 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .webSocketHandshake: WebSocketFuzzing.handshake(bytes)
         case .proxyDialogue: ProxyFuzzing.dialogue(bytes)
         case .proxiedClient: ProxiedClientFuzzing.run(bytes)
+        case .relayMessage: RelayFuzzing.run(bytes)
+        case .kademliaMessage: KademliaFuzzing.message(bytes)
+        case .kademliaRecord: KademliaFuzzing.record(bytes)
+        case .kademliaLookup: KademliaFuzzing.lookup(bytes)
+        case .kademliaStores: KademliaFuzzing.stores(bytes)
         }
     }
 
@@ -155,7 +170,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
         case .proxiedClient: 4_200
-        case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint: 4_096
+        case .kademliaMessage, .kademliaLookup, .kademliaStores: 4_096
+        case .kademliaRecord: 11_000
+        case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint, .relayMessage: 4_096
         case .dnsMessage: 9_100
         case .privateKey, .keyFile: 10_000
         case .clientHello: 3_000

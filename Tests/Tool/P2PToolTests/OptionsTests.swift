@@ -116,6 +116,7 @@ struct OptionsTests {
             ["daemon", "--limit", "Connections=5"], ["daemon", "--limit", "no=5"], ["daemon", "--limit", "patience=0"],
             ["daemon", "--limit", "content=1 parsec"], ["daemon", "--limit", "connections=5", "--limit", "connections=6"],
             ["daemon", "--trusted-proxy", "example.org"], ["daemon", "--trusted-proxy", "10.0.0.0/33"], ["daemon", "--allow", ""],
+            ["daemon", "--allow", "12D3KooW"],
             ["daemon", "--web-echo", "echo"], ["daemon", "--web-echo", ""], ["daemon", "--web-echo", "/echo?x"],
         ])
     func usage(arguments: [String]) {
@@ -129,7 +130,10 @@ struct OptionsTests {
             "daemon", "--limit", "connectionsPerAddress=1000", "--limit", "pendingInboundAllowed=0", "--limit", "windowBudget=64MiB",
             "--limit", "handshakeTimeout=2.5", "--limit", "waiting=9", "--limit", "idle=off", "--limit", "quic.handshakes=2000", "--limit",
             "yamux.streams=7", "--limit", "memoryPerPeer=9MiB", "--limit", "memory=64MiB",
-            "--limit", "mplex.unread=65536", "--trusted-proxy", "10.0.0.0/24", "--trusted-proxy", "2001:db8::1", "--allow", "192.0.2.0/24")
+            "--limit", "mplex.unread=65536", "--trusted-proxy", "10.0.0.0/24", "--trusted-proxy", "2001:db8::1", "--allow", "192.0.2.0/24",
+            "--allow", "12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5", "--limit", "connectionsLow=10", "--limit",
+            "connectionGrace=60",
+            "--limit", "memoryPerNetwork=1MiB")
         var setup = NodeSetup()
         try daemon.arrivals.apply(to: &setup)
         let host = setup.configuration.host
@@ -143,6 +147,9 @@ struct OptionsTests {
         #expect(setup.yamux.maximumStreams == 7 && setup.mplex.maximumUnread == 65_536)
         #expect(host.networks.proxies.map(\.description) == ["10.0.0.0/24", "2001:db8::1"])
         #expect(host.networks.allowed.map(\.description) == ["192.0.2.0/24"])
+        #expect(host.networks.allowedPeers.map(\.description) == ["12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5"])
+        #expect(host.limits.watermarks == (10, ResourceLimits.server.connections) && host.limits.connectionGrace == .seconds(60))
+        #expect(host.limits.memoryPerNetwork == 1 << 20)
     }
 
     @Test("A phone asks its peers as seldom as the mobile settings of each transport say")

@@ -3,6 +3,7 @@ import NIOCore
 import P2P
 import P2PCore
 import P2PMultiaddr
+import P2PPrometheus
 
 /// What a daemon prints while its host runs.
 struct DaemonRun: Sendable {
@@ -12,6 +13,19 @@ struct DaemonRun: Sendable {
     let console: Console
     /// What the node is held to; nil for nothing.
     let policy: PolicyInForce?
+    /// What is shown of it; nil for nothing.
+    let metrics: NodeMetrics?
+    /// Where other commands ask what it holds; nil for nowhere.
+    var control: ControlSocket?
+    let relayClient: RelayClient
+    let holePunching: HolePunching
+    /// The relay that the node is; nil for none.
+    let relayService: RelayService?
+    let reachability: ReachabilityWatch
+    /// Where others find what is known of it; nil for nowhere.
+    let reachFile: ReachFile?
+    /// The hash table that the node is a member of; nil for none.
+    let dht: Kademlia?
 
     /// Listens, then prints what happens until cancelled, which is how a daemon is meant to end.
     func run(_ addresses: [Multiaddr]) async throws {
@@ -22,12 +36,22 @@ struct DaemonRun: Sendable {
         var announced: Set<Multiaddr> = []
         for bound in outcome.addresses where announced.insert(bound).inserted { self.print(listening: bound) }
         for omission in outcome.leftOut { self.print(omission) }
+        let socket = self.control?.bind()
+        let endpoint = try await self.metrics?.open()
+        if let endpoint {
+            self.console.announce(["event": "metrics", "url": .string(endpoint.url)], "metrics at \(endpoint.url)")
+        }
         self.console.announce(["event": "ready", "peer": .text(self.host.peerID)], "ready, as \(self.host.peerID)")
 
         let printed = announced
+        let reachability = self.reachability.changes
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 for await _ in snapshotRequests { self.printSnapshot() }
+            }
+            if let control = self.control, let socket {
+                let answers = DaemonAnswers(host: self.host)
+                group.addTask { await control.serve(on: socket) { answers.answer(to: $0) } }
             }
             if let policy = self.policy, let policyRequests {
                 group.addTask {
@@ -37,7 +61,41 @@ struct DaemonRun: Sendable {
                     }
                 }
             }
+            group.addTask {
+                for await event in self.relayClient.events { self.print(event) }
+            }
+            group.addTask {
+                for await report in self.holePunching.reports { self.console.announce(report.object, report.text) }
+            }
+            group.addTask { await self.print(reachability) }
+            if let dht = self.dht {
+                let reachability = self.reachability.changes
+                group.addTask {
+                    for await change in reachability { dht.setReachable(change.state == .public) }
+                }
+            }
             group.addTask { await self.print(events, except: printed) }
+        }
+        await endpoint?.close()
+    }
+
+    /// Prints what a script can see a difference in, and keeps all of it for `p2p reach`.
+    private func print(_ changes: AsyncStream<Reachability>) async {
+        var printed = Reachability(ReachabilityFacts()).object
+        self.keep(self.reachability.reachability)
+        for await change in changes {
+            self.keep(change)
+            guard change.object != printed else { continue }
+            printed = change.object
+            self.console.announce(change.object, change.summary)
+        }
+    }
+
+    private func keep(_ reachability: Reachability) {
+        do {
+            try self.reachFile?.write(reachability)
+        } catch {
+            Self.logger.notice("what is known of the node's reachability can't be kept", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -60,13 +118,19 @@ struct DaemonRun: Sendable {
                     [
                         "event": "connected", "peer": .text(connection.remotePeer), "address": .text(connection.remoteAddress),
                         "direction": .string(direction), "security": .text(connection.security), "muxer": .text(connection.muxer),
-                        "early_muxer": .bool(connection.wasMuxerEarly),
+                        "early_muxer": .bool(connection.wasMuxerEarly), "limited": .bool(connection.isLimited),
+                        "connection": .text(connection.id),
                     ],
-                    "connected \(connection.remotePeer) \(connection.remoteAddress) \(direction) \(connection.security) \(connection.muxer)"
-                )
+                    """
+                    connected \(connection.remotePeer) \(connection.remoteAddress) \(direction) \(connection.security) \(connection.muxer)\
+                    \(connection.isLimited ? " limited" : "")
+                    """)
             case .disconnected(let connection, let reason):
                 self.console.announce(
-                    ["event": "disconnected", "peer": .text(connection.remotePeer), "reason": .text(reason.code)],
+                    [
+                        "event": "disconnected", "peer": .text(connection.remotePeer), "reason": .text(reason.code),
+                        "connection": .text(connection.id),
+                    ],
                     "disconnected \(connection.remotePeer): \(reason.code)")
                 self.log(reason, on: connection, &throttle)
             case .identified:
@@ -85,14 +149,37 @@ struct DaemonRun: Sendable {
     private func log(_ reason: ConnectionError, on connection: ConnectionInfo, _ throttle: inout LogThrottle) {
         let ordinary: [ConnectionError.Code] = [.closed, .closedByPeer, .lost, .goingAway, .cancelled]
         guard !ordinary.contains(reason.code) else { return }
-        self.log("a connection failed", kind: "connection \(reason.code)", from: connection.remoteAddress, reason, &throttle)
+        self.log(
+            "a connection failed", kind: "connection \(reason.code)", from: connection.remoteAddress, reason, on: connection.id, &throttle)
     }
 
-    private func log(_ what: String, kind: String, from address: Multiaddr, _ error: any CodedError, _ throttle: inout LogThrottle) {
+    private func log(
+        _ what: String, kind: String, from address: Multiaddr, _ error: any CodedError, on connection: ConnectionID? = nil,
+        _ throttle: inout LogThrottle
+    ) {
         guard let suppressed = throttle.admit(kind, at: .now()) else { return }
         var metadata: Logger.Metadata = ["address": "\(address)", "reason": "\(error)"]
+        if let connection { metadata["connection"] = "\(connection)" }
         if suppressed > 0 { metadata["more_like_it"] = "\(suppressed)" }
         Self.logger.notice("\(what)", metadata: metadata)
+    }
+
+    private func print(_ event: RelayClient.Event) {
+        switch event {
+        case .reserved(let place):
+            let address = place.addresses.first
+            self.console.announce(
+                [
+                    "event": "reserved", "relay": .text(place.relay), "address": address.map(JSONValue.text) ?? .null,
+                    "expires": .integer(Int(place.expiration)), "limit_bytes": place.limit?.data.map(JSONValue.unsigned) ?? .null,
+                    "limit_seconds": place.limit?.duration.map(JSONValue.seconds) ?? .null,
+                ],
+                "a place at relay \(place.relay)\(place.limit.map { ", which lends \($0)" } ?? "")")
+        case .refused(let relay, let reason):
+            Self.logger.notice("a relay gave no place", metadata: ["relay": "\(relay)", "reason": "\(reason)"])
+        case .lost(let relay):
+            Self.logger.notice("a place at a relay is lost", metadata: ["relay": "\(relay)"])
+        }
     }
 
     private func print(listening address: Multiaddr) {
@@ -109,15 +196,17 @@ struct DaemonRun: Sendable {
     }
 
     private func printSnapshot() {
+        if let held = self.dht?.statistics { self.console.announce(held.object, held.text) }
         let held = self.host.statistics()
         let process = ProcessSnapshot.take()
-        let limits = self.host.limits()
+        let limits = self.host.limits() + [process.descriptors]
         self.console.announce(
             [
                 "event": "stats", "connections": .integer(held.connections), "streams": .integer(held.streams),
                 "pending": .integer(held.pending), "fds": .integer(process.fileDescriptors), "tasks": .integer(held.tasks),
                 "rss_bytes": .integer(process.residentBytes), "bytes_in": .unsigned(held.bytesIn), "bytes_out": .unsigned(held.bytesOut),
                 "held_bytes": .integer(held.heldBytes), "limits": .array(limits.map { .object($0.object) }),
+                "relay": self.relayService.map { .object($0.statistics.object) } ?? .null,
             ],
             """
             \(held.connections) connections, \(held.streams) streams, \(held.pending) pending, \(process.fileDescriptors) file descriptors, \
@@ -125,5 +214,29 @@ struct DaemonRun: Sendable {
             \(held.heldBytes) bytes held; limits:
             \(limits.map(\.text).joined(separator: "\n"))
             """)
+    }
+}
+
+extension RelayStatistics {
+    fileprivate var object: JSONObject {
+        ["reservations": .integer(self.reservations), "circuits": .integer(self.circuits), "bytes": .unsigned(self.bytes)]
+    }
+}
+
+extension HolePunching.Report {
+    /// The event of one attempt.
+    var object: JSONObject {
+        [
+            "event": "punch", "peer": .text(self.peer), "attempt": .integer(self.attempt),
+            "transport": self.transport.map { .string($0.rawValue) } ?? .null, "result": self.failure == nil ? "direct" : "failed",
+            "reason": self.failure.map(JSONValue.string) ?? .null, "ms": .milliseconds(self.duration),
+        ]
+    }
+
+    /// The same for people.
+    var text: String {
+        let what = self.attempt == 0 ? "a plain dial" : "attempt \(self.attempt)"
+        let over = self.transport.map { " over \($0.rawValue)" } ?? ""
+        return "\(what) at a direct connection to \(self.peer)\(over): \(self.failure ?? "direct") (\(Milliseconds(self.duration)) ms)"
     }
 }

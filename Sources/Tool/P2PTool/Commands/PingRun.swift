@@ -1,5 +1,7 @@
 import P2P
 import P2PCore
+import P2PIdentity
+import P2PMultiaddr
 
 /// The pings of one command.
 struct PingRun: Sendable {
@@ -8,13 +10,21 @@ struct PingRun: Sendable {
     let count: UInt
     let interval: Duration
     let console: Console
+    /// How long to wait for a direct connection; nil not to.
+    var direct: Duration?
+    /// Peers to meet first.
+    var bootstrap: [Multiaddr] = []
 
     /// - Returns: why not every ping came back, if so.
     func execute(_ session: NodeSession) async throws -> ToolError? {
         let clock = ContinuousClock()
         let started = clock.now
-        let connection = try await session.connect(self.target)
+        try await self.prepare(session)
+        var connection = try await session.connect(self.target)
         let connectTime = clock.now - started
+        if let direct, connection.remoteAddress.isRelayed {
+            connection = try await self.directConnection(to: connection.remotePeer, within: direct, session)
+        }
         let pinger = Pinger(on: connection)
         var statistics = PingStatistics()
         var failure: ToolError?
@@ -36,6 +46,33 @@ struct PingRun: Sendable {
         await pinger.close()
         try await self.summarize(statistics, over: connection, connectTime: connectTime)
         return failure
+    }
+
+    /// Meets the peers that say where this node is, on sockets at which the other side can reach it.
+    private func prepare(_ session: NodeSession) async throws {
+        if self.direct != nil {
+            _ = try await session.host.listen(on: DaemonCommand.everywhere(session.options))
+        }
+        for address in self.bootstrap { _ = try await session.connect(to: address) }
+    }
+
+    /// Waits for a connection that leads over no relay.
+    private func directConnection(to peer: PeerID, within time: Duration, _ session: NodeSession) async throws -> PeerConnection {
+        let host = session.host
+        let events = host.events()
+        @Sendable func current() -> PeerConnection? {
+            host.connections().first { $0.remotePeer == peer && !$0.remoteAddress.isRelayed }
+        }
+        if let connection = current() { return connection }
+        _ = await host.clock.result(by: host.clock.now().advanced(by: time)) {
+            for await event in events {
+                if case .connected = event, current() != nil { return }
+            }
+        }
+        guard let direct = current() else {
+            throw ToolError("limited", "no direct connection to \(peer) came about within \(time); it is reached through a relay only")
+        }
+        return direct
     }
 
     private func ping(_ pinger: Pinger, timeout: Duration) async -> Result<Duration, StreamError> {
@@ -72,10 +109,11 @@ struct PingRun: Sendable {
                 "min_ms": times.map { .milliseconds($0.minimum) } ?? .null, "median_ms": times.map { .milliseconds($0.median) } ?? .null,
                 "max_ms": times.map { .milliseconds($0.maximum) } ?? .null, "security": .text(connection.security),
                 "muxer": .text(connection.muxer), "early_muxer": .bool(connection.wasMuxerEarly),
+                "limited": .bool(connection.isLimited),
             ],
             """
             \(statistics.sent) sent, \(statistics.received) received, connected in \(Milliseconds(connectTime)) ms \
-            (\(connection.security), \(connection.muxer))\
+            (\(connection.security), \(connection.muxer)\(connection.isLimited ? ", limited by a relay" : ""))\
             \(times.map { "\nmin/median/max \(Milliseconds($0.minimum))/\(Milliseconds($0.median))/\(Milliseconds($0.maximum)) ms" } ?? "")
             """)
     }

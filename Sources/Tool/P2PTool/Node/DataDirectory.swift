@@ -17,8 +17,24 @@ struct DataDirectory {
     private var keyPath: String { self.path + "/node.key" }
     private var peersPath: String { self.path + "/peers.sqlite" }
 
+    /// Where a daemon that runs can be asked.
+    var control: ControlSocket { ControlSocket(path: self.path + "/control") }
+
+    /// What the node that runs there knows of its reachability.
+    var reachFile: ReachFile { ReachFile(self.path + "/reach") }
+
     init(_ path: String) {
         self.path = path
+    }
+
+    /// What the node that runs there knows of its reachability: the object, and the text.
+    ///
+    /// - Throws: `ToolError` with the code `notRunning` when none runs there.
+    func reachability() throws -> (object: String, text: String) {
+        guard access(self.path + "/lock", F_OK) == 0, (try? FileLock(self.path + "/lock")) == nil else {
+            throw ToolError("notRunning", "no node runs with \(self.path): start one (p2p daemon --data \(self.path)), or say --bootstrap")
+        }
+        return try self.reachFile.read()
     }
 
     /// Makes the directory unless it is there, and takes it: two nodes with one key would answer for each other.

@@ -11,6 +11,12 @@ struct NodeSession {
     let options: NodeOptions
     /// What the node is held to; nil for nothing.
     let policy: PolicyInForce?
+    /// The node's places at relays.
+    let relayClient: RelayClient
+    /// What comes of punches.
+    let holePunching: HolePunching
+    /// The relay that it is for others; nil for none.
+    let relayService: RelayService?
 
     /// Makes a host, runs it beside `body`, and shuts it down in an orderly way when `body` ends or, at once, when SIGTERM or SIGINT
     /// comes; these also cancel `body`.
@@ -34,7 +40,9 @@ struct NodeSession {
         setup.configuration.host.shutdownGrace = grace
         try adjust(&setup)
         let host = try await setup.makeHost(identity: try options.identity(or: identity))
-        let session = NodeSession(host: host, options: options, policy: setup.policy)
+        let session = NodeSession(
+            host: host, options: options, policy: setup.policy, relayClient: setup.relayClient, holePunching: setup.holePunching,
+            relayService: setup.relayService)
 
         async let running: Void = host.run()
         let result = await Self.untilTerminated(signals, shuttingDown: host) { try await body(session) }

@@ -10,6 +10,14 @@ struct NodeSetup {
     var yamux = YamuxConfiguration()
     var mplex = MplexConfiguration()
     var modules: [any HostModule] = []
+    /// Dials through relays, and listens at them.
+    let relayClient = RelayClient()
+    /// Makes direct connections of those over relays.
+    let holePunching = HolePunching()
+    /// What the node gives to others as a relay, if it is one.
+    var relayLimits = RelayServiceLimits()
+    /// The relay that the node is; nil for none.
+    var relayService: RelayService?
     /// What the node is held to; nil for nothing.
     var policy: PolicyInForce?
 
@@ -31,8 +39,13 @@ struct NodeSetup {
             proxy: try options.proxySetting(), proxyBypass: options.proxyBypass, proxyTrust: options.proxyTrust,
             privateNetworkKey: try options.privateNetworkKey())
         if options.quicRetry { self.quic.configuration.addressValidation = .always }
+        self.quic.configuration.qlog = try options.qlog.map { try QLogDirectory(path: $0) }
         self.webSockets.configuration.tls = options.webSocketTLS
-        self.modules = [Identify(), PingProtocol(), EchoProtocol(), PerfProtocol(), DNSAddressResolver(servers: options.dns)]
+        self.modules = [
+            Identify(), PingProtocol(), EchoProtocol(servesLimitedConnections: true), PerfProtocol(servesLimitedConnections: true),
+            DNSAddressResolver(servers: options.dns), self.relayClient,
+        ]
+        if options.holePunching { self.modules.append(self.holePunching) }
         self.policy = try options.policy.map(PolicyInForce.init)
         if let policy { self.modules.append(policy.gate) }
     }
@@ -59,8 +72,14 @@ struct NodeSetup {
         self.quic.configuration.maximumStreamWindow = min(self.quic.configuration.maximumStreamWindow, UInt64(clamping: most))
     }
 
-    /// The host, which does not run yet.
-    func makeHost(identity: PrivateKey) async throws -> PeerHost {
+    /// Bytes that pass over one circuit in each direction; 0 for any number.
+    var relayData: Int {
+        get { self.relayLimits.circuitData ?? 0 }
+        set { self.relayLimits.circuitData = newValue == 0 ? nil : newValue }
+    }
+
+    /// The stack, as all of the settings together make it.
+    var stack: StandardConfiguration {
         var configuration = self.configuration
         configuration.transports = [TCP(), self.webSockets, self.quic]
         configuration.muxers = configuration.muxers.map { muxer in
@@ -70,6 +89,11 @@ struct NodeSetup {
             default: muxer
             }
         }
-        return try await PeerHost.standard(identity: identity, configuration: configuration, modules: self.modules)
+        return configuration
+    }
+
+    /// The host, which does not run yet.
+    func makeHost(identity: PrivateKey) async throws -> PeerHost {
+        try await PeerHost.standard(identity: identity, configuration: self.stack, modules: self.modules)
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import P2P
 import P2PCore
+import P2PIdentity
 import P2PMultiaddr
 
 /// What a node is for.
@@ -41,10 +42,10 @@ struct ArrivalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            An address, or a network, that has places of its own when strangers have taken all others. It keeps nobody out. Repeat it for \
-            several.
-            """, valueName: "cidr"), transform: Self.network)
-    var allow: [IPNetwork] = []
+            An address, a network or a peer (its id) that has places of its own when strangers have taken all others. It keeps nobody out. Repeat \
+            it for several.
+            """, valueName: "cidr|peer"))
+    var allow: [AllowChoice] = []
 
     func validate() throws {
         var setup = NodeSetup()
@@ -56,7 +57,14 @@ struct ArrivalOptions: ParsableArguments {
         setup.prepare(for: self.preset.preset)
         try LimitSetting.apply(self.limit, to: &setup)
         setup.keepWindowsWithinLimits()
-        setup.configuration.host.networks = KnownNetworks(allowed: self.allow, proxies: self.trustedProxy)
+        var known = KnownNetworks(proxies: self.trustedProxy)
+        for choice in self.allow {
+            switch choice {
+            case .network(let network): known.allowed.append(network)
+            case .peer(let peer): known.allowedPeers.insert(peer)
+            }
+        }
+        setup.configuration.host.networks = known
     }
 
     private static func network(_ text: String) throws -> IPNetwork {
@@ -64,5 +72,21 @@ struct ArrivalOptions: ParsableArguments {
             throw ValidationError("\(text) is not an IP address, nor a network such as 10.0.0.0/8 or 2001:db8::/32.")
         }
         return network
+    }
+}
+
+/// Who has places of its own.
+enum AllowChoice: ExpressibleByArgument, Equatable {
+    case network(IPNetwork)
+    case peer(PeerID)
+
+    init?(argument: String) {
+        if let network = IPNetwork(argument) {
+            self = .network(network)
+        } else if let peer = PeerID(argument) {
+            self = .peer(peer)
+        } else {
+            return nil
+        }
     }
 }

@@ -20,6 +20,7 @@ struct LimitSetting {
     private static let counts = 1...1_000_000
     private static let orNone = 0...1_000_000
     private static let sizes = 1...(1 << 40)
+    private static let sizesOrAny = 0...(1 << 40)
     private static let times = 1...86_400
 
     /// Every limit, in the order of `--help`.
@@ -38,6 +39,10 @@ struct LimitSetting {
             count("pendingInboundPerAddress", \.configuration.host.limits.pendingInboundPerAddress, "of these from one address"),
             count("pendingInboundAllowed", \.configuration.host.limits.pendingInboundAllowed, "beside these, for --allow", in: Self.orNone),
             count("connections", \.configuration.host.limits.connections, "connections"),
+            count(
+                "connectionsHigh", \.configuration.host.limits.connectionsHigh, "from how many of these on the least valuable are closed"),
+            count("connectionsLow", \.configuration.host.limits.connectionsLow, "to how many", in: Self.orNone),
+            seconds("connectionGrace", \.configuration.host.limits.connectionGrace, "for which a new one is left alone by that"),
             count("connectionsPerPeer", \.configuration.host.limits.connectionsPerPeer, "of these with one peer"),
             count("connectionsPerAddress", \.configuration.host.limits.connectionsPerAddress, "of these with one address"),
             count("connectionsAllowed", \.configuration.host.limits.connectionsAllowed, "beside these, for --allow", in: Self.orNone),
@@ -47,6 +52,7 @@ struct LimitSetting {
             seconds("negotiationTimeout", \.configuration.host.negotiationTimeout, "for the protocol of a stream"),
             bytes("memory", \.configuration.host.limits.memory, "that peers make the node hold"),
             bytes("memoryPerPeer", \.configuration.host.limits.memoryPerPeer, "of these for one peer"),
+            bytes("memoryPerNetwork", \.configuration.host.limits.memoryPerNetwork, "of these for one network (IPv4 /24, IPv6 /56)"),
             bytes("memoryAllowed", \.configuration.host.limits.memoryAllowed, "beside these, for --allow"),
             bytes("windowBudget", \.configuration.windowBudget, "growth of all receive windows together"),
             count("waiting", \.webSockets.configuration.limits.waiting, "on shared ports: who has not said what it is"),
@@ -73,6 +79,17 @@ struct LimitSetting {
             bytes("mplex.unread", \.mplex.maximumUnread, "that wait for the reader of a stream"),
             bytes("mplex.unreadTogether", \.mplex.maximumUnreadTogether, "that wait for all readers of a connection"),
             count("mplex.offences", \.mplex.maximumOffences, "resets and idle frames in a while"),
+            count("relay.reservations", \.relayLimits.reservations, "with --relay-service: places for others"),
+            count("relay.reservationsPerAddress", \.relayLimits.reservationsPerAddress, "of these for one address"),
+            count("relay.reservationsPerNetwork", \.relayLimits.reservationsPerNetwork, "of these for one /16, or /32 of IPv6"),
+            seconds("relay.lifetime", \.relayLimits.reservationLifetime, "of a place that is not asked for again"),
+            count("relay.circuits", \.relayLimits.circuits, "circuits"),
+            count("relay.circuitsPerPeer", \.relayLimits.circuitsPerPeer, "of these that one peer has, at either end"),
+            LimitSetting(
+                name: "relay.duration", place: .patience(\.relayLimits.circuitDuration, Self.times), meaning: "of a circuit's life"),
+            LimitSetting(
+                name: "relay.data", place: .bytes(\.relayData, Self.sizesOrAny),
+                meaning: "that pass over a circuit each way, 0 for any number"),
         ]
     }
 

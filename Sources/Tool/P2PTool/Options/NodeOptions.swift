@@ -42,12 +42,23 @@ struct NodeOptions: ParsableArguments {
     var policy: String?
 
     @Flag(
+        inversion: .prefixedNo, exclusivity: .exclusive,
+        help: "Make direct connections of those that lead over a relay, where the NATs on the way let it.")
+    var holePunching = true
+
+    @Flag(
         help: ArgumentHelp(
             "No encryption and no proof of who is there, in place of every secure channel. For debugging.", visibility: .hidden))
     var insecurePlaintext = false
 
     @Flag(help: "Have every QUIC client prove its address first; costs it a round trip. (default: only under pressure)")
     var quicRetry = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Write what happens to each QUIC connection to a file of its own here, in qlog; 256 files at most, and 16 MiB each.",
+            valueName: "directory"))
+    var qlog: String?
 
     @Option(
         help: ArgumentHelp(

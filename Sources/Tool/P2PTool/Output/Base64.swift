@@ -17,4 +17,22 @@ enum Base64 {
         }
         return text
     }
+
+    /// The bytes of a text, with or without padding; nil when it is none.
+    static func decode(_ text: String) -> [UInt8]? {
+        var digits: [UInt32] = []
+        let trimmed = text.utf8.reversed().drop { $0 == UInt8(ascii: "=") }.reversed()
+        guard text.utf8.count - trimmed.count <= 2, trimmed.count % 4 != 1 else { return nil }
+        for character in String(decoding: Array(trimmed), as: UTF8.self) {
+            guard let digit = Self.alphabet.firstIndex(of: character) else { return nil }
+            digits.append(UInt32(digit))
+        }
+        var bytes: [UInt8] = []
+        for start in stride(from: 0, to: digits.count, by: 4) {
+            let group = digits[start..<min(start + 4, digits.count)]
+            let bits = group.reduce(UInt32(0)) { $0 << 6 | $1 } << UInt32(6 * (4 - group.count))
+            bytes += (0..<(group.count - 1)).map { UInt8(truncatingIfNeeded: bits >> UInt32(16 - 8 * $0)) }
+        }
+        return bytes
+    }
 }

@@ -21,7 +21,20 @@ struct ProcessSnapshot {
     /// is in use, so that a leak shows and a past peak doesn't. Memory that leaked is not free and stays.
     static func take() -> ProcessSnapshot {
         FreePages.giveBack()
-        return ProcessSnapshot(fileDescriptors: self.countFileDescriptors(), residentBytes: self.measureResidentBytes())
+        return self.measure()
+    }
+
+    /// Counts now, and leaves the allocator alone.
+    static func measure() -> ProcessSnapshot {
+        ProcessSnapshot(fileDescriptors: self.countFileDescriptors(), residentBytes: self.measureResidentBytes())
+    }
+
+    /// How near the process is to the end of those descriptors that connections may take.
+    var descriptors: LimitUse {
+        let reserve = DescriptorReserve.current()
+        return LimitUse(
+            name: "descriptors", limit: reserve.limit - reserve.kept(from: .arrival), use: self.fileDescriptors,
+            peak: max(self.fileDescriptors, DescriptorReserve.peak), refusals: DescriptorReserve.refusals)
     }
 
     private static func countFileDescriptors() -> Int {

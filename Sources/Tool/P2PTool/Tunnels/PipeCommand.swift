@@ -1,0 +1,72 @@
+import ArgumentParser
+import P2P
+import P2PCore
+import P2PTunnels
+
+/// `p2p pipe`.
+struct PipeCommand: ToolCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pipe",
+        abstract: "Join standard input and output to a peer's service.",
+        discussion: """
+            Ends when the peer ends, with 0; the end of standard input is passed on. Ends with 3 when the peer does not serve it, or not to this \
+            node, and with 1 when the peer is not reached.
+              p2p pipe /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo... /x/ssh
+              ssh -o ProxyCommand='p2p pipe /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo... /x/ssh' somebody@peer
+            """)
+
+    @OptionGroup var target: TargetOptions
+
+    @Argument(help: ArgumentHelp("The name of its service, such as /x/ssh.", valueName: "name"), transform: TunnelArgument.name)
+    var name: TunnelName
+
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var output: OutputOptions
+
+    /// What the tool ends with when the peer does not serve it.
+    static let denied = ExitCode(3)
+
+    func execute(_ console: Console) async throws {
+        let (target, name) = (self.target, self.name)
+        do {
+            try await NodeSession.run(self.node) { session in
+                let connection = try await session.connect(target)
+                try await PipeRun(stream: try await connection.openStream(name.protocolID), console: console).run()
+            }
+        } catch let error as StreamError where error.isRefusal {
+            console.report(ToolError("denied", "the peer does not serve \(name), or not to this node"))
+            throw Self.denied
+        }
+    }
+}
+
+extension StreamError {
+    /// Whether the peer, or the rules of this node, will not have the stream.
+    fileprivate var isRefusal: Bool { self.code == .protocolNotSupported || self.code == .gated || self.resetCode == .gated }
+}
+
+/// Standard input to a stream, and the stream to standard output.
+struct PipeRun: Sendable {
+    let stream: PeerStream
+    let console: Console
+
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                let input = StandardInput()
+                while let piece = try await input.next() { try await self.stream.write(piece) }
+                try await self.stream.finish()
+                return false
+            }
+            group.addTask {
+                while let bytes = try await self.stream.read() { try await self.console.write(bytes) }
+                return true
+            }
+            defer { group.cancelAll() }
+            // When the peer has said all, there is nobody to read what else may come.
+            while let isOver = try await group.next() {
+                if isOver { return }
+            }
+        }
+    }
+}
