@@ -40,7 +40,7 @@ public struct Rendezvous: Discovery {
 
     /// A name, and where it is told.
     ///
-    /// - Throws: ``CodedFailure/Code/invalidNamespace``, ``CodedFailure/Code/unreachable`` for an address without `/p2p`.
+    /// - Throws: `invalidNamespace`, `unreachable` for an address without `/p2p`.
     public init(_ namespace: String, at point: Multiaddr) throws(RendezvousError) {
         try Self.check(namespace)
         guard point.peerID != nil else { throw RendezvousError(.unreachable, "\(point) names no peer: add /p2p/ and its id") }
@@ -138,8 +138,8 @@ public struct Rendezvous: Discovery {
     ///
     /// - Parameter timeToLive: nil leaves it to the rendezvous point, usually two hours.
     /// - Returns: for how long it holds.
-    /// - Throws: ``CodedFailure/Code/refused``, ``CodedFailure/Code/unreachable``, ``CodedFailure/Code/noAddresses``,
-    ///   ``CodedFailure/Code/invalidNamespace``.
+    /// - Throws: `refused`, `unreachable`, `noAddresses`,
+    ///   `invalidNamespace`.
     public static func register(
         _ namespace: String, for timeToLive: Duration? = nil, on connection: PeerConnection
     ) async throws(RendezvousError) -> Duration {
@@ -170,7 +170,7 @@ public struct Rendezvous: Discovery {
     ///   - limit: how many suffice.
     ///   - cookie: what was returned the last time; only what is new since is told.
     /// - Returns: whoever has signed what is told of them, and the cookie for the next time.
-    /// - Throws: ``CodedFailure/Code/refused``, ``CodedFailure/Code/unreachable``.
+    /// - Throws: `refused`, `unreachable`.
     public static func discover(
         _ namespace: String?, limit: Int? = nil, after cookie: [UInt8] = [], on connection: PeerConnection
     ) async throws(RendezvousError) -> (registrations: [Registration], cookie: [UInt8]) {

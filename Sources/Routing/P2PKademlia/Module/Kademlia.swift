@@ -28,7 +28,7 @@ public final class Kademlia: HostModule {
 
     /// Adds the protocol, if this node is a server from the start; a finder of peers; the task that keeps the table fresh.
     ///
-    /// - Throws: ``CodedFailure/Code/invalidConfiguration`` when it has joined a host before, or a number in the configuration makes no sense.
+    /// - Throws: `invalidConfiguration` when it has joined a host before, or a number in the configuration makes no sense.
     public func join(_ plan: inout HostPlan) async throws {
         guard self.configuration.replication > 0, self.configuration.parallelism > 0 else {
             throw KademliaError(.invalidConfiguration, "replication and parallelism are 1 at least")
@@ -65,7 +65,7 @@ public final class Kademlia: HostModule {
     ///   - key: as it stands on the wire; its SHA-256 counts.
     ///   - onEvent: is told of each step; it does not wait.
     /// - Returns: at most ``KademliaConfiguration/replication`` peers that have answered, the nearest first, and what it cost.
-    /// - Throws: ``CodedFailure/Code/noPeers``, ``CodedFailure/Code/cancelled``, ``CodedFailure/Code/timedOut``.
+    /// - Throws: `noPeers`, `cancelled`, `timedOut`.
     public func closestPeers(
         to key: [UInt8], onEvent: @escaping @Sendable (KademliaEvent) -> Void = { _ in }
     ) async throws(KademliaError) -> (peers: [KademliaContact], summary: KademliaSummary) {
@@ -75,7 +75,7 @@ public final class Kademlia: HostModule {
     /// Finds where a peer is, by its id alone. It is dialled where it is said to be, and what answers there counts; what nobody answers at is told all the same at the end.
     ///
     /// - Parameter onEvent: is told of each step; it does not wait.
-    /// - Throws: ``CodedFailure/Code/notFound``, and as ``closestPeers(to:onEvent:)``.
+    /// - Throws: `notFound`, and as ``closestPeers(to:onEvent:)``.
     public func findPeer(
         _ peer: PeerID, onEvent: @escaping @Sendable (KademliaEvent) -> Void = { _ in }
     ) async throws(KademliaError) -> KademliaContact {
@@ -91,7 +91,7 @@ public final class Kademlia: HostModule {
     ///   - count: how many suffice. Only those count that two peers have named, so that one liar does not end the search; nil looks for all.
     ///   - onEvent: is told of each one as soon as it is known, and of each step; it does not wait.
     /// - Returns: all that were found. They may be there in vain: only a dial proves it.
-    /// - Throws: ``CodedFailure/Code/notFound``, and as ``closestPeers(to:onEvent:)``.
+    /// - Throws: `notFound`, and as ``closestPeers(to:onEvent:)``.
     @discardableResult
     public func findProviders(
         of key: [UInt8], count: Int? = nil, onEvent: @escaping @Sendable (KademliaEvent) -> Void = { _ in }
@@ -103,7 +103,7 @@ public final class Kademlia: HostModule {
     ///
     /// - Parameter key: a multihash, usually that of a CID; 1 to 80 bytes.
     /// - Returns: who has taken note.
-    /// - Throws: ``CodedFailure/Code/noAddresses``, ``CodedFailure/Code/notStored``, and as ``closestPeers(to:onEvent:)``. The key stays among those that are told again.
+    /// - Throws: `noAddresses`, `notStored`, and as ``closestPeers(to:onEvent:)``. The key stays among those that are told again.
     @discardableResult
     public func provide(
         _ key: [UInt8], onEvent: @escaping @Sendable (KademliaEvent) -> Void = { _ in }
@@ -131,7 +131,7 @@ public final class Kademlia: HostModule {
     ///   - quorum: valid values from so many peers suffice; 0 asks all that are near.
     ///   - onEvent: is told of each value that is better than those before, and of each step; it does not wait.
     /// - Returns: the best one. Those near the key that had an older one, or none, are sent it.
-    /// - Throws: ``CodedFailure/Code/invalidKey``, ``CodedFailure/Code/notFound``, and as ``closestPeers(to:onEvent:)``.
+    /// - Throws: `invalidKey`, `notFound`, and as ``closestPeers(to:onEvent:)``.
     public func value(
         for key: [UInt8], quorum: Int = 16, onEvent: @escaping @Sendable (KademliaEvent) -> Void = { _ in }
     ) async throws(KademliaError) -> [UInt8] {
@@ -141,8 +141,8 @@ public final class Kademlia: HostModule {
     /// Stores a value under a key, with those that are nearest to it, now and every ``KademliaConfiguration/republishInterval``.
     ///
     /// - Returns: who has stored it.
-    /// - Throws: ``CodedFailure/Code/invalidKey``, ``CodedFailure/Code/invalidValue``; ``CodedFailure/Code/outdated`` when this node knows a better one;
-    ///   ``CodedFailure/Code/notStored`` when nobody took it; and as ``closestPeers(to:onEvent:)``.
+    /// - Throws: `invalidKey`, `invalidValue`; `outdated` when this node knows a better one;
+    ///   `notStored` when nobody took it; and as ``closestPeers(to:onEvent:)``.
     @discardableResult
     public func put(
         _ value: [UInt8], for key: [UInt8], onEvent: @escaping @Sendable (KademliaEvent) -> Void = { _ in }
@@ -169,7 +169,7 @@ public final class Kademlia: HostModule {
 
     /// Returns when somebody is in the table.
     ///
-    /// - Throws: ``CodedFailure/Code/noPeers`` when nobody is by then.
+    /// - Throws: `noPeers` when nobody is by then.
     public func waitForPeers(upTo patience: Duration = .seconds(10)) async throws(KademliaError) {
         let node = try self.node()
         try await node.waitForPeers(until: node.clock.now().advanced(by: patience))

@@ -64,7 +64,7 @@ extension Kademlia {
     /// Asks, and hands out what happens as a sequence. What a slow reader leaves waiting beyond 4,096 events is dropped; the sequence ends all the same.
     ///
     /// The look-up runs as a task of the host, at most 64 of them at a time. When the host ends, those that wait end with
-    /// ``CodedFailure/Code/notRunning``, as later ones do.
+    /// `notRunning`, as later ones do.
     public func events(of query: KademliaQuery) -> KademliaEvents {
         do throws(KademliaError) {
             return try self.node().events(of: query)

@@ -27,7 +27,7 @@ public struct IPNSRecord: Hashable, Sendable {
     /// Reads a record, and checks all of it but its time.
     ///
     /// - Parameter name: whose it has to be.
-    /// - Throws: ``CodedFailure/Code/invalidValue``, for the first reason of the spec's order.
+    /// - Throws: `invalidValue`, for the first reason of the spec's order.
     public init(verifying bytes: [UInt8], of name: PeerID) throws(KademliaError) {
         try self.init(reading: bytes, of: name, isVerified: false)
     }

@@ -10,7 +10,7 @@ public protocol RecordValidator: Sendable {
     /// - Parameters:
     ///   - key: all of it, namespace included.
     ///   - now: seconds since 1970, UTC.
-    /// - Throws: ``CodedFailure/Code/invalidKey`` or ``CodedFailure/Code/invalidValue``, with the reason.
+    /// - Throws: `invalidKey` or `invalidValue`, with the reason.
     func validate(_ value: [UInt8], for key: [UInt8], at now: Int64) throws(KademliaError)
     /// Whether `value` is better than `other`; both are valid. Of two that are as good, neither is.
     func prefers(_ value: [UInt8], to other: [UInt8], for key: [UInt8]) -> Bool
@@ -49,7 +49,7 @@ public struct RecordNamespaces: Sendable {
 
     /// The validator for a key, which is `/namespace/` and something.
     ///
-    /// - Throws: ``CodedFailure/Code/invalidKey``.
+    /// - Throws: `invalidKey`.
     public func validator(for key: [UInt8]) throws(KademliaError) -> any RecordValidator {
         guard key.count <= KademliaLimits.keyLength else {
             throw KademliaError(.invalidKey, "a key of \(key.count) bytes is beyond the limit of \(KademliaLimits.keyLength)")
