@@ -19,11 +19,11 @@ final class HostIntroductions: PeerIntroducing {
     private let contributors: [any AddressContributing]
     private let observed: Mutex<ObservedAddresses>
     private let ownRecord: OwnRecord
-    private let changes: IntroductionChanges
+    private let changes: NewestBroadcast<Void>
 
     init(
         identity: any IdentityKey, configuration: HostConfiguration, swarm: Swarm, registry: ProtocolRegistry,
-        contributors: [any AddressContributing], changes: IntroductionChanges
+        contributors: [any AddressContributing], changes: NewestBroadcast<Void>
     ) {
         self.identity = identity
         self.configuration = configuration

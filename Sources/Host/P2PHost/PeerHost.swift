@@ -21,7 +21,7 @@ public final class PeerHost: Sendable {
     let introductions: HostIntroductions
     let negotiations: PendingNegotiations
     let tasks = Atomic<Int>(0)
-    let changes: IntroductionChanges
+    let changes: NewestBroadcast<Void>
     let started = Signal()
     let shutdownRequested = Signal()
     let modulesEnded = Signal()
@@ -45,7 +45,7 @@ public final class PeerHost: Sendable {
     init(
         _ plan: HostPlan, link: HostLink, gater: EveryGater, configuration: HostConfiguration, peerstore: (any Peerstore)?
     ) throws(HostError) {
-        let changes = IntroductionChanges()
+        let changes = NewestBroadcast<Void>()
         let registry = ProtocolRegistry()
         gater.add(plan.gaters)
         var environment = SwarmEnvironment(

@@ -15,12 +15,11 @@ public final class PortMapping: HostModule, AddressContributing {
         var board: ReachabilityBoard?
         var listening: [Multiaddr] = []
         var status = PortMappingStatus()
-        var lastSubscriber: UInt64 = 0
-        var subscribers: [UInt64: AsyncStream<PortMappingStatus>.Continuation] = [:]
     }
 
     private let configuration: PortMappingConfiguration
     private let state = Mutex(State())
+    private let statuses = NewestBroadcast<PortMappingStatus>()
     private let changes: AddressChanges
     private let change: AsyncStream<[Multiaddr]>.Continuation
 
@@ -48,18 +47,7 @@ public final class PortMapping: HostModule, AddressContributing {
     public var status: PortMappingStatus { self.state.withLock { $0.status } }
 
     /// Where it stands from now on, each time that it changes; only the newest waits.
-    public var statusChanges: AsyncStream<PortMappingStatus> {
-        let (stream, continuation) = AsyncStream.makeStream(of: PortMappingStatus.self, bufferingPolicy: .bufferingNewest(1))
-        let subscriber = self.state.withLock { state in
-            state.lastSubscriber += 1
-            state.subscribers[state.lastSubscriber] = continuation
-            return state.lastSubscriber
-        }
-        continuation.onTermination = { [weak self] _ in
-            self?.state.withLock { _ = $0.subscribers.removeValue(forKey: subscriber) }
-        }
-        return stream
-    }
+    public var statusChanges: AsyncStream<PortMappingStatus> { self.statuses.subscribe() }
 
     /// Where the mappings make this node reachable: on the internet's addresses alone, without `/p2p`.
     public var addresses: [Multiaddr] {
@@ -106,9 +94,9 @@ public final class PortMapping: HostModule, AddressContributing {
     }
 
     private func changed(_ status: PortMappingStatus, _ logger: Logger) {
-        let (before, addresses, subscribers) = self.state.withLock { state in
+        let (before, addresses) = self.state.withLock { state in
             defer { state.status = status }
-            return (state.status, MappedAddresses.of(state.listening, status.mappings), Array(state.subscribers.values))
+            return (state.status, MappedAddresses.of(state.listening, status.mappings))
         }
         guard status != before else { return }
         if status.mappings != before.mappings {
@@ -125,7 +113,7 @@ public final class PortMapping: HostModule, AddressContributing {
         }
         self.post()
         self.change.yield(addresses)
-        for subscriber in subscribers { subscriber.yield(status) }
+        self.statuses.post(status)
     }
 }
 

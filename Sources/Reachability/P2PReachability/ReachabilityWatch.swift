@@ -10,14 +10,13 @@ public final class ReachabilityWatch: HostModule {
     private struct State {
         var reachability = Reachability(ReachabilityFacts())
         var dials = ReachabilityFacts.Dials()
-        var lastSubscriber: UInt64 = 0
-        var subscribers: [UInt64: AsyncStream<Reachability>.Continuation] = [:]
     }
 
     /// How often what has no event is looked at, and so the least time between two changes that are told.
     private static let interval = Duration.seconds(2)
 
     private let state = Mutex(State())
+    private let broadcast = NewestBroadcast<Reachability>()
     private let news: AsyncStream<Void>
     private let newsContinuation: AsyncStream<Void>.Continuation
 
@@ -38,18 +37,7 @@ public final class ReachabilityWatch: HostModule {
     public var reachability: Reachability { self.state.withLock { $0.reachability } }
 
     /// What is known, each time that it changes from now on; only the newest waits.
-    public var changes: AsyncStream<Reachability> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Reachability.self, bufferingPolicy: .bufferingNewest(1))
-        let subscriber = self.state.withLock { state in
-            state.lastSubscriber += 1
-            state.subscribers[state.lastSubscriber] = continuation
-            return state.lastSubscriber
-        }
-        continuation.onTermination = { [weak self] _ in
-            self?.state.withLock { _ = $0.subscribers.removeValue(forKey: subscriber) }
-        }
-        return stream
-    }
+    public var changes: AsyncStream<Reachability> { self.broadcast.subscribe() }
 
     private func run(_ host: any HostAccess, _ board: ReachabilityBoard) async {
         await withDiscardingTaskGroup { group in
@@ -87,9 +75,9 @@ public final class ReachabilityWatch: HostModule {
         facts.servers = posted.servers
         facts.dials = self.state.withLock { $0.dials }
         let now = Reachability(facts)
-        let (before, subscribers) = self.state.withLock { state in
+        let before = self.state.withLock { state in
             defer { state.reachability = now }
-            return (state.reachability, Array(state.subscribers.values))
+            return state.reachability
         }
         guard now != before else { return }
         if now.state != before.state || now.diagnosis != before.diagnosis {
@@ -97,6 +85,6 @@ public final class ReachabilityWatch: HostModule {
                 "reachability changed",
                 metadata: ["state": "\(now.state)", "diagnosis": "\(now.diagnosis.kind.rawValue)", "remedy": "\(now.remedy)"])
         }
-        for subscriber in subscribers { subscriber.yield(now) }
+        self.broadcast.post(now)
     }
 }
