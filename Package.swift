@@ -185,7 +185,7 @@ let package = Package(
 
         // Reachability
         room("Reachability", "P2PReachability", core),
-        room("Reachability", "P2PAutoNAT", core + ["P2PReachability"]),
+        room("Reachability", "P2PAutoNAT", core + ["P2PReachability", "P2PProtobuf"]),
         room("Reachability", "P2PPortMapping", core + ["P2PReachability", "P2PHTTPHead", nioPosix]),
 
         // Routing
@@ -204,7 +204,7 @@ let package = Package(
         room("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", crypto, httpTypes]),
         room("Protocols", "P2PIdentify", core + [protobuf], exclude: ["Protobuf/identify.proto"]),
         room("Protocols", "P2PPing", core),
-        room("Protocols", "P2PRelay", core + ["P2PPipeline"]),
+        room("Protocols", "P2PRelay", core + ["P2PPipeline", "P2PProtobuf"]),
         room("Protocols", "P2PEcho", core),
         room("Protocols", "P2PPerf", core),
         room("Protocols", "P2PFetch", core + ["P2PProtobuf"]),

@@ -72,7 +72,7 @@ MAY_IMPORT = {
         "P2PHTTP": CORE | {"P2PHTTPHead", "P2PTunnels", "HTTPTypes", "Crypto"},
     },
     "Protocols": {
-        "P2PRelay": PIPELINE,
+        "P2PRelay": PIPELINE | {"P2PProtobuf"},
         "*": CORE | {"SwiftProtobuf", "P2PProtobuf"},
     },
     "Discovery": {
@@ -87,7 +87,7 @@ MAY_IMPORT = {
     },
     "Reachability": {
         "P2PReachability": CORE,
-        "P2PAutoNAT": CORE | {"P2PReachability"},
+        "P2PAutoNAT": CORE | {"P2PReachability", "P2PProtobuf"},
         "P2PPortMapping": CORE | {"P2PReachability", "P2PHTTPHead", "NIOPosix"},
     },
     "Routing": {"*": CORE | {"P2PProtobuf", "Crypto"}},

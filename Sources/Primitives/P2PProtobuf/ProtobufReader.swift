@@ -96,3 +96,15 @@ package enum ProtobufError: Error, Hashable {
     /// A group, or a wire type that does not exist.
     case invalidWireType
 }
+
+extension ProtobufError: CustomStringConvertible {
+    /// As the reason behind "no message: ".
+    package var description: String {
+        switch self {
+        case .truncated: "a field goes beyond the end"
+        case .varintTooLong: "a number has more than 64 bits"
+        case .invalidNumber: "a field has a number that none may have"
+        case .invalidWireType: "a field has a wire type that there is not"
+        }
+    }
+}

@@ -16,6 +16,12 @@ package struct ProtobufWriter {
         self.varint(value)
     }
 
+    /// Eight bytes, little-endian.
+    package mutating func write(_ number: Int, fixed64 value: UInt64) {
+        self.varint(UInt64(number) << 3 | 1)
+        self.buffer.writeInteger(value, endianness: .little)
+    }
+
     /// Bytes, a text's UTF-8 or a message within.
     package mutating func write(_ number: Int, bytes: some Collection<UInt8>) {
         self.varint(UInt64(number) << 3 | 2)

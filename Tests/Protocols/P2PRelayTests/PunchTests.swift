@@ -2,6 +2,7 @@ import NIOCore
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
+import P2PProtobuf
 import Testing
 
 @testable import P2PRelay
@@ -19,12 +20,12 @@ struct PunchMessageTests {
 
     @Test("What can't be read of the addresses is left out, and of very many most")
     func addresses() throws {
-        var writer = WireWriter()
-        writer.write(100, as: 1)
-        writer.write([0xff, 0xff], as: 2)
+        var writer = ProtobufWriter()
+        writer.write(1, varint: 100)
+        writer.write(2, bytes: [0xff, 0xff])
         let bytes = Multiaddr("/ip4/45.33.0.1/tcp/1").bytes
-        for _ in 0..<100 { writer.write(bytes, as: 2) }
-        #expect(try PunchMessage(writer.bytes).addresses.count == PunchMessage.addressLimit - 1)
+        for _ in 0..<100 { writer.write(2, bytes: bytes) }
+        #expect(try PunchMessage(Array(writer.buffer.readableBytesView)).addresses.count == PunchMessage.addressLimit - 1)
         #expect(throws: RelayError(.malformed, "")) { try PunchMessage([0x12, 0x00]) }
         #expect(throws: RelayError(.malformed, "")) { try PunchMessage([]) }
     }

@@ -1,28 +1,16 @@
+import NIOCore
 import P2PCore
 package import P2PMultiaddr
+import P2PProtobuf
 
 /// A message of the two that want a direct connection (libp2p specs, "DCUtR").
 package struct PunchMessage: Hashable {
-    enum Kind: Hashable {
-        case connect
-        case sync
-        case other(UInt64)
+    /// An open set, as numbers on the wire.
+    struct Kind: RawRepresentable, Hashable {
+        let rawValue: UInt64
 
-        init(_ number: UInt64) {
-            switch number {
-            case 100: self = .connect
-            case 300: self = .sync
-            default: self = .other(number)
-            }
-        }
-
-        var number: UInt64 {
-            switch self {
-            case .connect: 100
-            case .sync: 300
-            case .other(let number): number
-            }
-        }
+        static let connect = Kind(rawValue: 100)
+        static let sync = Kind(rawValue: 300)
     }
 
     /// Addresses that are read of one message; those beyond are not.
@@ -39,16 +27,16 @@ package struct PunchMessage: Hashable {
 
     /// Reads the message; fields that are unknown mean nothing.
     package init(_ bytes: [UInt8]) throws(RelayError) {
-        var reader = WireReader(bytes[...])
+        var reader = WireReader(ByteBuffer(bytes: bytes))
         var kind: Kind?
         var count = 0
         self.addresses = []
         while let (field, value) = try reader.next() {
             switch (field, value) {
-            case (1, .number(let number)): kind = Kind(number)
+            case (1, .varint(let number)): kind = Kind(rawValue: number)
             case (2, .bytes(let bytes)):
                 count += 1
-                guard count <= Self.addressLimit, let address = try? Multiaddr(bytes: bytes) else { continue }
+                guard count <= Self.addressLimit, let address = try? Multiaddr(bytes: bytes.readableBytesView) else { continue }
                 self.addresses.append(address)
             default: break
             }
@@ -58,9 +46,9 @@ package struct PunchMessage: Hashable {
     }
 
     package var encoded: [UInt8] {
-        var writer = WireWriter()
-        writer.write(self.kind.number, as: 1)
-        for address in self.addresses { writer.write(address.bytes, as: 2) }
-        return writer.bytes
+        var writer = ProtobufWriter()
+        writer.write(1, varint: self.kind.rawValue)
+        for address in self.addresses { writer.write(2, bytes: address.bytes) }
+        return Array(writer.buffer.readableBytesView)
     }
 }

@@ -1,3 +1,6 @@
+import NIOCore
+import P2PProtobuf
+
 /// What a relay lets pass over one circuit. Where it is said at all, the connection is a limited one.
 public struct CircuitLimit: Sendable, Hashable {
     /// How long a circuit lives, in whole seconds on the wire; nil for as long as it likes.
@@ -16,23 +19,23 @@ extension CircuitLimit {
     private static let longest = UInt64(UInt32.max)
 
     /// Reads the message; zero is no limit of that kind.
-    init(_ bytes: ArraySlice<UInt8>) throws(RelayError) {
+    init(_ bytes: ByteBuffer) throws(RelayError) {
         var reader = WireReader(bytes)
         while let (field, value) = try reader.next() {
             switch (field, value) {
-            case (1, .number(let seconds)) where seconds <= Self.longest: self.duration = seconds == 0 ? nil : .seconds(Int64(seconds))
-            case (1, .number): throw WireReader.malformed("a circuit's time has more than 32 bits")
-            case (2, .number(let data)): self.data = data == 0 ? nil : data
+            case (1, .varint(let seconds)) where seconds <= Self.longest: self.duration = seconds == 0 ? nil : .seconds(Int64(seconds))
+            case (1, .varint): throw WireReader.malformed("a circuit's time has more than 32 bits")
+            case (2, .varint(let data)): self.data = data == 0 ? nil : data
             default: break
             }
         }
     }
 
     var encoded: [UInt8] {
-        var writer = WireWriter()
-        writer.write(self.duration.map { UInt64(clamping: $0.components.seconds) } ?? 0, as: 1)
-        writer.write(self.data ?? 0, as: 2)
-        return writer.bytes
+        var writer = ProtobufWriter()
+        writer.write(1, varint: self.duration.map { UInt64(clamping: $0.components.seconds) } ?? 0)
+        writer.write(2, varint: self.data ?? 0)
+        return Array(writer.buffer.readableBytesView)
     }
 }
 

@@ -1,31 +1,17 @@
+import NIOCore
 import P2PCore
 import P2PIdentity
+import P2PProtobuf
 
 /// A message between a relay's client and the relay (circuit-v2, "Hop Protocol").
 package struct HopMessage: Hashable {
-    enum Kind: Hashable {
-        case reserve
-        case connect
-        case status
-        case other(UInt64)
+    /// An open set, as numbers on the wire.
+    struct Kind: RawRepresentable, Hashable {
+        let rawValue: UInt64
 
-        init(_ number: UInt64) {
-            switch number {
-            case 0: self = .reserve
-            case 1: self = .connect
-            case 2: self = .status
-            default: self = .other(number)
-            }
-        }
-
-        var number: UInt64 {
-            switch self {
-            case .reserve: 0
-            case .connect: 1
-            case .status: 2
-            case .other(let number): number
-            }
-        }
+        static let reserve = Kind(rawValue: 0)
+        static let connect = Kind(rawValue: 1)
+        static let status = Kind(rawValue: 2)
     }
 
     var kind: Kind
@@ -46,15 +32,15 @@ package struct HopMessage: Hashable {
 
     /// Reads the message; fields that are unknown mean nothing.
     package init(_ bytes: [UInt8]) throws(RelayError) {
-        var reader = WireReader(bytes[...])
+        var reader = WireReader(ByteBuffer(bytes: bytes))
         var kind: Kind?
         while let (field, value) = try reader.next() {
             switch (field, value) {
-            case (1, .number(let number)): kind = Kind(number)
+            case (1, .varint(let number)): kind = Kind(rawValue: number)
             case (2, .bytes(let bytes)): self.peer = try Self.peerID(in: bytes)
             case (3, .bytes(let bytes)): self.reservation = try WireReservation(bytes)
             case (4, .bytes(let bytes)): self.limit = try CircuitLimit(bytes)
-            case (5, .number(let number)): self.status = RelayStatus(rawValue: number)
+            case (5, .varint(let number)): self.status = RelayStatus(rawValue: number)
             default: break
             }
         }
@@ -63,28 +49,28 @@ package struct HopMessage: Hashable {
     }
 
     package var encoded: [UInt8] {
-        var writer = WireWriter()
-        writer.write(self.kind.number, as: 1)
-        if let peer { writer.write(Self.peerMessage(peer), as: 2) }
-        if let reservation { writer.write(reservation.encoded, as: 3) }
-        if let limit { writer.write(limit.encoded, as: 4) }
-        if let status { writer.write(status.rawValue, as: 5) }
-        return writer.bytes
+        var writer = ProtobufWriter()
+        writer.write(1, varint: self.kind.rawValue)
+        if let peer { writer.write(2, bytes: Self.peerMessage(peer)) }
+        if let reservation { writer.write(3, bytes: reservation.encoded) }
+        if let limit { writer.write(4, bytes: limit.encoded) }
+        if let status { writer.write(5, varint: status.rawValue) }
+        return Array(writer.buffer.readableBytesView)
     }
 
     /// The id of a message `Peer`; nil where it has none.
-    static func peerID(in bytes: ArraySlice<UInt8>) throws(RelayError) -> [UInt8]? {
+    static func peerID(in bytes: ByteBuffer) throws(RelayError) -> [UInt8]? {
         var reader = WireReader(bytes)
         var id: [UInt8]?
         while let (field, value) = try reader.next() {
-            if case (1, .bytes(let bytes)) = (field, value) { id = Array(bytes) }
+            if case (1, .bytes(let bytes)) = (field, value) { id = Array(bytes.readableBytesView) }
         }
         return id
     }
 
     static func peerMessage(_ id: [UInt8]) -> [UInt8] {
-        var writer = WireWriter()
-        writer.write(id, as: 1)
-        return writer.bytes
+        var writer = ProtobufWriter()
+        writer.write(1, bytes: id)
+        return Array(writer.buffer.readableBytesView)
     }
 }

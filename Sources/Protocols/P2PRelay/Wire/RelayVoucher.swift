@@ -1,5 +1,7 @@
+import NIOCore
 import P2PCore
 import P2PIdentity
+import P2PProtobuf
 
 /// By what a relay proves that somebody has a place at it (circuit-v2, "Reservation Vouchers").
 struct RelayVoucher: Hashable {
@@ -22,13 +24,13 @@ struct RelayVoucher: Hashable {
         } catch {
             throw RelayError(.wrongVoucher, "the voucher can't be opened", cause: error)
         }
-        var reader = WireReader(opened.payload[...])
+        var reader = WireReader(ByteBuffer(bytes: opened.payload))
         var (relay, peer, expiration): (PeerID?, PeerID?, UInt64?)
         while let (field, value) = try reader.next() {
             switch (field, value) {
-            case (1, .bytes(let bytes)): relay = try? PeerID(bytes: Array(bytes))
-            case (2, .bytes(let bytes)): peer = try? PeerID(bytes: Array(bytes))
-            case (3, .number(let number)): expiration = number
+            case (1, .bytes(let bytes)): relay = try? PeerID(bytes: Array(bytes.readableBytesView))
+            case (2, .bytes(let bytes)): peer = try? PeerID(bytes: Array(bytes.readableBytesView))
+            case (3, .varint(let number)): expiration = number
             default: break
             }
         }
@@ -40,11 +42,12 @@ struct RelayVoucher: Hashable {
 
     /// The voucher in an envelope that the relay signs.
     func sealed(with key: some IdentityKey) async throws(IdentityError) -> [UInt8] {
-        var writer = WireWriter()
-        writer.write(self.relay.bytes, as: 1)
-        writer.write(self.peer.bytes, as: 2)
-        writer.write(self.expiration, as: 3)
-        let envelope = try await SignedEnvelope.seal(writer.bytes, payloadType: Self.payloadType, domain: Self.domain, with: key)
+        var writer = ProtobufWriter()
+        writer.write(1, bytes: self.relay.bytes)
+        writer.write(2, bytes: self.peer.bytes)
+        writer.write(3, varint: self.expiration)
+        let envelope = try await SignedEnvelope.seal(
+            Array(writer.buffer.readableBytesView), payloadType: Self.payloadType, domain: Self.domain, with: key)
         return try envelope.protobufEncoded()
     }
 }

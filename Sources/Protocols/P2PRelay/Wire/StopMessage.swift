@@ -1,28 +1,16 @@
+import NIOCore
 import P2PCore
 import P2PIdentity
+import P2PProtobuf
 
 /// A message between a relay and whoever has a place at it (circuit-v2, "Stop Protocol").
 package struct StopMessage: Hashable {
-    enum Kind: Hashable {
-        case connect
-        case status
-        case other(UInt64)
+    /// An open set, as numbers on the wire.
+    struct Kind: RawRepresentable, Hashable {
+        let rawValue: UInt64
 
-        init(_ number: UInt64) {
-            switch number {
-            case 0: self = .connect
-            case 1: self = .status
-            default: self = .other(number)
-            }
-        }
-
-        var number: UInt64 {
-            switch self {
-            case .connect: 0
-            case .status: 1
-            case .other(let number): number
-            }
-        }
+        static let connect = Kind(rawValue: 0)
+        static let status = Kind(rawValue: 1)
     }
 
     var kind: Kind
@@ -40,14 +28,14 @@ package struct StopMessage: Hashable {
 
     /// Reads the message; fields that are unknown mean nothing.
     package init(_ bytes: [UInt8]) throws(RelayError) {
-        var reader = WireReader(bytes[...])
+        var reader = WireReader(ByteBuffer(bytes: bytes))
         var kind: Kind?
         while let (field, value) = try reader.next() {
             switch (field, value) {
-            case (1, .number(let number)): kind = Kind(number)
+            case (1, .varint(let number)): kind = Kind(rawValue: number)
             case (2, .bytes(let bytes)): self.peer = try HopMessage.peerID(in: bytes)
             case (3, .bytes(let bytes)): self.limit = try CircuitLimit(bytes)
-            case (4, .number(let number)): self.status = RelayStatus(rawValue: number)
+            case (4, .varint(let number)): self.status = RelayStatus(rawValue: number)
             default: break
             }
         }
@@ -56,11 +44,11 @@ package struct StopMessage: Hashable {
     }
 
     package var encoded: [UInt8] {
-        var writer = WireWriter()
-        writer.write(self.kind.number, as: 1)
-        if let peer { writer.write(HopMessage.peerMessage(peer), as: 2) }
-        if let limit { writer.write(limit.encoded, as: 3) }
-        if let status { writer.write(status.rawValue, as: 4) }
-        return writer.bytes
+        var writer = ProtobufWriter()
+        writer.write(1, varint: self.kind.rawValue)
+        if let peer { writer.write(2, bytes: HopMessage.peerMessage(peer)) }
+        if let limit { writer.write(3, bytes: limit.encoded) }
+        if let status { writer.write(4, varint: status.rawValue) }
+        return Array(writer.buffer.readableBytesView)
     }
 }

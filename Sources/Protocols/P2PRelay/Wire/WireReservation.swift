@@ -1,3 +1,6 @@
+import NIOCore
+import P2PProtobuf
+
 /// A reservation as it travels: nothing of it is believed yet.
 struct WireReservation: Hashable {
     /// Addresses that are read of one reservation.
@@ -16,23 +19,24 @@ struct WireReservation: Hashable {
         self.voucher = voucher
     }
 
-    init(_ bytes: ArraySlice<UInt8>) throws(RelayError) {
+    init(_ bytes: ByteBuffer) throws(RelayError) {
         var reader = WireReader(bytes)
         while let (field, value) = try reader.next() {
             switch (field, value) {
-            case (1, .number(let expire)): self.expire = expire
-            case (2, .bytes(let address)) where self.addresses.count < Self.addressLimit: self.addresses.append(Array(address))
-            case (3, .bytes(let voucher)): self.voucher = Array(voucher)
+            case (1, .varint(let expire)): self.expire = expire
+            case (2, .bytes(let address)) where self.addresses.count < Self.addressLimit:
+                self.addresses.append(Array(address.readableBytesView))
+            case (3, .bytes(let voucher)): self.voucher = Array(voucher.readableBytesView)
             default: break
             }
         }
     }
 
     var encoded: [UInt8] {
-        var writer = WireWriter()
-        if let expire { writer.write(expire, as: 1) }
-        for address in self.addresses { writer.write(address, as: 2) }
-        if let voucher { writer.write(voucher, as: 3) }
-        return writer.bytes
+        var writer = ProtobufWriter()
+        if let expire { writer.write(1, varint: expire) }
+        for address in self.addresses { writer.write(2, bytes: address) }
+        if let voucher { writer.write(3, bytes: voucher) }
+        return Array(writer.buffer.readableBytesView)
     }
 }

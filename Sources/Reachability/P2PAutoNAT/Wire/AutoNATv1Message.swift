@@ -1,5 +1,6 @@
 import NIOCore
 import P2PMultiaddr
+import P2PProtobuf
 
 /// The one message of AutoNAT's first version (libp2p specs, "AutoNAT v1"): a wish to be dialled, or what has come of it.
 struct AutoNATv1Message: Equatable {
@@ -31,9 +32,9 @@ struct AutoNATv1Message: Equatable {
     init(reading message: ByteBuffer) throws(AutoNATError) {
         var (type, peer, response): (UInt64?, (id: [UInt8], addresses: [Multiaddr])?, Body?)
         var reader = ProtobufReader(message)
-        while let (field, value) = try reader.next() {
+        while let (field, value) = try reader.nextField() {
             switch (field, value) {
-            case (1, .number(let number)): type = number
+            case (1, .varint(let number)): type = number
             case (2, .bytes(let dial)): peer = try Self.peer(in: dial)
             case (3, .bytes(let answer)): response = try Self.response(in: answer)
             default: break
@@ -49,11 +50,11 @@ struct AutoNATv1Message: Equatable {
     private static func peer(in dial: ByteBuffer) throws(AutoNATError) -> (id: [UInt8], addresses: [Multiaddr])? {
         var reader = ProtobufReader(dial)
         var found: (id: [UInt8], addresses: [Multiaddr])?
-        while let (field, value) = try reader.next() {
+        while let (field, value) = try reader.nextField() {
             guard field == 1, case .bytes(let peer) = value else { continue }
             var inner = ProtobufReader(peer)
             var (id, addresses): ([UInt8], [Multiaddr]) = ([], [])
-            while let (field, value) = try inner.next() {
+            while let (field, value) = try inner.nextField() {
                 guard case .bytes(let bytes) = value else { continue }
                 if field == 1 { id = Array(bytes.readableBytesView) }
                 if field == 2, addresses.count < Self.maximumAddresses, let address = try? Multiaddr(bytes: bytes.readableBytesView) {
@@ -68,9 +69,9 @@ struct AutoNATv1Message: Equatable {
     private static func response(in answer: ByteBuffer) throws(AutoNATError) -> Body {
         var reader = ProtobufReader(answer)
         var (status, text, address): (UInt64, String, Multiaddr?) = (0, "", nil)
-        while let (field, value) = try reader.next() {
+        while let (field, value) = try reader.nextField() {
             switch (field, value) {
-            case (1, .number(let number)): status = number
+            case (1, .varint(let number)): status = number
             case (2, .bytes(let bytes)): text = String(decoding: bytes.readableBytesView, as: UTF8.self)
             case (3, .bytes(let bytes)): address = try? Multiaddr(bytes: bytes.readableBytesView)
             default: break
@@ -83,21 +84,21 @@ struct AutoNATv1Message: Equatable {
         var writer = ProtobufWriter()
         switch self.body {
         case .dial(let peer, let addresses):
-            writer.number(1, 0)
-            writer.message(2) { dial in
-                dial.message(1) { inner in
-                    inner.bytes(1, peer)
-                    for address in addresses { inner.bytes(2, address.bytes) }
+            writer.write(1, varint: 0)
+            writer.write(2) { dial in
+                dial.write(1) { inner in
+                    inner.write(1, bytes: peer)
+                    for address in addresses { inner.write(2, bytes: address.bytes) }
                 }
             }
         case .response(let status, let text, let address):
-            writer.number(1, 1)
-            writer.message(3) { response in
-                response.number(1, status.code)
-                if !text.isEmpty { response.bytes(2, Array(text.utf8)) }
-                if let address { response.bytes(3, address.bytes) }
+            writer.write(1, varint: 1)
+            writer.write(3) { response in
+                response.write(1, varint: status.code)
+                if !text.isEmpty { response.write(2, bytes: Array(text.utf8)) }
+                if let address { response.write(3, bytes: address.bytes) }
             }
         }
-        return writer.bytes
+        return writer.buffer
     }
 }

@@ -1,5 +1,6 @@
 import NIOCore
 import P2PMultiaddr
+import P2PProtobuf
 
 /// The messages of AutoNAT's second version (libp2p specs, "AutoNAT v2").
 enum AutoNATv2Message: Equatable {
@@ -42,7 +43,7 @@ enum AutoNATv2Message: Equatable {
     init(reading message: ByteBuffer) throws(AutoNATError) {
         var reader = ProtobufReader(message)
         var read: AutoNATv2Message?
-        while let (field, value) = try reader.next() {
+        while let (field, value) = try reader.nextField() {
             guard case .bytes(let inner) = value else { continue }
             switch field {
             case 1: read = try Self.request(inner)
@@ -59,11 +60,11 @@ enum AutoNATv2Message: Equatable {
     private static func request(_ message: ByteBuffer) throws(AutoNATError) -> AutoNATv2Message {
         var reader = ProtobufReader(message)
         var (addresses, nonce): ([Multiaddr?], UInt64?) = ([], nil)
-        while let (field, value) = try reader.next() {
+        while let (field, value) = try reader.nextField() {
             switch (field, value) {
             case (1, .bytes(let bytes)):
                 if addresses.count < Self.maximumAddresses { addresses.append(try? Multiaddr(bytes: bytes.readableBytesView)) }
-            case (2, .fixed(let number)): nonce = number
+            case (2, .fixed64(let number)): nonce = number
             default: break
             }
         }
@@ -73,8 +74,8 @@ enum AutoNATv2Message: Equatable {
     private static func response(_ message: ByteBuffer) throws(AutoNATError) -> AutoNATv2Message {
         var reader = ProtobufReader(message)
         var (status, index, dial): (UInt64, UInt64, UInt64) = (0, 0, 0)
-        while let (field, value) = try reader.next() {
-            guard case .number(let number) = value else { continue }
+        while let (field, value) = try reader.nextField() {
+            guard case .varint(let number) = value else { continue }
             switch field {
             case 1: status = number
             case 2: index = number
@@ -88,8 +89,8 @@ enum AutoNATv2Message: Equatable {
     private static func dataRequest(_ message: ByteBuffer) throws(AutoNATError) -> AutoNATv2Message {
         var reader = ProtobufReader(message)
         var (index, bytes): (UInt64, UInt64) = (0, 0)
-        while let (field, value) = try reader.next() {
-            guard case .number(let number) = value else { continue }
+        while let (field, value) = try reader.nextField() {
+            guard case .varint(let number) = value else { continue }
             if field == 1 { index = number }
             if field == 2 { bytes = number }
         }
@@ -99,7 +100,7 @@ enum AutoNATv2Message: Equatable {
     private static func data(_ message: ByteBuffer) throws(AutoNATError) -> AutoNATv2Message {
         var reader = ProtobufReader(message)
         var length = 0
-        while let (field, value) = try reader.next() {
+        while let (field, value) = try reader.nextField() {
             if field == 1, case .bytes(let bytes) = value { length = bytes.readableBytes }
         }
         return .dialData(length)
@@ -109,25 +110,25 @@ enum AutoNATv2Message: Equatable {
         var writer = ProtobufWriter()
         switch self {
         case .dialRequest(let addresses, let nonce):
-            writer.message(1) { request in
-                for address in addresses { request.bytes(1, address?.bytes ?? []) }
-                request.fixed(2, nonce)
+            writer.write(1) { request in
+                for address in addresses { request.write(1, bytes: address?.bytes ?? []) }
+                request.write(2, fixed64: nonce)
             }
         case .dialResponse(let status, let address, let dial):
-            writer.message(2) { response in
-                response.number(1, status.code)
-                response.number(2, UInt64(address))
-                response.number(3, dial.code)
+            writer.write(2) { response in
+                response.write(1, varint: status.code)
+                response.write(2, varint: UInt64(address))
+                response.write(3, varint: dial.code)
             }
         case .dialDataRequest(let address, let bytes):
-            writer.message(3) { request in
-                request.number(1, UInt64(address))
-                request.number(2, bytes)
+            writer.write(3) { request in
+                request.write(1, varint: UInt64(address))
+                request.write(2, varint: bytes)
             }
         case .dialData(let length):
-            writer.message(4) { data in data.bytes(1, repeatElement(0, count: length)) }
+            writer.write(4) { data in data.write(1, bytes: repeatElement(0, count: length)) }
         }
-        return writer.bytes
+        return writer.buffer
     }
 }
 
@@ -137,14 +138,14 @@ enum DialBackMessage {
 
     static func bytes(nonce: UInt64) -> ByteBuffer {
         var writer = ProtobufWriter()
-        writer.fixed(1, nonce)
-        return writer.bytes
+        writer.write(1, fixed64: nonce)
+        return writer.buffer
     }
 
     static func nonce(in message: ByteBuffer) throws(AutoNATError) -> UInt64 {
         var reader = ProtobufReader(message)
-        while let (field, value) = try reader.next() {
-            if field == 1, case .fixed(let nonce) = value { return nonce }
+        while let (field, value) = try reader.nextField() {
+            if field == 1, case .fixed64(let nonce) = value { return nonce }
         }
         throw AutoNATError.malformed
     }
