@@ -273,6 +273,16 @@ def reasons(error):
     return f"{type(error).__name__}: {error}{because}"
 
 
+async def obey(commands, failures=Exception):
+    """Runs what comes on standard input, a command a line, and says what came of each, until the input ends."""
+    async for line in trio.wrap_file(sys.stdin):
+        command = json.loads(line)
+        try:
+            say({"id": command["id"], "ok": True, **await commands.run(command)})
+        except failures as error:
+            say({"id": command["id"], "error": reasons(error)[:2000]})
+
+
 async def main(options):
     host, listen = make_host(options)
     async with host.run(listen_addrs=listen):
@@ -281,13 +291,7 @@ async def main(options):
         host.set_stream_handler(ECHO, serve_echo)
         await PerfService(host).start()
         say({"event": "ready", "peer": str(host.get_id()), "addresses": [str(address) for address in host.get_addrs()]})
-        commands = Commands(host, options)
-        async for line in trio.wrap_file(sys.stdin):
-            command = json.loads(line)
-            try:
-                say({"id": command["id"], "ok": True, **await commands.run(command)})
-            except Exception as error:
-                say({"id": command["id"], "error": reasons(error)[:2000]})
+        await obey(Commands(host, options))
         os._exit(0)
 
 

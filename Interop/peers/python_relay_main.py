@@ -5,11 +5,9 @@ through the relay.
 """
 
 import argparse
-import json
 import logging
 import os
 import signal
-import sys
 
 import multiaddr
 import trio
@@ -20,7 +18,7 @@ from libp2p.relay.circuit_v2.resources import RelayLimits
 from libp2p.relay.circuit_v2.transport import CircuitV2Transport
 from libp2p.tools.anyio_service import background_trio_service
 
-from python_node_main import ECHO, Commands, make_host, reasons, say, serve_echo
+from python_node_main import ECHO, Commands, make_host, obey, say, serve_echo
 
 LIMITS = RelayLimits(duration=3600, data=1 << 27, max_circuit_conns=16, max_reservations=16)
 
@@ -67,13 +65,7 @@ async def main(options):
         async with background_trio_service(circuits):
             transport = CircuitV2Transport(host, circuits, RelayConfig(roles=roles, limits=LIMITS))
             say({"event": "ready", "peer": str(host.get_id()), "addresses": [str(address) for address in host.get_addrs()]})
-            commands = RelayCommands(host, options, transport)
-            async for line in trio.wrap_file(sys.stdin):
-                command = json.loads(line)
-                try:
-                    say({"id": command["id"], "ok": True, **await commands.run(command)})
-                except BaseException as error:
-                    say({"id": command["id"], "error": reasons(error)[:2000]})
+            await obey(RelayCommands(host, options, transport), failures=BaseException)
             os._exit(0)
 
 
