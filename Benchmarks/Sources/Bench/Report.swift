@@ -51,6 +51,8 @@ func processorSeconds() -> Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 struct Settled {
     /// Bytes in memory.
     let bytes: Int
+    /// Bytes that are allocated: without what lies free between them.
+    let allocated: Int
     /// Processor seconds in a second.
     let processor: Double
 
@@ -65,6 +67,7 @@ struct Settled {
             sum += residentBytes()
         }
         self.bytes = sum / samples
+        self.allocated = Int(allocation_in_use())
         self.processor = (processorSeconds() - started.1) / ((ContinuousClock.now - started.0) / .seconds(1))
     }
 }

@@ -5,6 +5,9 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 // An executable's own malloc takes the place of the library's for everything that the process loads.
 extern void *__libc_malloc(size_t);
@@ -31,7 +34,29 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
 
 uint64_t allocation_count(void) { return atomic_load_explicit(&count, memory_order_relaxed); }
 void allocation_trim(void) { malloc_trim(0); }
+
+/// The last number of the attribute `size` behind the last place where `what` stands.
+static uint64_t size_of_last(const char *text, const char *what) {
+    const char *found = NULL;
+    for (const char *at = text; (at = strstr(at, what)); at++) found = at;
+    const char *size = found ? strstr(found, "size=\"") : NULL;
+    return size ? strtoull(size + 6, NULL, 10) : 0;
+}
+
+uint64_t allocation_in_use(void) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    if (!stream) return 0;
+    malloc_info(0, stream);
+    fclose(stream);
+    uint64_t held = size_of_last(text, "<system type=\"current\"") + size_of_last(text, "<total type=\"mmap\"");
+    uint64_t unused = size_of_last(text, "<total type=\"fast\"") + size_of_last(text, "<total type=\"rest\"");
+    free(text);
+    return held - unused;
+}
 #else
 uint64_t allocation_count(void) { return 0; }
 void allocation_trim(void) {}
+uint64_t allocation_in_use(void) { return 0; }
 #endif

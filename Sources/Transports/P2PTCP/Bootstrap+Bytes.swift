@@ -12,7 +12,7 @@ import NIOPosix
 /// The largest read from a socket: several full records, so that few of them are split.
 private let maximumRead = 256 * 1_024
 /// A connection that is idle, or says little, reads into this.
-private let initialRead = 2_048
+private let initialRead = 1_024
 /// Bytes that the channel takes before it says that it has enough.
 private let writeWaterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 128 * 1_024, high: 256 * 1_024)
 
