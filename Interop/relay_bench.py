@@ -2,8 +2,8 @@
 
     P2P_BIN=… relay_bench.py [--peers 1000] [--circuits 200] [--seconds 10] [--json FILE]
 
-The load (P2PRelayLoad, beside the tool) is one process with all of the peers. go's relay gives 128 places, so both are measured with so many first,
-in turns; ours then with all of them. Figures are the relay process's own: resident memory at rest with all places taken beyond that at the start, the
+The load (P2PRelayLoad, beside the tool) is one process with all of the peers. go's relay gives 128 places, and its
+limits of connections end a little earlier, so both are measured with 96 first, in turns; ours then with all of them. Figures are the relay process's own: resident memory at rest with all places taken beyond that at the start, the
 most that it had while busy, CPU seconds, and the bytes that it received for one end of a circuit and sent to the other.
 """
 
@@ -19,7 +19,7 @@ import time
 from peers import ours, p2pd
 from peers.processes import JSONProcess
 
-GO_PLACES = 128
+GO_PLACES, GO_CIRCUITS = 96, 48
 LOAD = ours.BINARY.with_name("P2PRelayLoad")
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -77,7 +77,7 @@ def measure(name, start, peers, circuits, seconds):
             [LOAD, "--relay", relay.address, "--peers", peers, "--circuits", circuits, "--seconds", seconds],
             environment=ours.environment(),
         )
-        taken = load.wait_for("reserved", timeout=600)
+        taken = load.wait_for("reserved", timeout=180)
         time.sleep(2)
         rest = resident(pid)
         load.wait_for("busy", timeout=300)
@@ -120,7 +120,7 @@ def main():
     for _ in range(arguments.turns):
         for name, start in relays.items():
             try:
-                found.append(measure(name, start, few, min(few, arguments.circuits), arguments.seconds))
+                found.append(measure(name, start, few, min(GO_CIRCUITS, arguments.circuits), arguments.seconds))
                 show(found[-1])
             except Exception as error:
                 print(f"{name}: {error}", file=sys.stderr)

@@ -81,6 +81,18 @@ struct PunchAddressesTests {
             ])
     }
 
+    @Test("Where somebody else is connected from, or is waited for, this peer is not dialled")
+    func somebodyElse() throws {
+        let stranger = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let told: [Multiaddr] = [
+            "/ip4/45.33.0.1/tcp/4001", "/ip4/45.33.0.2/tcp/4001", "/ip4/45.33.0.3/tcp/4001", "/ip4/45.33.0.4/tcp/4001",
+        ]
+        let free = PunchAddresses.free(
+            told, for: self.peer, taken: ["/ip4/45.33.0.1/tcp/4001"],
+            expected: ["/ip4/45.33.0.2/tcp/4001": stranger, "/ip4/45.33.0.3/tcp/4001": self.peer])
+        #expect(free == ["/ip4/45.33.0.3/tcp/4001", "/ip4/45.33.0.4/tcp/4001"])
+    }
+
     @Test("What is told is public, once each")
     func told() throws {
         let own = try [

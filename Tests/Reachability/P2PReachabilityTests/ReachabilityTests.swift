@@ -141,7 +141,13 @@ struct ReachabilityTests {
                 $0.dials.tcpSucceeded = 3
                 $0.dials.quicFailed = 3
             })
-        #expect(blocked.diagnosis.isUDPBlocked && blocked.remedy.contains("UDP"))
+        #expect(blocked.diagnosis.isUDPBlocked && blocked.remedy.contains("no UDP out") && blocked.remedy.contains("over TCP alone"))
+        let deaf = Reachability(
+            Self.facts(["/ip4/192.168.1.7/udp/4001/quic-v1"]) {
+                $0.dials.tcpSucceeded = 3
+                $0.dials.quicFailed = 2
+            })
+        #expect(deaf.diagnosis.isUDPBlocked && deaf.remedy.contains("listen on TCP as well"))
         let six: Multiaddr = "/ip6/2a01:4f8::7/tcp/4001"
         let ipv6 = Reachability(
             Self.facts(Self.behindNAT + [six]) {

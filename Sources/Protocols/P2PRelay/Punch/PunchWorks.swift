@@ -299,9 +299,8 @@ final class PunchWorks: Sendable {
         let began = self.host.clock.now()
         let others = Set(self.host.connections.filter { $0.remotePeer != peer }.map(\.remoteAddress.withoutPeerID))
         let (targets, clashes) = self.state.withLock { state in
-            // Where somebody else is, or is expected, this peer is not.
-            let own = told.filter { !others.contains($0) && state.expected[$0, default: peer] == peer }
-            return (state.ledger.allowed(own, at: began), state.ledger.clashes(with: peer))
+            let free = PunchAddresses.free(told, for: peer, taken: others, expected: state.expected)
+            return (state.ledger.allowed(free, at: began), state.ledger.clashes(with: peer))
         }
         guard !targets.isEmpty else { throw StreamError(.rateLimited, "the addresses of \(peer) were dialled too often lately") }
         let deadline = began + Self.attemptTime
