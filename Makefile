@@ -5,6 +5,8 @@ SWIFT      ?= swift
 PACKAGE    := SWIFT_DETERMINISTIC_HASHING=1 $(SWIFT)
 PYTHON     ?= python3
 CONFIG     ?= debug
+# Figures are worth something in release alone.
+RELAY_CONFIG := $(if $(filter command environment,$(firstword $(origin CONFIG))),$(CONFIG),release)
 TRAITS     := --traits Full
 BUILD      := .build
 REPORTS    := $(BUILD)/reports
@@ -21,10 +23,10 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build install test unit interop examples dashboard docs autobahn bare bench compare lookups soak fuzz format lint proto clean
+.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench compare lookups soak fuzz format lint proto clean
 
 help: ## What this file can do
-	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 setup:
 	@.ci/setup build
@@ -49,6 +51,19 @@ interop: build $(if $(EXAMPLES_READY),,examples) ## Interoperability and hostile
 	@.ci/autobahn || echo "==> No Autobahn suite here: its tests will be skipped"
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
 	P2P_BIN="$$($(PACKAGE) build $(TRAITS) --show-bin-path)/p2p" EXAMPLES_BIN="$(EXAMPLES_BIN)" $(PYTEST) Interop -n $(WORKERS) --dist loadfile --junitxml=$(REPORTS)/interop.xml $(ARGS)
+
+nat-lab: setup ## Direct connections through every pair of routers, next to go's (ARGS="--kinds port,symmetric --runs 3 --json FILE")
+	@.ci/setup test
+	@.ci/peers
+	$(PACKAGE) build $(TRAITS) -c $(CONFIG) --product p2p
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c $(CONFIG) --show-bin-path)/p2p" $(VENV)/bin/python Interop/nat_table.py $(ARGS)
+
+relay-bench: setup ## Our relay next to go's: memory, CPU time and what it carries (in release unless CONFIG says else)
+	@.ci/setup test
+	@.ci/peers
+	$(PACKAGE) build $(TRAITS) -c $(RELAY_CONFIG) --product p2p
+	$(PACKAGE) build $(TRAITS) -c $(RELAY_CONFIG) --product P2PRelayLoad
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c $(RELAY_CONFIG) --show-bin-path)/p2p" $(VENV)/bin/python Interop/relay_bench.py $(ARGS)
 
 autobahn: setup ## The Autobahn suite of WebSockets against our server and our client, with the cases that fail
 	@.ci/setup test

@@ -231,6 +231,9 @@ let package = Package(
             name: "P2PWebSocketEcho",
             dependencies: core + ["P2PPipeline", "P2PTCP", "P2PWebSocket", argumentParser],
             path: "Sources/Testing/P2PWebSocketEcho", swiftSettings: settings),
+        .executableTarget(
+            name: "P2PRelayLoad", dependencies: core + ["P2P", argumentParser], path: "Sources/Testing/P2PRelayLoad",
+            swiftSettings: settings),
         .target(
             name: "P2P",
             dependencies: core + [

@@ -96,6 +96,7 @@ MAY_IMPORT = {
         "P2PProtocolTesting": CORE,
         "P2PVectors": set(),
         "P2PWebSocketEcho": PIPELINE | {"P2PTCP", "P2PWebSocket", "ArgumentParser"},
+        "P2PRelayLoad": CORE | {"P2P", "ArgumentParser"},
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
         | {"P2PQUIC", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PMDNS", "P2PResolver", "P2PRelay", "P2PKademlia", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
@@ -110,7 +111,7 @@ MAY_IMPORT = {
 }
 
 # The umbrella composes everything except these.
-NOT_IN_THE_UMBRELLA = {"P2PPolicy", "P2PSockets", "P2PSocketPolicy", "P2PTunnels", "P2PHTTP", "P2PMetrics", "P2PPrometheus", "P2PTracing", "P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PTool", "ArgumentParser"}
+NOT_IN_THE_UMBRELLA = {"P2PPolicy", "P2PSockets", "P2PSocketPolicy", "P2PTunnels", "P2PHTTP", "P2PMetrics", "P2PPrometheus", "P2PTracing", "P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PRelayLoad", "P2PTool", "ArgumentParser"}
 
 # What every target may use of the platform.
 PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}

@@ -156,6 +156,8 @@ LONGEST_FIRST = [
     "test_streams.py",
     "test_processes.py",
     "test_network_heals.py",
+    "test_hole_punching.py",
+    "test_reach_kinds.py",
     "test_early_muxer.py",
     "test_wrong_peer.py",
     "test_peers.py",

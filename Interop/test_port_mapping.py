@@ -8,7 +8,7 @@ import pytest
 
 from peers import clock, ours
 from peers import router as routers
-from peers.router import HOME, OUTER, HomeNetwork
+from peers.router import HOME, HOME_IPV6, OUTER, HomeNetwork
 
 LISTEN = [f"/ip4/{HOME}/tcp/4001", f"/ip4/{HOME}/udp/4001/quic-v1"]
 OPTIONS = ["--share-port", "--log-level", "info"]
@@ -72,6 +72,26 @@ def test_mapped_reached_from_outside_and_given_back(method, settings):
             code = daemon.stop()
         assert code == 0
         network.wait_for_mappings(set(), timeout=2)
+
+
+def test_a_pinhole_of_ipv6():
+    with home_network(ipv6=True) as network:
+        network.start(ipv6_disable="no")
+        listen = f"/ip6/{HOME_IPV6}/tcp/4001"
+        shut = ours.Daemon(listen, options=["--no-port-mapping"], wrapper=network.home.inside)
+        outcome = ours.run("ping", shut.address, "--timeout", "2", "--json", wrapper=network.outside.inside)
+        assert outcome.code == 1, "the firewall is shut"
+        shut.stop()
+        daemon = ours.Daemon(listen, options=[*OPTIONS, "--port-mapping"], wrapper=network.home.inside)
+        try:
+            clock.wait_until(lambda: "router lets packets in" in daemon.log_text(), SOON, "a pinhole")
+            outcome = ping(network, f"{listen}/p2p/{daemon.peer}")
+            assert outcome.code == 0, outcome
+        finally:
+            code = daemon.stop()
+        assert code == 0
+        outcome = ours.run("ping", f"{listen}/p2p/{daemon.peer}", "--timeout", "2", "--json", wrapper=network.outside.inside)
+        assert outcome.code == 1
 
 
 def test_mapped_anew_by_a_router_that_has_forgotten():

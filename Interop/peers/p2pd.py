@@ -181,6 +181,11 @@ class GoNode:
         """The peer ids (text) that it is connected to."""
         return [peer_text(fields(item)[1][0]) for item in self._ask(_LIST_PEERS).get(6, [])]
 
+    def addresses_of(self, peer):
+        """Where it is connected to that peer, as far as it says: one address for each connection."""
+        listed = [fields(item) for item in self._ask(_LIST_PEERS).get(6, [])]
+        return [address_text(address) for item in listed if peer_text(item[1][0]) == peer for address in item.get(2, [])]
+
     def open(self, peer, protocol, timeout=15):
         """Opens a stream; returns the socket that carries it."""
         _, pipe = self._request(_STREAM_OPEN, message((1, peer), (2, protocol), (3, timeout)), timeout + 5)

@@ -18,6 +18,7 @@ from .lan import Host, run
 from .processes import tied
 
 ROUTER, HOME, OUTER, OUTSIDE = "192.168.77.1", "192.168.77.2", "45.33.0.1", "45.33.0.9"
+HOME_IPV6, LINK_LOCAL = "2600:77::2", "fe80::7"
 MINIUPNPD = shutil.which("miniupnpd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 NFT = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
@@ -44,7 +45,7 @@ RULES = """table inet filter {
 class HomeNetwork:
     """`home` is behind `router`, `outside` is not."""
 
-    def __init__(self, outer=OUTER):
+    def __init__(self, outer=OUTER, ipv6=False):
         self.outer = outer
         self._room = pathlib.Path(tempfile.mkdtemp(prefix="p2p-router-"))
         self._daemon = None
@@ -56,6 +57,8 @@ class HomeNetwork:
             self._connect("ext", outer, self.outside, outer.rsplit(".", 1)[0] + ".9")
             self.home.run("ip", "route", "add", "default", "via", ROUTER)
             self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+            if ipv6:
+                self._connect_ipv6()
             self._reset()
         except BaseException:
             self.remove()
@@ -71,6 +74,20 @@ class HomeNetwork:
         for host, name, ip in ((self.router, device, address), (far, "eth0", far_address)):
             host.run("ip", "address", "add", f"{ip}/24", "dev", name)
             host.run("ip", "link", "set", name, "up")
+
+    def _connect_ipv6(self):
+        """Addresses that nobody translates, behind the same firewall; the router is known by its address on the link alone."""
+        self.router.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        for host, address, device in (
+            (self.router, f"{LINK_LOCAL}/64", "int"),
+            (self.router, "2600:77::1/64", "int"),
+            (self.home, f"{HOME_IPV6}/64", "eth0"),
+            (self.router, "2600:33::1/64", "ext"),
+            (self.outside, "2600:33::9/64", "eth0"),
+        ):
+            host.run("ip", "address", "add", address, "dev", device, "nodad")
+        self.home.run("ip", "-6", "route", "add", "default", "via", LINK_LOCAL, "dev", "eth0")
+        self.outside.run("ip", "-6", "route", "add", "2600:77::/64", "via", "2600:33::1")
 
     def _reset(self):
         """The router's rules, without any mapping."""

@@ -8,13 +8,15 @@ import Synchronization
 /// Has a router map the ports on which a host listens, and announces where that makes it reachable.
 ///
 /// PCP, NAT-PMP and UPnP are spoken, whatever the router knows; mappings are renewed, made anew when the router has forgotten them, and
-/// given back when the host ends. Ports of loopback addresses are left alone, and so is the router of a machine that has a public address. A
+/// given back when the host ends. Of IPv6 nothing is translated: there PCP has the router's firewall let packets in at the ports of one public
+/// address (a pinhole). Ports of loopback addresses are left alone, and so is the router of a machine that has a public address. A
 /// router's word is no proof: that the ports are reached from outside is for others to say.
 public final class PortMapping: HostModule, AddressContributing {
     private struct State {
         var board: ReachabilityBoard?
         var listening: [Multiaddr] = []
         var status = PortMappingStatus()
+        var pinholes = PortMappingStatus()
     }
 
     private let configuration: PortMappingConfiguration
@@ -46,6 +48,9 @@ public final class PortMapping: HostModule, AddressContributing {
     /// Where it stands.
     public var status: PortMappingStatus { self.state.withLock { $0.status } }
 
+    /// Where it stands with the firewall of IPv6's router.
+    public var pinholes: PortMappingStatus { self.state.withLock { $0.pinholes } }
+
     /// Where it stands from now on, each time that it changes; only the newest waits.
     public var statusChanges: AsyncStream<PortMappingStatus> { self.statuses.subscribe() }
 
@@ -58,11 +63,9 @@ public final class PortMapping: HostModule, AddressContributing {
     public var addressChanges: AddressChanges { self.changes }
 
     private func run(_ host: any HostAccess, on eventLoop: any EventLoop) async {
-        let mapper = PortMapper(seed: .random(in: .min ... .max)) {
-            (0..<PCPMessage.nonceLength).map { _ in UInt8.random(in: .min ... .max) }
-        }
         let logger = host.logger
-        let driver = PortMappingDriver(mapper: mapper, eventLoop: eventLoop, logger: logger) { status in self.changed(status, logger) }
+        let driver = PortMappingDriver(mapper: Self.mapper(), eventLoop: eventLoop, logger: logger) { self.changed($0, logger) }
+        let pinholes = PortMappingDriver(mapper: Self.mapper(), eventLoop: eventLoop, logger: logger) { self.changedPinholes($0, logger) }
         while !Task.isCancelled {
             let networks = LocalNetworks.current()
             let network = MappingNetwork(self.configuration.route(), in: networks)
@@ -70,10 +73,32 @@ public final class PortMapping: HostModule, AddressContributing {
             self.noteListening(listening)
             driver.use(
                 network, network?.ports(of: listening, only: self.configuration.ports) ?? [], isPublic: MappingNetwork.isPublic(networks))
+            let firewall = MappingNetwork(pinhole: self.configuration.routeIPv6(), in: networks)
+            pinholes.use(firewall, firewall?.ports(of: listening, only: self.configuration.ports) ?? [], isPublic: false)
             await host.clock.sleep(for: self.configuration.watchInterval)
         }
+        async let closed: Void = pinholes.close()
         await driver.close()
+        await closed
         self.changed(PortMappingStatus(), logger)
+        self.changedPinholes(PortMappingStatus(), logger)
+    }
+
+    private static func mapper() -> PortMapper {
+        PortMapper(seed: .random(in: .min ... .max)) {
+            (0..<PCPMessage.nonceLength).map { _ in UInt8.random(in: .min ... .max) }
+        }
+    }
+
+    /// The addresses are this node's own, and announced as such.
+    private func changedPinholes(_ status: PortMappingStatus, _ logger: Logger) {
+        let before = self.state.withLock { state in
+            defer { state.pinholes = status }
+            return state.pinholes
+        }
+        guard status.mappings != before.mappings else { return }
+        let open = status.mappings.map { "\($0.local) of \($0.localAddress)" }
+        logger.info("the ports of IPv6 that the router lets packets in at changed", metadata: ["open": "\(open.joined(separator: ", "))"])
     }
 
     private func noteListening(_ listening: [Multiaddr]) {

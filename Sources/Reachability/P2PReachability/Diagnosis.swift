@@ -47,14 +47,15 @@ public struct Diagnosis: Hashable, Sendable {
     /// Peers come in over IPv6, but not over IPv4.
     public let isIPv6Only: Bool
 
-    /// Votes that are needed to tell how ports are translated.
-    private static let votesNeeded = 4
+    /// Observers in different networks that are needed to tell how ports are translated.
+    private static let votesNeeded = 2
 
     init(_ facts: ReachabilityFacts, state: Reachability.State, addresses: [AddressReport]) {
         let hasPublicIPv4 = facts.listening.contains { $0.isPublic && !$0.isRelayed && $0.ipAddress?.isIPv4 == true }
-        self.tcp = hasPublicIPv4 ? .none : Self.translation(of: facts.observed.filter { $0.address.tcpEndpoint != nil })
-        self.udp = hasPublicIPv4 ? .none : Self.translation(of: facts.observed.filter { $0.address.udpEndpoint != nil })
-        self.isUDPBlocked = facts.dials.tcpSucceeded > 0 && facts.dials.quicSucceeded == 0 && facts.dials.quicFailed > 0
+        self.tcp = hasPublicIPv4 ? .none : Self.translation(facts) { $0.tcpEndpoint?.port }
+        self.udp = hasPublicIPv4 ? .none : Self.translation(facts) { $0.udpEndpoint?.port }
+        self.isUDPBlocked =
+            facts.dials.tcpSucceeded > 0 && facts.dials.quicSucceeded == 0 && facts.dials.quicFailed >= QUICTrials.silenceNeeded
         let reachable = addresses.filter { $0.verdict == .reachable }
         let hasIPv4 = reachable.contains { $0.address.ipAddress?.isIPv4 == true }
         self.isIPv6Only = !reachable.isEmpty && !hasIPv4 && facts.listening.contains { $0.ipAddress?.isIPv4 == true && !$0.isLoopback }
@@ -87,12 +88,21 @@ public struct Diagnosis: Hashable, Sendable {
         return !seen.isEmpty && !mapped.isEmpty && seen.isDisjoint(with: mapped)
     }
 
-    private static func translation(of observed: [ObservedAddress]) -> Translation {
-        let seen = observed.filter { $0.address.isPublic && !$0.address.isRelayed && $0.address.ipAddress?.isIPv4 == true }
+    /// - Parameter port: an address's port of the protocol; nil when it has none.
+    private static func translation(_ facts: ReachabilityFacts, _ port: (Multiaddr) -> UInt16?) -> Translation {
+        let seen = facts.observed.filter {
+            $0.address.isPublic && !$0.address.isRelayed && $0.address.ipAddress?.isIPv4 == true && port($0.address) != nil
+        }
         let votes = seen.reduce(0) { $0 + $1.observers }
-        guard votes >= Self.votesNeeded else { return .unknown }
-        // A node listens on few ports; each has an outer one.
-        let strongest = seen.map(\.observers).sorted(by: >).prefix(3).reduce(0, +)
-        return strongest * 2 > votes && (seen.map(\.observers).max() ?? 0) > 1 ? .endpointIndependent : .endpointDependent
+        guard votes >= Self.votesNeeded, let most = seen.map(\.observers).max() else { return .unknown }
+        if most > 1 {
+            // A node listens on few ports; each has an outer one.
+            let strongest = seen.map(\.observers).sorted(by: >).prefix(3).reduce(0, +)
+            return strongest * 2 > votes ? .endpointIndependent : .endpointDependent
+        }
+        // No two say the same. Where more outer ports were seen than there are inner ones, one of these has several.
+        let inner = Set(facts.listening.filter { !$0.isLoopback && !$0.isRelayed && $0.ipAddress?.isIPv4 == true }.compactMap(port))
+        let outer = Dictionary(grouping: seen) { $0.address.ipAddress }.values.map { Set($0.compactMap { port($0.address) }).count }
+        return outer.contains { $0 > max(1, inner.count) } ? .endpointDependent : .unknown
     }
 }

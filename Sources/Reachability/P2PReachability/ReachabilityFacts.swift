@@ -88,7 +88,7 @@ public struct ReachabilityFacts: Hashable, Sendable {
         public var tcpSucceeded = 0
         /// Over QUIC.
         public var quicSucceeded = 0
-        /// Dials over QUIC of peers that were reached over TCP afterwards, or not at all.
+        /// Networks from which nobody answered over QUIC, at hosts that were reached over TCP and say that they listen with it.
         public var quicFailed = 0
 
         /// None yet.

@@ -5,10 +5,11 @@ enum Remedy {
     static func text(for diagnosis: Diagnosis, _ facts: ReachabilityFacts) -> String {
         var sentences = self.sentences(for: diagnosis.kind, facts)
         if diagnosis.isUDPBlocked {
+            let hasTCP = facts.listening.contains { $0.tcpEndpoint != nil && !$0.isLoopback && !$0.isRelayed }
             sentences.append(
                 """
-                This network lets no UDP out, so QUIC does not work here: listen on TCP as well, and ask whoever runs the network to allow \
-                UDP.
+                This network lets no UDP out, so QUIC does not work here: \(hasTCP ? "peers are met over TCP alone" : "listen on TCP as well"), \
+                until whoever runs the network allows UDP.
                 """)
         }
         if diagnosis.isIPv6Only {

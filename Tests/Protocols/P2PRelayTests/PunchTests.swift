@@ -81,6 +81,18 @@ struct PunchAddressesTests {
             ])
     }
 
+    @Test("Where somebody else is connected from, or is waited for, this peer is not dialled")
+    func somebodyElse() throws {
+        let stranger = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let told: [Multiaddr] = [
+            "/ip4/45.33.0.1/tcp/4001", "/ip4/45.33.0.2/tcp/4001", "/ip4/45.33.0.3/tcp/4001", "/ip4/45.33.0.4/tcp/4001",
+        ]
+        let free = PunchAddresses.free(
+            told, for: self.peer, taken: ["/ip4/45.33.0.1/tcp/4001"],
+            expected: ["/ip4/45.33.0.2/tcp/4001": stranger, "/ip4/45.33.0.3/tcp/4001": self.peer])
+        #expect(free == ["/ip4/45.33.0.3/tcp/4001", "/ip4/45.33.0.4/tcp/4001"])
+    }
+
     @Test("What is told is public, once each")
     func told() throws {
         let own = try [
@@ -154,10 +166,44 @@ struct PunchLedgerTests {
         #expect(ledger.allowed(victim, at: self.start + .seconds(300)) == victim)
     }
 
-    @Test("Each side has the specification's role first, and the other one in the end")
-    func roles() {
-        #expect((1...3).map { PunchRole.answering.handshake(inAttempt: $0) } == [.dialer, .listener, .listener])
-        #expect((1...3).map { PunchRole.asking.handshake(inAttempt: $0) } == [.listener, .listener, .dialer])
+    @Test(
+        "Each side has the specification's role first, the other way round after a clash, and otherwise in the end",
+        arguments: [(0, [true, true, false]), (1, [false, false, false]), (2, [true, true, true])])
+    func roles(_ row: (clashes: Int, isOrdinary: [Bool])) {
+        for (attempt, isOrdinary) in zip(1..., row.isOrdinary) {
+            #expect(PunchRole.answering.handshake(inAttempt: attempt, clashes: row.clashes) == (isOrdinary ? .dialer : .listener))
+            #expect(PunchRole.asking.handshake(inAttempt: attempt, clashes: row.clashes) == (isOrdinary ? .listener : .dialer))
+        }
+    }
+
+    @Test(
+        "A connection whose handshakes come to nothing looks like a clash, and one that never was does not",
+        arguments: [
+            (TransportError(.negotiationFailed, ""), true), (TransportError(.securityFailed, ""), true),
+            (TransportError(.closed, ""), true),
+            (TransportError(.timedOut, "the handshakes with it were not done by their deadline"), true),
+            (TransportError(.timedOut, "it did not answer within 5000 ms"), false), (TransportError(.unreachable, "refused"), false),
+            (TransportError(.cancelled, ""), false), (TransportError(.peerMismatch, ""), false),
+        ])
+    func clash(_ row: (error: TransportError, isLikely: Bool)) {
+        #expect(PunchClash.isLikely(row.error) == row.isLikely)
+        let address: Multiaddr = "/ip4/45.33.0.1/tcp/4001"
+        let dial = DialError(.allAddressesFailed, "", attempts: [DialAttempt(address: address, error: row.error)])
+        #expect(PunchClash.isLikely(dial) == row.isLikely)
+    }
+
+    @Test("Clashes are remembered as long as the attempts")
+    func clashes() throws {
+        var ledger = PunchLedger()
+        let peer = try Self.peer(1)
+        ledger.clashed(with: peer)
+        #expect(ledger.clashes(with: peer) == 0, "nobody punches")
+        #expect(ledger.begin(peer, at: self.start) == 1)
+        ledger.clashed(with: peer)
+        ledger.end(peer)
+        #expect(ledger.begin(peer, at: self.start) == 2 && ledger.clashes(with: peer) == 1)
+        ledger.end(peer)
+        #expect(ledger.begin(peer, at: self.start + .seconds(300)) == 1 && ledger.clashes(with: peer) == 0)
     }
 
     @Test("What arrives from where a punch goes has its role, as long as the punch lasts")

@@ -34,7 +34,65 @@ struct RelayChoiceTests {
         try self.find(1, at: "45.33.0.2")
         try self.find(2, at: "45.34.0.1")
         try self.take(2, from: "45.34.0.1")
+        #expect(self.choice.next(at: self.start) == [.keep(self.peers[1])])
         #expect(self.choice.next(at: self.start).isEmpty)
+    }
+
+    @Test("A spare stays connected, and takes the place of one that is lost; the next is kept then")
+    mutating func spare() throws {
+        for number in 0..<4 { try self.find(number, at: "45.\(33 + number).0.1") }
+        #expect(self.choice.next(at: self.start).count == 2)
+        self.choice.held = [self.peers[0], self.peers[1]]
+        self.choice.measured(self.peers[3], roundTrip: .milliseconds(30))
+        #expect(self.choice.next(at: self.start) == [.keep(self.peers[3])], "the nearer")
+        #expect(self.choice.next(at: self.start).isEmpty)
+        self.choice.held = [self.peers[1]]
+        self.choice.failed(self.peers[0], .unreachable, at: self.start)
+        #expect(
+            self.choice.next(at: self.start) == [.drop(self.peers[0]), .take(self.peers[3], at: try Self.address("45.36.0.1"))])
+        self.choice.held.insert(self.peers[3])
+        #expect(self.choice.next(at: self.start) == [.release(self.peers[3]), .keep(self.peers[2])])
+        self.choice.gone(self.peers[2])
+        #expect(self.choice.next(at: self.start) == [.release(self.peers[2])])
+    }
+
+    @Test(
+        "One that is twice as near takes the place of the farthest, when that is worth it, and not again for five minutes",
+        arguments: [(20, 60, 25, true), (20, 60, 35, false), (8, 12, 1, false), (60, 20, 10, true)])
+    mutating func nearer(_ row: (first: Int64, second: Int64, third: Int64, isExchanged: Bool)) throws {
+        for (number, time) in [row.first, row.second, row.third].enumerated() {
+            try self.find(number, at: "45.\(33 + number).0.1")
+            _ = self.choice.next(at: self.start)
+            self.choice.measured(self.peers[number], roundTrip: .milliseconds(time))
+        }
+        self.choice.held = [self.peers[0], self.peers[1]]
+        let actions = self.choice.next(at: self.start)
+        guard row.isExchanged else {
+            #expect(actions == [.keep(self.peers[2])])
+            return
+        }
+        #expect(actions == [.take(self.peers[2], at: try Self.address("45.35.0.1"))])
+        #expect(self.choice.next(at: self.start).isEmpty, "the farthest stays until the nearer holds")
+        self.choice.held.insert(self.peers[2])
+        let farthest = row.first > row.second ? 0 : 1
+        #expect(self.choice.next(at: self.start) == [.drop(self.peers[farthest])])
+        #expect(self.choice.next(at: self.start) == [.keep(self.peers[farthest])])
+        try self.find(3, at: "45.36.0.1")
+        self.choice.measured(self.peers[3], roundTrip: .milliseconds(1))
+        #expect(self.choice.next(at: self.start).isEmpty)
+        let later = try #require(self.choice.deadline)
+        #expect(later == self.start + .seconds(300))
+    }
+
+    @Test("One that is nearer, but in the network of another that stays, is not taken")
+    mutating func nearerInTheSameNetwork() throws {
+        for (number, host) in ["45.33.0.1", "45.34.0.1", "45.33.0.2"].enumerated() {
+            try self.find(number, at: host)
+            _ = self.choice.next(at: self.start)
+            self.choice.measured(self.peers[number], roundTrip: .milliseconds([10, 90, 2][number]))
+        }
+        self.choice.held = [self.peers[0], self.peers[1]]
+        #expect(self.choice.next(at: self.start) == [.keep(self.peers[2])])
     }
 
     @Test("One that shares its network with another is exchanged, once the better one holds")
@@ -49,6 +107,7 @@ struct RelayChoiceTests {
         #expect(self.choice.next(at: self.start).isEmpty)
         self.choice.held.insert(self.peers[2])
         #expect(self.choice.next(at: self.start) == [.drop(self.peers[1])])
+        #expect(self.choice.next(at: self.start) == [.keep(self.peers[1])])
         #expect(self.choice.taken == [self.peers[0], self.peers[2]])
     }
 

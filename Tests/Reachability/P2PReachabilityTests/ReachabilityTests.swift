@@ -77,7 +77,7 @@ struct ReachabilityTests {
         "The router's kind shows in what peers see",
         arguments: [
             (observers: [6], kind: Diagnosis.Kind.coneNAT), ([1, 1, 1, 1, 1], .symmetricNAT), ([1], .nat), ([], .unknown),
-            ([3, 2], .coneNAT),
+            ([3, 2], .coneNAT), ([2], .coneNAT), ([2, 1], .coneNAT), ([1, 1], .symmetricNAT),
         ])
     func kinds(_ row: (observers: [Int], kind: Diagnosis.Kind)) {
         let facts = Self.facts(Self.behindNAT) {
@@ -87,6 +87,18 @@ struct ReachabilityTests {
         }
         let diagnosis = Reachability(facts).diagnosis
         #expect(diagnosis.kind == row.kind && diagnosis.tcp == .unknown)
+    }
+
+    @Test("Two outer ports of two inner ones say nothing, three do")
+    func severalPorts() {
+        let listening = Self.behindNAT + ["/ip4/192.168.1.7/udp/4002/quic-v1"]
+        func kind(_ ports: [UInt16]) -> Diagnosis.Kind {
+            let facts = Self.facts(listening) {
+                $0.observed = ports.map { Self.seen(Multiaddr(ip: IPAddress(v4: 0x2d21_0016), udp: $0), by: 1) }
+            }
+            return Reachability(facts).diagnosis.kind
+        }
+        #expect(kind([5_001, 5_002]) == .nat && kind([5_001, 5_002, 5_003]) == .symmetricNAT)
     }
 
     @Test("Two routers in a row: the first says so, or maps an address that nobody sees")
@@ -129,7 +141,13 @@ struct ReachabilityTests {
                 $0.dials.tcpSucceeded = 3
                 $0.dials.quicFailed = 3
             })
-        #expect(blocked.diagnosis.isUDPBlocked && blocked.remedy.contains("UDP"))
+        #expect(blocked.diagnosis.isUDPBlocked && blocked.remedy.contains("no UDP out") && blocked.remedy.contains("over TCP alone"))
+        let deaf = Reachability(
+            Self.facts(["/ip4/192.168.1.7/udp/4001/quic-v1"]) {
+                $0.dials.tcpSucceeded = 3
+                $0.dials.quicFailed = 2
+            })
+        #expect(deaf.diagnosis.isUDPBlocked && deaf.remedy.contains("listen on TCP as well"))
         let six: Multiaddr = "/ip6/2a01:4f8::7/tcp/4001"
         let ipv6 = Reachability(
             Self.facts(Self.behindNAT + [six]) {

@@ -72,20 +72,34 @@ final class CircuitListener: TransportListener {
         let wake = Inbox<Void, Never>(limit: 1)
         let clock = self.room.host.clock
         let events = self.room.host.events()
+        let (measured, distances) = AsyncStream.makeStream(
+            of: ConnectionInfo.self, bufferingPolicy: .bufferingOldest(RelayChoice.candidateLimit))
+        defer {
+            if let spare = self.choice.withLock({ $0.spare }) { _ = self.room.host.unprotect(spare, for: Self.spare) }
+        }
         await withDiscardingTaskGroup { group in
             group.addTask {
-                await self.recall()
+                for connection in await self.recall() { distances.yield(connection) }
                 _ = wake.offer(())
                 for await event in events {
                     switch event {
                     case .identified(let connection, let introduction):
                         guard introduction.protocols.contains(Relay.hopID), !connection.remoteAddress.isRelayed else { continue }
-                        self.choice.withLock { $0.found(connection.remotePeer, at: connection.remoteAddress) }
+                        if self.choice.withLock({ $0.found(connection.remotePeer, at: connection.remoteAddress) }) {
+                            distances.yield(connection)
+                        }
                     case .disconnected(let connection, _):
                         guard !self.room.host.connections.contains(where: { $0.remotePeer == connection.remotePeer }) else { continue }
                         self.choice.withLock { $0.gone(connection.remotePeer) }
                     default: continue
                     }
+                    _ = wake.offer(())
+                }
+            }
+            group.addTask {
+                for await connection in measured {
+                    guard let distance = await RelayDistance.measure(over: connection, of: self.room.host) else { continue }
+                    self.choice.withLock { $0.measured(connection.remotePeer, roundTrip: distance) }
                     _ = wake.offer(())
                 }
             }
@@ -112,6 +126,8 @@ final class CircuitListener: TransportListener {
                         }
                         for place in dropped { place.given.fire() }
                         self.tell()
+                    case .keep(let peer): self.room.host.protect(peer, for: Self.spare)
+                    case .release(let peer): _ = self.room.host.unprotect(peer, for: Self.spare)
                     }
                 }
                 let held = Set(self.places.withLock { $0 }.filter { !$0.addresses.isEmpty }.map(\.circuit.relay))
@@ -130,13 +146,18 @@ final class CircuitListener: TransportListener {
         }
     }
 
+    /// What a connection is kept for.
+    private static let spare = "spare relay"
+
     /// Those that were met before.
-    private func recall() async {
+    private func recall() async -> [ConnectionInfo] {
+        var found: [ConnectionInfo] = []
         for connection in self.room.host.connections where !connection.remoteAddress.isRelayed {
             guard let known = await self.room.host.peerstore.introduction(of: connection.remotePeer), known.protocols.contains(Relay.hopID)
             else { continue }
-            self.choice.withLock { $0.found(connection.remotePeer, at: connection.remoteAddress) }
+            if self.choice.withLock({ $0.found(connection.remotePeer, at: connection.remoteAddress) }) { found.append(connection.info) }
         }
+        return found
     }
 
     private func tell() {

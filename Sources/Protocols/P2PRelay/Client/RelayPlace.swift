@@ -12,6 +12,9 @@ final class RelayPlace: Sendable {
         var addresses: [Multiaddr] = []
     }
 
+    /// What the relay's connection is kept for.
+    private static let protection = "relay"
+
     let circuit: CircuitAddress
     /// Fires when the place is wanted no more.
     let given = Signal()
@@ -57,6 +60,8 @@ final class RelayPlace: Sendable {
     /// Has a place, as far as the relay lets it, until the task is cancelled.
     func keep() async {
         let clock = self.room.host.clock
+        self.room.host.protect(self.circuit.relay, for: Self.protection)
+        defer { _ = self.room.host.unprotect(self.circuit.relay, for: Self.protection) }
         while !Task.isCancelled {
             let (step, isHeld) = self.state.withLock { ($0.schedule.next(at: clock.now()), $0.schedule.place != nil) }
             if !isHeld { self.announce([]) }

@@ -53,6 +53,15 @@ package struct PunchAddresses {
         return dialled
     }
 
+    /// Those of the addresses at which nobody else is.
+    ///
+    /// - Parameters:
+    ///   - taken: where other peers are connected from.
+    ///   - expected: whose packets other punches wait for there.
+    static func free(_ told: [Multiaddr], for peer: PeerID, taken: Set<Multiaddr>, expected: [Multiaddr: PeerID]) -> [Multiaddr] {
+        told.filter { !taken.contains($0) && expected[$0, default: peer] == peer }
+    }
+
     private struct Way: Hashable {
         let ip: IPAddress
         let transport: PunchTransport

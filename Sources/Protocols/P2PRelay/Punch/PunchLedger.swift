@@ -26,6 +26,7 @@ struct PunchLedger {
         var began: NIODeadline
         var attempts = 0
         var plainDials = 0
+        var clashes = 0
         var isUnderWay = false
     }
 
@@ -61,6 +62,12 @@ struct PunchLedger {
         if !counts { self.records[peer]?.attempts -= 1 }
         self.underWay -= 1
     }
+
+    /// How often the two had the same role in the handshakes; see ``PunchRole``.
+    func clashes(with peer: PeerID) -> Int { self.records[peer]?.clashes ?? 0 }
+
+    /// The two have connected, and had the same role.
+    mutating func clashed(with peer: PeerID) { self.records[peer]?.clashes += 1 }
 
     /// Begins a plain dial; false when there may be none.
     mutating func beginPlainDial(_ peer: PeerID, at now: NIODeadline) -> Bool {

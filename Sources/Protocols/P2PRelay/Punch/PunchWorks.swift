@@ -14,7 +14,7 @@ final class PunchWorks: Sendable {
     /// How long a side that does not know its address waits for it.
     private static let addressPatience = TimeAmount.seconds(2)
     /// The start that a plain dial has before the first punch.
-    private static let headStart = TimeAmount.milliseconds(300)
+    private static let headStart = TimeAmount.milliseconds(100)
     /// How long a plain dial may take.
     private static let plainTimeout = Duration.seconds(10)
     /// Dials over QUIC in one attempt, and the time from one to the next.
@@ -23,6 +23,8 @@ final class PunchWorks: Sendable {
     /// The time from a refusal over TCP to the next dial, which doubles, and the longest: seven dials in one attempt.
     private static let firstPause = TimeAmount.milliseconds(150)
     private static let longestPause = TimeAmount.seconds(1)
+    /// How long a side that waits for the other's handshakes does, at least; and in round trips over the relay. Then the other waits, too.
+    private static let silence = (atLeast: TimeAmount.milliseconds(1_500), roundTrips: Int64(8))
     /// When a peer that does not know the protocol yet is asked again.
     private static let secondChance = TimeAmount.seconds(5)
     /// How long the relayed connection stays as it is when there is a direct one, and then for its streams.
@@ -40,6 +42,17 @@ final class PunchWorks: Sendable {
         var observed: [ConnectionID: Multiaddr] = [:]
         /// Whom to tell of direct connections.
         var awaited: [PeerID: Signal] = [:]
+        /// Attempts that peers have asked for, and that are under way.
+        var answered: [PeerID: Answered] = [:]
+        /// Where the other side's packets may meet a listener of this node's, and whose they are then.
+        var expected: [Multiaddr: PeerID] = [:]
+    }
+
+    /// An attempt that a peer has asked for.
+    private final class Answered: Sendable {
+        /// The peer has asked for the next one.
+        let isSuperseded = Signal()
+        let hasEnded = Signal()
     }
 
     let host: any HostAccess
@@ -66,6 +79,7 @@ final class PunchWorks: Sendable {
                     group.addTask { await self.improve(connection, introduction) }
                 case .connected(let connection) where !connection.remoteAddress.isRelayed:
                     self.state.withLock { $0.awaited.removeValue(forKey: connection.remotePeer) }?.fire()
+                case .arrivalFailed(let address, let error): self.noteArrival(from: address, failedBy: error)
                 case .disconnected(let connection, _):
                     self.state.withLock { $0.observed[connection.id] = nil }
                 case .lost:
@@ -140,9 +154,26 @@ final class PunchWorks: Sendable {
         defer { self.state.withLock { $0.ledger.endPlainDial() } }
         let addresses = self.state.withLock { $0.ledger.allowed(known, at: began) }
         guard !addresses.isEmpty else { return }
-        let request = DialRequest(addresses: addresses, timeout: Self.plainTimeout, allowsLimited: false)
-        guard let connection = try? await self.host.connect(to: peer, request), connection.isDialled else { return }
+        let connection = await withTaskGroup(of: PeerConnection?.self) { group -> PeerConnection? in
+            for (local, addresses) in Dictionary(grouping: addresses, by: Self.plainLocal) {
+                let request = DialRequest(addresses: addresses, timeout: Self.plainTimeout, allowsLimited: false, localAddress: local)
+                group.addTask { try? await self.host.connect(to: peer, request) }
+            }
+            for await case let connection? in group {
+                group.cancelAll()
+                return connection
+            }
+            return nil
+        }
+        guard let connection, connection.isDialled else { return }
         self.post(peer, 0, PunchTransport(connection.remoteAddress), since: began, failure: nil)
+    }
+
+    /// Where an address is dialled from plainly. Over TCP from any port but the one that listens: a first packet from there would hold the way that
+    /// the punch needs, with a role that it need not have.
+    private static func plainLocal(_ address: Multiaddr) -> Multiaddr? {
+        guard PunchTransport(address) == .tcp, let ip = address.ipAddress else { return nil }
+        return ip.isIPv4 ? "/ip4/0.0.0.0/tcp/0" : "/ip6/::/tcp/0"
     }
 
     /// Once for each relayed connection, however often its peer introduces itself.
@@ -173,8 +204,8 @@ final class PunchWorks: Sendable {
             guard let number = self.state.withLock({ $0.ledger.begin(peer, at: self.host.clock.now()) }) else { return }
             let began = self.host.clock.now()
             do throws(StreamError) {
-                let targets = try await self.agree(on: connection)
-                try await self.dial(peer, at: targets, .asking, attempt: number)
+                let (targets, roundTrip) = try await self.agree(on: connection)
+                try await self.dial(peer, at: targets, .asking, attempt: number, roundTrip: roundTrip)
                 self.state.withLock { $0.ledger.end(peer) }
             } catch {
                 let isUnknown = error.code == .protocolNotSupported
@@ -188,7 +219,7 @@ final class PunchWorks: Sendable {
     }
 
     /// Tells the peer this node's addresses, hears the peer's, and says when to begin; returns at that moment.
-    private func agree(on connection: ConnectionInfo) async throws(StreamError) -> [Multiaddr] {
+    private func agree(on connection: ConnectionInfo) async throws(StreamError) -> ([Multiaddr], roundTrip: TimeAmount) {
         let clock = self.host.clock
         let own = await self.ownAddressesSoon()
         guard !own.isEmpty else { throw StreamError(.unexpectedEnd, "nobody has said at which public address this node is") }
@@ -206,7 +237,7 @@ final class PunchWorks: Sendable {
         let targets = PunchAddresses.dialled(answer.addresses, of: connection.remotePeer, except: own)
         guard !targets.isEmpty else { throw StreamError(.malformed, "the peer told no address that could be dialled") }
         await clock.sleep(clock.now() + min(.nanoseconds(roundTrip.nanoseconds / 2), Self.longestWait))
-        return targets
+        return (targets, roundTrip)
     }
 
     private static func read(_ stream: PeerStream, _ kind: PunchMessage.Kind) async throws(StreamError) -> PunchMessage {
@@ -222,8 +253,23 @@ final class PunchWorks: Sendable {
     // MARK: Answering
 
     /// Answers the peer's CONNECT and dials on its SYNC.
+    ///
+    /// A peer whose attempt has failed begins the next one at once, while this side's dials of the first go on: these end then.
     func answer(_ stream: PeerStream, on connection: ConnectionInfo) async throws(StreamError) {
         let peer = connection.remotePeer
+        let this = Answered()
+        let before = self.state.withLock { state in
+            defer { state.answered[peer] = this }
+            return state.answered[peer]
+        }
+        defer {
+            this.hasEnded.fire()
+            self.state.withLock { state in
+                if state.answered[peer] === this { state.answered[peer] = nil }
+            }
+        }
+        before?.isSuperseded.fire()
+        await before?.hasEnded.wait()
         guard let number = self.state.withLock({ $0.ledger.begin(peer, at: self.host.clock.now()) }) else {
             throw StreamError(.rateLimited, "\(peer) asks for too many punches")
         }
@@ -236,27 +282,48 @@ final class PunchWorks: Sendable {
         }
         try await stream.write(PunchMessage(.connect, addresses: own).encoded.framed)
         _ = try await Self.read(stream, .sync)
-        try await self.dial(peer, at: targets, .answering, attempt: number)
+        try await self.dial(peer, at: targets, .answering, attempt: number, until: this.isSuperseded)
     }
 
     // MARK: Dialing
 
     /// Dials over both transports until there is a direct connection, whoever made it, or the attempt's time is over.
-    private func dial(_ peer: PeerID, at told: [Multiaddr], _ role: PunchRole, attempt number: Int) async throws(StreamError) {
+    ///
+    /// - Parameters:
+    ///   - roundTrip: to the peer over the relay; nil where this side can't tell.
+    ///   - superseded: ends the attempt.
+    private func dial(
+        _ peer: PeerID, at told: [Multiaddr], _ role: PunchRole, attempt number: Int, roundTrip: TimeAmount? = nil,
+        until superseded: Signal? = nil
+    ) async throws(StreamError) {
         let began = self.host.clock.now()
-        let targets = self.state.withLock { $0.ledger.allowed(told, at: began) }
+        let others = Set(self.host.connections.filter { $0.remotePeer != peer }.map(\.remoteAddress.withoutPeerID))
+        let (targets, clashes) = self.state.withLock { state in
+            let free = PunchAddresses.free(told, for: peer, taken: others, expected: state.expected)
+            return (state.ledger.allowed(free, at: began), state.ledger.clashes(with: peer))
+        }
         guard !targets.isEmpty else { throw StreamError(.rateLimited, "the addresses of \(peer) were dialled too often lately") }
         let deadline = began + Self.attemptTime
         let arrived = self.awaitDirect(peer)
-        let handshake = role.handshake(inAttempt: number)
+        let handshake = role.handshake(inAttempt: number, clashes: clashes)
+        let patience = roundTrip.map { max(Self.silence.atLeast, $0 * Self.silence.roundTrips) } ?? Self.attemptTime
         let byTransport = Dictionary(grouping: targets) { PunchTransport($0) }
         await withTaskGroup(of: Bool.self) { group in
             for case (let transport?, let addresses) in byTransport {
                 group.addTask {
                     switch transport {
-                    case .quic: await self.dialQUIC(peer, at: addresses, by: deadline)
-                    case .tcp: await self.dialTCP(peer, at: addresses, as: handshake, by: deadline)
+                    case .quic: return await self.dialQUIC(peer, at: addresses, by: deadline)
+                    case .tcp:
+                        // Whoever asks begins the next attempt; whoever answers is told of it.
+                        let result = await self.dialTCP(peer, at: addresses, as: handshake, by: deadline, patience: patience)
+                        return result == .direct || result == .clash && role == .asking
                     }
+                }
+            }
+            if let superseded {
+                group.addTask {
+                    await superseded.wait()
+                    return true
                 }
             }
             group.addTask {
@@ -275,8 +342,12 @@ final class PunchWorks: Sendable {
         }
         let direct = self.host.connections.first { $0.remotePeer == peer && !$0.remoteAddress.isRelayed }
         if let direct { return self.post(peer, number, PunchTransport(direct.remoteAddress), since: began, failure: nil) }
+        let isClash = self.state.withLock { $0.ledger.clashes(with: peer) } > clashes
         for case let transport? in byTransport.keys {
-            self.post(peer, number, transport, since: began, failure: "no connection to \(byTransport[transport, default: []])")
+            let reason =
+                transport == .tcp && isClash
+                ? "both sides had the same role in the handshakes" : "no connection to \(byTransport[transport, default: []])"
+            self.post(peer, number, transport, since: began, failure: reason)
         }
     }
 
@@ -313,31 +384,88 @@ final class PunchWorks: Sendable {
 
     /// Both sides connect at once, so that one's SYN may meet the other's listener: the role holds there, too. A refusal is none: the first SYN
     /// may have come before the other side's way was open.
-    private func dialTCP(_ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, by deadline: NIODeadline) async -> Bool {
-        for address in addresses { self.roles.expect(address, as: role) }
-        defer { for address in addresses { self.roles.forget(address) } }
+    ///
+    /// When the two turn out to have the same role, that is the end of it: in the next attempt they have not.
+    private func dialTCP(
+        _ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, by deadline: NIODeadline, patience: TimeAmount
+    ) async -> Ending {
+        self.expect(peer, at: addresses, as: role)
+        defer { self.forget(peer, at: addresses) }
         let locals = self.localAddresses
-        return await withTaskGroup(of: Bool.self) { group in
+        let clashes = self.state.withLock { $0.ledger.clashes(with: peer) }
+        return await withTaskGroup(of: Ending.self) { group in
             for (isIPv4, addresses) in Dictionary(grouping: addresses, by: { $0.ipAddress?.isIPv4 ?? true }) {
                 guard let local = locals.first(where: { $0.ipAddress?.isIPv4 == isIPv4 }) else { continue }
                 group.addTask {
                     var pause = Self.firstPause
-                    while !Task.isCancelled, !self.isDirect(peer), let time = self.time(until: deadline) {
+                    while !Task.isCancelled, !self.isDirect(peer),
+                        let time = self.time(until: min(deadline, self.host.clock.now() + patience))
+                    {
                         let request = DialRequest(
                             addresses: addresses, timeout: time, allowsLimited: false, forcesNew: true, role: role, localAddress: local)
-                        if (try? await self.host.connect(to: peer, request)) != nil { return true }
+                        do throws(DialError) {
+                            _ = try await self.host.connect(to: peer, request)
+                            return .direct
+                        } catch {
+                            if PunchClash.isLikely(error), !Task.isCancelled, !self.isDirect(peer) {
+                                self.noteClash(with: peer, after: clashes)
+                            }
+                        }
+                        guard self.state.withLock({ $0.ledger.clashes(with: peer) }) == clashes else { return .clash }
                         await self.host.clock.sleep(self.host.clock.now() + pause)
                         pause = min(pause * 2, Self.longestPause)
                     }
-                    return false
+                    return .nothing
                 }
             }
-            for await isDirect in group where isDirect {
+            var ending = Ending.nothing
+            for await one in group where one != .nothing {
+                ending = one
                 group.cancelAll()
+                if one == .direct { break }
+            }
+            return ending
+        }
+    }
+
+    /// What became of dials over TCP.
+    private enum Ending {
+        case direct, clash, nothing
+    }
+
+    /// Once an attempt, however many addresses show it.
+    private func noteClash(with peer: PeerID, after clashes: Int) {
+        self.state.withLock { state in
+            if state.ledger.clashes(with: peer) == clashes { state.ledger.clashed(with: peer) }
+        }
+    }
+
+    // MARK: Arrivals
+
+    private func expect(_ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole) {
+        for address in addresses {
+            self.state.withLock { $0.expected[address] = peer }
+            self.roles.expect(address, as: role)
+        }
+    }
+
+    private func forget(_ peer: PeerID, at addresses: [Multiaddr]) {
+        for address in addresses {
+            let isExpected = self.state.withLock { state in
+                guard state.expected[address] == peer else { return false }
+                state.expected[address] = nil
                 return true
             }
-            return false
+            if isExpected { self.roles.forget(address) }
         }
+    }
+
+    /// Whoever comes from there again is taken for an ordinary arrival: it may be somebody else, of whom the peer said that it is there.
+    private func noteArrival(from address: Multiaddr, failedBy error: TransportError) {
+        let address = address.withoutPeerID
+        guard PunchClash.isLikely(error), let peer = self.state.withLock({ $0.expected[address] }) else { return }
+        self.forget(peer, at: [address])
+        self.state.withLock { $0.ledger.clashed(with: peer) }
     }
 
     /// The sockets to dial TCP from, so that the NAT takes the way that peers have seen.

@@ -37,6 +37,34 @@ public struct DefaultRoute: Hashable, Sendable {
         #endif
     }
 
+    /// The default route of IPv6 with the lowest metric, as Linux has it; nil where there is none, and on other systems.
+    @Sendable public static func currentIPv6() -> DefaultRoute? {
+        #if os(Linux) || os(Android)
+            guard let table = Self.text(of: "/proc/net/ipv6_route") else { return nil }
+            return DefaultRoute(tableIPv6: table)
+        #else
+            return nil
+        #endif
+    }
+
+    /// Reads the text of `/proc/net/ipv6_route`.
+    init?(tableIPv6 table: String) {
+        var best: (route: DefaultRoute, metric: UInt32)?
+        for line in table.split(separator: "\n") {
+            let columns = line.split(separator: " ", omittingEmptySubsequences: true)
+            guard columns.count >= 10, columns[0].allSatisfy({ $0 == "0" }), columns[1] == "00",
+                let flags = UInt32(columns[8], radix: 16), flags & Self.flags == Self.flags, columns[4].count == 32,
+                let high = UInt64(columns[4].prefix(16), radix: 16), let low = UInt64(columns[4].suffix(16), radix: 16), high | low != 0,
+                let metric = UInt32(columns[5], radix: 16)
+            else { continue }
+            let bytes = [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) } }
+            guard metric < best?.metric ?? .max, let gateway = IPAddress(bytes: bytes) else { continue }
+            best = (DefaultRoute(interface: String(columns[9]), gateway: gateway), metric)
+        }
+        guard let best else { return nil }
+        self = best.route
+    }
+
     /// Reads the text of `/proc/net/route`.
     init?(table: String) {
         var best: (route: DefaultRoute, metric: UInt32)?

@@ -15,7 +15,12 @@ enum GatewaySockets {
         _ network: MappingNetwork, on eventLoop: any EventLoop, _ handler: @escaping @Sendable (ByteBuffer, SocketAddress) -> Void
     ) -> EventLoopFuture<any Channel> {
         self.open(on: eventLoop, capacity: PCPMessage.maximumLength + 1, handler: handler) { bootstrap in
-            try bootstrap.connect(to: SocketAddress(network.gateway, port: self.gatewayPort))
+            let gateway = try SocketAddress(network.gateway, port: self.gatewayPort).scoped(to: network.scope)
+            guard !network.client.isIPv4 else { return bootstrap.connect(to: gateway) }
+            // From the very address that is to be opened, which the system would not choose for a link-local gateway.
+            return try bootstrap.bind(to: SocketAddress(network.client, port: 0)).flatMap { channel in
+                channel.connect(to: gateway).map { channel }
+            }
         }
     }
 

@@ -112,10 +112,12 @@ final class PortMappingDriver: Sendable {
         let gateway = GatewaySockets.gateway(network, on: self.eventLoop) { [weak self] bytes, _ in
             self?.onLoop { $0.received(Array(bytes.readableBytesView), round: round, at: $1) }
         }
-        let search = GatewaySockets.search(network, on: self.eventLoop) { [weak self] bytes, sender in
-            guard let sender = sender.ip else { return }
-            self?.onLoop { $0.found(Array(bytes.readableBytesView), from: sender, round: round, at: $1) }
-        }
+        let search =
+            network.client.isIPv4
+            ? GatewaySockets.search(network, on: self.eventLoop) { [weak self] bytes, sender in
+                guard let sender = sender.ip else { return }
+                self?.onLoop { $0.found(Array(bytes.readableBytesView), from: sender, round: round, at: $1) }
+            } : self.eventLoop.makeFailedFuture(GatewayError("nobody is searched for over IPv6"))
         gateway.flatMap { $0.closeFuture }.whenComplete { [weak self] _ in
             self?.onLoop { $0.gatewayClosed(round: round, at: $1) }
         }
@@ -127,7 +129,7 @@ final class PortMappingDriver: Sendable {
         }
         old?.gateway.whenSuccess { $0.close(promise: nil) }
         old?.search.whenSuccess { $0.close(promise: nil) }
-        self.listenForAnnouncements()
+        if network.client.isIPv4 { self.listenForAnnouncements() }
     }
 
     /// A port that another program of this machine has for itself alone is done without.

@@ -9,6 +9,8 @@ struct MappingNetwork: Hashable, Sendable {
     /// What is reached there without a router.
     let network: IPNetwork
     let gateway: IPAddress
+    /// The interface's number, by which an address that means something on its link alone is told from others; 0 where it does not matter.
+    var scope: UInt32 = 0
 
     /// Looks at a machine.
     ///
@@ -21,6 +23,18 @@ struct MappingNetwork: Hashable, Sendable {
             return nil
         }
         self.init(interface: route.interface, client: own.address, network: own.network, gateway: route.gateway)
+    }
+
+    /// Looks at a machine whose addresses of IPv6 nobody translates: there the router opens its firewall for one of them.
+    ///
+    /// - Returns: nil without a route, or without an address of the internet's on its interface.
+    init?(pinhole route: DefaultRoute?, in networks: LocalNetworks) {
+        guard let route,
+            let link = networks.links.first(where: { $0.name == route.interface && $0.prefixes.contains { !$0.address.isIPv4 } }),
+            let own = link.prefixes.first(where: { !$0.address.isIPv4 && $0.address.isPublic && $0.address != route.gateway })
+        else { return nil }
+        self.init(interface: route.interface, client: own.address, network: own.network, gateway: route.gateway)
+        self.scope = route.gateway.isLinkLocal ? UInt32(clamping: link.index) : 0
     }
 
     init(interface: String, client: IPAddress, network: IPNetwork, gateway: IPAddress) {

@@ -202,9 +202,12 @@ struct PortMapper {
         self.isConcluded = false
         self.gateway = GatewayDialogue(
             client: network.client, ports: self.ports, nonces: self.nonces, wished: self.wished, seed: self.random.next(), at: now)
-        self.igd = IGDDialogue(
-            client: network.client, network: network.network, gateway: network.gateway, ports: [], wished: self.wished,
-            random: MappingRandom(seed: self.random.next()), at: now)
+        // UPnP is searched for over IPv4.
+        self.igd =
+            network.client.isIPv4
+            ? IGDDialogue(
+                client: network.client, network: network.network, gateway: network.gateway, ports: [], wished: self.wished,
+                random: MappingRandom(seed: self.random.next()), at: now) : nil
         self.pending.append(.begin(round: self.round, network))
     }
 

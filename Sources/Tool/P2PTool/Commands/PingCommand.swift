@@ -1,7 +1,6 @@
 import ArgumentParser
 import P2P
 import P2PCore
-import P2PMultiaddr
 
 /// `p2p ping`.
 struct PingCommand: ToolCommand {
@@ -30,19 +29,12 @@ struct PingCommand: ToolCommand {
             valueName: "seconds"))
     var direct: Seconds?
 
-    @Option(
-        help: ArgumentHelp(
-            "A peer to meet first, by whom this node learns where it is seen; repeat it for several.", valueName: "multiaddr"),
-        transform: TargetOptions.parse)
-    var bootstrap: [Multiaddr] = []
-
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
     func execute(_ console: Console) async throws {
         let run = PingRun(
-            target: self.target, count: self.count, interval: self.interval.duration, console: console, direct: self.direct?.duration,
-            bootstrap: self.bootstrap)
+            target: self.target, count: self.count, interval: self.interval.duration, console: console, direct: self.direct?.duration)
         let outcome = try await NodeSession.run(self.node) { session in try await run.execute(session) }
         if let failure = outcome { throw failure }
     }

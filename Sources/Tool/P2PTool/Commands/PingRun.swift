@@ -1,7 +1,6 @@
 import P2P
 import P2PCore
 import P2PIdentity
-import P2PMultiaddr
 
 /// The pings of one command.
 struct PingRun: Sendable {
@@ -12,18 +11,17 @@ struct PingRun: Sendable {
     let console: Console
     /// How long to wait for a direct connection; nil not to.
     var direct: Duration?
-    /// Peers to meet first.
-    var bootstrap: [Multiaddr] = []
 
     /// - Returns: why not every ping came back, if so.
     func execute(_ session: NodeSession) async throws -> ToolError? {
         let clock = ContinuousClock()
         let started = clock.now
-        try await self.prepare(session)
-        var connection = try await session.connect(self.target)
-        let connectTime = clock.now - started
+        var connection = try await session.connect(self.target, listens: self.direct != nil)
+        let connected = clock.now
+        var directTime: Duration?
         if let direct, connection.remoteAddress.isRelayed {
             connection = try await self.directConnection(to: connection.remotePeer, within: direct, session)
+            directTime = clock.now - connected
         }
         let pinger = Pinger(on: connection)
         var statistics = PingStatistics()
@@ -44,16 +42,8 @@ struct PingRun: Sendable {
             }
         }
         await pinger.close()
-        try await self.summarize(statistics, over: connection, connectTime: connectTime)
+        try await self.summarize(statistics, over: connection, connectTime: connected - started, directTime)
         return failure
-    }
-
-    /// Meets the peers that say where this node is, on sockets at which the other side can reach it.
-    private func prepare(_ session: NodeSession) async throws {
-        if self.direct != nil {
-            _ = try await session.host.listen(on: DaemonCommand.everywhere(session.options))
-        }
-        for address in self.bootstrap { _ = try await session.connect(to: address) }
     }
 
     /// Waits for a connection that leads over no relay.
@@ -100,7 +90,10 @@ struct PingRun: Sendable {
         }
     }
 
-    private func summarize(_ statistics: PingStatistics, over connection: PeerConnection, connectTime: Duration) async throws {
+    /// - Parameter directTime: from the relayed connection to the direct one, where somebody has waited for it.
+    private func summarize(
+        _ statistics: PingStatistics, over connection: PeerConnection, connectTime: Duration, _ directTime: Duration?
+    ) async throws {
         let times = statistics.times
         try await self.console.emit(
             [
@@ -109,11 +102,12 @@ struct PingRun: Sendable {
                 "min_ms": times.map { .milliseconds($0.minimum) } ?? .null, "median_ms": times.map { .milliseconds($0.median) } ?? .null,
                 "max_ms": times.map { .milliseconds($0.maximum) } ?? .null, "security": .text(connection.security),
                 "muxer": .text(connection.muxer), "early_muxer": .bool(connection.wasMuxerEarly),
-                "limited": .bool(connection.isLimited),
+                "limited": .bool(connection.isLimited), "direct_ms": directTime.map { .milliseconds($0) } ?? .null,
             ],
             """
             \(statistics.sent) sent, \(statistics.received) received, connected in \(Milliseconds(connectTime)) ms \
-            (\(connection.security), \(connection.muxer)\(connection.isLimited ? ", limited by a relay" : ""))\
+            (\(connection.security), \(connection.muxer)\(connection.isLimited ? ", limited by a relay" : "")\
+            \(directTime.map { ", direct after \(Milliseconds($0)) ms" } ?? ""))\
             \(times.map { "\nmin/median/max \(Milliseconds($0.minimum))/\(Milliseconds($0.median))/\(Milliseconds($0.maximum)) ms" } ?? "")
             """)
     }

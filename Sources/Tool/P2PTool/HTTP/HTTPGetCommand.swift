@@ -35,11 +35,12 @@ struct HTTPGetCommand: ToolCommand {
 
     func execute(_ console: Console) async throws {
         let (address, path) = try Self.split(self.target.address)
-        let (protocolID, anyPeer) = (self.protocol, self.target.anyPeer)
+        let (protocolID, target) = (self.protocol, self.target)
         let status = try await NodeSession.run(self.node) { session in
-            guard address.peerID != nil || anyPeer else {
+            guard address.peerID != nil || target.anyPeer else {
                 throw ToolError("peerRequired", "\(address) does not say which peer to expect: add /p2p/ and its id, or say --any-peer")
             }
+            try await target.meeting.meet(session, at: target.listen)
             let connection = try await session.connect(to: address)
             let answer = try await connection.http(HTTPRequest(method: .get, scheme: nil, authority: nil, path: path), as: protocolID)
             var size: UInt64 = 0

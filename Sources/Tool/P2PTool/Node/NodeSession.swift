@@ -104,12 +104,15 @@ struct NodeSession {
         }
     }
 
-    /// Connects to whom the command line names.
-    func connect(_ target: TargetOptions) async throws -> PeerConnection {
+    /// Connects to whom the command line names, after it has met those whom it is to meet first.
+    ///
+    /// - Parameter listens: even when there is nobody to meet.
+    func connect(_ target: TargetOptions, listens: Bool = false) async throws -> PeerConnection {
         guard target.address.peerID != nil || target.anyPeer else {
             throw ToolError(
                 "peerRequired", "\(target.address) does not say which peer to expect: add /p2p/ and its id, or say --any-peer")
         }
+        try await target.meeting.meet(self, at: target.listen, listens: listens)
         return try await self.connect(to: target.address)
     }
 

@@ -9,6 +9,14 @@ struct TargetOptions: ParsableArguments {
     @Flag(help: "Take whoever answers, when the address has no /p2p part. Nothing then protects from an impostor.")
     var anyPeer = false
 
+    @OptionGroup var meeting: MeetingOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen meanwhile; repeat it for several. (default: with --bootstrap, as a daemon)", valueName: "multiaddr"),
+        transform: Self.parse)
+    var listen: [Multiaddr] = []
+
     static func parse(_ text: String) throws -> Multiaddr {
         do throws(MultiaddrError) {
             return try Multiaddr(text)

@@ -21,11 +21,15 @@ struct DoctorCommand: ToolCommand {
     @Option(help: ArgumentHelp("A protocol that the peer should serve; without, ping.", valueName: "name"))
     var `protocol`: String?
 
+    @OptionGroup var meeting: MeetingOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
     func execute(_ console: Console) async throws {
-        let trouble = try await NodeSession.run(self.node) { session in await self.examine(session, console) }
+        let trouble = try await NodeSession.run(self.node) { session in
+            try await self.meeting.meet(session)
+            return await self.examine(session, console)
+        }
         guard let trouble else {
             return try await console.emit(
                 ["event": "doctor", "result": "reached", "problem": .null, "advice": .null], "The peer is reached: all is well.")

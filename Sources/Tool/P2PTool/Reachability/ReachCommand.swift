@@ -88,7 +88,8 @@ struct ReachCommand: ToolCommand {
         guard !host.connections().isEmpty else { throw ToolError("noPeers", "none of the peers of --bootstrap was reached") }
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await change in changes where Self.isComplete(change) { return }
+                for await change in changes where Self.isComplete(change) { break }
+                while watch.isTryingQUIC, !Task.isCancelled { await host.clock.sleep(for: .milliseconds(200)) }
             }
             group.addTask { await host.clock.sleep(deadline) }
             await group.next()

@@ -23,12 +23,14 @@ struct RendezvousDiscoverCommand: ToolCommand {
     @Option(help: ArgumentHelp("With --follow, seconds from one look to the next.", valueName: "seconds"))
     var interval = Seconds(10)
 
+    @OptionGroup var meeting: MeetingOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
     func execute(_ console: Console) async throws {
         do {
             let found = try await NodeSession.run(self.node) { session in
+                try await self.meeting.meet(session)
                 let connection = try await session.connect(to: self.point.at)
                 var (found, cookie): (Int, [UInt8]) = (0, [])
                 while true {

@@ -23,6 +23,7 @@ struct SOCKSCommand: ToolCommand {
     @Option(help: ArgumentHelp("The peer through which to connect.", valueName: "multiaddr"), transform: TargetOptions.parse)
     var via: Multiaddr
 
+    @OptionGroup var meeting: MeetingOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
@@ -38,10 +39,11 @@ struct SOCKSCommand: ToolCommand {
 
     func execute(_ console: Console) async throws {
         guard let peer = self.via.peerID else { return }
-        let (listen, via) = (self.listen, self.via)
+        let (listen, via, meeting) = (self.listen, self.via, self.meeting)
         let tunnels = Tunnels()
         do {
             try await NodeSession.run(self.node, adjust: { $0.modules.append(tunnels) }) { session in
+                try await meeting.meet(session)
                 _ = try await session.connect(to: via)
                 try session.host.keepConnected(peer, at: [via])
                 let (_, bound) = try await tunnels.socks(listen, through: peer)

@@ -28,6 +28,7 @@ struct TunnelForwardCommand: ToolCommand {
     @Flag(help: "The service takes datagrams.")
     var udp = false
 
+    @OptionGroup var meeting: MeetingOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
@@ -42,9 +43,10 @@ struct TunnelForwardCommand: ToolCommand {
         guard let peer = self.address.peerID else { return }
         let forward = TunnelForward(self.listen, to: peer, self.name, isDatagrams: self.udp)
         let plan = TunnelPlan(forwards: [TunnelPlan.Forward(forward: forward, address: self.address)])
-        let address = self.address
+        let (address, meeting) = (self.address, self.meeting)
         do {
             try await NodeSession.run(self.node, adjust: { try plan.apply(to: &$0) }) { session in
+                try await meeting.meet(session)
                 _ = try await session.connect(to: address)
                 try await plan.run(session.host, console)
             }

@@ -1,0 +1,158 @@
+"""Our relay next to go's, in one run: memory, CPU time and what it carries. `make relay-bench`, or with a tool that is built already
+
+    P2P_BIN=… relay_bench.py [--peers 1000] [--circuits 200] [--seconds 10] [--json FILE]
+
+The load (P2PRelayLoad, beside the tool) is one process with all of the peers. go's relay gives 128 places, and its
+limits of connections end a little earlier, so both are measured with 96 first, in turns; ours then with all of them. Figures are the relay process's own: resident memory at rest with all places taken beyond that at the start, the
+most that it had while busy, CPU seconds, and the bytes that it received for one end of a circuit and sent to the other.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import sys
+import threading
+import time
+
+from peers import ours, p2pd
+from peers.processes import JSONProcess
+
+GO_PLACES, GO_CIRCUITS = 96, 48
+LOAD = ours.BINARY.with_name("P2PRelayLoad")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+def cpu(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+class Peak(threading.Thread):
+    """The most memory that a process has, looked at ten times a second."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.most, self._over = pid, 0, threading.Event()
+
+    def run(self):
+        while not self._over.wait(0.1):
+            self.most = max(self.most, resident(self.pid))
+
+    def stop(self):
+        self._over.set()
+        self.join()
+        return self.most
+
+
+def start_ours(peers, circuits):
+    limits = {
+        "relay.reservations": peers + 16,
+        "relay.circuits": circuits + 16,
+        "relay.duration": 3600,
+        "relay.data": 0,
+    }
+    options = [part for name, value in limits.items() for part in ("--limit", f"{name}={value}")]
+    return ours.Daemon(options=["--relay-service", *options])
+
+
+def start_go(peers, circuits):
+    return p2pd.GoNode(security="any", flags=["-autonat", "-forceReachabilityPublic"])
+
+
+def measure(name, start, peers, circuits, seconds):
+    relay = start(peers, circuits)
+    load = None
+    try:
+        pid = relay.pid if name == "ours" else relay.process.pid
+        time.sleep(1)
+        before = resident(pid)
+        load = JSONProcess(
+            [LOAD, "--relay", relay.address, "--peers", peers, "--circuits", circuits, "--seconds", seconds],
+            environment=ours.environment(),
+        )
+        taken = load.wait_for("reserved", timeout=180)
+        time.sleep(2)
+        rest = resident(pid)
+        load.wait_for("busy", timeout=300)
+        peak, began = Peak(pid), cpu(pid)
+        peak.start()
+        done = load.wait_for("done", timeout=seconds + 300)
+        used, most = cpu(pid) - began, peak.stop()
+        return {
+            "relay": name,
+            "places": peers,
+            "circuits": circuits,
+            "seconds_to_take_places": round(taken["seconds"], 1),
+            "start_mib": before / 2**20,
+            "place_kib": (rest - before) / peers / 1024,
+            "rest_mib": rest / 2**20,
+            "busy_mib": most / 2**20,
+            "mib_per_second": done["bytes"] / done["seconds"] / 2**20,
+            "cpu_seconds": used,
+            "mib_per_cpu_second": done["bytes"] / max(used, 0.01) / 2**20,
+        }
+    finally:
+        if load:
+            load.stop()
+        relay.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", type=int, default=1000)
+    parser.add_argument("--circuits", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--json")
+    arguments = parser.parse_args()
+    if not LOAD.exists():
+        sys.exit(f"no load at {LOAD}: build the product P2PRelayLoad beside the tool")
+    few = min(GO_PLACES, arguments.peers)
+    relays = {"ours": start_ours, **({"go": start_go} if p2pd.is_here() else {})}
+    found = []
+    for _ in range(arguments.turns):
+        for name, start in relays.items():
+            try:
+                found.append(measure(name, start, few, min(GO_CIRCUITS, arguments.circuits), arguments.seconds))
+                show(found[-1])
+            except Exception as error:
+                print(f"{name}: {error}", file=sys.stderr)
+    if arguments.peers > few:
+        found.append(measure("ours", start_ours, arguments.peers, arguments.circuits, arguments.seconds))
+        show(found[-1])
+    medians = {
+        name: {
+            key: statistics.median(row[key] for row in found if (row["relay"], row["places"]) == (name, few))
+            for key in ("busy_mib", "rest_mib", "mib_per_cpu_second")
+        }
+        for name in relays
+        if any((row["relay"], row["places"]) == (name, few) for row in found)
+    }
+    if len(medians) == 2:
+        mine, theirs = medians["ours"], medians["go"]
+        print(
+            f"ours to go, medians with {few} places: {mine['mib_per_cpu_second'] / theirs['mib_per_cpu_second']:.2f} x the bytes for a CPU "
+            f"second, {mine['busy_mib'] / theirs['busy_mib']:.2f} x the memory when busy, {mine['rest_mib'] / theirs['rest_mib']:.2f} x at rest"
+        )
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps(found, indent=1))
+
+
+def show(row):
+    print(
+        f"{row['relay']:4} {row['places']:5} places, {row['circuits']} circuits: {row['mib_per_second']:.0f} MiB/s, "
+        f"{row['mib_per_cpu_second']:.0f} MiB a CPU second; {row['start_mib']:.0f} MiB at the start, {row['rest_mib']:.0f} at rest "
+        f"({row['place_kib']:.1f} KiB a place), {row['busy_mib']:.0f} busy",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

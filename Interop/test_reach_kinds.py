@@ -1,0 +1,37 @@
+"""`p2p reach` behind routers of several kinds, with three peers to ask: what it calls them, and whether it says what to do."""
+
+import contextlib
+
+import pytest
+
+from peers import nat_lab, ours
+from peers.punches import LISTEN, address_of
+
+pytestmark = pytest.mark.skipif(not nat_lab.is_possible(), reason="no network namespaces and routers here")
+
+
+@pytest.mark.parametrize(
+    "kind, state, diagnosis, tcp, advice",
+    [
+        ("open", "public", "open", "none", None),
+        ("port", "private", "cone-nat", "cone", "forward TCP 4001 and UDP 4001 to 10.101.0.2"),
+        ("symmetric", "private", "symmetric-nat", "symmetric", "hole punching fails with most peers"),
+        ("udpblock", "private", "cone-nat", "cone", "lets no UDP out"),
+    ],
+)
+def test_kinds(kind, state, diagnosis, tcp, advice):
+    with nat_lab.Lab(kind) as lab, contextlib.ExitStack() as stack:
+        servers = []
+        for host in lab.observers:
+            listens = [listen.format(host.address) for listen in LISTEN.values()]
+            server = ours.Daemon(listens, options=["--no-port-mapping", "--autonat-service"], wrapper=host.inside)
+            stack.callback(server.stop)
+            servers.append(server)
+        known = [option for server in servers for option in ("--bootstrap", address_of(server, "tcp"))]
+        listens = [option for listen in LISTEN.values() for option in ("--listen", listen.format(lab.a.address))]
+        found = ours.run("reach", "--json", "--no-port-mapping", *listens, *known, wrapper=lab.a.inside, timeout=90)
+        told = found.event("reach")
+        assert found.code == 0, found
+        assert (told["state"], told["diagnosis"]) == (state, diagnosis), found
+        assert advice is None and told["remedy"] == "" or advice and advice in told["remedy"], found
+        assert told["tcp"] == tcp, found
