@@ -23,7 +23,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench compare lookups soak fuzz format lint proto clean
+.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench compare lookups lookups-go soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -107,6 +107,12 @@ compare: setup ## The same work by two nodes of ours and by two go nodes, in one
 lookups: setup ## What a look-up in the hash table costs as the network grows, as a picture (Specs/kademlia-lookups.svg)
 	P2P_SIMULATION_LOOKUPS=200 $(PACKAGE) test $(TRAITS) --no-parallel --filter SimulationTests/alive > $(BUILD)/lookups.log
 	$(PYTHON) Benchmarks/lookups.py < $(BUILD)/lookups.log > Specs/kademlia-lookups.svg
+
+lookups-go: setup ## Look-ups by ours and by a go client in one network of 30 go nodes, all alive and 30 % silent (ARGS="--lookups 50")
+	@.ci/setup test
+	@.ci/peers
+	$(PACKAGE) build $(TRAITS) -c release --product p2p
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/lookups_against_go.py $(ARGS)
 
 soak: setup ## Long runs and thousands of repetitions of the hostile cases, in release
 	@.ci/setup test

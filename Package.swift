@@ -196,6 +196,7 @@ let package = Package(
         room("Host", "P2PSwarm", core),
         room("Host", "P2PHost", core + ["P2PSwarm", "P2PNegotiation", lifecycle]),
         room("Host", "P2PPeerstoreSQLite", core + [grdb]),
+        room("Routing", "P2PKademliaSQLite", core + ["P2PKademlia", "P2PPeerstoreSQLite", grdb]),
         room("Host", "P2PPolicy", core),
         room("Operations", "P2PMetrics", core + [coreMetrics]),
         room("Operations", "P2PPrometheus", [coreMetrics, nioCore, nioPosix, "P2PHTTPHead"]),
@@ -221,7 +222,7 @@ let package = Package(
                 "P2PIdentify",
                 crypto, cryptoExtras, nioEmbedded,
                 "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PTCP",
-                "P2PKademlia", "P2PRelay",
+                "P2PKademlia", "P2PRendezvous", "P2PFetch", "P2PRelay",
                 .target(name: "CNgtcp2Peer", condition: .when(traits: ["QUIC"])),
             ]),
         .target(
@@ -242,7 +243,7 @@ let package = Package(
                 "P2PIdentify", "P2PPing", "P2PEcho", "P2PPerf", "P2PRelay", nioPosix,
                 "P2PPlaintext", "P2PMplex", "P2PMDNS", "P2PBootstrap", "P2PResolver", "P2PPeerstoreSQLite",
                 "P2PReachability", "P2PAutoNAT", "P2PPortMapping",
-                "P2PKademlia", "P2PRendezvous", "P2PFetch", "P2PRequestResponse",
+                "P2PKademlia", "P2PKademliaSQLite", "P2PRendezvous", "P2PFetch", "P2PRequestResponse",
             ],
             path: "Sources/P2P", swiftSettings: settings),
         .executableTarget(
@@ -280,6 +281,7 @@ let package = Package(
         tests("Reachability", "P2PPortMapping", core),
         tests("Primitives", "P2PProtobuf", [nioCore]),
         tests("Routing", "P2PKademlia", core + ["P2PTesting", "P2PProtocolTesting", "P2PHost", "P2PIdentify"]),
+        tests("Routing", "P2PKademliaSQLite", core + ["P2PKademlia"]),
         tests("Routing", "P2PRendezvous", core + ["P2PTesting", "P2PHost", "P2PIdentify"]),
         tests("Protocols", "P2PFetch", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PRequestResponse", core + ["P2PProtocolTesting"]),

@@ -18,5 +18,6 @@ let package = Package(
         .executableTarget(name: "Greeter", dependencies: [p2p]),
         .executableTarget(name: "Chat", dependencies: [p2p, argumentParser]),
         .executableTarget(name: "SendFile", dependencies: [p2p, argumentParser, crypto]),
+        .executableTarget(name: "Swarm", dependencies: [p2p, argumentParser, crypto]),
     ]
 )

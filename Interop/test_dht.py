@@ -285,3 +285,44 @@ def test_eight_that_join_through_one_know_each_other():
         outcome = dht("stats", "--dht-protocol", "/eight/kad/1.0.0", bootstrap=others[0].address)
         assert outcome.code == 0, outcome
         assert outcome.event("dht")["peers"] == 8
+
+
+def test_what_a_node_holds_outlasts_its_restart(tmp_path):
+    network = ["--dht-protocol", "/lasting/kad/1.0.0"]
+    data = tmp_path / "node"
+    with contextlib.ExitStack() as stack:
+
+        def daemon(*options):
+            made = ours.Daemon(options=["--dht", "server", *network, "--dht-namespace", "text", *options])
+            stack.callback(made.stop)
+            return made
+
+        def found(way):
+            return {item["peer"] for item in events(dht("closest", OWNER, *network, bootstrap=way.address), "found")}
+
+        first = daemon()
+        keeper = daemon("--data", data, "--bootstrap", first.address)
+        wait_until(lambda: keeper.peer in found(first), 20, "both are members")
+        outcome = dht("put", "/text/thing", "hello", *network, bootstrap=first.address)
+        assert {item["peer"] for item in events(outcome, "stored")} == {first.peer, keeper.peer}, outcome
+        assert keeper.stop() == 0, keeper.process.report()
+        assert (data / "dht.sqlite").stat().st_mode & 0o777 == 0o600
+
+        # It is told of nobody: it asks those that it knew.
+        again = daemon("--data", data)
+        assert again.peer == keeper.peer
+        wait_until(lambda: found(again) == {first.peer, again.peer}, 20, "the table is there again")
+        assert first.stop() == 0, first.process.report()
+        outcome = dht("get", "/text/thing", *network, bootstrap=again.address)
+        assert outcome.code == 0, outcome
+        assert [base64.b64decode(item["value"]) for item in events(outcome, "value")] == [b"hello"]
+        assert events(outcome, "value")[0]["from"] == again.peer
+
+
+def test_keys_come_from_standard_input(network):
+    outcome = dht("closest", "--stdin", bootstrap=network[0].address, stdin=f"hex:0102\n{OWNER}\n".encode())
+    assert outcome.code == 0, outcome
+    assert len(events(outcome, "summary")) == 2
+    outcome = dht("closest", "--stdin", bootstrap=network[0].address, stdin=b"hex:01\nno key\nhex:02\n")
+    assert outcome.code == 1 and outcome.error["code"] == "invalidKey", outcome
+    assert len(events(outcome, "summary")) == 1

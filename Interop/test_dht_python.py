@@ -2,36 +2,11 @@
 
 import base64
 import hashlib
-import itertools
-import pathlib
-import sys
 
 import pytest
 
 from peers import ours
-from peers.processes import JSONProcess
-
-MAIN = pathlib.Path(__file__).parent / "peers" / "python_kad_main.py"
-
-
-class PythonMember:
-    """One py-libp2p process that is a server of the table."""
-
-    def __init__(self):
-        self._process = JSONProcess([sys.executable, MAIN], stdin=True)
-        self._ids = itertools.count(1)
-        ready = self._process.wait_for("ready", timeout=40)
-        self.peer, self.address = ready["peer"], ready["addresses"][0]
-
-    def do(self, name, **details):
-        number = next(self._ids)
-        self._process.send({"id": number, "do": name, **details})
-        answer = self._process.wait_for(lambda item: item.get("id") == number, timeout=40)
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def stop(self):
-        self._process.stop()
+from peers.python_member import PythonMember
 
 
 @pytest.fixture(scope="module")

@@ -338,3 +338,61 @@ def test_a_sender_that_lies_leaves_nothing_under_the_name(run, inbox, stranger):
     assert says({**honest, "name": "other"}, data[5:])[-1] == {"offset": len(data)}
     assert (inbox / "other").read_bytes() == data
     assert receiver.process.poll() is None
+
+
+# Swarm
+
+
+@pytest.fixture
+def swarm(run, tmp_path):
+    """Starts sharers and fetchers of one file, of which each knows the first one alone."""
+
+    class Room:
+        def __init__(self):
+            self.file = tmp_path / "holiday.mov"
+            self.file.write_bytes(os.urandom(48 * MEBIBYTE + 12_345))
+
+        def share(self, *options):
+            terminal = run("Swarm", "share", self.file, "--listen", "/ip4/127.0.0.1/tcp/0", *options)
+            command = terminal.wait_for(r"swift run Swarm fetch (\w{64}) --bootstrap (/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+)")
+            self.name = command[1]
+            return terminal, command[2]
+
+        def fetch(self, folder, way, *options):
+            (tmp_path / folder).mkdir()
+            arguments = [self.name, "--folder", tmp_path / folder, "--bootstrap", way, "--listen", "/ip4/127.0.0.1/tcp/0"]
+            return run("Swarm", "fetch", *arguments, *options), tmp_path / folder / self.file.name
+
+    return Room()
+
+
+def test_a_file_comes_from_several_while_they_come_and_go(swarm):
+    first, way = swarm.share()
+    second, _ = swarm.share("--bootstrap", way)
+    second.wait_for(r"told: \d+ keys")
+    early, early_file = swarm.fetch("early", way, "--stay")
+    early.wait_for(r"fetched: holiday\.mov, \d+ bytes", timeout=90)
+    assert same(early_file, swarm.file)
+    early.wait_for(r"fetched: (?s:.*)told: \d+ keys")
+    # One of the three goes in the middle, without a word.
+    late, late_file = swarm.fetch("late", way)
+    late.wait_for(r"fetching: [1-9]")
+    second.kill()
+    assert late.code(90) == 0, late.shown
+    assert same(late_file, swarm.file)
+    holders = {match[1]: int(match[2]) for match in re.finditer(r"from (12D3Koo\w+): (\d+) blocks", late.shown)}
+    assert len(holders) >= 2 and sum(holders.values()) == 193, late.shown
+    assert [path.name for path in late_file.parent.iterdir()] == [swarm.file.name]
+    # Who shared it first is gone as well: who has fetched it has it to give.
+    first.kill()
+    again, again_file = swarm.fetch("again", early.wait_for(r"you are at (\S+)")[1])
+    assert again.code(90) == 0, again.shown
+    assert same(again_file, swarm.file)
+
+
+def test_a_name_that_nobody_has_is_not_found(swarm):
+    _, way = swarm.share()
+    swarm.name = "0" * 64
+    fetcher, file = swarm.fetch("nothing", way)
+    assert fetcher.code(60) != 0
+    assert "nobody who has it is found" in fetcher.shown and not file.exists()

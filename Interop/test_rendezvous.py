@@ -5,6 +5,7 @@ import pytest
 
 from peers import ours
 from peers.processes import JSONProcess
+from peers.python_member import PythonMember
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,24 @@ def test_what_a_point_refuses_says_why(point):
         outcome = rendezvous("register", *arguments, *listen, at=point)
         assert outcome.code == 1, outcome
         assert outcome.error["code"] == code, outcome
+
+
+@pytest.fixture(scope="module")
+def python():
+    member = PythonMember()
+    yield member
+    member.stop()
+
+
+def test_with_py_only_questions_meet(point, python):
+    """py speaks the older dialect, whose registrations are unsigned addresses: each refuses the other's by its number, and understands all else."""
+    outcome = rendezvous("register", "py", "--listen", "/ip4/127.0.0.1/tcp/0", at=python)
+    assert outcome.code == 1, outcome
+    assert outcome.error["code"] == "refused" and "notAuthorized" in outcome.error["message"]
+    outcome = rendezvous("discover", "py", at=python)
+    assert outcome.code == 1 and outcome.error["code"] == "notFound", outcome
+
+    refusal = python.do("register", address=point.address, namespace="py")
+    assert refusal["status"] == 101, refusal
+    peers, cookie = python.do("discover", address=point.address, namespace="py")
+    assert peers == [] and cookie[16:] == b"py".hex()

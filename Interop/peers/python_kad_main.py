@@ -1,4 +1,4 @@
-"""A member of a hash table in py-libp2p, which obeys commands on stdin, JSON lines both ways.
+"""A member of a hash table and a rendezvous point in py-libp2p, which obeys commands on stdin, JSON lines both ways.
 
 Says {"event": "ready", "peer": …, "addresses": […]}, then for each command {"id": …, "result": …} or {"id": …, "error": …}.
 It ends when stdin does.
@@ -15,6 +15,9 @@ import multiaddr
 import trio
 from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.discovery.rendezvous.client import RendezvousClient
+from libp2p.discovery.rendezvous.errors import RendezvousError
+from libp2p.discovery.rendezvous.service import RendezvousService
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
@@ -64,6 +67,17 @@ async def obey(host, table, command):
             return await table.find_providers(command["key"])
         case "find_peer":
             return await table.find_peer(ID.from_string(command["peer"]))
+        case "register" | "discover" as action:
+            info = info_from_p2p_addr(multiaddr.Multiaddr(command["address"]))
+            await host.connect(info)
+            point = RendezvousClient(host, info.peer_id)
+            try:
+                if action == "register":
+                    return await point.register(command["namespace"])
+                peers, cookie = await point.discover(command["namespace"])
+                return [peers, cookie]
+            except RendezvousError as error:
+                return {"status": int(error.status), "message": error.message}
 
 
 async def main(mode):
@@ -71,6 +85,7 @@ async def main(mode):
     async with host.run(listen_addrs=[multiaddr.Multiaddr("/ip4/127.0.0.1/tcp/0")]):
         table = KadDHT(host, DHTMode.SERVER if mode == "server" else DHTMode.CLIENT)
         table.register_validator("test", AnyValue())
+        RendezvousService(host)
         async with background_trio_service(table):
             addresses = [str(address) for address in host.get_addrs()]
             say({"event": "ready", "peer": str(host.get_id()), "addresses": addresses})

@@ -8,6 +8,7 @@
 @_exported public import P2PIdentify
 @_exported public import P2PIdentity
 @_exported public import P2PKademlia
+@_exported public import P2PKademliaSQLite
 @_exported public import P2PMDNS
 @_exported public import P2PMplex
 @_exported public import P2PMultiaddr

@@ -1,15 +1,15 @@
-import NIOCore
-import P2PCore
+package import NIOCore
+package import P2PCore
 import P2PProtobuf
 
 /// The two messages of the protocol (fetch spec, "Protocol").
-struct FetchRequest: Equatable {
+package struct FetchRequest: Equatable {
     /// A text in the spec, bytes in js: so bytes.
-    var key: [UInt8]
+    package var key: [UInt8]
 
-    init(key: [UInt8]) { self.key = key }
+    package init(key: [UInt8]) { self.key = key }
 
-    init(reading message: ByteBuffer) throws(StreamError) {
+    package init(reading message: ByteBuffer) throws(StreamError) {
         self.key = []
         var reader = ProtobufReader(message)
         do throws(ProtobufError) {
@@ -21,7 +21,7 @@ struct FetchRequest: Equatable {
         }
     }
 
-    var encoded: ByteBuffer {
+    package var encoded: ByteBuffer {
         var writer = ProtobufWriter(capacity: self.key.count + 8)
         if !self.key.isEmpty { writer.write(1, bytes: self.key) }
         return writer.buffer
@@ -29,22 +29,22 @@ struct FetchRequest: Equatable {
 }
 
 /// What is answered.
-struct FetchResponse: Equatable {
-    enum Status: UInt64 {
+package struct FetchResponse: Equatable {
+    package enum Status: UInt64 {
         case found = 0
         case notFound = 1
         case error = 2
     }
 
-    var status: Status
-    var data: [UInt8] = []
+    package var status: Status
+    package var data: [UInt8] = []
 
-    init(_ status: Status, _ data: [UInt8] = []) {
+    package init(_ status: Status, _ data: [UInt8] = []) {
         self.status = status
         self.data = data
     }
 
-    init(reading message: ByteBuffer) throws(StreamError) {
+    package init(reading message: ByteBuffer) throws(StreamError) {
         var status: UInt64 = 0
         self.data = []
         var reader = ProtobufReader(message)
@@ -60,7 +60,7 @@ struct FetchResponse: Equatable {
         self.status = known
     }
 
-    var encoded: ByteBuffer {
+    package var encoded: ByteBuffer {
         var writer = ProtobufWriter(capacity: self.data.count + 8)
         if self.status != .found { writer.write(1, varint: self.status.rawValue) }
         if !self.data.isEmpty { writer.write(2, bytes: self.data) }

@@ -69,6 +69,13 @@ public struct KademliaConfiguration: Sendable {
     public var refreshInterval: Duration
     /// How often what this node provides, and has put, is told again.
     public var republishInterval: Duration
+    /// Whether ``Kademlia/provide(_:onEvent:)`` tells those that are probably the nearest before the look-up is over, and returns when three of four have taken note. That is quicker, and
+    /// costs a few holders that are not quite the nearest. While too little is known of the network's size, it goes the ordinary way.
+    public var isOptimistic: Bool
+    /// What this node provides; a set in memory by default. It is one table's.
+    public var keystore: any ProviderKeystore
+    /// Where the table, values and providers are kept so that they outlast the process; nil for nowhere.
+    public var archive: (any KademliaArchive)?
 
     /// A network of its own.
     ///
@@ -90,6 +97,9 @@ public struct KademliaConfiguration: Sendable {
         self.lookupTimeout = .seconds(60)
         self.refreshInterval = .seconds(600)
         self.republishInterval = .seconds(22 * 3_600)
+        self.isOptimistic = false
+        self.keystore = MemoryKeystore()
+        self.archive = nil
     }
 
     /// The public network of IPFS, `/ipfs/kad/1.0.0`.

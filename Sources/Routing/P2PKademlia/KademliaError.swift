@@ -26,6 +26,8 @@ extension KademliaError.Code {
     public static var notRunning: Self { Self("notRunning") }
     /// A limit of this node was reached; the message names it.
     public static var resourceLimit: Self { Self("resourceLimit") }
+    /// The keys that this node provides can't be read or written.
+    public static var keystoreUnavailable: Self { Self("keystoreUnavailable") }
     /// The configuration contradicts itself; the message says where.
     public static var invalidConfiguration: Self { Self("invalidConfiguration") }
 }

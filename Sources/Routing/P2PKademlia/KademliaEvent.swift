@@ -73,6 +73,8 @@ public struct KademliaStatistics: Hashable, Sendable {
     public internal(set) var buckets: [Int] = []
     /// Bytes of the table, roughly.
     public internal(set) var tableBytes = 0
+    /// Bytes that the table and what it keeps take up, roughly; the host's memory is charged for them.
+    public internal(set) var heldBytes = 0
     /// Values that are kept.
     public internal(set) var values = 0
     /// Bytes of them and their keys.

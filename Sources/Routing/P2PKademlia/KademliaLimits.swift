@@ -67,4 +67,19 @@ package enum KademliaLimits {
     package static let keysPerProvider = 8_192
     /// Providers that are kept over all keys.
     package static let providers = 32_768
+    /// Bytes of providers that are kept over all keys.
+    package static let providerBytes = 16 * 1_024 * 1_024
+    /// The part of the host's memory for what peers make it hold that values take at most, and providers as much.
+    package static let memoryShare = 16
+    /// What a peer of the table counts for in the host's memory, in bytes.
+    package static let entrySize = 400
+    /// What a peer that a look-up knows of counts for, in bytes.
+    package static let candidateSize = 512
+    /// Peers of the table that are kept for the next start.
+    package static let remembered = 256
+
+    // MARK: Providing
+
+    /// Peers that a search for so many providers dials, beyond these, to see whether there is anybody.
+    package static let proofs = 16
 }

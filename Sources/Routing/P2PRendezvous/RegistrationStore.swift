@@ -17,10 +17,17 @@ package struct RegistrationStore: Sendable {
         let expiresAt: NIODeadline
     }
 
+    /// How often what is over is looked for, at most.
+    private static let expiryInterval = Duration.seconds(60)
+
     private let perPeer: Int
     private let limit: Int
     private var entries: [Place: Entry] = [:]
     private var namespacesOf: [PeerID: Set<String>] = [:]
+    private var order = RegistrationOrder()
+    private var orderOf: [String: RegistrationOrder] = [:]
+    /// Before that nobody looks for what is over.
+    private var nextExpiry: NIODeadline?
     private var lastNumber: UInt64 = 0
 
     package init(
@@ -74,7 +81,11 @@ package struct RegistrationStore: Sendable {
             }
             guard self.entries.count < self.limit else { return refused(.unavailable, "there is no room (registrations)") }
         }
+        self.remove(place)
         self.lastNumber += 1
+        let item = RegistrationOrder.Item(number: self.lastNumber, namespace: place.namespace, peer: peer)
+        self.order.append(item)
+        self.orderOf[place.namespace, default: RegistrationOrder()].append(item)
         self.entries[place] = Entry(
             number: self.lastNumber, record: registration.record, expiresAt: now.advanced(by: .seconds(Int64(seconds))))
         self.namespacesOf[peer, default: []].insert(registration.namespace)
@@ -85,10 +96,18 @@ package struct RegistrationStore: Sendable {
         guard self.entries.removeValue(forKey: place) != nil else { return }
         self.namespacesOf[place.peer]?.remove(place.namespace)
         if self.namespacesOf[place.peer]?.isEmpty == true { self.namespacesOf[place.peer] = nil }
+        let entries = self.entries
+        func isThere(_ item: RegistrationOrder.Item) -> Bool {
+            entries[Place(namespace: item.namespace, peer: item.peer)]?.number == item.number
+        }
+        self.order.remove(isThere: isThere)
+        self.orderOf[place.namespace]?.remove(isThere: isThere)
+        if self.orderOf[place.namespace]?.isEmpty == true { self.orderOf[place.namespace] = nil }
     }
 
     /// Forgets what is over.
     package mutating func expire(at now: NIODeadline) {
+        self.nextExpiry = now.advanced(by: Self.expiryInterval)
         for (place, entry) in self.entries where entry.expiresAt <= now { self.remove(place) }
     }
 
@@ -96,7 +115,9 @@ package struct RegistrationStore: Sendable {
 
     // MARK: Discovering
 
-    private func discover(_ namespace: String?, upTo limit: UInt64?, after cookie: [UInt8], at now: NIODeadline) -> RendezvousMessage {
+    private mutating func discover(_ namespace: String?, upTo limit: UInt64?, after cookie: [UInt8], at now: NIODeadline)
+        -> RendezvousMessage
+    {
         func refused(_ status: RendezvousStatus, _ text: String) -> RendezvousMessage { .discovered([], cookie: [], status, text: text) }
         // An empty one asks for all, as none does.
         let namespace = namespace == "" ? nil : namespace
@@ -111,24 +132,25 @@ package struct RegistrationStore: Sendable {
             seen = number
         }
         let most = min(limit.map { Int(clamping: $0) } ?? .max, RendezvousLimits.registrationsPerAnswer)
-        let new = self.entries.lazy.filter { place, entry in
-            entry.number > seen && entry.expiresAt > now && (namespace == nil || place.namespace == namespace)
-        }.sorted { $0.value.number < $1.value.number }
+        if self.nextExpiry.map({ $0 <= now }) ?? true { self.expire(at: now) }
+        let new = namespace.map { self.orderOf[$0]?.after(seen) ?? [] } ?? self.order.after(seen)
         var registrations: [WireRegistration] = []
         var size = 0
         // What fits no more comes with the next request: the cookie says so.
-        var reached = self.lastNumber
-        for (place, entry) in new {
-            size += entry.record.count + place.namespace.utf8.count + 32
+        var (reached, lastTold) = (self.lastNumber, seen)
+        for item in new {
+            guard let entry = self.entries[Place(namespace: item.namespace, peer: item.peer)], entry.number == item.number,
+                entry.expiresAt > now
+            else { continue }
+            size += entry.record.count + item.namespace.utf8.count + 32
             guard registrations.count < most, size <= RendezvousLimits.messageSize - 1_024 else {
-                reached = registrations.isEmpty ? seen : reached
+                reached = lastTold
                 break
             }
             let seconds = max(0, (entry.expiresAt - now).nanoseconds / 1_000_000_000)
-            registrations.append(WireRegistration(namespace: place.namespace, record: entry.record, timeToLive: UInt64(seconds)))
-            reached = entry.number
+            registrations.append(WireRegistration(namespace: item.namespace, record: entry.record, timeToLive: UInt64(seconds)))
+            lastTold = item.number
         }
-        if registrations.count == new.count { reached = self.lastNumber }
         return .discovered(registrations, cookie: Self.cookie(reached, of: namespace), .ok, text: "")
     }
 

@@ -94,7 +94,8 @@ package enum RendezvousMessage: Hashable, Sendable {
             default: break
             }
         }
-        switch kind {
+        // Whoever writes version 3, as py does, leaves a zero out.
+        switch kind ?? (bodies[2] == nil ? nil : 0) {
         case 0: return .register(try Self.registration(bodies[2] ?? ByteBuffer()))
         case 1:
             var (status, text, timeToLive): (UInt64, String, UInt64) = (0, "", 0)

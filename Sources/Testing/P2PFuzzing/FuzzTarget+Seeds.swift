@@ -65,7 +65,9 @@ extension FuzzTarget {
         case .quicFrames: QUICFramesFuzzing.seeds
         case .kademliaMessage: KademliaFuzzing.messages
         case .kademliaRecord: KademliaFuzzing.records
-        case .kademliaLookup, .kademliaStores: Self.sequences(length: 200)
+        case .kademliaLookup, .kademliaStores, .kademliaSearches, .rendezvousPoint: Self.sequences(length: 200)
+        case .rendezvousMessage: RendezvousFuzzing.messages
+        case .fetchMessage: RendezvousFuzzing.fetches
         case .byteQueue, .streamBuffer: Self.sequences(length: 120)
         case .yamuxSessions, .yamuxHostile, .yamuxHandler, .yamuxPair, .mplexSession, .mplexPair: Self.sequences(length: 200)
         }
@@ -109,7 +111,7 @@ extension FuzzTarget {
 
         """
 
-    private static let envelope: [UInt8] = {
+    static let envelope: [UInt8] = {
         // The signature covers domain, payload type and payload, each after its length (RFC 0002).
         let payload = (try? IdentityFuzzing.record.protobufEncoded()) ?? []
         let domain = Array(PeerRecord.domain.utf8)

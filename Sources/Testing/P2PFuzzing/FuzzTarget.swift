@@ -101,6 +101,14 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case kademliaLookup = "kademlia-lookup"
     /// Operations on the tables and stores of the distributed hash table.
     case kademliaStores = "kademlia-stores"
+    /// Searches for providers and sweeps of the distributed hash table.
+    case kademliaSearches = "kademlia-searches"
+    /// Messages of rendezvous points.
+    case rendezvousMessage = "rendezvous-message"
+    /// Requests to a rendezvous point.
+    case rendezvousPoint = "rendezvous-point"
+    /// Messages of fetch.
+    case fetchMessage = "fetch-message"
 
     /// Does the work that `bytes` stand for.
     public func run(_ bytes: [UInt8]) {
@@ -154,6 +162,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .kademliaRecord: KademliaFuzzing.record(bytes)
         case .kademliaLookup: KademliaFuzzing.lookup(bytes)
         case .kademliaStores: KademliaFuzzing.stores(bytes)
+        case .kademliaSearches: KademliaFuzzing.searches(bytes)
+        case .rendezvousMessage: RendezvousFuzzing.message(bytes)
+        case .rendezvousPoint: RendezvousFuzzing.point(bytes)
+        case .fetchMessage: RendezvousFuzzing.fetch(bytes)
         }
     }
 
@@ -170,7 +182,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             2_048
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
         case .proxiedClient: 4_200
-        case .kademliaMessage, .kademliaLookup, .kademliaStores: 4_096
+        case .kademliaMessage, .kademliaLookup, .kademliaStores, .kademliaSearches: 4_096
+        case .rendezvousMessage, .rendezvousPoint, .fetchMessage: 4_096
         case .kademliaRecord: 11_000
         case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint, .relayMessage: 4_096
         case .dnsMessage: 9_100

@@ -112,7 +112,7 @@ enum KademliaFuzzing {
         var now = NIODeadline.uptimeNanoseconds(1)
         let own = Self.peer(0)
         var table = RoutingTable(at: Self.point(own), bucketSize: 2, diversity: .publicNetwork)
-        var providers = ProviderStore(ownPeer: own, perKey: 3, perPeer: 4, limit: 12)
+        var providers = ProviderStore(perKey: 3, perPeer: 4, limit: 12, byteLimit: 2_600)
         var values = ValueStore(limit: 6, byteLimit: 2_000)
         while !input.isEmpty {
             let (operation, peer, key) = (input.byte(), Self.peer(input.number(below: 64)), [input.byte() % 16])
@@ -136,8 +136,42 @@ enum KademliaFuzzing {
             precondition(table.nearest(to: Self.point(peer), count: 100).count == table.count)
             precondition(values.count <= 6 && values.bytes <= 2_000)
             let kept = (0..<16).reduce(0) { $0 + providers.providers(of: [UInt8($1)], at: .uptimeNanoseconds(0)).count }
-            precondition(kept == providers.count && providers.providers(of: key, at: now).count <= 4)
+            precondition(kept == providers.count && providers.count <= 12 && providers.bytes <= 2_600)
+            precondition(providers.providers(of: key, at: now).count <= 3 && (providers.count == 0) == (providers.bytes == 0))
         }
+    }
+
+    /// A search for providers whose witnesses and dials are as the bytes say, and a sweep whose look-ups find what they say: both end, and tell nobody anything twice.
+    static func searches(_ bytes: [UInt8]) {
+        var input = FuzzInput(bytes)
+        var search = ProviderSearch()
+        var told: Set<PeerID> = []
+        for _ in 0..<input.number(below: 64) {
+            let (provider, witness) = (Self.peer(input.number(below: 16)), Self.peer(input.number(below: 4)))
+            if input.byte() % 4 == 0 {
+                for contact in search.unproved(upTo: 2) { search.note(contact.peer, isThere: input.byte() % 2 == 0) }
+            } else if search.add(KademliaContact(provider), namedBy: witness) != nil {
+                precondition(told.insert(provider).inserted, "one is told twice")
+            }
+            precondition(search.met <= search.count && search.count <= told.count && search.all.count == told.count)
+        }
+        let keys = (0..<input.number(below: 40)).map { [UInt8($0), input.byte()] }
+        var sweep = ProviderSweep(keys, replication: 1 + input.number(below: 5), point: Self.point)
+        var stored: [[UInt8]: Int] = [:]
+        for _ in 0..<400 {
+            switch sweep.next() {
+            case .finished:
+                precondition(sweep.count == 0)
+                return
+            case .lookUp: sweep.found((0..<input.number(below: 8)).map { _ in Self.peer(input.number(below: 64)) })
+            case .store(let keysOfPeers):
+                for key in Set(keysOfPeers.values.joined()) {
+                    stored[key, default: 0] += 1
+                    precondition(stored[key] == 1, "a key is told twice")
+                }
+            }
+        }
+        preconditionFailure("the sweep does not end")
     }
 
     /// Sixty-four peers, and places of theirs that nobody has to hash.

@@ -63,7 +63,7 @@ struct StoreTests {
     func providers() throws {
         let (one, two) = (try Fixture.peer(1), try Fixture.peer(2))
         let address = try Multiaddr("/ip4/10.0.0.1/tcp/1")
-        var store = ProviderStore(ownPeer: nil)
+        var store = ProviderStore()
         #expect(doing(&store) { $0.add(one, at: [], for: [1], now: self.now) })
         #expect(doing(&store) { $0.add(one, at: [address], for: [1], now: self.now) })
         #expect(doing(&store) { $0.add(two, at: [address], for: [1], now: self.now.advanced(by: .seconds(60))) })
@@ -76,41 +76,28 @@ struct StoreTests {
         #expect(store.count == 0 && store.keyCount == 0)
     }
 
-    @Test("Floods of keys and of providers meet bounds for the key, for the peer and over all; this node's own stay")
+    @Test("Floods of keys and of providers meet bounds for the key, for the peer, over all, and by bytes")
     func providerFloods() throws {
-        let own = try Fixture.peer(1)
-        var store = ProviderStore(ownPeer: own, perKey: 4, perPeer: 5, limit: 20)
-        store.add(own, at: [], for: [0], lifetime: .seconds(1), now: self.now)
+        var store = ProviderStore(perKey: 4, perPeer: 5, limit: 20)
         for number in 0..<1_000 {
             store.add(try Fixture.peer(number: number), at: [], for: [0], now: self.now.advanced(by: .milliseconds(number)))
         }
-        #expect(store.count == 5)
-        #expect(Set(store.providers(of: [0], at: self.now).map(\.peer)).contains(own))
+        #expect(store.count == 4)
         #expect(Set(store.providers(of: [0], at: self.now).map(\.peer)).contains(try Fixture.peer(number: 999)))
         let flooder = try Fixture.peer(number: 5_000)
         for key in 1..<200 { store.add(flooder, at: [], for: [UInt8(key)], now: self.now) }
-        #expect(store.count == 10)
+        #expect(store.count == 9)
         for number in 6_000..<6_100 { store.add(try Fixture.peer(number: number), at: [], for: [9, 9, UInt8(number % 50)], now: self.now) }
-        #expect(store.count == 21)
-        #expect(Set(store.providers(of: [0], at: self.now).map(\.peer)).contains(own))
-        // This node's own have room also when there is none.
-        for key in 100..<110 { #expect(doing(&store) { $0.add(own, at: [], for: [UInt8(key), 7], now: self.now) }) }
-    }
-
-    @Test("However much this node has itself, others are heard, and a flood of theirs meets the same bound")
-    func manyOwnKeys() throws {
-        let own = try Fixture.peer(1)
-        var store = ProviderStore(ownPeer: own, perKey: 4, perPeer: 100, limit: 20)
-        for key in 0..<200 { store.add(own, at: [], for: [UInt8(key), 1], now: self.now) }
-        #expect(store.count == 200 && store.keyCount == 200)
-        for number in 0..<50 {
-            #expect(try doing(&store) { try $0.add(try Fixture.peer(number: number), at: [], for: [UInt8(number), 1], now: self.now) })
+        #expect(store.count == 20)
+        let address = try Multiaddr("/ip4/10.0.0.1/tcp/1")
+        var small = ProviderStore(byteLimit: 2_000)
+        for number in 0..<100 {
+            #expect(try doing(&small) { try $0.add(try Fixture.peer(number: number), at: [address], for: [UInt8(number)], now: self.now) })
+            #expect(small.bytes <= 2_000)
         }
-        #expect(store.count == 220 && store.keyCount == 200)
-        store.remove(own, of: [199, 1])
-        #expect(store.count == 219 && store.keyCount == 199)
-        store.expire(at: self.now.advanced(by: ProviderStore.lifetime))
-        #expect(store.count == 0 && store.keyCount == 0)
+        #expect(small.count > 5)
+        small.expire(at: self.now.advanced(by: ProviderStore.lifetime))
+        #expect(small.count == 0 && small.bytes == 0 && small.keyCount == 0)
     }
 
     @Test("Of values the best wins, whenever it comes, and who has another is known")
@@ -125,7 +112,7 @@ struct StoreTests {
         #expect(!search.hasBest(one) && search.hasBest(two) && search.hasBest(three))
     }
 
-    @Test("A provider counts when two have named it, so that one liar's list ends no search")
+    @Test("A provider counts when two have named it and it is met, so that one liar's list ends no search")
     func providerSearch() throws {
         var search = ProviderSearch()
         let (liar, honest, other) = (try Fixture.peer(1), try Fixture.peer(2), try Fixture.peer(3))
@@ -139,7 +126,16 @@ struct StoreTests {
         #expect(search.count == 0)
         let located = KademliaContact(provider.peer, at: [try Multiaddr("/ip4/10.0.0.1/tcp/1")])
         #expect(doing(&search) { $0.add(located, namedBy: other) } == located)
-        #expect(search.count == 1 && search.all.count == 101)
+        #expect(search.count == 1 && search.all.count == 101 && search.met == 0)
+        // One that is named by two, and met by nobody, does not count.
+        let absent = try Fixture.peer(number: 501)
+        for namer in [honest, other] { _ = search.add(KademliaContact(absent), namedBy: namer) }
+        #expect(search.count == 2 && search.unproved(upTo: 9).map(\.peer) == [provider.peer, absent])
+        search.note(absent, isThere: false)
+        search.note(provider.peer, isThere: true)
+        search.note(liar, isThere: true)
+        #expect(search.count == 1 && search.met == 1 && search.dialled == 2 && search.unproved(upTo: 9).isEmpty)
+        #expect(search.all.last?.peer == absent)
         for number in 1_000..<3_000 { _ = search.add(KademliaContact(try Fixture.peer(number: number)), namedBy: liar) }
         #expect(search.all.count == ProviderSearch.limit)
     }

@@ -58,6 +58,10 @@ struct RendezvousTests {
         // An absent status is zero: py leaves it out.
         #expect(
             try RendezvousMessage(reading: ByteBuffer(bytes: [0x08, 1, 0x1a, 2, 0x18, 60])) == .registered(.ok, text: "", timeToLive: 60))
+        // An absent type is zero, too, where there is a registration.
+        #expect(
+            try RendezvousMessage(reading: ByteBuffer(bytes: [0x12, 3, 0x0a, 1, 0x61]))
+                == .register(WireRegistration(namespace: "a", record: [], timeToLive: nil)))
         for bytes in [[], [0x08, 9], [0x08, 0, 0x12, 9], [0xff]] as [[UInt8]] {
             #expect(throws: StreamError(.malformed, "")) { try RendezvousMessage(reading: ByteBuffer(bytes: bytes)) }
         }
@@ -85,7 +89,31 @@ struct RendezvousTests {
         #expect(try self.discover("a", in: &store, at: self.now.advanced(by: .seconds(60))).names == ["a"])
         #expect(try store.answer(.unregister(namespace: "a"), from: PeerID(two.publicKey), at: self.now) == nil)
         #expect(try store.answer(.unregister(namespace: "a"), from: PeerID(two.publicKey), at: self.now) == nil)
-        #expect(store.count == 2)
+        // What was over has gone by itself.
+        #expect(store.count == 1)
+    }
+
+    @Test("What is new is found without a look at what was before, and what has gone takes up no more than what is there")
+    func order() throws {
+        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        var order = RegistrationOrder()
+        var alive: Set<UInt64> = []
+        for number in 1...UInt64(20_000) {
+            order.append(RegistrationOrder.Item(number: number, namespace: "a", peer: peer))
+            alive.insert(number)
+            // One is replaced again and again, as somebody who registers in a loop has it.
+            guard number > 100 else { continue }
+            alive.remove(number - 1 > 100 ? number - 1 : 100)
+            order.remove { alive.contains($0.number) }
+            #expect(order.after(0).count <= 2 * alive.count + 20)
+        }
+        #expect(order.after(19_999).map(\.number) == [20_000] && order.after(20_000).isEmpty)
+        #expect(Set(order.after(0).map(\.number)).isSuperset(of: alive) && !order.isEmpty)
+        for number in alive {
+            alive.remove(number)
+            order.remove { alive.contains($0.number) }
+        }
+        #expect(order.isEmpty)
     }
 
     @Test("More than fits into an answer comes with the next ones")

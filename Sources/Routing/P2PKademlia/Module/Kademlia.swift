@@ -37,7 +37,8 @@ public final class Kademlia: HostModule {
             throw KademliaError(.invalidConfiguration, "the bootstrap address \(address) names no peer: add /p2p/ and its id")
         }
         let node = KademliaNode(
-            self.configuration, ownPeer: plan.peerID, host: plan.host, networks: plan.localNetworks, logger: plan.logger)
+            self.configuration, ownPeer: plan.peerID, host: plan.host, networks: plan.localNetworks,
+            memory: plan.windowBudget.held, logger: plan.logger)
         let isFirst = self.joined.withLock { joined in
             guard joined == nil else { return false }
             joined = node
@@ -88,7 +89,8 @@ public final class Kademlia: HostModule {
     ///
     /// - Parameters:
     ///   - key: a multihash, usually that of a CID; 1 to 80 bytes.
-    ///   - count: how many suffice. Only those count that two peers have named, so that one liar does not end the search; nil looks for all.
+    ///   - count: how many suffice. Only those count that two peers have named and that were met when they were dialled, so that liars do not end the search; nil looks for all, and dials
+    ///     nobody.
     ///   - onEvent: is told of each one as soon as it is known, and of each step; it does not wait.
     /// - Returns: all that were found. They may be there in vain: only a dial proves it.
     /// - Throws: `notFound`, and as ``closestPeers(to:onEvent:)``.
@@ -121,7 +123,7 @@ public final class Kademlia: HostModule {
     public func provide(all keys: [[UInt8]]) async throws(KademliaError) -> KademliaSweep { try await self.node().provide(all: keys) }
 
     /// Tells nobody any more; what others keep ends by itself within two days.
-    public func stopProviding(_ key: [UInt8]) { (try? self.node())?.stopProviding(key) }
+    public func stopProviding(_ key: [UInt8]) async throws(KademliaError) { try await self.node().stopProviding(key) }
 
     // MARK: Values
 

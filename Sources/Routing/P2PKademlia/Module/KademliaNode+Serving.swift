@@ -13,11 +13,18 @@ extension KademliaNode {
         }
         defer { self.inbound.wrappingSubtract(1, ordering: .relaxed) }
         while true {
-            let bytes = try await StreamError.within(KademliaLimits.streamIdleTime, on: self.clock, "the wait for a request") {
-                () throws(StreamError) in try await stream.readMessage(upTo: KademliaLimits.requestSize)
+            guard let end = self.state.withLock({ $0.isServer ? $0.endOfServing : nil }) else {
+                throw StreamError(.reset, "this node serves no more")
             }
-            guard let bytes else { return }
-            guard self.state.withLock({ $0.isServer }) else { throw StreamError(.reset, "this node serves no more") }
+            let deadline = self.clock.now().advanced(by: KademliaLimits.streamIdleTime)
+            let request = try await self.clock.result(by: deadline, unless: end) { () throws(StreamError) -> ByteBuffer? in
+                try await stream.readMessage(upTo: KademliaLimits.requestSize)
+            }
+            if end.isFired { throw StreamError(.reset, "this node serves no more") }
+            guard let request else {
+                throw StreamError(.timedOut, "the wait for a request took longer than \(KademliaLimits.streamIdleTime)")
+            }
+            guard let bytes = request else { return }
             do throws(StreamError) {
                 let answer = try await self.answer(bytes, on: connection)
                 self.state.withLock { $0.statistics.answered += 1 }
@@ -71,7 +78,7 @@ extension KademliaNode {
         case .getProviders:
             try Self.checkRequest(request.key, upTo: KademliaLimits.providerKeyLength)
             var answer = KademliaMessage(.getProviders, key: request.key)
-            answer.providers = self.providers(of: request.key, at: meeting, judge)
+            answer.providers = await self.providers(of: request.key, at: meeting, judge)
             answer.closer = self.closer(to: request.key, for: requester, at: meeting, judge)
             return answer
         case .addProvider:
@@ -123,7 +130,7 @@ extension KademliaNode {
         if let local, local != record.value, validator.prefers(local, to: record.value, for: key) {
             throw StreamError(.malformed, "there is a better value under that key")
         }
-        guard let kept = self.keep(record.value, for: key, isOwn: false, validator) else {
+        guard local != nil || !self.isShortOfMemory, let kept = self.keep(record.value, for: key, isOwn: false, validator) else {
             throw StreamError(.resourceLimit, "there is no room for more values")
         }
         var answer = KademliaMessage(.putValue, key: key)
@@ -135,20 +142,23 @@ extension KademliaNode {
 
     // MARK: Providers
 
-    private func providers(of key: [UInt8], at meeting: Meeting, _ judge: AddressJudge) -> [KademliaContact] {
+    private func providers(of key: [UInt8], at meeting: Meeting, _ judge: AddressJudge) async -> [KademliaContact] {
         let now = self.clock.now()
-        let known = self.state.withLock { $0.providers.providers(of: key, at: now) }
-        return known.shuffled().map { provider in
-            provider.peer == self.ownPeer ? self.ownContact(at: meeting, judge: judge) : self.told(provider, at: meeting, judge: judge)
+        var known = self.state.withLock { $0.providers.providers(of: key, at: now) }.map { self.told($0, at: meeting, judge: judge) }
+        // Its addresses are those of this moment.
+        if await self.configuration.keystore.contains(key) {
+            let own = self.ownContact(at: meeting, judge: judge)
+            if !own.addresses.isEmpty { known.append(own) }
         }
+        return known.shuffled()
     }
 
     /// A peer speaks for itself alone, and says where it is; what else it says is not heard.
     private func addProvider(_ request: KademliaMessage, from requester: PeerID, at meeting: Meeting, _ judge: AddressJudge) {
         guard let contact = request.providers.first(where: { $0.peer == requester }) else { return }
         let addresses = contact.addresses.filter(self.configuration.addresses.admits).compactMap { judge.believed($0, toldAt: meeting) }
-        guard !addresses.isEmpty else { return }
+        guard !addresses.isEmpty, !self.isShortOfMemory else { return }
         let now = self.clock.now()
-        self.state.withLock { _ = $0.providers.add(requester, at: addresses, for: request.key, now: now) }
+        self.change { _ = $0.providers.add(requester, at: addresses, for: request.key, now: now) }
     }
 }

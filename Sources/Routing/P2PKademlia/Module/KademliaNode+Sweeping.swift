@@ -10,7 +10,7 @@ extension KademliaNode {
 
     func provide(all keys: [[UInt8]]) async throws(KademliaError) -> KademliaSweep {
         for key in keys { try Self.check(providerKey: key) }
-        self.state.withLock { $0.ownKeys.formUnion(keys) }
+        try await self.keepProviding(keys)
         return try await self.sweep(keys)
     }
 
@@ -19,9 +19,6 @@ extension KademliaNode {
         let startedAt = self.clock.now()
         guard !self.host.announcedAddresses.isEmpty else {
             throw KademliaError(.noAddresses, "this node listens nowhere that others could be told of")
-        }
-        self.state.withLock { state in
-            for key in keys { _ = state.providers.add(self.ownPeer, at: [], for: key, now: startedAt) }
         }
         var sweep = ProviderSweep(keys, replication: self.configuration.replication)
         var outcome = KademliaSweep()

@@ -5,7 +5,7 @@ import P2PIdentity
 import P2PMultiaddr
 import Synchronization
 
-/// The tasks of a table: it takes in who introduces itself, looks through the table, and tells again what it has told.
+/// The tasks of a table: it takes in who introduces itself, and looks through the table.
 extension KademliaNode {
     /// How long a peer of the table may be silent before it is asked: for so long a lookup that asks one of three does not come by it (go's
     /// figure for α 10, k 20 and a refresh of ten minutes).
@@ -19,12 +19,15 @@ extension KademliaNode {
     private static let rememberedPeers = 32
 
     func run() async {
+        await self.restore()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.watch() }
             group.addTask { await self.lookThrough() }
             group.addTask { await self.republish() }
             group.addTask { await self.work() }
+            group.addTask { await self.writeDown() }
         }
+        await self.save()
     }
 
     // MARK: Who comes
@@ -102,8 +105,11 @@ extension KademliaNode {
         for address in self.configuration.bootstrap {
             if let peer = address.peerID, peer != self.ownPeer { known[peer, default: []].append(address.withoutPeerID) }
         }
+        let members = self.state.withLock { $0.remembered }.filter { known[$0.peer] == nil }
+        let memberIDs = Set(members.map(\.peer))
         var remembered: [PeerID] = []
-        for peer in await self.host.peerstore.peers() where known[peer] == nil && remembered.count < Self.rememberedPeers {
+        for peer in await self.host.peerstore.peers() where known[peer] == nil && !memberIDs.contains(peer) {
+            guard remembered.count < Self.rememberedPeers else { break }
             let introduction = await self.host.peerstore.introduction(of: peer)
             if introduction?.protocols.contains(self.configuration.protocolID) == true { remembered.append(peer) }
         }
@@ -115,6 +121,19 @@ extension KademliaNode {
                 group.addTask {
                     let addresses = await self.host.peerstore.knownAddresses(of: peer)
                     if !addresses.isEmpty { await self.ask(peer, at: addresses, isCheck: true) }
+                }
+            }
+            group.addTask { await self.ask(members) }
+        }
+    }
+
+    /// Asks those that were in the table before the process began anew, some at a time: whoever answers is in it again.
+    private func ask(_ members: [KademliaContact]) async {
+        await withTaskGroup(of: Void.self) { group in
+            for (number, member) in members.enumerated() {
+                if number >= Self.rememberedPeers { await group.next() }
+                group.addTask {
+                    await self.ask(member.peer, at: member.addresses.map { KnownAddress($0, source: .identify) }, isCheck: true)
                 }
             }
         }
@@ -133,7 +152,7 @@ extension KademliaNode {
             try await self.lookUpSelf()
             try await self.lookThrough(buckets)
         }
-        self.state.withLock { state in
+        self.change { state in
             state.values.expire(at: now)
             state.providers.expire(at: now)
         }
@@ -170,23 +189,6 @@ extension KademliaNode {
                 }
             }
             return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
-        }
-    }
-
-    // MARK: What it has told
-
-    private func republish() async {
-        while !Task.isCancelled {
-            await self.clock.sleep(for: self.configuration.republishInterval)
-            let keys = self.state.withLock { Array($0.ownKeys) }
-            if !keys.isEmpty { _ = try? await self.sweep(keys) }
-            for record in self.state.withLock({ $0.values.own }) where !Task.isCancelled {
-                guard let validator = try? self.configuration.namespaces.validator(for: record.key),
-                    (try? validator.validate(record.value, for: record.key, at: WallTime.now.secondsSince1970)) != nil
-                else { continue }
-                self.keep(record.value, for: record.key, isOwn: true, validator)
-                _ = try? await self.spread(record.value, under: record.key, onEvent: { _ in })
-            }
         }
     }
 }

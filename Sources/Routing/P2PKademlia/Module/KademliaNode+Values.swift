@@ -14,7 +14,8 @@ extension KademliaNode {
         let local = self.localValue(for: key, validator)
         var search = ValueSearch(key, validator, local: local)
         if let local { onEvent(.value(local, from: self.ownPeer)) }
-        var walk = try await self.walk(to: key, asking: KademliaMessage(.getValue, key: key), onEvent: onEvent) { contact, reply in
+        var isEnough = false
+        let absorb: (Lookup.Contact, Reply, Lookup) async -> Bool = { contact, reply, _ in
             guard let record = reply.message.record else { return false }
             do throws(KademliaError) {
                 try validator.validate(record.value, for: key, at: WallTime.now.secondsSince1970)
@@ -23,7 +24,17 @@ extension KademliaNode {
                 return false
             }
             if search.add(record.value, from: contact.peer) { onEvent(.value(record.value, from: contact.peer)) }
-            return quorum > 0 && search.count >= quorum
+            isEnough = quorum > 0 && search.count >= quorum
+            return isEnough
+        }
+        let request = KademliaMessage(.getValue, key: key)
+        var walk = try await self.walk(to: key, asking: request, onEvent: onEvent, absorb: absorb)
+        if walk.crowding != nil, !isEnough {
+            // Those that crowd around the key may hide what the others have.
+            let messages = walk.summary.messages
+            let wide = self.configuration.replication * KademliaLimits.regionFactor
+            walk = try await self.walk(to: key, asking: request, count: wide, onEvent: onEvent, absorb: absorb)
+            walk.summary.messages += messages
         }
         guard let best = search.best else {
             onEvent(.finished(walk.summary))
@@ -156,6 +167,6 @@ extension KademliaNode {
             lifetime = min(lifetime, .seconds(max(0, end.subtractingReportingOverflow(wall).partialValue)))
         }
         let record = KademliaRecord(key: key, value: value, timeReceived: InternetTime(seconds: wall).text)
-        return self.state.withLock { $0.values.put(record, isOwn: isOwn, for: lifetime, at: now) } ? record : nil
+        return self.change { $0.values.put(record, isOwn: isOwn, for: lifetime, at: now) } ? record : nil
     }
 }

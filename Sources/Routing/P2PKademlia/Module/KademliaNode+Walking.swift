@@ -28,10 +28,10 @@ extension KademliaNode {
     /// - Parameters:
     ///   - request: what each is asked.
     ///   - deadline: nil for ``KademliaConfiguration/lookupTimeout`` from now.
-    ///   - absorb: is told of each answer and the contacts in it that are believed; true ends the walk.
+    ///   - absorb: is told of each answer, and what the walk knows by then; true ends it.
     func walk(
         to key: [UInt8], asking request: KademliaMessage, count: Int? = nil, until deadline: NIODeadline? = nil,
-        onEvent: @escaping EventSink, absorb: (Lookup.Contact, Reply) async -> Bool = { _, _ in false }
+        onEvent: @escaping EventSink, absorb: (Lookup.Contact, Reply, Lookup) async -> Bool = { _, _, _ in false }
     ) async throws(KademliaError) -> Walk {
         let startedAt = self.clock.now()
         let deadline = deadline ?? startedAt.advanced(by: self.configuration.lookupTimeout)
@@ -44,7 +44,7 @@ extension KademliaNode {
         terms.stall = self.configuration.stall
         let seeds = self.state.withLock { state in
             state.statistics.lookups += 1
-            return state.table.nearest(to: target, count: terms.count)
+            return state.table.nearest(to: target, count: terms.count * Lookup.Terms.seeds)
         }
         var lookup = Lookup(
             towards: target,
@@ -52,8 +52,11 @@ extension KademliaNode {
                 Lookup.Contact(seed.peer, at: seed.addresses.map { KnownAddress($0, source: .identify, origin: judge.origin(of: $0)) })
             }, ownPeer: self.ownPeer, terms: terms)
         var failed: [PeerID] = []
+        var charged = lookup.knownCount * KademliaLimits.candidateSize
+        self.account?.change(by: charged)
+        defer { self.account?.change(by: -charged) }
         let clock = self.clock
-        var isLate = false
+        var (isLate, isCut) = (false, false)
         await withTaskGroup(of: Turn.self) { group in
             group.addTask {
                 await clock.sleep(deadline)
@@ -98,8 +101,11 @@ extension KademliaNode {
                     let named = self.believed(reply.message.closer, toldAt: Meeting(reply.connection), judge: judge)
                     self.answered(contact.peer, on: reply.connection, heard: await self.addresses(toldBy: contact.peer))
                     let new = lookup.answered(contact.peer, naming: named.filter(self.isReachable))
+                    charged += new * KademliaLimits.candidateSize
+                    self.account?.change(by: new * KademliaLimits.candidateSize)
                     onEvent(.answered(contact.peer, new: new))
-                    if await absorb(contact, reply) { break walking }
+                    isCut = await absorb(contact, reply, lookup)
+                    if isCut { break walking }
                 }
             }
             group.cancelAll()
@@ -107,8 +113,11 @@ extension KademliaNode {
         // When nobody answers, it is this node that is cut off.
         if lookup.answers > 0 {
             for peer in failed { self.remove(peer) }
-            self.state.withLock { state in
-                for peer in lookup.unanswered { state.table.suspect(peer) }
+            // Those who were asked a moment before it was enough have had no time to answer.
+            if !isCut {
+                self.state.withLock { state in
+                    for peer in lookup.unanswered { state.table.suspect(peer) }
+                }
             }
         }
         if Task.isCancelled { throw Self.cancelled }
@@ -214,7 +223,7 @@ extension KademliaNode {
         var heard: [KnownAddress] = []
         var (tries, confirmed): (Int, KademliaContact?) = (0, nil)
         var walk = try await self.walk(to: peer.bytes, asking: KademliaMessage(.findNode, key: peer.bytes), onEvent: onEvent) {
-            contact, reply in
+            contact, reply, _ in
             if contact.peer == peer {
                 confirmed = await self.contact(of: PeerConnection(reply.connection, of: self.host))
                 return true
@@ -276,7 +285,7 @@ extension KademliaNode {
         var heard: Set<Multiaddr> = []
         let walk = try await self.walk(
             to: peer.bytes, asking: KademliaMessage(.findNode, key: peer.bytes), until: deadline, onEvent: { _ in }
-        ) { contact, reply in
+        ) { contact, reply, _ in
             let named = reply.message.closer.filter { $0.peer == peer }
             let new = self.believed(named, toldAt: Meeting(reply.connection), judge: self.judge).flatMap(\.addresses).map(\.address)
                 .filter { !heard.contains($0) }

@@ -9,12 +9,20 @@ import Synchronization
 final class KademliaNode: Sendable {
     struct State {
         var table: RoutingTable
-        var values = ValueStore()
+        var values: ValueStore
         var providers: ProviderStore
-        /// What this node provides.
-        var ownKeys: Set<[UInt8]> = []
+        /// Who was in the table when the process ended.
+        var remembered: [KademliaContact] = []
+        /// When this node last told all that it provides.
+        var telling: KademliaHoldings.Telling?
+        /// ``RoutingTable/changes`` when it was last written down.
+        var savedTable = 0
+        /// Bytes that the host's memory has been charged.
+        var charged = 0
         var size = NetworkSize()
         var isServer = false
+        /// Fires when it serves no more, so that streams of requests end.
+        var endOfServing = Signal()
         /// Peers that are asked now, and how often: a dial of theirs does not come back here to be looked up.
         var asking: [PeerID: Int] = [:]
         /// Newcomers that are being checked.
@@ -25,6 +33,9 @@ final class KademliaNode: Sendable {
         var isOver = false
         var judge: (judge: AddressJudge, until: NIODeadline)?
         var statistics = KademliaStatistics()
+
+        /// Bytes that the table and its stores take up, roughly.
+        var held: Int { self.values.bytes + self.providers.bytes + self.table.count * KademliaLimits.entrySize }
     }
 
     /// How long the networks of this machine are believed to stay as they are.
@@ -39,6 +50,10 @@ final class KademliaNode: Sendable {
     let ownPoint: KademliaPoint
     let host: any HostAccess
     let logger: Logger
+    /// What peers make the host hold; nil for one that bounds nothing.
+    private let memory: HeldMemory?
+    /// What the table holds of it.
+    let account: MemoryAccount?
     private let networks: @Sendable () -> LocalNetworks
     let state: Mutex<State>
     /// Fires when those that it was told of to begin with have answered, or have not.
@@ -52,7 +67,7 @@ final class KademliaNode: Sendable {
 
     init(
         _ configuration: KademliaConfiguration, ownPeer: PeerID, host: any HostAccess, networks: @escaping @Sendable () -> LocalNetworks,
-        logger: Logger
+        memory: HeldMemory? = nil, logger: Logger
     ) {
         self.configuration = configuration
         self.ownPeer = ownPeer
@@ -60,24 +75,34 @@ final class KademliaNode: Sendable {
         self.host = host
         self.networks = networks
         self.logger = logger
+        self.memory = memory
+        // Nobody's connection, so nothing is closed for it: what it holds is bounded by its share.
+        self.account = memory?.account(for: ownPeer, at: .empty, isDialled: true)
+        let share = memory.map { max(1, $0.limits.total / KademliaLimits.memoryShare) } ?? .max
         self.state = Mutex(
             State(
                 table: RoutingTable(at: self.ownPoint, bucketSize: configuration.replication, diversity: configuration.diversity),
-                providers: ProviderStore(ownPeer: ownPeer)))
+                values: ValueStore(byteLimit: min(KademliaLimits.valueBytes, share)),
+                providers: ProviderStore(byteLimit: min(KademliaLimits.providerBytes, share))))
     }
 
     var clock: HostClock { self.host.clock }
 
-    func setServer(_ isServer: Bool) { self.state.withLock { $0.isServer = isServer } }
+    func setServer(_ isServer: Bool) {
+        let end = self.state.withLock { state -> Signal? in
+            let end = state.isServer && !isServer ? state.endOfServing : nil
+            state.isServer = isServer
+            if end != nil { state.endOfServing = Signal() }
+            return end
+        }
+        end?.fire()
+    }
 
     /// Serves from now on, or no more, if that is for reachability to say.
     func setReachable(_ isReachable: Bool) {
         guard self.configuration.mode == .automatic else { return }
-        let isChange = self.state.withLock { state in
-            defer { state.isServer = isReachable }
-            return state.isServer != isReachable
-        }
-        guard isChange else { return }
+        guard self.state.withLock({ $0.isServer }) != isReachable else { return }
+        self.setServer(isReachable)
         guard isReachable else {
             self.host.stopServing(self.configuration.protocolID)
             return
@@ -102,7 +127,7 @@ final class KademliaNode: Sendable {
             statistics.valueBytes = state.values.bytes
             statistics.providedKeys = state.providers.keyCount
             statistics.providers = state.providers.count
-            statistics.ownKeys = state.ownKeys.count
+            statistics.heldBytes = state.held
             statistics.networkSize = state.size.estimate.map { Int($0.rounded()) }
             return statistics
         }
@@ -118,6 +143,23 @@ final class KademliaNode: Sendable {
         self.state.withLock { $0.judge = (judge, now.advanced(by: Self.judgeLifetime)) }
         return judge
     }
+
+    // MARK: Memory
+
+    /// Changes what the table holds, and has the host's memory charged for it.
+    @discardableResult
+    func change<Outcome: Sendable>(_ body: (inout State) -> Outcome) -> Outcome {
+        self.state.withLock { state in
+            let outcome = body(&state)
+            let held = state.held
+            self.account?.change(by: held - state.charged)
+            state.charged = held
+            return outcome
+        }
+    }
+
+    /// Whether nothing more is kept for others, since the host's memory is used up otherwise.
+    var isShortOfMemory: Bool { self.memory.map { $0.pressure >= .tight } ?? false }
 
     // MARK: The table
 
@@ -135,7 +177,7 @@ final class KademliaNode: Sendable {
         // Nobody could be sent to a peer that is nowhere.
         guard !addresses.isEmpty || self.state.withLock({ $0.table.contains(peer) }) else { return }
         let now = self.clock.now()
-        let (signal, isFirst) = self.state.withLock { state -> (Signal?, Bool) in
+        let (signal, isFirst) = self.change { state -> (Signal?, Bool) in
             let wasEmpty = state.table.isEmpty
             let outcome = state.table.offer(peer, at: addresses, seenAt: seenAt, now: now)
             return (state.table.isEmpty ? nil : state.hasPeers, wasEmpty && outcome == .added)
@@ -146,7 +188,7 @@ final class KademliaNode: Sendable {
 
     /// A peer serves the network no more, or does not answer.
     func remove(_ peer: PeerID) {
-        self.state.withLock { state in
+        self.change { state in
             if state.table.remove(peer), state.table.isEmpty { state.hasPeers = Signal() }
         }
     }

@@ -28,6 +28,9 @@ package struct Lookup: Sendable {
         /// of them are asked. So whoever invents peers wastes little time.
         package var unprovenPerReferrer = 3
 
+        /// How many times ``count`` peers of the table it begins with: where the nearest are silent, the others are asked in their place.
+        package static let seeds = 2
+
         package init() {}
     }
 
@@ -180,6 +183,33 @@ package struct Lookup: Sendable {
             if case .answered = self.candidates[place].state { nearest.append(self.candidates[place].contact) }
         }
         return nearest
+    }
+
+    /// One of the nearest that has answered, or may still.
+    package struct Hope: Sendable {
+        package let contact: Contact
+        /// How far it is, as a part of the key space.
+        package let distance: Double
+        /// It has answered, or several have named it.
+        package let isProved: Bool
+    }
+
+    /// The nearest that have answered, or may still, the nearest first.
+    package var hopes: [Hope] {
+        var hopes: [Hope] = []
+        for place in self.order where hopes.count < self.terms.count {
+            let candidate = self.candidates[place]
+            let isProved: Bool
+            switch candidate.state {
+            case .failed, .silent: continue
+            case .answered: isProved = true
+            case .heard, .asked:
+                guard self.permission(for: place) != .never else { continue }
+                isProved = candidate.referrer == nil
+            }
+            hopes.append(Hope(contact: candidate.contact, distance: candidate.distance.fraction, isProved: isProved))
+        }
+        return hopes
     }
 
     /// How many steps it took to the farthest, in steps, of ``nearest``.

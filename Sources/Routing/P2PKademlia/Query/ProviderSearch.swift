@@ -1,8 +1,9 @@
 package import P2PIdentity
 
-/// The providers that peers have named for a key, and how many have named each.
+/// The providers that peers have named for a key, how many have named each, and who of them is there.
 ///
-/// A value. One that only one peer has named counts for nothing, so that a full list of inventions does not end a search.
+/// A value. One that only one peer has named counts for nothing, and one that nobody was met at neither, so that a full list of inventions does not end a search: several liars can name the
+/// same ones, but not make somebody answer there (`Specs/Kademlia.md`, "Providers").
 package struct ProviderSearch: Sendable {
     /// Providers that it keeps.
     package static let limit = 1_000
@@ -12,13 +13,23 @@ package struct ProviderSearch: Sendable {
     private var named: [PeerID: Set<PeerID>] = [:]
     private var contacts: [PeerID: KademliaContact] = [:]
     private var order: [PeerID] = []
-    /// Providers that count.
+    /// Those that were dialled, and whether they were met.
+    private var verdicts: [PeerID: Bool] = [:]
+    /// Providers that two have named, those that were dialled in vain not among them.
     package private(set) var count = 0
+    /// Of these, those that were met.
+    package private(set) var met = 0
+    /// How many were dialled.
+    package var dialled: Int { self.verdicts.count }
 
     package init() {}
 
-    /// All of them, in the order in which they were named.
-    package var all: [KademliaContact] { self.order.compactMap { self.contacts[$0] } }
+    /// All of them, in the order in which they were named; those that were dialled in vain at the end.
+    package var all: [KademliaContact] {
+        let there = self.order.filter { self.verdicts[$0] != false }
+        let gone = self.order.filter { self.verdicts[$0] == false }
+        return (there + gone).compactMap { self.contacts[$0] }
+    }
 
     /// Whether somebody has named it.
     package func contains(_ peer: PeerID) -> Bool { self.contacts[peer] != nil }
@@ -43,11 +54,24 @@ package struct ProviderSearch: Sendable {
         return isFirst ? known : nil
     }
 
-    /// A provider speaks for itself as well as two others.
+    /// Whom to dial before the search may end: those that two have named, the first first.
+    package func unproved(upTo count: Int) -> [KademliaContact] {
+        self.order.lazy.filter { self.isWitnessed($0) && self.verdicts[$0] == nil }.prefix(max(0, count)).compactMap { self.contacts[$0] }
+    }
+
+    /// A provider was dialled.
+    package mutating func note(_ provider: PeerID, isThere: Bool) {
+        guard self.isWitnessed(provider), self.verdicts[provider] == nil else { return }
+        self.verdicts[provider] = isThere
+        if isThere { self.met += 1 } else { self.count -= 1 }
+    }
+
+    private func isWitnessed(_ provider: PeerID) -> Bool { self.named[provider, default: []].count >= Self.witnesses }
+
+    /// A provider speaks for itself no better than others do for it.
     private mutating func witness(_ provider: PeerID, by peer: PeerID) {
-        let before = self.named[provider, default: []].count
-        guard before < Self.witnesses else { return }
+        guard !self.isWitnessed(provider) else { return }
         self.named[provider, default: []].insert(peer)
-        if self.named[provider, default: []].count == Self.witnesses { self.count += 1 }
+        if self.isWitnessed(provider) { self.count += 1 }
     }
 }

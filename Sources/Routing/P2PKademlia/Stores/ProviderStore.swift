@@ -5,8 +5,8 @@ package import P2PMultiaddr
 
 /// Who has what, as peers have said of themselves.
 ///
-/// A value: time is an argument. What others say is bounded for each key, for each peer and over all; the one that ends soonest makes room. What this node has itself
-/// is kept apart: it neither makes room nor takes any away.
+/// A value: time is an argument. Bounded for each key, for each peer and over all, by number and bytes; the one that ends soonest makes room. What this node has itself
+/// is not in it (``ProviderKeystore``): it neither makes room nor takes any away.
 package struct ProviderStore: Sendable {
     private struct Entry: Sendable {
         let addresses: PackedAddresses
@@ -16,48 +16,46 @@ package struct ProviderStore: Sendable {
     /// How long it is believed that somebody has something (kad-dht spec, "Content provider advertisement").
     package static let lifetime = Duration.seconds(48 * 3_600)
 
-    /// Keys of others that are looked at for one to make room.
+    /// Keys that are looked at for one to make room.
     private static let sample = 64
+    /// What an entry takes up besides its addresses, in bytes: a peer's id, places in two tables, and its part of the key's.
+    private static let entrySize = 192
 
-    private let ownPeer: PeerID?
     private let perKey: Int
     private let perPeer: Int
     private let limit: Int
-    /// All but this node.
-    private var others: [[UInt8]: [PeerID: Entry]] = [:]
+    private let byteLimit: Int
+    private var entries: [[UInt8]: [PeerID: Entry]] = [:]
     private var keysOf: [PeerID: Int] = [:]
-    /// Pairs of a key and a peer that is not this node.
-    private var otherCount = 0
-    /// What this node has.
-    private var own: [[UInt8]: Entry] = [:]
+    private var touched: TouchedKeys
+    /// Pairs of a key and a peer.
+    package private(set) var count = 0
+    /// Bytes that they take up, roughly.
+    package private(set) var bytes = 0
 
     package init(
-        ownPeer: PeerID?, perKey: Int = KademliaLimits.providersPerKey, perPeer: Int = KademliaLimits.keysPerProvider,
-        limit: Int = KademliaLimits.providers
+        perKey: Int = KademliaLimits.providersPerKey, perPeer: Int = KademliaLimits.keysPerProvider,
+        limit: Int = KademliaLimits.providers, byteLimit: Int = KademliaLimits.providerBytes
     ) {
-        self.ownPeer = ownPeer
         self.perKey = max(1, perKey)
         self.perPeer = max(1, perPeer)
         self.limit = max(1, limit)
+        self.byteLimit = max(Self.entrySize, byteLimit)
+        self.touched = TouchedKeys(limit: 2 * max(1, limit))
     }
-
-    /// Pairs of a key and a peer.
-    package var count: Int { self.otherCount + self.own.count }
 
     /// How many keys somebody has.
-    package var keyCount: Int {
-        let (isFewer, most) = (self.own.count < self.others.count, self.own.count + self.others.count)
-        return most - (isFewer ? self.own.keys.count { self.others[$0] != nil } : self.others.keys.count { self.own[$0] != nil })
-    }
+    package var keyCount: Int { self.entries.count }
 
     /// Who has it, whose time is not over.
     package func providers(of key: [UInt8], at now: NIODeadline) -> [KademliaContact] {
-        var found = (self.others[key] ?? [:]).filter { $0.value.expiresAt > now }
-            .map { KademliaContact($0.key, at: $0.value.addresses.addresses) }
-        if let ownPeer = self.ownPeer, let entry = self.own[key], entry.expiresAt > now {
-            found.append(KademliaContact(ownPeer, at: entry.addresses.addresses))
-        }
-        return found
+        self.entries(of: key, at: now).map(\.contact)
+    }
+
+    /// The same, each with the end of its time.
+    func entries(of key: [UInt8], at now: NIODeadline) -> [(contact: KademliaContact, end: NIODeadline)] {
+        (self.entries[key] ?? [:]).filter { $0.value.expiresAt > now }
+            .map { (KademliaContact($0.key, at: $0.value.addresses.addresses), $0.value.expiresAt) }
     }
 
     /// Keeps that a peer has something.
@@ -68,41 +66,41 @@ package struct ProviderStore: Sendable {
         _ peer: PeerID, at addresses: [Multiaddr], for key: [UInt8], lifetime: Duration = Self.lifetime, now: NIODeadline
     ) -> Bool {
         let entry = Entry(addresses: PackedAddresses(addresses.prefix(KademliaLimits.addressesSent)), expiresAt: now.advanced(by: lifetime))
-        if peer == self.ownPeer {
-            self.own[key] = entry
-            return true
+        if self.entries[key]?[peer] != nil {
+            self.remove(peer, of: key)
+        } else {
+            // A peer that has too much is not heard, rather than that it drives out what it said before.
+            guard self.keysOf[peer, default: 0] < self.perPeer else { return false }
+            if let others = self.entries[key], others.count >= self.perKey { self.makeRoom(among: others, of: key) }
         }
-        if self.others[key]?[peer] != nil {
-            self.others[key]?[peer] = entry
-            return true
+        let size = Self.size(of: entry, key)
+        guard size <= self.byteLimit else { return false }
+        while self.count >= self.limit || self.bytes + size > self.byteLimit {
+            let before = self.count
+            self.makeRoom()
+            guard self.count < before else { return false }
         }
-        // A peer that has too much is not heard, rather than that it drives out what it said before.
-        guard self.keysOf[peer, default: 0] < self.perPeer else { return false }
-        if let others = self.others[key], others.count >= self.perKey { self.makeRoom(among: others, of: key) }
-        if self.otherCount >= self.limit { self.makeRoom() }
-        guard self.otherCount < self.limit else { return false }
-        self.others[key, default: [:]][peer] = entry
+        self.entries[key, default: [:]][peer] = entry
         self.keysOf[peer, default: 0] += 1
-        self.otherCount += 1
+        self.count += 1
+        self.bytes += size
+        self.touched.touch(key)
         return true
     }
 
     package mutating func remove(_ peer: PeerID, of key: [UInt8]) {
-        if peer == self.ownPeer {
-            self.own[key] = nil
-            return
-        }
-        guard self.others[key]?.removeValue(forKey: peer) != nil else { return }
-        if self.others[key]?.isEmpty == true { self.others[key] = nil }
+        guard let entry = self.entries[key]?.removeValue(forKey: peer) else { return }
+        if self.entries[key]?.isEmpty == true { self.entries[key] = nil }
         let left = self.keysOf[peer, default: 1] - 1
         self.keysOf[peer] = left > 0 ? left : nil
-        self.otherCount -= 1
+        self.count -= 1
+        self.bytes -= Self.size(of: entry, key)
+        self.touched.touch(key)
     }
 
     /// Forgets what is over.
     package mutating func expire(at now: NIODeadline) {
-        self.own = self.own.filter { $0.value.expiresAt > now }
-        for (key, entries) in self.others {
+        for (key, entries) in self.entries {
             for (peer, entry) in entries where entry.expiresAt <= now { self.remove(peer, of: key) }
         }
     }
@@ -114,8 +112,18 @@ package struct ProviderStore: Sendable {
 
     /// Of some keys, the one with the most providers loses one: whoever floods one key drives out itself, and whoever floods many meets its own bound.
     private mutating func makeRoom() {
-        let some = self.others.lazy.prefix(Self.sample)
+        let some = self.entries.lazy.prefix(Self.sample)
         guard let fullest = some.max(by: { $0.value.count < $1.value.count }) else { return }
         self.makeRoom(among: fullest.value, of: fullest.key)
     }
+
+    private static func size(of entry: Entry, _ key: [UInt8]) -> Int { Self.entrySize + key.count + entry.addresses.size }
+
+    // MARK: Keeping
+
+    /// From now on it notes under which keys something changes.
+    mutating func keepTouches() { self.touched.begin() }
+
+    /// Some of the keys under which something has changed since they were last taken.
+    mutating func takeTouched(upTo count: Int) -> [[UInt8]] { self.touched.take(upTo: count) }
 }

@@ -11,6 +11,9 @@ package struct ValueStore: Sendable {
         var isOwn: Bool
     }
 
+    /// What an entry takes up besides key and value, in bytes.
+    private static let entrySize = 192
+
     /// How long a value is kept after it came (kad-dht spec, "Content replication"; as in go, js and py).
     package static let lifetime = Duration.seconds(48 * 3_600)
 
@@ -19,10 +22,12 @@ package struct ValueStore: Sendable {
     package private(set) var bytes = 0
     private let limit: Int
     private let byteLimit: Int
+    private var touched: TouchedKeys
 
     package init(limit: Int = KademliaLimits.values, byteLimit: Int = KademliaLimits.valueBytes) {
         self.limit = max(1, limit)
         self.byteLimit = max(1, byteLimit)
+        self.touched = TouchedKeys(limit: 2 * max(1, limit))
     }
 
     package var count: Int { self.entries.count }
@@ -31,6 +36,12 @@ package struct ValueStore: Sendable {
     package func record(for key: [UInt8], at now: NIODeadline) -> KademliaRecord? {
         guard let entry = self.entries[key], entry.expiresAt > now else { return nil }
         return entry.record
+    }
+
+    /// The same with whose it is, and when its time is over.
+    func entry(for key: [UInt8], at now: NIODeadline) -> (record: KademliaRecord, isOwn: Bool, end: NIODeadline)? {
+        guard let entry = self.entries[key], entry.expiresAt > now else { return nil }
+        return (entry.record, entry.isOwn, entry.expiresAt)
     }
 
     /// Keeps a value in the place of the one that there is.
@@ -57,6 +68,7 @@ package struct ValueStore: Sendable {
         }
         self.entries[record.key] = Entry(record: record, expiresAt: now.advanced(by: lifetime), isOwn: isOwn || old?.isOwn == true)
         self.bytes += size
+        self.touched.touch(record.key)
         return true
     }
 
@@ -71,12 +83,21 @@ package struct ValueStore: Sendable {
     package mutating func remove(_ key: [UInt8]) {
         guard let entry = self.entries.removeValue(forKey: key) else { return }
         self.bytes -= Self.size(of: entry.record)
+        self.touched.touch(key)
     }
+
+    // MARK: Keeping
+
+    /// From now on it notes under which keys something changes.
+    mutating func keepTouches() { self.touched.begin() }
+
+    /// Some of the keys under which something has changed since they were last taken.
+    mutating func takeTouched(upTo count: Int) -> [[UInt8]] { self.touched.take(upTo: count) }
 
     /// The one of others that ends first.
     private var soonest: [UInt8]? {
         self.entries.lazy.filter { !$0.value.isOwn }.min { $0.value.expiresAt < $1.value.expiresAt }?.key
     }
 
-    private static func size(of record: KademliaRecord) -> Int { record.key.count + record.value.count + 128 }
+    private static func size(of record: KademliaRecord) -> Int { Self.entrySize + record.key.count + record.value.count }
 }

@@ -43,6 +43,8 @@ package struct RoutingTable: Sendable {
     private var groups: [NetworkGroup: Int] = [:]
     /// How many peers there are.
     package private(set) var count = 0
+    /// How often somebody came, left, or told other addresses.
+    package private(set) var changes = 0
 
     package init(at ownPoint: KademliaPoint, bucketSize: Int = 20, diversity: DiversityLimits = .none) {
         self.ownPoint = ownPoint
@@ -91,7 +93,10 @@ package struct RoutingTable: Sendable {
         if let place = self.place(of: peer, at: point) {
             self.buckets[place.bucket][place.index].answeredAt = now
             self.buckets[place.bucket][place.index].isSuspect = false
-            if !addresses.isEmpty { self.buckets[place.bucket][place.index].addresses = packed }
+            if !addresses.isEmpty, self.buckets[place.bucket][place.index].addresses != packed {
+                self.buckets[place.bucket][place.index].addresses = packed
+                self.changes += 1
+            }
             return .refreshed
         }
         let bucket = self.bucketIndex(of: point)
@@ -111,6 +116,7 @@ package struct RoutingTable: Sendable {
         }
         self.buckets[bucket].append(Entry(peer: peer, point: point, addresses: packed, group: group, answeredAt: now))
         self.count += 1
+        self.changes += 1
         return .added
     }
 
@@ -128,6 +134,7 @@ package struct RoutingTable: Sendable {
         guard let place = self.place(of: peer, at: point ?? KademliaPoint(of: peer)) else { return false }
         let entry = self.buckets[place.bucket].remove(at: place.index)
         self.count -= 1
+        self.changes += 1
         if let group = entry.group {
             let left = self.groups[group, default: 1] - 1
             self.groups[group] = left > 0 ? left : nil

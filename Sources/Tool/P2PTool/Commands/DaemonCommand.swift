@@ -96,15 +96,17 @@ struct DaemonCommand: ToolCommand {
         let directory = self.data.map(DataDirectory.init)
         let lock = try directory?.take()
         let peerstore = try directory?.peerstore()
+        let archive = try self.dht.archive(in: directory)
         defer {
             directory?.reachFile.remove()
             peerstore?.close()
+            archive?.close()
             withExtendedLifetime(lock) {}
         }
         let metrics = NodeMetrics(self.metrics)
         let identity = try self.node.key == nil ? directory?.identity() : nil
         let watch = ReachabilityWatch()
-        let dht = self.dht.module(bootstrap: self.discovery.bootstrap)
+        let dht = self.dht.module(bootstrap: self.discovery.bootstrap, archive: archive)
         do {
             try await NodeSession.run(
                 self.node, identity: identity, grace: .seconds(2),

@@ -1,13 +1,18 @@
 import ArgumentParser
+import NIOCore
 import P2P
 
 /// `p2p dht closest`.
 struct DHTClosestCommand: ToolCommand {
     static let configuration = CommandConfiguration(
-        commandName: "closest", abstract: "Find the peers nearest to a key: those that hold what is stored under it.")
+        commandName: "closest", abstract: "Find the peers nearest to a key: those that hold what is stored under it.",
+        discussion: "With several keys, the table is filled first, and each look-up ends with its own summary.")
 
-    @Argument(help: "A peer's id, a CID, or another key.")
-    var key: DHTKey
+    @Argument(help: "A peer's id, a CID, or another key; several are looked up one after the other.")
+    var keys: [DHTKey] = []
+
+    @Flag(help: "Read further keys from standard input, one a line, and look each up as it comes.")
+    var stdin = false
 
     @OptionGroup var dht: DHTOptions
     @Flag(help: "Print each step.")
@@ -15,10 +20,34 @@ struct DHTClosestCommand: ToolCommand {
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        if self.keys.isEmpty, !self.stdin { throw ValidationError("a key is missing, or --stdin.") }
+    }
+
+    /// The longest line that is read, in bytes: a key in hexadecimal digits.
+    private static let longestLine = 4_096
+
     func execute(_ console: Console) async throws {
-        let key = self.key.bytes
+        let (keys, stdin) = (self.keys.map(\.bytes), self.stdin)
         try await DHTRun.execute(self.dht, self.node, console, tells: self.trace) { run, _ in
-            _ = try await run.dht.closestPeers(to: key, onEvent: run.print)
+            if keys.count > 1 || stdin {
+                try await run.dht.waitForPeers()
+                try? await run.dht.refresh()
+            }
+            for key in keys { _ = try await run.dht.closestPeers(to: key, onEvent: run.print) }
+            guard stdin else { return }
+            let input = StandardInput()
+            var rest: [UInt8] = []
+            while let piece = try await input.next() {
+                rest += Array(piece.readableBytesView)
+                while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                    let line = String(decoding: rest[..<end], as: UTF8.self)
+                    rest.removeSubrange(...end)
+                    guard let key = DHTKey(argument: line) else { throw ToolError("invalidKey", "a line is no key") }
+                    _ = try await run.dht.closestPeers(to: key.bytes, onEvent: run.print)
+                }
+                guard rest.count <= Self.longestLine else { throw ToolError("invalidKey", "a line is longer than a key can be") }
+            }
         }
     }
 }

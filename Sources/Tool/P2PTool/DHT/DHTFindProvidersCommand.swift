@@ -5,12 +5,12 @@ import P2P
 struct DHTFindProvidersCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "find-providers", abstract: "Find who has something.",
-        discussion: "Whoever is named may be named in vain: nobody is dialled.")
+        discussion: "Whoever is named may be named in vain. With --count they are dialled: the search ends when so many were met.")
 
     @Argument(help: "A CID, or another key.")
     var key: DHTKey
 
-    @Option(help: ArgumentHelp("How many suffice that two peers have named. (default: all)", valueName: "number"))
+    @Option(help: ArgumentHelp("How many suffice that two peers have named and that are met. (default: all)", valueName: "number"))
     var count: Int?
 
     @OptionGroup var dht: DHTOptions

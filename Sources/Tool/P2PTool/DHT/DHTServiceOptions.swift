@@ -1,5 +1,6 @@
 import ArgumentParser
 import P2P
+import P2PCore
 import P2PMultiaddr
 
 /// A daemon's part in a distributed hash table.
@@ -33,12 +34,22 @@ struct DHTServiceOptions: ParsableArguments {
         try DHTOptions.check(namespaces: self.dhtNamespace)
     }
 
+    /// Where the table is kept, if there is to be one, and a place for it.
+    func archive(in directory: DataDirectory?) throws -> SQLiteKademlia? {
+        guard self.dht != nil, let directory else { return nil }
+        return try directory.hashTable(of: ProtocolID(self.dhtProtocol ?? DHTOptions.defaultProtocol))
+    }
+
     /// The table, if there is to be one.
-    func module(bootstrap: [Multiaddr]) -> Kademlia? {
+    func module(bootstrap: [Multiaddr], archive: SQLiteKademlia?) -> Kademlia? {
         self.dht.map { mode in
-            Kademlia(
-                DHTOptions.configuration(
-                    protocolID: self.dhtProtocol, namespaces: self.dhtNamespace, mode: mode.mode, bootstrap: bootstrap))
+            var configuration = DHTOptions.configuration(
+                protocolID: self.dhtProtocol, namespaces: self.dhtNamespace, mode: mode.mode, bootstrap: bootstrap)
+            if let archive {
+                configuration.keystore = archive
+                configuration.archive = archive
+            }
+            return Kademlia(configuration)
         }
     }
 }

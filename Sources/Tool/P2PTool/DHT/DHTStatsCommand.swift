@@ -32,7 +32,8 @@ extension KademliaStatistics {
             "event": "dht", "protocol": .string(self.protocolID), "server": .bool(self.isServer), "peers": .integer(self.peers),
             "buckets": .array(self.buckets.map { .integer($0) }), "table_bytes": .integer(self.tableBytes), "values": .integer(self.values),
             "value_bytes": .integer(self.valueBytes), "provided_keys": .integer(self.providedKeys), "providers": .integer(self.providers),
-            "own_keys": .integer(self.ownKeys), "answered": .integer(self.answered), "refused": .integer(self.refused),
+            "own_keys": .integer(self.ownKeys), "held_bytes": .integer(self.heldBytes),
+            "answered": .integer(self.answered), "refused": .integer(self.refused),
             "network_size": self.networkSize.map { .integer($0) } ?? .null, "lookups": .integer(self.lookups),
             "messages": .integer(self.messages),
         ]

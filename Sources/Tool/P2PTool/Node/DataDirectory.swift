@@ -10,7 +10,7 @@ import P2PIdentity
     import Musl
 #endif
 
-/// Where a node keeps what must outlast it: its key, and the peers that it knows.
+/// Where a node keeps what must outlast it: its key, the peers that it knows, and what its hash table holds.
 struct DataDirectory {
     private let path: String
 
@@ -73,6 +73,11 @@ struct DataDirectory {
     /// - Parameter isReadOnly: for a look at what a node keeps, whether it runs or not.
     func peerstore(isReadOnly: Bool = false) throws -> SQLitePeerstore {
         try SQLitePeerstore(path: self.peersPath, isReadOnly: isReadOnly)
+    }
+
+    /// What the hash table of a network keeps there.
+    func hashTable(of network: ProtocolID) throws -> SQLiteKademlia {
+        try SQLiteKademlia(path: self.path + "/dht.sqlite", network: network)
     }
 
     static func error(_ what: String, _ path: String) -> ToolError {

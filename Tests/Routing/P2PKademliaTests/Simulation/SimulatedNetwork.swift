@@ -60,8 +60,19 @@ struct SimulatedNetwork {
         let point = self.randomPoint()
         self.points[peer] = point
         self.index[peer] = self.nodes.count
-        self.nodes.append(Node(peer: peer, point: point, table: RoutingTable(at: point), providers: ProviderStore(ownPeer: peer)))
+        self.nodes.append(Node(peer: peer, point: point, table: RoutingTable(at: point), providers: ProviderStore()))
         return self.nodes.count - 1
+    }
+
+    /// A node that shares so many bits with a place; who has room for it knows it.
+    mutating func add(near target: KademliaPoint, bits: Int, as role: Role) {
+        let node = self.add()
+        var point = target.flippingBit(bits)
+        for bit in (bits + 1)..<(bits + 40) where Bool.random(using: &self.generator) { point = point.flippingBit(bit) }
+        let peer = self.nodes[node].peer
+        self.points[peer] = point
+        self.nodes[node] = Node(peer: peer, point: point, table: RoutingTable(at: point), providers: ProviderStore(), role: role)
+        for other in self.nodes.indices where other != node { self.nodes[other].table.offer(peer, point: point, now: self.now) }
     }
 
     mutating func randomPoint() -> KademliaPoint {
@@ -128,11 +139,18 @@ struct SimulatedNetwork {
     /// - Parameters:
     ///   - learns: whoever answers is offered to the table, whoever is silent leaves it.
     ///   - key: what the providers and values of those asked are looked up for.
-    mutating func lookUp(_ target: KademliaPoint, from node: Int, learns: Bool = false, key: [UInt8]? = nil) -> Outcome {
+    ///   - count: how many of the nearest it is after.
+    ///   - isEnough: is told what the look-up knows after each answer; true ends it.
+    mutating func lookUp(
+        _ target: KademliaPoint, from node: Int, learns: Bool = false, key: [UInt8]? = nil, count: Int = 20,
+        isEnough: (Lookup) -> Bool = { _ in false }
+    ) -> Outcome {
         let points = self.points
         let point: (PeerID) -> KademliaPoint = { points[$0] ?? KademliaPoint(of: $0) }
-        let seeds = self.nodes[node].table.nearest(to: target, count: 20).map { Lookup.Contact($0.peer) }
-        var lookup = Lookup(towards: target, from: seeds, ownPeer: self.nodes[node].peer, point: point)
+        let seeds = self.nodes[node].table.nearest(to: target, count: count * Lookup.Terms.seeds).map { Lookup.Contact($0.peer) }
+        var terms = Lookup.Terms()
+        terms.count = count
+        var lookup = Lookup(towards: target, from: seeds, ownPeer: self.nodes[node].peer, terms: terms, point: point)
         var outcome = Outcome(lookup: lookup, duration: .zero, nearest: [])
         let start = self.now
         var queue: [Arrival] = []
@@ -176,6 +194,7 @@ struct SimulatedNetwork {
                 outcome.providers.formUnion(self.nodes[other].providers.providers(of: key, at: self.now).map(\.peer))
                 if let value = self.nodes[other].values.record(for: key, at: self.now)?.value { outcome.values.append(value) }
             }
+            if isEnough(lookup) { break looking }
         }
         if learns {
             for peer in lookup.unanswered { self.nodes[node].table.suspect(peer, point: point(peer)) }

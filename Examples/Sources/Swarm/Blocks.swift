@@ -1,0 +1,70 @@
+import Foundation
+import P2P
+import Synchronization
+
+/// A file, whole or in the making: which blocks are there, and what is in them.
+final class Blocks: Sendable {
+    let manifest: Manifest
+    /// The manifest as it travels.
+    let encoded: [UInt8]
+    /// The name of the whole.
+    let name: String
+    private let state: Mutex<State>
+
+    private struct State: @unchecked Sendable {
+        let handle: FileHandle
+        var isHere: [Bool]
+    }
+
+    /// - Parameter isWhole: whether all of it is there; else nothing is.
+    init(_ file: URL, _ manifest: Manifest, isWhole: Bool) throws {
+        self.manifest = manifest
+        self.encoded = try manifest.encoded()
+        self.name = Manifest.name(of: self.encoded)
+        let handle = isWhole ? try FileHandle(forReadingFrom: file) : try FileHandle(forUpdating: file)
+        self.state = Mutex(State(handle: handle, isHere: [Bool](repeating: isWhole, count: manifest.blocks.count)))
+    }
+
+    /// What somebody asks for; nothing when it is not there.
+    func answer(_ request: BlockRequest) throws -> [UInt8] {
+        guard request.file == self.name else { return [] }
+        guard let block = request.block else { return self.encoded }
+        return try self.state.withLock { state in
+            guard state.isHere.indices.contains(block), state.isHere[block] else { return [] }
+            try state.handle.seek(toOffset: UInt64(block * Manifest.blockSize))
+            return Array(try state.handle.read(upToCount: self.manifest.length(of: block)) ?? Data())
+        }
+    }
+
+    /// Keeps a block, if it is the right one.
+    func keep(_ bytes: [UInt8], as block: Int) throws {
+        guard bytes.count == self.manifest.length(of: block), Manifest.name(of: bytes) == self.manifest.blocks[block] else {
+            throw Problem("block \(block) has another SHA-256")
+        }
+        try self.state.withLock { state in
+            try state.handle.seek(toOffset: UInt64(block * Manifest.blockSize))
+            try state.handle.write(contentsOf: Data(bytes))
+            state.isHere[block] = true
+        }
+    }
+}
+
+/// What one asks another for: a block of a file, or without a number its manifest. The answer is bytes; none mean that it is not there.
+struct BlockRequest: Codable, Sendable {
+    let file: String
+    var block: Int?
+}
+
+/// The protocol of blocks, and the network in which holders are found.
+enum Wire {
+    static let network: ProtocolID = "/example/swarm/kad/1.0.0"
+
+    static let blocks: RequestResponse<BlockRequest, [UInt8]> = {
+        var exchange = RequestResponse<BlockRequest, [UInt8]>(
+            "/example/swarm/block/1.0.0", requests: JSONCodec<BlockRequest>(), responses: BytesCodec())
+        exchange.requestLimit = 1_024
+        exchange.responseLimit = 1_024 * 1_024
+        exchange.timeout = .seconds(5)
+        return exchange
+    }()
+}

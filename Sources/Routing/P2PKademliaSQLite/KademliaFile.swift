@@ -1,0 +1,96 @@
+#if SQLite
+    import GRDB
+    import P2PCore
+    import P2PPeerstoreSQLite
+
+    /// The open file. Every access is a transaction, one after the other, on a queue of its own.
+    final class KademliaFile: Sendable {
+        /// The greatest size of the file, in bytes: a million keys and all that a table keeps.
+        static let size = 512 * 1_024 * 1_024
+
+        private let queue: DatabaseQueue
+
+        /// Opens the file, makes it if it may, and brings it up to date.
+        init(_ path: String) throws(PeerstoreError) {
+            try OwnersFile.prepare(path, mayCreate: true)
+            do {
+                var configuration = Configuration()
+                configuration.busyMode = .timeout(5)
+                configuration.prepareDatabase { database in
+                    // Survives a crash of the process; a crash of the system may cost the last changes, never the file.
+                    try database.execute(sql: "PRAGMA synchronous = NORMAL")
+                    try database.execute(sql: "PRAGMA journal_size_limit = 1048576")
+                    let pageSize = try Int.fetchOne(database, sql: "PRAGMA page_size") ?? 4_096
+                    try database.execute(sql: "PRAGMA max_page_count = \(Self.size / max(512, pageSize))")
+                }
+                self.queue = try DatabaseQueue(path: path, configuration: configuration)
+                let finding = try self.queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") ?? "no answer" }
+                guard finding == "ok" else {
+                    throw PeerstoreError(.damaged, "\(path) is not an intact file (\(finding)); move it away to start with an empty one")
+                }
+                let migrator = KademliaSchema.migrator
+                guard try !self.queue.read(migrator.hasBeenSuperseded) else {
+                    throw PeerstoreError(.tooNew, "\(path) was written by a later version; use that, or another directory")
+                }
+                // Not by GRDB's setting, which writes to the file before anybody has looked at it.
+                let mode = try self.queue.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode = WAL") ?? "" }
+                guard mode == "wal" else { throw PeerstoreError(.unavailable, "there is no write-ahead log on this file system (\(mode))") }
+                try migrator.migrate(self.queue)
+            } catch let error as PeerstoreError {
+                throw error
+            } catch let error as DatabaseError where [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode) {
+                throw PeerstoreError(.damaged, "\(path) is not an intact file; move it away to start with an empty one", cause: error)
+            } catch {
+                throw PeerstoreError(.unavailable, "\(path) can't be used", cause: error)
+            }
+        }
+
+        /// Not cut short by the cancellation of the caller: what a table holds is worth keeping also while a host ends.
+        func run<Value: Sendable>(
+            _ network: ProtocolID, _ body: @escaping @Sendable (KademliaTables) throws -> Value
+        ) async throws -> Value {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
+                self.queue.asyncWrite { database in
+                    try body(KademliaTables(database: database, network: network.name))
+                } completion: { _, result in
+                    continuation.resume(with: result)
+                }
+            }
+        }
+
+        /// Puts the log into the file and closes it; waits for what is under way.
+        func close() { try? self.queue.close() }
+    }
+
+    /// The tables, and how older files get them.
+    enum KademliaSchema {
+        /// Each step is applied once, in a transaction; a step that has been released never changes.
+        static var migrator: DatabaseMigrator {
+            var migrator = DatabaseMigrator()
+            migrator.registerMigration("1: keys, members, values and providers") { database in
+                try database.execute(
+                    sql: """
+                        CREATE TABLE provided (
+                            network TEXT NOT NULL, place BLOB NOT NULL, key BLOB NOT NULL, PRIMARY KEY (network, place)
+                        ) WITHOUT ROWID;
+                        CREATE TABLE member (
+                            network TEXT NOT NULL, peer BLOB NOT NULL, number INTEGER NOT NULL, addresses BLOB NOT NULL,
+                            PRIMARY KEY (network, peer)
+                        ) WITHOUT ROWID;
+                        CREATE TABLE value (
+                            network TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, received TEXT, own INTEGER NOT NULL,
+                            expires INTEGER NOT NULL, PRIMARY KEY (network, key)
+                        );
+                        CREATE TABLE provider (
+                            network TEXT NOT NULL, key BLOB NOT NULL, peer BLOB NOT NULL, addresses BLOB NOT NULL,
+                            expires INTEGER NOT NULL, PRIMARY KEY (network, key, peer)
+                        ) WITHOUT ROWID;
+                        CREATE TABLE telling (
+                            network TEXT PRIMARY KEY NOT NULL, time INTEGER NOT NULL, addresses BLOB NOT NULL
+                        ) WITHOUT ROWID;
+                        """)
+            }
+            return migrator
+        }
+    }
+#endif
