@@ -52,6 +52,7 @@ def test_a_pipe_hears_a_server_that_speaks_first_and_passes_the_end_on():
         with stopping(serving):
             outcome = ours.run("pipe", serving.address, "/x/smtp", stdin=b"x" * MIB)
             assert (outcome.code, outcome.stdout) == (0, b"220 hello\r\ngot 1048576\r\n"), outcome
+            assert f"WARNING: every peer that connects may use /x/smtp at {target}." in serving.log_text()
             refused = ours.run("pipe", serving.address, "/x/other", stdin=b"")
             assert (refused.code, refused.stdout) == (3, b""), refused
     gone = ours.run("pipe", serving.address, "/x/smtp", "--timeout", 2)
@@ -67,6 +68,7 @@ def test_only_those_who_may_are_told_of_a_service(tmp_path):
         with stopping(serving):
             allowed = ours.run("pipe", serving.address, "/x/secret", "--key", key, stdin=b"hi")
             assert (allowed.code, allowed.stdout) == (0, b"hi"), allowed
+            assert "WARNING" not in serving.log_text()
             stranger = ours.run("pipe", serving.address, "/x/secret", stdin=b"hi")
             assert (stranger.code, stranger.stdout) == (3, b""), stranger
             told = ours.run("identify", serving.address, "--json")
