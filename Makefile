@@ -23,7 +23,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench compare lookups lookups-go soak fuzz format lint proto clean
+.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench compare tunnels lookups lookups-go soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -103,6 +103,12 @@ compare: setup ## The same work by two nodes of ours and by two go nodes, in one
 	@.ci/peers
 	$(PACKAGE) build $(TRAITS) -c release --product p2p
 	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/compare.py $(ARGS)
+
+tunnels: setup ## What tunnels cost next to bare streams and to ssh -L, in release (ARGS="connections --transport tcp")
+	@.ci/setup test
+	@.ci/peers
+	$(PACKAGE) build $(TRAITS) -c release --product p2p
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/tunnels.py $(ARGS)
 
 lookups: setup ## What a look-up in the hash table costs as the network grows, as a picture (Specs/kademlia-lookups.svg)
 	P2P_SIMULATION_LOOKUPS=200 $(PACKAGE) test $(TRAITS) --no-parallel --filter SimulationTests/alive > $(BUILD)/lookups.log

@@ -150,6 +150,7 @@ LONGEST_FIRST = [
     "test_contract.py",
     "test_autobahn.py",
     "hostile/test_noise.py",
+    "test_tunnel_servers.py",
     "test_mdns.py",
     "test_quic.py",
     "test_kubo.py",

@@ -52,6 +52,7 @@ def test_a_pipe_hears_a_server_that_speaks_first_and_passes_the_end_on():
         with stopping(serving):
             outcome = ours.run("pipe", serving.address, "/x/smtp", stdin=b"x" * MIB)
             assert (outcome.code, outcome.stdout) == (0, b"220 hello\r\ngot 1048576\r\n"), outcome
+            assert f"WARNING: every peer that connects may use /x/smtp at {target}." in serving.log_text()
             refused = ours.run("pipe", serving.address, "/x/other", stdin=b"")
             assert (refused.code, refused.stdout) == (3, b""), refused
     gone = ours.run("pipe", serving.address, "/x/smtp", "--timeout", 2)
@@ -67,6 +68,7 @@ def test_only_those_who_may_are_told_of_a_service(tmp_path):
         with stopping(serving):
             allowed = ours.run("pipe", serving.address, "/x/secret", "--key", key, stdin=b"hi")
             assert (allowed.code, allowed.stdout) == (0, b"hi"), allowed
+            assert "WARNING" not in serving.log_text()
             stranger = ours.run("pipe", serving.address, "/x/secret", stdin=b"hi")
             assert (stranger.code, stranger.stdout) == (3, b""), stranger
             told = ours.run("identify", serving.address, "--json")
@@ -131,7 +133,7 @@ def test_targets_that_refuse_reset_or_hang_have_exact_outcomes_and_leave_nothing
         with forwarding.connect() as pipe, pytest.raises(ConnectionResetError):
             read_all(pipe)
         failure = serving.process.wait_for("tunnel_failed")
-        assert failure["code"] == "refused", failure
+        assert (failure["code"], failure["message"]) == ("refused", f"no connection to 127.0.0.1:{closed}: Connection refused (errno: 111)")
         wait_until(lambda: serving.stats()["streams"] == 0, 10, "the end of every stream")
 
 
@@ -142,6 +144,32 @@ def test_a_service_that_nobody_serves_ends_connections_and_says_why():
         with forwarding.connect() as pipe, pytest.raises(ConnectionResetError):
             read_all(pipe)
         assert forwarding.process.wait_for("tunnel_failed")["code"] == "denied"
+
+
+def test_over_a_relay_a_tunnel_goes_as_far_as_the_limits_and_it_is_said_when_they_are_reached():
+    relay = ours.Daemon(options=["--relay-service", "--limit", "relay.data=256KiB"])
+    with server(answer_after_the_end) as target:
+        serving = Serving("/x/test", target, options=["--relay", relay.address, "--no-hole-punching"])
+        serving.process.wait_for("reserved")
+        address = f"{relay.address}/p2p-circuit/p2p/{serving.peer}"
+        forwarding = Forwarding("127.0.0.1:0", address, "/x/test", "--no-hole-punching")
+        with stopping(forwarding, serving, relay):
+            with forwarding.connect() as pipe:
+                assert ask(pipe, b"hello") == b"hello"
+            with forwarding.connect() as pipe, pytest.raises(ConnectionError):
+                pipe.sendall(bytes(MIB))
+                read_all(pipe)
+            failure = forwarding.process.wait_for("tunnel_failed")
+            assert failure["code"] == "connectionLost" and "limited: 256 KiB of relay" in failure["message"], failure
+
+            def works_again():
+                try:
+                    with forwarding.connect() as pipe:
+                        return ask(pipe, b"hello") == b"hello"
+                except OSError:
+                    return False
+
+            wait_until(works_again, 20, "another circuit")
 
 
 def test_more_connections_than_there_are_places_wait_their_turn():

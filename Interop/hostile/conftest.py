@@ -34,9 +34,9 @@ class Target:
     """Our daemon with an honest peer that pings it all the time."""
 
     def __init__(
-        self, keys, wrapper=(), options=(), daemon_options=(), listen="/ip4/127.0.0.1/tcp/0", **link_options
+        self, keys, wrapper=(), options=(), daemon_options=(), listen="/ip4/127.0.0.1/tcp/0", make=ours.Daemon, **link_options
     ):
-        self.daemon = ours.Daemon(listen, key=keys("ed25519"), wrapper=wrapper, options=[*options, *daemon_options])
+        self.daemon = make(listen, key=keys("ed25519"), wrapper=wrapper, options=[*options, *daemon_options])
         self.link_options = link_options
         self.endpoint = self.daemon.endpoint
         self.address = self.daemon.addresses[-1]

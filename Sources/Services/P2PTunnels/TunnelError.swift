@@ -30,6 +30,8 @@ extension TunnelError.Code {
     public static var peerUnreachable: Self { Self("peerUnreachable") }
     /// The host does not run, or not any more.
     public static var notRunning: Self { Self("notRunning") }
+    /// The connection to the peer was lost under the tunnel; the message says why, such as a relay's limit that was reached.
+    public static var connectionLost: Self { Self("connectionLost") }
     /// An end of the tunnel was reset or lost.
     public static var broken: Self { Self("broken") }
 }
@@ -42,9 +44,9 @@ extension TunnelError {
             self.init(.denied, "the peer does not serve it, or not to this node", cause: error)
         case (.resourceLimit, _), (_, .resourceLimitExceeded?): self.init(.busy, "a limit was reached", cause: error)
         case (.timedOut, _): self.init(.timedOut, "the peer did not answer in time", cause: error)
-        case (.connectionLost, _):
-            self.init(
-                error.cause is DialError ? .peerUnreachable : .broken, "the connection to the peer is lost, or there is none", cause: error)
+        case (.connectionLost, _) where error.cause is DialError:
+            self.init(.peerUnreachable, "there is no connection to the peer", cause: error)
+        case (.connectionLost, _): self.init(.connectionLost, "the connection to the peer was lost: \(error.message)", cause: error)
         default: self.init(.broken, "the stream was reset or lost", cause: error)
         }
     }

@@ -208,7 +208,9 @@ public final class Tunnels: HostModule {
 
     /// Connects to the peer of a forward, unless it is connected.
     func reach(_ forward: TunnelForward, _ host: any HostAccess) async throws(TunnelError) {
-        guard !forward.addresses.isEmpty else { return }
+        let isRelayed = forward.addresses.allSatisfy(\.isRelayed)
+        let isConnected = host.connections.contains { $0.remotePeer == forward.peer && (isRelayed || !$0.isLimited) }
+        guard !forward.addresses.isEmpty, !isConnected else { return }
         do throws(DialError) {
             _ = try await host.connect(to: forward.peer, DialRequest(addresses: forward.addresses))
         } catch {
@@ -306,11 +308,25 @@ public final class Tunnels: HostModule {
         do throws(StreamError) {
             return try await StreamError.within(self.configuration.openTimeout, on: host.clock, "opening a stream") {
                 () throws(StreamError) in
-                try await host.openStream(to: peer, protocols: [protocolID])
+                guard let lent = Self.lentConnection(to: peer, host) else {
+                    return try await host.openStream(to: peer, protocols: [protocolID])
+                }
+                do throws(StreamError) {
+                    return try await host.openStream(on: lent, protocols: [protocolID])
+                } catch  where error.code == .connectionLost && !Task.isCancelled {
+                    return try await host.openStream(to: peer, protocols: [protocolID])
+                }
             }
         } catch {
             throw TunnelError(streamFailure: error)
         }
+    }
+
+    /// A connection that a relay lends, where there is no other: a tunnel goes over it as far as the relay's limits allow, while the host looks for a better one.
+    private static func lentConnection(to peer: PeerID, _ host: any HostAccess) -> ConnectionID? {
+        let connections = host.connections.lazy.filter { $0.remotePeer == peer }
+        guard let newest = connections.last, connections.allSatisfy(\.info.isLimited) else { return nil }
+        return newest.id
     }
 
     /// Has a peer connect what is asked for; the stream is the tunnel then.

@@ -130,7 +130,7 @@ package struct TCPTransport: ByteTransport {
         // Of a port, the second says that there is such a connection already, or was a moment ago.
         if let local, let code = (error as? IOError)?.errnoCode, code == EADDRINUSE || code == EADDRNOTAVAIL {
             return TransportError(
-                code == EADDRINUSE ? .addressInUse : .unreachable, "\(remote) can't be dialled from \(local)", cause: error)
+                code == EADDRINUSE ? .addressInUse : .unreachable, "\(remote) can't be dialled from \(local)", cause: SystemError(error))
         }
         if let error = error as? DescriptorShortage {
             return TransportError(.resourceLimit, "\(remote) is not dialled: \(error)", cause: error)
@@ -138,7 +138,7 @@ package struct TCPTransport: ByteTransport {
         if case ChannelError.connectTimeout(let amount) = error {
             return TransportError(.timedOut, "\(remote) did not answer within \(amount.nanoseconds / 1_000_000) ms", cause: error)
         }
-        return TransportError(.unreachable, "no connection to \(remote)", cause: error)
+        return TransportError(.unreachable, "no connection to \(remote)", cause: SystemError(error) ?? error)
     }
 
     // MARK: Listening
@@ -165,7 +165,7 @@ package struct TCPTransport: ByteTransport {
 extension TransportError {
     /// Whether a dial failed for where it was to come from.
     fileprivate var isAboutTheLocalAddress: Bool {
-        guard let code = (self.cause as? IOError)?.errnoCode else { return false }
+        guard let code = (self.cause as? SystemError)?.number else { return false }
         return code == EADDRINUSE || code == EADDRNOTAVAIL
     }
 }

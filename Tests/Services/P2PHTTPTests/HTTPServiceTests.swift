@@ -96,6 +96,21 @@ struct HTTPServiceTests {
         #expect(try await stream.readText(upTo: 10_000).hasPrefix("HTTP/1.1 500 "))
     }
 
+    @Test("A body that fails ends the exchange at once, with its own failure")
+    func brokenBody() async throws {
+        struct Failure: Error {}
+        let connection = try self.peer(
+            HTTPClosureResponder { request in .text(.ok, "\(try await request.body.collect(upTo: 10).readableBytes)") })
+        await #expect(throws: Failure.self) {
+            _ = try await connection.http(
+                self.get("/", method: .post),
+                .pieces { writer in
+                    try await writer.write(ByteBuffer(string: "a"))
+                    throw Failure()
+                })
+        }
+    }
+
     @Test("A head that does not come in time ends the exchange")
     func late() async throws {
         var limits = HTTPLimits()

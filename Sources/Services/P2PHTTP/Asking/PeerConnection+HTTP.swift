@@ -2,6 +2,7 @@ public import HTTPTypes
 import NIOCore
 public import P2PCore
 import P2PHTTPHead
+import Synchronization
 
 /// What a peer answers to a request.
 public struct HTTPPeerAnswer: Sendable {
@@ -19,7 +20,7 @@ extension PeerConnection {
     /// - Parameters:
     ///   - request: its path begins with a slash. Over streams the host is the peer, and is written as its id.
     ///   - protocolID: what the peer serves HTTP as.
-    /// - Throws: ``HTTPError``.
+    /// - Throws: ``HTTPError``, or what makes the body fail, which ends the exchange.
     public func http(
         _ request: HTTPRequest, _ body: HTTPOutgoingBody = .none, as protocolID: ProtocolID = .http, limits: HTTPLimits = HTTPLimits()
     ) async throws -> HTTPPeerAnswer {
@@ -51,15 +52,24 @@ struct HTTPExchange {
         HTTPHeadWriter.write(request, framing: framing, host: host, into: &bytes)
         let (stream, head, finishes) = (self.stream, bytes, self.finishes)
         // A server may answer before it has heard all, so nobody waits for that.
+        let broken = Mutex<(any Error)?>(nil)
         let sending = Task {
-            try await body.write(behind: head, to: stream)
-            if finishes { try await stream.finish() }
+            do {
+                try await body.write(behind: head, to: stream)
+                if finishes { try await stream.finish() }
+            } catch {
+                // It never comes whole, and a server that waits for it answers nothing. One that hears no more may have answered.
+                guard !(error is StreamError), !(error is CancellationError) else { return }
+                broken.withLock { $0 = error }
+                stream.reset()
+            }
         }
         do {
             return try await self.answer(to: request.method)
         } catch {
             sending.cancel()
             stream.reset()
+            if let reason = broken.withLock({ $0 }) { throw reason }
             if let refusal = error as? HTTPRefusal { throw HTTPError(.malformed, refusal.message) }
             throw error
         }

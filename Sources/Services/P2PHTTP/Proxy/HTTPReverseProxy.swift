@@ -49,6 +49,8 @@ public struct HTTPReverseProxy: HTTPResponder {
         do {
             let answer = try await exchange.run(head, request.outgoingBody, host: "localhost")
             return self.response(answer, over: stream, upgrade: upgrade)
+        } catch let failure as BrokenBody {
+            throw failure.cause
         } catch let error as HTTPError where error.code == .timedOut {
             return .text(.gatewayTimeout, "the server does not answer")
         } catch is HTTPError {
@@ -103,6 +105,11 @@ public struct HTTPReverseProxy: HTTPResponder {
     }
 }
 
+/// The body of a request breaks off, or is none, which is no failure of the server to which it is passed on.
+private struct BrokenBody: Error {
+    let cause: any Error
+}
+
 extension HTTPPeerRequest {
     /// The body as it is passed on: with its length, if it has one.
     fileprivate var outgoingBody: HTTPOutgoingBody {
@@ -110,8 +117,12 @@ extension HTTPPeerRequest {
         let length = self.head.headerFields[.contentLength].flatMap { UInt64($0) }
         let body = self.body
         return .pieces(length: length) { writer in
-            while let piece = try await body.next() { try await writer.write(piece) }
+            while let piece = try await self.piece(of: body) { try await writer.write(piece) }
         }
+    }
+
+    private func piece(of body: HTTPIncomingBody) async throws -> ByteBuffer? {
+        do { return try await body.next() } catch { throw BrokenBody(cause: error) }
     }
 
     private var hasBody: Bool {

@@ -93,7 +93,7 @@ struct TunnelDialer: Sendable {
         _ address: SocketAddress, _ times: TunnelCourse.Times, on eventLoop: any EventLoop, deadline: NIODeadline
     ) async throws(TransportError) -> Socket {
         do throws(TunnelError) {
-            return try await self.connect(on: eventLoop, times, self.timeout(until: deadline), named: "\(address)") {
+            return try await self.connect(on: eventLoop, times, self.timeout(until: deadline), named: Self.name(of: address)) {
                 $0.connect(to: address)
             }
         } catch {
@@ -125,8 +125,14 @@ struct TunnelDialer: Sendable {
         } catch let error as TunnelError {
             throw error
         } catch {
-            throw TunnelError(Self.code(of: error), "no connection to \(name): \(error)", cause: error)
+            let cause = SystemError(error) ?? error
+            throw TunnelError(Self.code(of: cause), "no connection to \(name): \(cause)", cause: cause)
         }
+    }
+
+    private static func name(of address: SocketAddress) -> String {
+        guard let ip = address.ip, let port = address.port else { return "\(address)" }
+        return "\(TunnelEndpoint.ip(host: "\(ip)", port: UInt16(truncatingIfNeeded: port)))"
     }
 
     /// What a failure is called, to the peer as well.
@@ -134,8 +140,8 @@ struct TunnelDialer: Sendable {
         switch error {
         case ChannelError.connectTimeout: return .timedOut
         case is DescriptorShortage: return .busy
-        case let error as IOError:
-            switch error.errnoCode {
+        case let error as SystemError:
+            switch error.number {
             case ECONNREFUSED, ENOENT: return .refused
             case ETIMEDOUT: return .timedOut
             case EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL, EHOSTDOWN, ENETDOWN, EAFNOSUPPORT: return .unreachable

@@ -18,5 +18,8 @@ final class TunnelTraffic: Sendable {
     func countIn(_ bytes: Int) { self.bytesIn.wrappingAdd(UInt64(bytes), ordering: .relaxed) }
     func countOut(_ bytes: Int) { self.bytesOut.wrappingAdd(UInt64(bytes), ordering: .relaxed) }
     func countRefusal() { self.refusals.wrappingAdd(1, ordering: .relaxed) }
-    func countLostDatagram() { self.lostDatagrams.wrappingAdd(1, ordering: .relaxed) }
+    func countLostDatagram() { self.countLostDatagrams(1) }
+    func countLostDatagrams(_ count: UInt64) {
+        if count > 0 { self.lostDatagrams.wrappingAdd(count, ordering: .relaxed) }
+    }
 }

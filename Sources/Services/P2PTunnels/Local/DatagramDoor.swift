@@ -9,6 +9,7 @@ final class DatagramDoor: ChannelInboundHandler, @unchecked Sendable {
     /// Set before the channel reads.
     private var flows: DatagramFlows<SocketAddress>?
     private var running: RunningTunnel?
+    private var room = DatagramRoom()
 
     /// What is bound, and what is told of it.
     struct Bound: Sendable {
@@ -27,9 +28,7 @@ final class DatagramDoor: ChannelInboundHandler, @unchecked Sendable {
         }
         let door = DatagramDoor()
         do {
-            let channel = try await DatagramBootstrap(group: group)
-                .channelOption(.autoRead, value: false)
-                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DatagramSocket.maximumSize))
+            let channel = try await DatagramBootstrap(group: group).forTunnel(batch: DatagramRoom.batch)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.leaveReserve(for: .dial)
@@ -61,6 +60,10 @@ final class DatagramDoor: ChannelInboundHandler, @unchecked Sendable {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = self.unwrapInboundIn(data)
         self.flows?.send(envelope.data, through: envelope.remoteAddress)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.running?.traffic.countLostDatagrams(self.room.overflow(of: context))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import P2PCore
+import P2PNames
 
 /// A socket of datagrams to one target, and the flow that it serves.
 final class DatagramSocket: ChannelInboundHandler, @unchecked Sendable {
@@ -16,6 +17,7 @@ final class DatagramSocket: ChannelInboundHandler, @unchecked Sendable {
     /// Set before the channel reads.
     private(set) var flow: DatagramFlow!
     private var channel: (any Channel)?
+    private var room = DatagramRoom()
 
     private init(place: TunnelLedger.Place, isLookup: Bool) {
         self.place = place
@@ -32,9 +34,7 @@ final class DatagramSocket: ChannelInboundHandler, @unchecked Sendable {
         let isLookup = address.port == Self.lookupPort
         let socket = DatagramSocket(place: place, isLookup: isLookup)
         do {
-            let channel = try await DatagramBootstrap(group: eventLoop)
-                .channelOption(.autoRead, value: false)
-                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.maximumSize))
+            let channel = try await DatagramBootstrap(group: eventLoop).forTunnel()
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.leaveReserve(for: .dial)
@@ -53,7 +53,8 @@ final class DatagramSocket: ChannelInboundHandler, @unchecked Sendable {
             }
             return socket
         } catch {
-            throw TunnelError(error is DescriptorShortage ? .busy : .unreachable, "no datagrams to \(address): \(error)", cause: error)
+            let cause = SystemError(error) ?? error
+            throw TunnelError(cause is DescriptorShortage ? .busy : .unreachable, "no datagrams to \(address): \(cause)", cause: cause)
         }
     }
 
@@ -78,6 +79,10 @@ final class DatagramSocket: ChannelInboundHandler, @unchecked Sendable {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.flow?.send(self.unwrapInboundIn(data).data)
         if self.isLookup { self.flow?.answered() }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.place.traffic.countLostDatagrams(self.room.overflow(of: context))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

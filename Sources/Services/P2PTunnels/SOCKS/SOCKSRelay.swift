@@ -18,6 +18,7 @@ final class SOCKSRelay: ChannelInboundHandler, @unchecked Sendable {
     /// Where the program sends from: the first that it sent from. Confined to the event loop.
     private var source: SocketAddress?
     private var flows: DatagramFlows<Target>?
+    private var room = DatagramRoom()
 
     private init(client: IPAddress?, running: RunningTunnel) {
         self.client = client
@@ -31,9 +32,7 @@ final class SOCKSRelay: ChannelInboundHandler, @unchecked Sendable {
         let relay = SOCKSRelay(client: connection.remoteAddress?.ip, running: running)
         let host = connection.localAddress?.ip.map { "\($0)" } ?? "127.0.0.1"
         do {
-            let channel = try await DatagramBootstrap(group: connection.eventLoop)
-                .channelOption(.autoRead, value: false)
-                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DatagramSocket.maximumSize))
+            let channel = try await DatagramBootstrap(group: connection.eventLoop).forTunnel()
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.leaveReserve(for: .arrival)
@@ -67,6 +66,10 @@ final class SOCKSRelay: ChannelInboundHandler, @unchecked Sendable {
         else { return self.running.traffic.countLostDatagram() }
         self.source = envelope.remoteAddress
         self.flows?.send(bytes, through: Target(host: host, port: port))
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.running.traffic.countLostDatagrams(self.room.overflow(of: context))
     }
 
     private func deliver(_ payload: ByteBuffer, from target: Target, on channel: any Channel) {

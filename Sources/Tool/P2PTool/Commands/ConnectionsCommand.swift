@@ -27,7 +27,12 @@ struct ConnectionsCommand: ToolCommand {
 extension DataDirectory {
     /// Asks the daemon that has the directory, and prints what it says.
     func ask(_ question: String, _ console: Console) async throws {
-        let answer = try await self.control.ask(console.speaksJSON ? "\(question) --json" : question)
+        let answer: String
+        do {
+            answer = try await self.control.ask(console.speaksJSON ? "\(question) --json" : question)
+        } catch let error as ToolError where error.code == "notRunning" {
+            throw ToolError(error.code, "no daemon with this data directory runs: \(error.message)")
+        }
         try await console.write(ByteBuffer(string: answer))
     }
 }

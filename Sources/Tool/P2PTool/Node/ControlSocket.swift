@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import P2PCore
+import Synchronization
 
 #if canImport(Darwin)
     import Darwin
@@ -11,16 +12,20 @@ import P2PCore
     import Musl
 #endif
 
-/// A socket in the data directory of a daemon, over which other commands of the same user ask what it holds: a line with a question, then lines with the
-/// answer until the end.
+/// A unix socket of a process, over which other commands of the same user ask it something.
+///
+/// A question is a line. An answer is a line with the number of its bytes, and these bytes, so that one that breaks off is not taken for a whole one; a
+/// question that means nothing is answered by the end alone.
 struct ControlSocket: Sendable {
     /// The longest question, in bytes.
     static let maximumQuestion = 128
     /// The longest answer that is read, in bytes.
     private static let maximumAnswer = 64 * 1_024 * 1_024
+    /// What an answer is written in, so that one that is taken at all is not given up.
+    private static let piece = 64 * 1_024
     /// Who asks at a time; those beyond are closed.
     private static let maximumClients = 16
-    /// How long a question and its answer may take.
+    /// How long either side may take over a question, over an answer's beginning, and over each piece of it.
     private static let patience = TimeAmount.seconds(10)
     private static let logger = Logger(label: "p2p.control")
 
@@ -39,7 +44,7 @@ struct ControlSocket: Sendable {
             return try self.bind(address)
         } catch {
             Self.logger.notice(
-                "nobody can ask this daemon what it holds", metadata: ["socket": "\(self.path)", "reason": "\(error)"])
+                "nobody can ask this process what it holds", metadata: ["socket": "\(self.path)", "reason": "\(error)"])
             return nil
         }
     }
@@ -94,18 +99,53 @@ struct ControlSocket: Sendable {
         } catch {
             guard !Task.isCancelled else { return }
             Self.logger.notice(
-                "nobody can ask this daemon any more what it holds", metadata: ["socket": "\(self.path)", "reason": "\(error)"])
+                "nobody can ask this process any more what it holds", metadata: ["socket": "\(self.path)", "reason": "\(error)"])
         }
     }
 
     private static func serve(_ client: Client, _ answer: @escaping @Sendable (String) async -> String?) async {
         let channel = client.channel
-        let timer = channel.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
-        defer { timer.cancel() }
-        // Whoever goes away before the end has what it wanted.
-        try? await client.executeThenClose { inbound, outbound in
-            guard let question = try await Self.question(inbound), let text = await answer(question) else { return }
-            try await outbound.write(ByteBuffer(string: text))
+        let patience = Patience(with: channel)
+        defer { patience.end() }
+        await withTaskCancellationHandler {
+            // Whoever goes away before the end has what it wanted.
+            try? await client.executeThenClose { inbound, _ in
+                patience.renew()
+                guard let question = try await Self.question(inbound), let text = await answer(question) else { return }
+                var rest = ByteBuffer(string: "\(text.utf8.count)\n\(text)")
+                while let piece = rest.readSlice(length: min(Self.piece, rest.readableBytes)), piece.readableBytes > 0 {
+                    patience.renew()
+                    // Not by the channel's writer: what it has not handed to the system when the channel closes is lost.
+                    try await channel.writeAndFlush(piece).get()
+                }
+            }
+        } onCancel: {
+            channel.close(promise: nil)
+        }
+    }
+
+    /// Closes a channel when the other side takes too long.
+    private final class Patience: Sendable {
+        private let channel: any Channel
+        private let timer = Mutex<Scheduled<Void>?>(nil)
+
+        init(with channel: any Channel) { self.channel = channel }
+
+        /// From now on, the other side has its time again.
+        func renew() {
+            let channel = self.channel
+            let timer = channel.eventLoop.scheduleTask(in: ControlSocket.patience) { channel.close(promise: nil) }
+            self.exchange(timer)
+        }
+
+        func end() { self.exchange(nil) }
+
+        private func exchange(_ timer: Scheduled<Void>?) {
+            let old = self.timer.withLock { held in
+                defer { held = timer }
+                return held
+            }
+            old?.cancel()
         }
     }
 
@@ -123,9 +163,13 @@ struct ControlSocket: Sendable {
 
     // MARK: Those who ask
 
-    /// Asks the daemon that has the directory.
+    private static func words(of error: any Error) -> String {
+        (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+    }
+
+    /// Asks the process that has the socket.
     ///
-    /// - Throws: `ToolError` with the code `notRunning` when there is none, `noAnswer` when it does not know the question.
+    /// - Throws: `ToolError` with the code `notRunning` when nobody answers there, `noAnswer` when it does not know the question or its answer breaks off.
     func ask(_ question: String) async throws -> String {
         let client: Client
         do {
@@ -134,19 +178,22 @@ struct ControlSocket: Sendable {
                     channel.eventLoop.makeCompletedFuture { try Client(wrappingChannelSynchronously: channel) }
                 }
         } catch {
-            throw ToolError("notRunning", "no daemon with this data directory runs: \(self.path) can't be connected to (\(error))")
+            throw ToolError("notRunning", "\(self.path) can't be connected to (\(Self.words(of: error)))")
         }
-        let answer = try await client.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(string: question + "\n"))
-            var answer = ByteBuffer()
-            for try await var piece in inbound {
-                answer.writeBuffer(&piece)
-                guard answer.readableBytes <= Self.maximumAnswer else { break }
+        let channel = client.channel
+        let patience = Patience(with: channel)
+        defer { patience.end() }
+        return try await client.executeThenClose { inbound, _ in
+            patience.renew()
+            try await channel.writeAndFlush(ByteBuffer(string: question + "\n")).get()
+            var answer = ControlAnswer(limit: Self.maximumAnswer)
+            for try await piece in inbound {
+                patience.renew()
+                try answer.add(piece)
+                if answer.isWhole { break }
             }
-            return answer
+            return try answer.text(to: question)
         }
-        guard answer.readableBytes > 0 else { throw ToolError("noAnswer", "the daemon does not know what it was asked (\(question))") }
-        return String(buffer: answer)
     }
 }
 

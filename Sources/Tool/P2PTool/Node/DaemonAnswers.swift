@@ -33,7 +33,7 @@ struct DaemonAnswers: Sendable {
 
     private func connections(_ speaksJSON: Bool) -> String {
         let all = self.host.values()
-        guard !all.isEmpty else { return speaksJSON ? "\n" : "no connections\n" }
+        guard !all.isEmpty else { return speaksJSON ? "" : "no connections\n" }
         return Self.lines(
             all.map { connection, value in
                 speaksJSON ? JSONObject.connection(connection.info, value).description : Self.text(connection.info, value)

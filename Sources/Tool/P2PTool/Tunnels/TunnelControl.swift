@@ -1,6 +1,4 @@
 import NIOCore
-import NIOPosix
-import P2PCore
 import P2PTunnels
 
 #if canImport(Darwin)
@@ -11,17 +9,8 @@ import P2PTunnels
     import Musl
 #endif
 
-/// Where the tunnels of a user's processes can be listed and closed: a unix socket for each process, in a directory that is the user's alone.
+/// Where the tunnels of a user's processes can be listed and closed: a ``ControlSocket`` for each process, in a directory that is the user's alone.
 enum TunnelControl {
-    /// The longest request, in bytes.
-    static let maximumRequest = 64
-    /// The longest answer that is read, in bytes.
-    static let maximumAnswer = 4 * 1_024 * 1_024
-    /// Who asks at a time; those beyond are closed.
-    private static let maximumClients = 16
-    /// How long a question and its answer may take, on either side.
-    fileprivate static let patience = TimeAmount.seconds(10)
-
     /// The directory: `P2P_RUNTIME_DIR`, or `p2p` in the one that the system has for such things, or one of the user's in `/tmp`.
     static var directory: String {
         func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
@@ -45,35 +34,24 @@ enum TunnelControl {
 
     /// Answers until the task is cancelled.
     static func serve(_ tunnels: Tunnels) async throws {
-        let path = try self.prepareDirectory() + "/tunnels-\(getpid()).sock"
-        unlink(path)
-        let places = LentPlaces(limit: Self.maximumClients)
-        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard places.lend() else { throw ToolError("busy", "too many ask") }
-                    channel.closeFuture.whenComplete { _ in places.giveBack() }
-                    try channel.pipeline.syncOperations.addHandler(TunnelControlHandler(tunnels: tunnels))
-                }
-            }
-            .bind(unixDomainSocketPath: path).get()
-        await withTaskCancellationHandler {
-            try? await listener.closeFuture.get()
-        } onCancel: {
-            listener.close(promise: nil)
-        }
-        unlink(path)
+        let socket = try self.socket(of: getpid())
+        guard let descriptor = socket.bind() else { return }
+        await socket.serve(on: descriptor) { await self.answer($0, tunnels) }
     }
 
-    /// What a request comes to: `ls`, or `close NUMBER`.
-    static func answer(_ request: String, _ tunnels: Tunnels) async -> String {
+    private static func socket(of process: pid_t) throws -> ControlSocket {
+        ControlSocket(path: try self.prepareDirectory() + "/tunnels-\(process).sock")
+    }
+
+    /// What a request comes to: `ls`, or `close NUMBER`; nil for one that means nothing.
+    static func answer(_ request: String, _ tunnels: Tunnels) async -> String? {
         let words = request.split(separator: " ")
         switch (words.first, words.count) {
         case ("ls", 1): return tunnels.list.map { "\(JSONObject.tunnel($0, of: getpid()))\n" }.joined()
         case ("close", 2):
-            guard let number = UInt64(words[1]) else { return "" }
+            guard let number = UInt64(words[1]) else { return nil }
             return await tunnels.close(TunnelID(number: number)) ? "closed\n" : ""
-        default: return ""
+        default: return nil
         }
     }
 
@@ -94,73 +72,13 @@ enum TunnelControl {
 
     /// What a process answers; nil when it is not there, whose socket is removed then.
     static func ask(_ process: pid_t, _ request: String) async throws -> String? {
-        let path = try self.prepareDirectory() + "/tunnels-\(process).sock"
-        let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
+        let socket = try self.socket(of: process)
         do {
-            channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(unixDomainSocketPath: path) {
-                channel in
-                channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel(wrappingChannelSynchronously: channel) }
-            }
-        } catch let error as IOError where error.errnoCode == ECONNREFUSED {
-            unlink(path)
+            return try await socket.ask(request)
+        } catch let error as ToolError where error.code == "notRunning" {
+            guard kill(process, 0) != 0, errno == ESRCH else { return nil }
+            unlink(socket.path)
             return nil
-        } catch let error as IOError where error.errnoCode == ENOENT {
-            return nil
-        }
-        let connection = channel.channel
-        let deadline = NIODeadline.now() + Self.patience
-        let timer = connection.eventLoop.scheduleTask(deadline: deadline) { connection.close(promise: nil) }
-        defer { timer.cancel() }
-        let answer = try await channel.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(string: request + "\n"))
-            var answer = ByteBuffer()
-            for try await bytes in inbound {
-                answer.writeImmutableBuffer(bytes)
-                guard answer.readableBytes <= self.maximumAnswer else { break }
-            }
-            return String(buffer: answer)
-        }
-        // What was cut off is no answer.
-        guard NIODeadline.now() < deadline else { throw ToolError("noAnswer", "the process \(process) does not answer") }
-        return answer
-    }
-}
-
-/// Reads one request, answers it, and closes.
-private final class TunnelControlHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    private let tunnels: Tunnels
-    private var request = ByteBuffer()
-    private var isAnswering = false
-    private var alarm: Scheduled<Void>?
-
-    init(tunnels: Tunnels) { self.tunnels = tunnels }
-
-    func channelActive(context: ChannelHandlerContext) {
-        let channel = context.channel
-        self.alarm = context.eventLoop.scheduleTask(in: TunnelControl.patience) { channel.close(promise: nil) }
-        context.fireChannelActive()
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        self.alarm?.cancel()
-        context.fireChannelInactive()
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !self.isAnswering else { return }
-        self.request.writeImmutableBuffer(self.unwrapInboundIn(data))
-        guard let end = self.request.readableBytesView.firstIndex(of: UInt8(ascii: "\n")) else {
-            if self.request.readableBytes > TunnelControl.maximumRequest { context.close(promise: nil) }
-            return
-        }
-        self.isAnswering = true
-        let line = String(decoding: self.request.readableBytesView[..<end], as: UTF8.self)
-        let (tunnels, channel) = (self.tunnels, context.channel)
-        Task {
-            let answer = await TunnelControl.answer(line, tunnels)
-            channel.writeAndFlush(ByteBuffer(string: answer)).whenComplete { _ in channel.close(promise: nil) }
         }
     }
 }

@@ -29,7 +29,13 @@ final class TunnelPlan: Sendable {
         var addresses: [Multiaddr] = []
     }
     /// Set when the node is made, if it has any use for them.
-    private let made = Mutex<Tunnels?>(nil)
+    private let made = Mutex<Made?>(nil)
+
+    private struct Made {
+        let tunnels: Tunnels
+        /// Whether a policy says who may use what is served.
+        let isPoliced: Bool
+    }
 
     init(
         services: [TunnelService] = [], forwards: [Forward] = [], handlers: [any ProtocolHandler] = [], gateway: Gateway = Gateway()
@@ -47,7 +53,7 @@ final class TunnelPlan: Sendable {
             gateway: self.gateway.routes.isEmpty ? others.gateway : self.gateway)
     }
 
-    var tunnels: Tunnels? { self.made.withLock { $0 } }
+    var tunnels: Tunnels? { self.made.withLock { $0?.tunnels } }
 
     /// Adds the module, if there is anything for it to do.
     func apply(to setup: inout NodeSetup) throws {
@@ -62,7 +68,8 @@ final class TunnelPlan: Sendable {
             let gateway = TunnelGateway(tunnels, routes: self.gateway.routes, origins: self.gateway.origins)
             setup.webSockets.configuration.handler = WebHandlers([gateway] + [setup.webSockets.configuration.handler].compactMap { $0 })
         }
-        self.made.withLock { $0 = tunnels }
+        let made = Made(tunnels: tunnels, isPoliced: setup.policy != nil)
+        self.made.withLock { $0 = made }
     }
 
     /// Runs `body` with the tunnels beside it; what keeps one of them from beginning ends both.
@@ -77,8 +84,13 @@ final class TunnelPlan: Sendable {
 
     /// Says what is served, begins what is forwarded, and tells of what goes wrong, until cancelled.
     func run(_ host: PeerHost, _ console: Console) async throws {
-        guard let tunnels = self.tunnels else { return }
-        for service in self.services { console.announce(.serving(service), TunnelText.serving(service)) }
+        guard let made = self.made.withLock({ $0 }) else { return }
+        let tunnels = made.tunnels
+        for service in self.services {
+            if let warning = TunnelText.warning(of: service, isPoliced: made.isPoliced) { StandardError.write(warning) }
+            console.announce(
+                .serving(service, isPoliced: made.isPoliced), TunnelText.serving(service, isPoliced: made.isPoliced))
+        }
         for address in self.gateway.addresses {
             if let peer = address.peerID { try host.keepConnected(peer, at: [address]) }
         }

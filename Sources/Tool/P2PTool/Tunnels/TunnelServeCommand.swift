@@ -8,8 +8,8 @@ struct TunnelServeCommand: ToolCommand {
         commandName: "serve",
         abstract: "Run a node that serves a local service to peers, by a name.",
         discussion: """
-            Whoever connects to the node may use the service, unless --peer, or the rules of --policy (service:/x/NAME), say who. To others it is as \
-            if there were none.
+            EVERY PEER that connects to the node may use the service, as with kubo's tunnels, unless --peer, or the rules of --policy (service:/x/NAME), \
+            say who; a warning says so at start. To others it is as if there were none.
               p2p tunnel serve /x/ssh 127.0.0.1:22 --listen /ip4/0.0.0.0/tcp/4001 --peer 12D3Koo...
               p2p tunnel serve /x/db unix:/run/db.sock
               p2p tunnel serve /x/dns 127.0.0.1:53 --udp

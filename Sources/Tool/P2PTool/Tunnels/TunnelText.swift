@@ -5,10 +5,22 @@ import P2PTunnels
 
 /// What the tool says of tunnels.
 enum TunnelText {
-    static func serving(_ service: TunnelService) -> String {
+    static func serving(_ service: TunnelService, isPoliced: Bool) -> String {
         let whom =
-            if case .peers(let peers) = service.access { peers.map(\.description).sorted().joined(separator: ", ") } else { "every peer" }
+            switch service.access {
+            case .peers(let peers): peers.map(\.description).sorted().joined(separator: ", ")
+            case .anyone: isPoliced ? "those whom the policy grants service:\(service.name)" : "every peer that connects"
+            }
         return "serving \(service.name) at \(service.target)\(service.isDatagrams ? " (datagrams)" : "") to \(whom)"
+    }
+
+    /// What is said of a service that nobody is kept from; nil for others.
+    static func warning(of service: TunnelService, isPoliced: Bool) -> String? {
+        guard service.access == .anyone, !isPoliced else { return nil }
+        return """
+            WARNING: every peer that connects may use \(service.name) at \(service.target). Say who may: --peer ID (peer=ID in a file), or --policy.
+
+            """
     }
 
     static func forwarding(_ listen: TunnelEndpoint, _ forward: TunnelForward) -> String {
@@ -17,9 +29,12 @@ enum TunnelText {
 }
 
 extension JSONObject {
-    static func serving(_ service: TunnelService) -> JSONObject {
+    static func serving(_ service: TunnelService, isPoliced: Bool) -> JSONObject {
         let access: JSONValue =
-            if case .peers(let peers) = service.access { .array(peers.map(\.description).sorted().map { .string($0) }) } else { "anyone" }
+            switch service.access {
+            case .peers(let peers): .array(peers.map(\.description).sorted().map { .string($0) })
+            case .anyone: isPoliced ? "policy" : "anyone"
+            }
         return [
             "event": "serving", "service": .text(service.name), "target": .text(service.target), "udp": .bool(service.isDatagrams),
             "peers": access,
