@@ -5,8 +5,10 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import socket
+import subprocess
 import threading
 
 import aiocouch
@@ -34,10 +36,10 @@ class Node:
         self.address = f"{self.listen}/p2p/{self.peer}"
         self.terminal = None
 
-    def start(self, *options, listen=None):
+    def start(self, *options, listen=None, wrapper=()):
         options = ["--listen", listen or self.listen, *options]
         self.terminal = Terminal(
-            [binary("Replicate"), "run", "--folder", self.folder / "data", "--key", self.folder / "key", "--port", 0, *options]
+            [*wrapper, binary("Replicate"), "run", "--folder", self.folder / "data", "--key", self.folder / "key", "--port", 0, *options]
         )
         self.port = int(self.terminal.wait_for(r"http://127\.0\.0\.1:(\d+)")[1])
         self.terminal.wait_for(r"run --with (\S+)")
@@ -410,3 +412,25 @@ def test_a_torn_line_is_cut_off_and_a_damaged_one_is_not_passed_over(nodes):
     assert broken.code() != 0 and "is damaged" in broken.shown
     broken.close()
     assert os.path.getsize(journal) == len(whole)
+
+
+def test_a_full_disk_takes_nothing_of_what_is_there(nodes):
+    small, other = nodes
+    (small.folder / "data").mkdir()
+    room = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none "$0" && exec "$@"', small.folder / "data"]
+    if subprocess.run([*map(str, room), "true"], capture_output=True).returncode:
+        pytest.skip("nothing may be mounted here")
+    small.start(wrapper=room)
+    assert small.ask("PUT", f"/{BASE}")[0] == 201
+    kept = 0
+    while small.ask("PUT", f"/{BASE}/d-{kept}", {"text": "x" * 5_000})[0] == 201:
+        kept += 1
+        assert kept < 60
+    assert small.ask("PUT", f"/{BASE}/large", {"text": "x" * 500_000})[0] == 500
+    assert kept > 20 and len(small.everything()) == kept
+    assert small.ask("PUT", f"/{BASE}/tiny", {})[0] == 201, "what fits still does"
+    (other.folder / "data").mkdir()
+    journal = pathlib.Path(f"/proc/{small.terminal.process.pid}/root{small.folder}/data/{BASE}.couch")
+    (other.folder / "data" / f"{BASE}.couch").write_bytes(journal.read_bytes())
+    other.start()
+    assert other.everything() == small.everything()

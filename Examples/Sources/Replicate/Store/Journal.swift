@@ -16,6 +16,10 @@ struct Journal {
 
     let file: URL
     private let handle: FileHandle
+    /// Where the next line begins.
+    private var end: UInt64
+    /// Whether half a line stands at the end, and can't be taken away.
+    private var isBroken = false
     /// Entries in the file.
     private(set) var count = 0
 
@@ -26,7 +30,9 @@ struct Journal {
         let path = file.path(percentEncoded: false)
         let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Damaged(description: "\(path) can't be opened: \(String(cString: strerror(errno)))") }
+        try Self.synchronizeFolder(of: file)
         self.file = file
+        self.end = 0
         self.handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         var (rest, whole, number, damage) = (Data(), UInt64(0), 0, Int?.none)
         while let bytes = try self.handle.read(upToCount: Self.piece), !bytes.isEmpty {
@@ -46,14 +52,40 @@ struct Journal {
             }
             rest = Data(rest)
         }
-        try self.handle.truncate(atOffset: whole)
-        try self.handle.seek(toOffset: whole)
+        self.end = whole
+        try self.goBack()
+    }
+
+    /// Takes away what stands behind the last whole line.
+    private func goBack() throws {
+        try self.handle.truncate(atOffset: self.end)
+        try self.handle.seek(toOffset: self.end)
+    }
+
+    /// Has the system keep the names of a folder: that of a file that is new.
+    private static func synchronizeFolder(of file: URL) throws {
+        let path = file.deletingLastPathComponent().path(percentEncoded: false)
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0, fsync(descriptor) == 0, close(descriptor) == 0 else {
+            throw Damaged(description: "\(path) can't be kept: \(String(cString: strerror(errno)))")
+        }
     }
 
     /// Appends a batch; when it returns it is on the disk.
+    ///
+    /// - Throws: when there is no room, for instance; then nothing was appended.
     mutating func append(_ entries: [JSON]) throws {
-        try self.handle.write(contentsOf: Self.line(entries))
-        try self.handle.synchronize()
+        guard !self.isBroken else { throw Damaged(description: "\(self.file.lastPathComponent) can't be written any more") }
+        let line = Self.line(entries)
+        do {
+            try self.handle.write(contentsOf: line)
+            try self.handle.synchronize()
+        } catch {
+            // What follows must not stand behind half a line.
+            do { try self.goBack() } catch { self.isBroken = true }
+            throw error
+        }
+        self.end += UInt64(line.count)
         self.count += entries.count
     }
 
