@@ -53,7 +53,12 @@ struct RemoteReplica: Replica {
         let request = HTTPRequest(method: method, scheme: nil, authority: nil, path: target, headerFields: fields)
         let content = body.map { HTTPOutgoingBody.bytes(ByteBuffer(bytes: $0.bytes)) } ?? .none
         let answer = try await self.connection.http(request, content)
-        let bytes = try await answer.body.collect(upTo: Self.longestAnswer)
+        let bytes: ByteBuffer
+        do {
+            bytes = try await answer.body.collect(upTo: Self.longestAnswer)
+        } catch let error as HTTPError where error.code == .tooLarge {
+            throw Refusal.tooLarge(error.message)
+        }
         let json = bytes.readableBytes > 0 ? try? JSON.parse(bytes.readableBytesView) : .null
         guard (200..<300).contains(answer.head.status.code), let json else {
             throw Refusal(

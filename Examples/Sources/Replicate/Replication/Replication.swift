@@ -106,10 +106,12 @@ struct Replication: Sendable {
         do {
             let answer = try await self.source.ask("POST", "\(self.path)/_bulk_get?revs=true&latest=true", ["docs": .list(asked)])
             return (answer["results"]?.list ?? []).flatMap { ($0["docs"]?.list ?? []).compactMap { $0["ok"] } }
-        } catch let refusal as Refusal where [400, 404, 405, 501].contains(refusal.status) {
-            // CouchDB 1 knows no such question.
+        } catch let refusal as Refusal where [400, 404, 405, 413, 501].contains(refusal.status) {
+            // CouchDB 1 knows no such question, and what is too much at once is fetched one by one.
             var documents: [JSON] = []
-            for (id, revisions) in missing { documents += try await self.fetch(id, revisions) }
+            for (id, revisions) in missing {
+                for revision in revisions { documents += try await self.fetch(id, [revision]) }
+            }
             return documents
         }
     }

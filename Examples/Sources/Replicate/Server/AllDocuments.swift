@@ -12,7 +12,11 @@ struct AllDocuments: Sendable {
         if let asked {
             guard let keys = asked.list, keys.count <= CouchServer.mostDocuments else { throw Refusal.badRequest("keys is no list") }
             var rows: [JSON] = []
-            for key in keys { rows.append(await self.row(key, isWhole, extras)) }
+            var allowance = CouchServer.Allowance()
+            for key in keys {
+                if isWhole, let id = key.text { try allowance.take(await self.database.document(id)) }
+                rows.append(await self.row(key, isWhole, extras))
+            }
             return Reply(["total_rows": .integer(total), "offset": 0, "rows": .list(rows)])
         }
         var documents = await self.database.all

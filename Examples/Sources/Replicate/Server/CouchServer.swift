@@ -2,6 +2,8 @@
 struct CouchServer: Sendable {
     /// Documents of one batch, and revisions of one question.
     static let mostDocuments = 10_000
+    /// Bytes, about, of the documents that one answer holds.
+    static let longestAnswer = 48 * 1_024 * 1_024
 
     let store: Store
 
@@ -22,6 +24,16 @@ struct CouchServer: Sendable {
             return Reply(["ok": true])
         case (1..., _): return try await self.answer(question, in: try await self.store.database(path[0]))
         default: throw Self.methodNotAllowed
+        }
+    }
+
+    /// Counts documents of an answer; whoever asks for one a thousand times is not given it a thousand times.
+    struct Allowance {
+        private var left = CouchServer.longestAnswer
+
+        mutating func take(_ document: Document?) throws(Refusal) {
+            self.left -= document?.size ?? 0
+            guard self.left >= 0 else { throw .tooLarge("that is more than one answer holds") }
         }
     }
 

@@ -42,9 +42,11 @@ struct DocumentReads: Sendable {
     /// `POST /db/_bulk_get`: revisions of many documents.
     func bulk(_ question: Question) async throws -> Reply {
         var results: [JSON] = []
+        var allowance = CouchServer.Allowance()
         for asked in try Self.list(question, "docs") {
             guard let id = asked["id"]?.text else { throw Refusal.badRequest("docs have an id") }
             let document = await self.database.document(id)
+            try allowance.take(document)
             let revisions = try asked["rev"].map { try Self.revisions([$0]) } ?? document?.tree.ranked ?? []
             let answers = revisions.flatMap { revision in
                 self.leaves(of: document, revision, isLatest: question.flag("latest")).map { leaf -> JSON in
@@ -84,7 +86,7 @@ struct DocumentReads: Sendable {
         var revisions: [Revision] = []
         for one in list {
             guard let revision = one.text.flatMap({ Revision($0) }) else { throw .badRequest("Invalid rev format") }
-            revisions.append(revision)
+            if !revisions.contains(revision) { revisions.append(revision) }
         }
         return revisions
     }
