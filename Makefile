@@ -16,7 +16,7 @@ PYTEST     := $(VENV)/bin/python -m pytest
 EXAMPLES_BIN := $(BUILD)/examples
 # The tests against real nodes mostly wait: so many files of them run side by side, also on two cores.
 WORKERS    ?= 4
-SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources Examples/Package.swift Examples/Sources)
+SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Fuzz/Package.swift Fuzz/Sources Examples/Package.swift Examples/Sources Examples/Servers/Package.swift Examples/Servers/Sources)
 # Where make install puts the tool.
 PREFIX     ?= /usr/local
 P2P_VECTORS ?= $(abspath ../shared/vectors)

@@ -94,7 +94,9 @@ let package = Package(
         .library(name: "P2PHTTP", targets: ["P2PHTTP"]),
         // Plain TCP, TLS and UDP, without anything of peers in it.
         .library(name: "P2PSockets", targets: ["P2PSockets"]),
-        // The same under the rules of P2PPolicy.
+        // WebSockets in their shape.
+        .library(name: "P2PWebSocketListener", targets: ["P2PWebSocketListener"]),
+        // Sockets under the rules of P2PPolicy.
         .library(name: "P2PSocketPolicy", targets: ["P2PSocketPolicy"]),
         .library(name: "P2PTesting", targets: ["P2PTesting"]),
         // What Fuzz/ runs: of no use to anybody else.
@@ -203,6 +205,9 @@ let package = Package(
         room("Operations", "P2PTracing", core + [tracing]),
         room("Services", "P2PTunnels", core + ["P2PNames", "P2PPolicy", "P2PWebSocket", nioPosix]),
         room("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", crypto, httpTypes]),
+        room(
+            "Services", "P2PWebSocketListener",
+            ["P2P", "P2PSockets", "P2PWebSocket", "P2PPortMapping", "P2PMultiaddr", nioCore]),
         room("Protocols", "P2PIdentify", core + [protobuf], exclude: ["Protobuf/identify.proto"]),
         room("Protocols", "P2PPing", core),
         room("Protocols", "P2PRelay", core + ["P2PPipeline", "P2PProtobuf"]),
@@ -272,7 +277,7 @@ let package = Package(
         tests("Operations", "P2PTracing", [tracing, inMemoryTracing, "P2P", "P2PHost", "P2PTesting"]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PTesting", nioPosix, lifecycle]),
         tests("Sockets", "P2PSocketPolicy", ["P2PSockets", "P2PPolicy"]),
-        tests("Sockets", "P2PSockets", ["P2PCore", "P2PProtocolTesting", nioCore, crypto]),
+        tests("Sockets", "P2PSockets", ["P2PCore", "P2PProtocolTesting", "P2PWebSocketListener", "P2PPortMapping", nioCore, crypto]),
         tests("Discovery", "P2PMDNS", core + ["P2PTesting", "P2PVectors"]),
         tests("Discovery", "P2PBootstrap", core + ["P2PProtocolTesting"]),
         tests("Discovery", "P2PResolver", core),
@@ -286,7 +291,7 @@ let package = Package(
         tests("Protocols", "P2PFetch", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PRequestResponse", core + ["P2PProtocolTesting"]),
         tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PSwarm", "P2PTesting"]),
-        tests("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PProtocolTesting", httpTypes]),
+        tests("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", "P2PProtocolTesting", httpTypes]),
         tests("Services", "P2PTunnels", core + ["P2PProtocolTesting", "P2PPolicy", nioPosix]),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),
         tests(

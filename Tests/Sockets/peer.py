@@ -244,6 +244,73 @@ def tls_dial(port):
         say(came=secure.recv(1024).decode())
 
 
+def websocket_opened(port, path, *fields, upgrades=True):
+    """The status of the answer, its fields, and the connection with what has come behind it."""
+    connection = socket.create_connection((LOOPBACK, int(port)))
+    lines = [f"GET {path} HTTP/1.1", f"Host: {LOOPBACK}", *fields]
+    if upgrades:
+        lines += ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    stream = connection.makefile("rb")
+    status = stream.readline().split()[1].decode()
+    answer = {}
+    while line := stream.readline().strip():
+        name, _, value = line.decode().partition(":")
+        answer[name.lower()] = value.strip()
+    return status, answer, connection, stream
+
+
+def websocket_frame(opcode, payload):
+    """Masked with a key of nought, which changes nothing."""
+    length = len(payload)
+    size = struct.pack("!B", 0x80 | length) if length < 126 else struct.pack("!BH", 0xFE, length) if length < 65536 else struct.pack("!BQ", 0xFF, length)
+    return bytes([0x80 | opcode]) + size + bytes(4) + payload
+
+
+def websocket_frames(stream):
+    """Opcode and payload of each frame that comes, to the end."""
+    while head := stream.read(2):
+        length = head[1] & 0x7F
+        if length >= 126:
+            length = int.from_bytes(stream.read(2 if length == 126 else 8), "big")
+        yield head[0] & 0x0F, stream.read(length)
+
+
+def websocket(port, path, count):
+    """Opens one, sends bytes, and ends when all of them have come back."""
+    status, answer, connection, stream = websocket_opened(port, path, "Sec-WebSocket-Protocol: other, binary")
+    assert status == "101", status
+    sent, back = os.urandom(int(count)), b""
+    for first in range(0, len(sent), 70_000):
+        connection.sendall(websocket_frame(2, sent[first : first + 70_000]))
+    for opcode, payload in websocket_frames(stream):
+        if opcode == 2:
+            back += payload
+        if len(back) >= len(sent):
+            break
+    connection.sendall(websocket_frame(8, struct.pack("!H", 1000)))
+    say(protocol=answer.get("sec-websocket-protocol"), same=back == sent)
+
+
+def websocket_status(port, path, fields=""):
+    """The status of a request; without one for a WebSocket for a dash."""
+    asked = [] if fields in ("", "-") else [fields]
+    say(status=websocket_opened(port, path, *asked, upgrades=fields != "-")[0])
+
+
+def websocket_drain(port):
+    """Reads slowly, to the end; whether a close frame was the last."""
+    _, _, connection, stream = websocket_opened(port, "/")
+    count, opcode = 0, None
+    for opcode, payload in websocket_frames(stream):
+        count += len(payload) if opcode == 2 else 0
+        if opcode == 8:
+            connection.sendall(websocket_frame(8, payload))
+            break
+        time.sleep(0.005)
+    say(bytes=count, closed=opcode == 8)
+
+
 def udp_echo(host=LOOPBACK):
     """Sends each datagram back; says its size."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,22 +1,24 @@
 import Synchronization
 
 /// Something that comes out once, and for which any number of tasks may wait.
-final class Outcome<Value: Sendable>: Sendable {
-    typealias Result = Swift.Result<Value, SocketError>
+package final class Outcome<Value: Sendable>: Sendable {
+    package typealias Result = Swift.Result<Value, SocketError>
 
     private struct State {
-        var result: Result?
+        package var result: Result?
         var waiters: [UInt64: CheckedContinuation<Result?, Never>] = [:]
         var last: UInt64 = 0
     }
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// What came out, if it has.
-    var result: Result? { self.state.withLock { $0.result } }
+    package var result: Result? { self.state.withLock { $0.result } }
 
     /// The first call counts.
-    func settle(_ result: Result) {
+    package func settle(_ result: Result) {
         let waiters = self.state.withLock { state -> [CheckedContinuation<Result?, Never>] in
             guard state.result == nil else { return [] }
             state.result = result
@@ -27,7 +29,7 @@ final class Outcome<Value: Sendable>: Sendable {
     }
 
     /// Waits for it. Cancelling the task ends the waiting and nothing else.
-    func value() async throws(SocketError) -> Value {
+    package func value() async throws(SocketError) -> Value {
         let number = self.state.withLock { state in
             state.last += 1
             return state.last

@@ -23,4 +23,11 @@ public struct SocketEndpoints: Hashable, Sendable {
     public var remoteAddress: String?
     /// The other side's port.
     public var remotePort: Int?
+
+    package init(localAddress: String, localPort: Int, remoteAddress: String? = nil, remotePort: Int? = nil) {
+        self.localAddress = localAddress
+        self.localPort = localPort
+        self.remoteAddress = remoteAddress
+        self.remotePort = remotePort
+    }
 }

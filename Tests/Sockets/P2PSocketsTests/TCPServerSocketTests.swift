@@ -3,6 +3,14 @@ import Testing
 
 @testable import P2PSockets
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Each row of what a listener promises, with other programs that dial.
 @Suite("TCP server sockets", .timeLimit(.minutes(2)))
 struct TCPServerSocketTests {
@@ -154,5 +162,24 @@ struct TCPServerSocketTests {
             break
         }
         #expect(try await last.line()["end"] == .text("eof"))
+    }
+
+    @Test("Running out of descriptors is survived: it pauses, and goes on")
+    func outOfDescriptors() async throws {
+        let server = try TCPServerSocket.listen("127.0.0.1")
+        let port = try await server.opened.localPort
+        let channel = try #require(server.core.server)
+        let isAccepting = try await channel.eventLoop.submit {
+            channel.pipeline.fireErrorCaught(IOError(errnoCode: EMFILE, reason: "accept"))
+            return try channel.syncOptions?.getOption(.autoRead)
+        }.get()
+        #expect(isAccepting == false)
+        let client = try PythonPeer("dial", "\(port)")
+        var connections = server.connections.makeAsyncIterator()
+        let socket = try #require(try await connections.next())
+        #expect(try await socket.read() == ByteBuffer(string: "hello from python\n"))
+        try await socket.close()
+        #expect(try await client.line()["end"] == .text("eof"))
+        #expect(server.readyState == .open)
     }
 }

@@ -21,6 +21,42 @@ package enum LocalStream {
     }
 }
 
+/// A local port, or a unix socket, whose connections come as streams.
+package struct LocalPort: Sendable {
+    /// Where it listens, with the port that the system chose.
+    package let endpoint: TunnelEndpoint
+    /// The connections. For one task; when it lets go of a stream, the connection ends.
+    package let streams: AsyncStream<PeerStream>
+    private let listener: TunnelListener
+
+    /// Listens.
+    ///
+    /// - Parameter limit: connections that live at a time; more wait in the system's queue.
+    /// - Throws: ``TunnelError/notBound``.
+    package static func bind(
+        _ endpoint: TunnelEndpoint, limit: Int, _ configuration: TunnelConfiguration = TunnelConfiguration()
+    ) async throws(TunnelError) -> LocalPort {
+        let times = TunnelCourse.Times(idle: nil, halfClosedIdle: TimeAmount(configuration.halfClosedIdle))
+        // No more wait here than live, and those are bounded.
+        let (streams, arrivals) = AsyncStream<PeerStream>.makeStream()
+        let listener = try await TunnelListener.bind(endpoint, limit: limit, group: Tunnels.currentLoop) { channel in
+            let eventLoop = channel.eventLoop
+            let pump = TunnelPump(times: times, on: eventLoop)
+            try channel.pipeline.syncOperations.addHandler(pump)
+            let (near, far) = LocalWire.pair(on: eventLoop)
+            pump.attach(far, TunnelTraffic()).whenSuccess { ending in
+                if ending == .abandoned { Task { await TunnelPump.letGo(far, within: times.halfClosedIdle, on: eventLoop) } }
+            }
+            arrivals.yield(near)
+        }
+        listener.channel.closeFuture.whenComplete { _ in arrivals.finish() }
+        return LocalPort(endpoint: listener.endpoint, streams: streams, listener: listener)
+    }
+
+    /// Accepts no more, which ends the streams' sequence.
+    package func close() async { await self.listener.close() }
+}
+
 /// What a muxer is to streams: carries what one end of a pair has to the other, on an event loop.
 private final class LocalWire: MuxedStreamOwner {
     private struct End {

@@ -144,7 +144,7 @@ final class TCPServerCore: Sendable {
         try pipeline.addHandler(handler)
     }
 
-    private var server: (any Channel)? { self.state.withLock { $0.channel } }
+    var server: (any Channel)? { self.state.withLock { $0.channel } }
 
     /// - Parameter handler: nil for a connection that failed first.
     private func becameReady(_ channel: any Channel, _ handler: TCPSocketHandler?) {

@@ -1,0 +1,31 @@
+import Foundation
+import HTTPTypes
+import NIOCore
+import P2P
+import P2PHTTP
+
+/// Prints a line at once, into a pipe, too.
+func show(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+let host = try await PeerHost.standard()
+let responder = RouterForPeers(Guestbook().router.buildResponder())
+try host.serve(HTTPService(responder))
+try await host.running { host in
+    if let address = arguments.first {
+        let connection = try await host.connect(to: Multiaddr(address))
+        if arguments.count > 1 {
+            let body = try JSONEncoder().encode(["text": arguments[1]])
+            let request = HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/entries")
+            show("\(try await connection.http(request, .bytes(ByteBuffer(bytes: body))).head.status)")
+        }
+        let answer = try await connection.http(HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/entries"))
+        show(String(buffer: try await answer.body.collect(upTo: 2_000_000)))
+    } else {
+        // The same routes for this machine's browser.
+        let port = try await HTTPLocalPort.bind(.ip(host: "127.0.0.1", port: 0), responder, as: host.peerID)
+        show("http://\(port.endpoint)/entries")
+        show("swift run Guestbook \(try await host.listen(on: "/ip4/127.0.0.1/tcp/0")[0]) 'a text'")
+        await port.run()
+    }
+}
