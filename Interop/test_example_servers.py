@@ -39,7 +39,9 @@ def test_a_hummingbird_router_is_served_to_peers(serve):
     first = run("Guestbook", address, "here I was")
     assert first.returncode == 0 and first.stdout.startswith("201 "), first
     second = run("Guestbook", address)
-    (entry,) = json.loads(second.stdout)
+    entries, over_http2 = second.stdout.splitlines()
+    (entry,) = json.loads(entries)
+    assert over_http2 == "over HTTP/2: " + " ".join(["200"] * 25 + ["404"] * 25), second
     assert entry["text"] == "here I was" and re.fullmatch(r"12D3Koo\w+", entry["author"])
     assert run("Guestbook", address, "").stdout.startswith("400 ")
 
