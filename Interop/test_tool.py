@@ -11,6 +11,7 @@ import pytest
 from conftest import STACKS
 from peers import clock, ours
 from peers.formats import Key
+from peers.ports import free_port
 from peers.processes import tied
 
 STATS = {"connections", "streams", "pending", "fds", "tasks", "rss_bytes", "bytes_in", "bytes_out", "held_bytes"}
@@ -161,3 +162,18 @@ def test_the_daemon_ends_although_nobody_reads_what_it_prints(keys):
         daemon.wait()
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.parametrize("command", [("ping", "--count", "1"), ("echo", "--message", "hello"), ("identify",), ("doctor",)])
+def test_peers_to_meet_first(command):
+    target, other = ours.Daemon(), ours.Daemon()
+    gone = f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{other.peer}"
+    try:
+        name, *options = command
+        found = ours.run(name, target.address, *options, "--bootstrap", other.address, "--bootstrap", gone, "--json")
+        assert found.code == 0, found
+        other.process.wait_for("connected")
+        found = ours.run(name, target.address, *options, "--bootstrap", gone, "--json")
+        assert found.code == 1 and found.error, "nobody was met"
+    finally:
+        assert (target.stop(), other.stop()) == (0, 0)
