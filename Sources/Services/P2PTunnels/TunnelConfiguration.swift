@@ -4,7 +4,7 @@ public struct TunnelConfiguration: Sendable, Hashable {
     public var flowsPerPeer = 256
     /// See ``flowsPerPeer``.
     public var flows = 1_024
-    /// Flows whose target is being connected.
+    /// Flows whose target is being connected; those beyond wait for their turn.
     public var opening = 64
     /// What connecting to one address of a target may take.
     public var connectTimeout = Duration.seconds(10)

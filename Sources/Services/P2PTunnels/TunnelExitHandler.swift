@@ -35,7 +35,7 @@ struct TunnelExitHandler: ProtocolHandler {
             switch wish {
             case .service(let service, let running):
                 if service.isDatagrams {
-                    let place = try self.tunnels.ledger.admit(connection.remotePeer, to: running.traffic)
+                    let place = try await self.tunnels.ledger.admit(connection.remotePeer, to: running.traffic)
                     try await self.carry(stream, to: service.target, nil, running, place, exchange, idle: idle)
                 } else {
                     try await self.tunnels.connect(stream, to: service, running, on: connection, idle: idle) { try await exchange.accept() }
@@ -126,7 +126,7 @@ struct TunnelExitHandler: ProtocolHandler {
         // Before a name is looked up.
         try Self.check(await policy.mayTunnel(network, to: host, port: port, on: info))
         let running = self.tunnels.exitTunnel
-        let place = try self.tunnels.ledger.admit(info.remotePeer, to: running.traffic)
+        let place = try await self.tunnels.ledger.admit(info.remotePeer, to: running.traffic)
         let mayReach: TunnelDialer.MayReach = { ip in
             await policy.mayTunnel(network, to: host, port: port, leadingTo: ip.unmapped, on: info)
         }

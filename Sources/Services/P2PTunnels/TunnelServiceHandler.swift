@@ -39,7 +39,7 @@ extension Tunnels {
         _ stream: PeerStream, to service: TunnelService, _ running: RunningTunnel, on connection: PeerConnection,
         idle: Duration? = nil, opened: () async throws -> Void = {}
     ) async throws {
-        let place = try self.ledger.admit(connection.remotePeer, to: running.traffic)
+        let place = try await self.ledger.admit(connection.remotePeer, to: running.traffic)
         let hold = await self.finishHold(for: connection.remotePeer, connection.host)
         let socket: TunnelDialer.Socket
         do throws(TunnelError) {

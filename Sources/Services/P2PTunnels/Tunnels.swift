@@ -208,9 +208,9 @@ public final class Tunnels: HostModule {
 
     /// Connects to the peer of a forward, unless it is connected.
     func reach(_ forward: TunnelForward, _ host: any HostAccess) async throws(TunnelError) {
-        let isRelayed = forward.addresses.allSatisfy(\.isRelayed)
-        let isConnected = host.connections.contains { $0.remotePeer == forward.peer && (isRelayed || !$0.isLimited) }
-        guard !forward.addresses.isEmpty, !isConnected else { return }
+        guard !forward.addresses.isEmpty else { return }
+        // What a relay lends is what was asked for: nobody looks for a better connection first.
+        if forward.addresses.allSatisfy(\.isRelayed), Self.lentConnection(to: forward.peer, host) != nil { return }
         do throws(DialError) {
             _ = try await host.connect(to: forward.peer, DialRequest(addresses: forward.addresses))
         } catch {
@@ -272,7 +272,7 @@ public final class Tunnels: HostModule {
         _ open: () async throws(TunnelError) -> PeerStream
     ) async {
         do {
-            let place = try self.ledger.admit(peer, to: running.traffic)
+            let place = try await self.ledger.admit(peer, to: running.traffic)
             try await running.whileOpen(cancel: { pump.cancel() }) {
                 let stream: PeerStream
                 do throws(TunnelError) {

@@ -66,7 +66,7 @@ final class DatagramFlows<Key: Hashable & Sendable>: @unchecked Sendable {
     /// Opens a flow, and carries it to its end.
     private func serve(_ key: Key) async {
         do {
-            let place = try self.tunnels.ledger.admit(self.peer, to: self.running.traffic)
+            let place = try await self.tunnels.ledger.admit(self.peer, to: self.running.traffic)
             let stream: PeerStream
             do throws(TunnelError) {
                 stream = try await self.ends.open(key)

@@ -66,7 +66,7 @@ extension Tunnels {
                 guard let destination = SOCKSDestination(host: host, port: port) else {
                     throw TunnelError(.unresolvable, "\(host) names no peer")
                 }
-                let place = try self.ledger.admit(exit.peer, to: running.traffic)
+                let place = try await self.ledger.admit(exit.peer, to: running.traffic)
                 let stream: PeerStream
                 do throws(TunnelError) {
                     stream = try await exit.open(destination)
