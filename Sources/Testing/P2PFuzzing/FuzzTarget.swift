@@ -173,7 +173,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     public var maximumLength: Int {
         switch self {
         case .varint: 24
-        case .peerIDBytes, .multihash: 256
+        case .peerIDBytes, .multihash, .rendezvousPoint: 256
         case .pskFile: 300
         case .peerIDText, .cid, .lazyExpectation: 512
         case .yamuxPair, .yamuxHandler, .mplexPair, .streamBuffer, .byteQueue, .noiseRecords, .privateNetwork: 1_024
@@ -183,7 +183,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .multiaddrBytes, .multistream, .publicKey, .plaintextExchange, .noisePayload, .peerRecord: 5_000
         case .proxiedClient: 4_200
         case .kademliaMessage, .kademliaLookup, .kademliaStores, .kademliaSearches: 4_096
-        case .rendezvousMessage, .rendezvousPoint, .fetchMessage: 4_096
+        case .rendezvousMessage, .fetchMessage: 4_096
         case .kademliaRecord: 11_000
         case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint, .relayMessage: 4_096
         case .dnsMessage: 9_100

@@ -155,7 +155,7 @@ enum KademliaFuzzing {
             }
             precondition(search.met <= search.count && search.count <= told.count && search.all.count == told.count)
         }
-        let keys = (0..<input.number(below: 40)).map { [UInt8($0), input.byte()] }
+        let keys = (0..<input.number(below: 8)).map { [UInt8($0), input.byte()] }
         var sweep = ProviderSweep(keys, replication: 1 + input.number(below: 5), point: Self.point)
         var stored: [[UInt8]: Int] = [:]
         for _ in 0..<400 {

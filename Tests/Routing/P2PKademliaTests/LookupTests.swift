@@ -95,9 +95,9 @@ struct LookupTests {
     func stall() throws {
         var terms = Lookup.Terms()
         (terms.count, terms.parallelism) = (2, 2)
-        var lookup = try self.lookup([1, 2, 3], terms: terms)
+        var lookup = try self.lookup([1, 2], terms: terms)
         #expect(self.asked(&lookup) == [try self.peer(1), try self.peer(2)])
-        try self.answer(&lookup, 2, [])
+        try self.answer(&lookup, 2, [3])
         // Somebody is asked in the place of the one that has not answered yet.
         #expect(self.asked(&lookup) == [try self.peer(3)])
         try self.answer(&lookup, 3, [])
@@ -108,6 +108,21 @@ struct LookupTests {
         #expect(lookup.nearest.map(\.peer) == [try self.peer(2), try self.peer(3)])
         try self.answer(&lookup, 1, [])
         #expect(lookup.nearest.map(\.peer) == [try self.peer(1), try self.peer(2)])
+    }
+
+    @Test("Of its own table it asks those beyond the nearest where these are silent, and not before")
+    func reserve() throws {
+        var terms = Lookup.Terms()
+        (terms.count, terms.parallelism) = (2, 4)
+        var lookup = try self.lookup([1, 2, 3, 4], terms: terms)
+        #expect(self.asked(&lookup) == [try self.peer(1), try self.peer(2)])
+        try self.answer(&lookup, 2, [])
+        #expect(!self.isFinished(&lookup))
+        let later = self.now.advanced(by: terms.stall)
+        #expect(self.asked(&lookup, at: later) == [try self.peer(3)])
+        try self.answer(&lookup, 3, [])
+        #expect(self.isFinished(&lookup, at: later))
+        #expect(lookup.messages == 3)
     }
 
     @Test("In a network of few, the silent are waited for a while; when nobody answers, for as long as it takes")

@@ -28,7 +28,7 @@ package struct Lookup: Sendable {
         /// of them are asked. So whoever invents peers wastes little time.
         package var unprovenPerReferrer = 3
 
-        /// How many times ``count`` peers of the table it begins with: where the nearest are silent, the others are asked in their place.
+        /// How many times ``count`` peers of the table it knows to begin with: those beyond ``count`` are a reserve, which is asked when nearer ones are silent or fail.
         package static let seeds = 2
 
         package init() {}
@@ -70,6 +70,8 @@ package struct Lookup: Sendable {
         var state = State.heard
         /// The only one who named it, as its index; nil for one of the table, or one that several have named.
         var referrer: Int?
+        /// One of the table that is asked only where nearer ones are not enough, until somebody names it.
+        var isReserve = false
         /// What became of those whom it alone has named.
         var waiting = 0
         var doubts = 0
@@ -103,6 +105,7 @@ package struct Lookup: Sendable {
         self.terms = terms
         self.ownPeer = ownPeer
         for seed in seeds where seed.peer != ownPeer { self.insert(seed, at: point(seed.peer), hop: 1, referrer: nil) }
+        for place in self.order.dropFirst(terms.count) { self.candidates[place].isReserve = true }
     }
 
     // MARK: What happens
@@ -112,6 +115,8 @@ package struct Lookup: Sendable {
         self.noteSilence(at: now)
         var asked: [Contact] = []
         var (seen, answered, isOpen) = (0, 0, false)
+        // Those that have answered, or may soon.
+        var hopeful = 0
         for place in self.order {
             if seen >= self.terms.count { break }
             switch self.candidates[place].state {
@@ -119,9 +124,13 @@ package struct Lookup: Sendable {
             case .answered:
                 seen += 1
                 answered += 1
+                hopeful += 1
             // Others may be asked in its place, until it has answered.
-            case .asked: isOpen = true
+            case .asked:
+                isOpen = true
+                hopeful += 1
             case .heard:
+                if self.candidates[place].isReserve, hopeful >= self.terms.count { continue }
                 switch self.permission(for: place) {
                 case .never: continue
                 case .notNow: isOpen = true
@@ -130,6 +139,7 @@ package struct Lookup: Sendable {
                     isOpen = true
                     guard self.asking.count < self.terms.parallelism else { break }
                     asked.append(self.ask(place, at: now))
+                    hopeful += 1
                     continue
                 }
                 seen += 1
@@ -160,6 +170,7 @@ package struct Lookup: Sendable {
             guard other.peer != self.ownPeer, other.peer != peer else { continue }
             if let known = self.index[other.peer] {
                 self.addAddresses(other.addresses, to: known)
+                self.candidates[known].isReserve = false
                 self.confirm(known, by: place)
             } else if self.insert(other, at: point(other.peer), hop: hop, referrer: place) {
                 new += 1
