@@ -112,7 +112,7 @@ def main():
     parser.add_argument("--silent", type=float, default=0.3, help="the part of the nodes that is stopped for the second measurement")
     parser.add_argument("--lookups", type=int, default=20)
     arguments = parser.parse_args()
-    keys = [b"\x12\x20" + hashlib.sha256(bytes([number])).digest() for number in range(2 * arguments.lookups)]
+    keys = [b"\x12\x20" + hashlib.sha256(number.to_bytes(4)).digest() for number in range(2 * arguments.lookups)]
     with contextlib.ExitStack() as stack:
         servers = []
         for _ in range(arguments.nodes):

@@ -320,9 +320,10 @@ def test_what_a_node_holds_outlasts_its_restart(tmp_path):
 
 
 def test_keys_come_from_standard_input(network):
-    outcome = dht("closest", "--stdin", bootstrap=network[0].address, stdin=f"hex:0102\n{OWNER}\n".encode())
+    outcome = dht("closest", "--stdin", bootstrap=network[0].address, stdin=f"hex:0102\n{OWNER}".encode())
     assert outcome.code == 0, outcome
-    assert len(events(outcome, "summary")) == 2
-    outcome = dht("closest", "--stdin", bootstrap=network[0].address, stdin=b"hex:01\nno key\nhex:02\n")
+    assert len(events(outcome, "summary")) == 2, "the last line has no end, and counts"
+    outcome = dht("closest", "--stdin", bootstrap=network[0].address, stdin=b"hex:01\nno\tkey\nhex:02\n")
     assert outcome.code == 1 and outcome.error["code"] == "invalidKey", outcome
+    assert r'line 2 is no key: "no\u{9}key"' in outcome.error["message"], outcome
     assert len(events(outcome, "summary")) == 1

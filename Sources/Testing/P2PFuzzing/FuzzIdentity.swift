@@ -8,7 +8,7 @@ import P2PNoise
     import Foundation
 #endif
 
-/// The one peer that can sign in a fuzzing run; its key is a vector of the peer-ids spec, so that the same bytes do the same work.
+/// The peer that signs in a fuzzing run; its key is a vector of the peer-ids spec, so that the same bytes do the same work.
 enum FuzzIdentity {
     private static let seed = bytes("7e0830617c4a7de83925dfb2694556b12936c477a0e1feb2e148ec9da60fee7d")
     private static let point = bytes("1ed1e8fae2c4a144b8be8fd4b47bf3d3b34b871c3cacf6010f0e42d474fce27e")
@@ -45,6 +45,19 @@ enum FuzzIdentity {
             let signature = try? key.signature(for: message)
         else { preconditionFailure("the vector key does not sign") }
         return Array(signature)
+    }
+
+    /// Three peers, and what each has signed of itself.
+    static let registrants: [(peer: PeerID, record: [UInt8])] = ([1, 2, 3] as [UInt8]).map { number in
+        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: [UInt8](repeating: number, count: 32)),
+            let publicKey = try? PublicKey(protobufEncoded: bytes("08011220") + Array(key.publicKey.rawRepresentation))
+        else { preconditionFailure("32 bytes are not an Ed25519 key") }
+        let peer = PeerID(publicKey)
+        let record = PeerRecord(peer: peer, sequence: 1, addresses: [[4, 127, 0, 0, 1, 6, 0x0f, 0xa1]])
+        let sealed = FuzzTarget.envelope(of: record, by: publicKey.protobufEncoded) { message in
+            (try? key.signature(for: message)).map { Array($0) } ?? []
+        }
+        return (peer, sealed)
     }
 
     /// An X25519 key that is the same in every run.

@@ -111,16 +111,18 @@ extension FuzzTarget {
 
         """
 
-    static let envelope: [UInt8] = {
+    static let envelope = Self.envelope(of: IdentityFuzzing.record, by: FuzzIdentity.publicKeyMessage, FuzzIdentity.sign)
+
+    /// What a peer has signed of itself.
+    static func envelope(of record: PeerRecord, by publicKey: [UInt8], _ sign: ([UInt8]) -> [UInt8]) -> [UInt8] {
         // The signature covers domain, payload type and payload, each after its length (RFC 0002).
-        let payload = (try? IdentityFuzzing.record.protobufEncoded()) ?? []
+        let payload = (try? record.protobufEncoded()) ?? []
         let domain = Array(PeerRecord.domain.utf8)
         let covered =
             [UInt8(domain.count)] + domain + [UInt8(PeerRecord.payloadType.count)] + PeerRecord.payloadType + [UInt8(payload.count)]
             + payload
-        return Self.field(1, FuzzIdentity.publicKeyMessage) + Self.field(2, PeerRecord.payloadType) + Self.field(3, payload)
-            + Self.field(5, FuzzIdentity.sign(covered))
-    }()
+        return Self.field(1, publicKey) + Self.field(2, PeerRecord.payloadType) + Self.field(3, payload) + Self.field(5, sign(covered))
+    }
 
     /// A field of a protobuf message, under 128 bytes.
     private static func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {

@@ -26,52 +26,97 @@ enum RendezvousFuzzing {
         return messages.map { Array($0.encoded.readableBytesView) }
     }
 
-    /// Peers register, go, discover and wait as the bytes say: bounds hold, whoever follows the cookies is told each registration that lives once.
+    private struct Place: Hashable {
+        let namespace: String
+        let peer: Int
+    }
+
+    private static let namespaces = ["a", "b", "c", "d", ""]
+    private static let perPeer = 3
+    private static let limit = 7
+
+    /// Peers register, go, discover and wait as the bytes say: bounds hold, and whoever follows the cookies is told each registration once, and in the
+    /// end of all that live.
     static func point(_ bytes: [UInt8]) {
         var input = FuzzInput(bytes)
-        var store = RegistrationStore(perPeer: 3, limit: 12)
+        var store = RegistrationStore(perPeer: Self.perPeer, limit: Self.limit)
         var now = NIODeadline.uptimeNanoseconds(1)
+        var alive: [Place: NIODeadline] = [:]
         var cookies: [String: [UInt8]] = [:]
-        var alive: [String: NIODeadline] = [:]
-        while !input.isEmpty {
-            let operation = input.byte()
-            let namespace = ["a", "b", "c", "d", ""][input.number(below: 5)]
-            let request: RendezvousMessage
-            switch operation % 4 {
-            case 0:
-                request = .register(
-                    WireRegistration(namespace: namespace, record: FuzzTarget.envelope, timeToLive: UInt64(input.byte()) * 60))
-            case 1: request = .unregister(namespace: namespace)
-            case 2: request = .discover(namespace: namespace, limit: UInt64(1 + input.number(below: 4)), cookie: cookies[namespace] ?? [])
-            default:
-                now = now.advanced(by: .seconds(Int64(input.byte()) * 20))
-                continue
-            }
-            let answer: RendezvousMessage?
+        // By the namespace that was asked for: what has been told since it was last registered.
+        var told: [String: Set<Place>] = [:]
+
+        func answer(_ request: RendezvousMessage, from peer: Int) -> RendezvousMessage? {
             do throws(StreamError) {
-                answer = try store.answer(request, from: FuzzIdentity.peer, at: now)
+                return try store.answer(request, from: FuzzIdentity.registrants[peer].peer, at: now)
             } catch {
                 preconditionFailure("an ordinary request is refused: \(error)")
             }
-            switch (request, answer) {
-            case (.register(let registration), .registered(let status, _, let timeToLive)?):
-                if status == .ok { alive[registration.namespace] = now.advanced(by: .seconds(Int64(timeToLive))) }
-            case (.unregister, nil): alive[namespace] = nil
-            case (.discover, .discovered(let found, let cookie, let status, _)?):
-                precondition(status == .ok)
-                cookies[namespace] = cookie
-                for registration in found {
-                    precondition(namespace.isEmpty || registration.namespace == namespace)
-                    precondition(alive[registration.namespace].map { $0 > now } ?? false, "what is over is told")
+        }
+
+        /// Follows the cookie of a namespace by one answer; how many it told of.
+        func follow(_ namespace: String, upTo most: Int, by peer: Int) -> Int {
+            let request = RendezvousMessage.discover(namespace: namespace, limit: UInt64(most), cookie: cookies[namespace] ?? [])
+            guard case .discovered(let found, let cookie, let status, _)? = answer(request, from: peer) else {
+                preconditionFailure("an answer to something else")
+            }
+            precondition(status == .ok && found.count <= most)
+            cookies[namespace] = cookie
+            for registration in found {
+                guard let peer = FuzzIdentity.registrants.firstIndex(where: { $0.record == registration.record }) else {
+                    preconditionFailure("a record that nobody has registered")
                 }
-            default: preconditionFailure("an answer to something else")
+                let place = Place(namespace: registration.namespace, peer: peer)
+                precondition(namespace.isEmpty || registration.namespace == namespace)
+                precondition(alive[place].map { $0 > now } ?? false, "what is over is told")
+                precondition(told[namespace, default: []].insert(place).inserted, "a registration is told twice")
             }
-            precondition(store.count <= 3)
-            if case .discovered(let all, _, _, _)? = try? store.answer(
-                .discover(namespace: nil, limit: nil, cookie: []), from: FuzzIdentity.peer, at: now)
-            {
-                precondition(Set(all.map(\.namespace)) == Set(alive.filter { $0.value > now }.keys), "not all that live are told")
+            return found.count
+        }
+
+        while !input.isEmpty {
+            let operation = input.byte()
+            let namespace = Self.namespaces[input.number(below: Self.namespaces.count)]
+            let peer = Int(operation / 4) % FuzzIdentity.registrants.count
+            switch operation % 4 {
+            case 0:
+                let place = Place(namespace: namespace, peer: peer)
+                let living = alive.filter { $0.value > now }.keys
+                let registration = WireRegistration(
+                    namespace: namespace, record: FuzzIdentity.registrants[peer].record, timeToLive: UInt64(input.byte()) * 60)
+                guard case .registered(let status, _, let timeToLive)? = answer(.register(registration), from: peer) else {
+                    preconditionFailure("an answer to something else")
+                }
+                let isNew = alive[place] == nil
+                let expected: RendezvousStatus =
+                    if namespace.isEmpty {
+                        .invalidNamespace
+                    } else if registration.timeToLive == 0 {
+                        .invalidTimeToLive
+                    } else if isNew, living.count(where: { $0.peer == peer }) >= Self.perPeer {
+                        .notAuthorized
+                    } else if isNew, living.count >= Self.limit {
+                        .unavailable
+                    } else {
+                        .ok
+                    }
+                // One that is over may still have its place, or need a new one.
+                precondition(status == expected || !isNew && !living.contains(place), "\(status) instead of \(expected)")
+                guard status == .ok else { continue }
+                alive[place] = now.advanced(by: .seconds(Int64(timeToLive)))
+                for name in told.keys { told[name]?.remove(place) }
+            case 1:
+                precondition(answer(.unregister(namespace: namespace), from: peer) == nil, "who goes is answered")
+                alive[Place(namespace: namespace, peer: peer)] = nil
+            case 2: _ = follow(namespace, upTo: 1 + input.number(below: 4), by: peer)
+            default: now = now.advanced(by: .seconds(Int64(input.byte()) * 20))
             }
+            precondition(store.count <= Self.limit)
+        }
+        for namespace in Self.namespaces {
+            while follow(namespace, upTo: 2, by: 0) > 0 {}
+            let living = alive.filter { $0.value > now && (namespace.isEmpty || $0.key.namespace == namespace) }
+            precondition(told[namespace, default: []].isSuperset(of: living.keys), "not all that live are told")
         }
     }
 

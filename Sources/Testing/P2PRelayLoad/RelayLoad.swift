@@ -27,6 +27,13 @@ struct RelayLoad: AsyncParsableCommand {
     /// Peers at one address, of which a relay takes 8.
     private static let perAddress = 8
     private static let atATime = 16
+    /// How long one peer waits for its place.
+    private static let patience = Duration.seconds(30)
+
+    private struct NoPlace: Error, CustomStringConvertible {
+        let number: Int
+        var description: String { "peer \(self.number) has no place at the relay after \(RelayLoad.patience)" }
+    }
 
     func validate() throws {
         guard (1...10_000).contains(self.peers), (0...self.peers).contains(self.circuits) else {
@@ -82,9 +89,22 @@ struct RelayLoad: AsyncParsableCommand {
         _ = try await host.listen(on: Multiaddr("/ip4/127.1.\(place / 250).\(place % 250 + 1)/tcp/0"))
         let events = host.events()
         _ = try await host.listen(on: relay.appending(.p2pCircuit))
-        for await event in events {
-            if case .listening(let address) = event, address.isRelayed { return }
+        let hasPlace = await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for await event in events {
+                    if case .listening(let address) = event, address.isRelayed { return true }
+                }
+                return false
+            }
+            group.addTask {
+                try? await Task.sleep(for: Self.patience)
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? false
         }
+        try Task.checkCancellation()
+        guard hasPlace else { throw NoPlace(number: number) }
     }
 
     /// Sends and has it sent back; how many bytes the relay has carried.

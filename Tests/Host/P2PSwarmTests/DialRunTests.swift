@@ -236,6 +236,20 @@ struct DialRunTests {
         #expect(run.error(.cancelled).code == .cancelled)
     }
 
+    @Test("Handshakes that were late are told from an address where nobody answered, by the cause", arguments: [false, true])
+    func lateHandshakes(isAtDeadline: Bool) {
+        let addresses = (1...2).map { self.address($0) }
+        var run = self.run(addresses)
+        _ = self.steps(&run)
+        _ = self.steps(&run, at: self.now + .milliseconds(300))
+        run.progressed(addresses[0], at: self.now + .milliseconds(400))
+        if !isAtDeadline { for address in addresses { run.failed(self.failure(address, .timedOut), at: self.now + .seconds(5)) } }
+        let errors = run.error(isAtDeadline ? .expired : .exhausted).attempts.map(\.error)
+        #expect(errors.map(\.code) == [.timedOut, .timedOut])
+        #expect(errors.map { ($0.cause as? TransportError)?.code } == [.securityFailed, nil])
+        #expect(errors.allSatisfy { !$0.description.contains("securityFailed") }, "it says nothing that people need")
+    }
+
     @Test("When a relay lends a connection, only direct addresses go on, and nothing goes on without any")
     func settled() throws {
         let relayed = try (1...3).map { port in

@@ -181,12 +181,13 @@ struct PunchLedgerTests {
         arguments: [
             (TransportError(.negotiationFailed, ""), true), (TransportError(.securityFailed, ""), true),
             (TransportError(.closed, ""), true),
-            (TransportError(.timedOut, "the handshakes with it were not done by their deadline"), true),
-            (TransportError(.timedOut, "it did not answer within 5000 ms"), false), (TransportError(.unreachable, "refused"), false),
+            (TransportError(.timedOut, "", cause: TransportError(.securityFailed, "")), true),
+            (TransportError(.timedOut, "no handshake"), false), (TransportError(.unreachable, "refused"), false),
             (TransportError(.cancelled, ""), false), (TransportError(.peerMismatch, ""), false),
         ])
     func clash(_ row: (error: TransportError, isLikely: Bool)) {
         #expect(PunchClash.isLikely(row.error) == row.isLikely)
+        #expect(PunchClash.isLikely(arrival: row.error) == (row.isLikely || row.error.code == .timedOut))
         let address: Multiaddr = "/ip4/45.33.0.1/tcp/4001"
         let dial = DialError(.allAddressesFailed, "", attempts: [DialAttempt(address: address, error: row.error)])
         #expect(PunchClash.isLikely(dial) == row.isLikely)

@@ -17,7 +17,7 @@ struct RelayHosts {
     let relay: PeerHost
     let service: RelayService
     let relayAddress: Multiaddr
-    private let network: MemoryNetwork
+    let network: MemoryNetwork
 
     /// Carries bytes in memory.
     private struct Carrier: HostModule {
@@ -51,7 +51,7 @@ struct RelayHosts {
         }
     }
 
-    private static func host(on network: MemoryNetwork, _ modules: any HostModule...) async throws -> PeerHost {
+    static func host(on network: MemoryNetwork, _ modules: any HostModule...) async throws -> PeerHost {
         let host = try await PeerHost.make(
             identity: try PrivateKey.generate(.ed25519),
             modules: [Upgrading(security: [Noise()], muxers: [Yamux()]), Carrier(network: network)] + modules + [Parrot(), ShyParrot()],

@@ -2,6 +2,7 @@ import P2PCore
 import P2PHost
 import P2PIdentity
 import P2PMultiaddr
+import Synchronization
 import Testing
 
 @testable import P2PRelay
@@ -23,6 +24,43 @@ struct RelayHostsTests {
             #expect(try await RelayHosts.say("and back", over: arrived) == "and back")
             await source.disconnect(target.peerID)
         }
+    }
+
+    /// Has what modules have of their host.
+    private final class Insider: HostModule {
+        private let access = Mutex<(any HostAccess)?>(nil)
+        var host: (any HostAccess)? { self.access.withLock { $0 } }
+
+        func join(_ plan: inout HostPlan) async throws {
+            let host = plan.host
+            self.access.withLock { $0 = host }
+        }
+    }
+
+    @Test("Of two places at one relay the first that ends leaves the connection protected for the other")
+    func protection() async throws {
+        try await RelayHosts.run { hosts, _, _ in
+            let places = [try hosts.place, try await hosts.relay.listen(on: "/memory/0")[0].appending(.p2pCircuit)]
+            let insider = Insider()
+            let host = try await RelayHosts.host(on: hosts.network, RelayClient(), insider)
+            try await host.running { host in
+                let access = try #require(insider.host)
+                for place in places { _ = try await host.listen(on: place) }
+                try await Self.wait { Self.protections(host).contains(2) }
+                access.stopListening(on: places[0])
+                try await Self.wait { !Self.protections(host).contains(2) }
+                #expect(Self.protections(host).contains(1))
+            }
+        }
+    }
+
+    /// For how many each connection is protected.
+    private static func protections(_ host: PeerHost) -> [Int] {
+        host.values().map { if case .protected(let names)? = $0.value.hold { names.count } else { 0 } }
+    }
+
+    private static func wait(until isSo: () -> Bool) async throws {
+        while !isSo() { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     @Test("A limited connection carries what opts in, and nothing else")

@@ -202,7 +202,17 @@ struct DialRun: Sendable {
         let address = attempt.address
         if self.isSilent(address, at: now) { self.silent.append(address) }
         self.running.removeAll { $0 == address }
-        if !self.plan.failed(address, isCancelled: attempt.error.code == .cancelled) { self.attempts.append(attempt) }
+        let error = self.plan.hasAnswered(address) ? Self.inHandshakes(attempt.error) : attempt.error
+        if !self.plan.failed(address, isCancelled: error.code == .cancelled) {
+            self.attempts.append(DialAttempt(address: address, error: error))
+        }
+    }
+
+    /// Programs tell an address where nobody answered in time from one whose handshakes were late: those have ``TransportError/Code/securityFailed``
+    /// as the cause.
+    private static func inHandshakes(_ error: TransportError) -> TransportError {
+        guard error.code == .timedOut else { return error }
+        return TransportError(.timedOut, error.message, cause: TransportError(.securityFailed, error.message, cause: error.cause))
     }
 
     private func isSilent(_ address: Multiaddr, at now: NIODeadline) -> Bool {
@@ -253,12 +263,10 @@ struct DialRun: Sendable {
         switch ending {
         case .cancelled: return DialError(.cancelled, "the dial of \(target) was cancelled", attempts: self.attempts)
         case .expired:
-            let late = self.running.map { address in
-                self.late(
-                    address,
-                    self.plan.hasAnswered(address)
-                        ? "somebody took the connection, but the handshakes were not over by the deadline of the dial"
-                        : "no connection by the deadline of the dial")
+            let late = self.running.map { address -> DialAttempt in
+                guard self.plan.hasAnswered(address) else { return self.late(address, "no connection by the deadline of the dial") }
+                let late = self.late(address, "somebody took the connection, but the handshakes were not over by the deadline of the dial")
+                return DialAttempt(address: address, error: Self.inHandshakes(late.error))
             }
             let never = self.plan.untried.map { address in
                 self.late(

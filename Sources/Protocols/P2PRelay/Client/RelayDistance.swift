@@ -19,12 +19,7 @@ enum RelayDistance {
                 let sent = (0..<Self.size).map { _ in UInt8.random(in: 0...255) }
                 let began = clock.now()
                 try await stream.write(bytes: sent)
-                var answer: [UInt8] = []
-                while answer.count < Self.size {
-                    guard let bytes = try await stream.read() else { return nil }
-                    answer += bytes.readableBytesView
-                }
-                guard answer == sent else { return nil }
+                guard let answer = try await stream.readExactly(Self.size), answer.readableBytesView.elementsEqual(sent) else { return nil }
                 let roundTrip = clock.now() - began
                 shortest = min(shortest ?? roundTrip, roundTrip)
             }

@@ -12,12 +12,13 @@ final class RelayPlace: Sendable {
         var addresses: [Multiaddr] = []
     }
 
-    /// What the relay's connection is kept for.
-    private static let protection = "relay"
+    private static let count = Atomic<UInt64>(0)
 
     let circuit: CircuitAddress
     /// Fires when the place is wanted no more.
     let given = Signal()
+    /// What the relay's connection is kept for: this place, for there may be others at the same relay.
+    private let protection = "relay place \(RelayPlace.count.add(1, ordering: .relaxed).newValue)"
     private let room: CircuitRoom
     private let state: Mutex<State>
     private let news = Inbox<Void, Never>(limit: 1)
@@ -60,8 +61,8 @@ final class RelayPlace: Sendable {
     /// Has a place, as far as the relay lets it, until the task is cancelled.
     func keep() async {
         let clock = self.room.host.clock
-        self.room.host.protect(self.circuit.relay, for: Self.protection)
-        defer { _ = self.room.host.unprotect(self.circuit.relay, for: Self.protection) }
+        self.room.host.protect(self.circuit.relay, for: self.protection)
+        defer { _ = self.room.host.unprotect(self.circuit.relay, for: self.protection) }
         while !Task.isCancelled {
             let (step, isHeld) = self.state.withLock { ($0.schedule.next(at: clock.now()), $0.schedule.place != nil) }
             if !isHeld { self.announce([]) }

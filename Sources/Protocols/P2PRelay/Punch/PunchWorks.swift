@@ -23,7 +23,8 @@ final class PunchWorks: Sendable {
     /// The time from a refusal over TCP to the next dial, which doubles, and the longest: seven dials in one attempt.
     private static let firstPause = TimeAmount.milliseconds(150)
     private static let longestPause = TimeAmount.seconds(1)
-    /// How long a side that waits for the other's handshakes does, at least; and in round trips over the relay. Then the other waits, too.
+    /// How long the listening side waits for the first handshake: at least, and in round trips over the relay. After that the other side is listening
+    /// too.
     private static let silence = (atLeast: TimeAmount.milliseconds(1_500), roundTrips: Int64(8))
     /// When a peer that does not know the protocol yet is asked again.
     private static let secondChance = TimeAmount.seconds(5)
@@ -463,7 +464,7 @@ final class PunchWorks: Sendable {
     /// Whoever comes from there again is taken for an ordinary arrival: it may be somebody else, of whom the peer said that it is there.
     private func noteArrival(from address: Multiaddr, failedBy error: TransportError) {
         let address = address.withoutPeerID
-        guard PunchClash.isLikely(error), let peer = self.state.withLock({ $0.expected[address] }) else { return }
+        guard PunchClash.isLikely(arrival: error), let peer = self.state.withLock({ $0.expected[address] }) else { return }
         self.forget(peer, at: [address])
         self.state.withLock { $0.ledger.clashed(with: peer) }
     }

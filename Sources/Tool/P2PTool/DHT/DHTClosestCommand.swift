@@ -38,16 +38,34 @@ struct DHTClosestCommand: ToolCommand {
             guard stdin else { return }
             let input = StandardInput()
             var rest: [UInt8] = []
-            while let piece = try await input.next() {
-                rest += Array(piece.readableBytesView)
+            var number = 0
+            var isOver = false
+            while !isOver {
+                if let piece = try await input.next() {
+                    rest += Array(piece.readableBytesView)
+                } else {
+                    isOver = true
+                    // The last line may lack its end.
+                    if !rest.isEmpty { rest.append(UInt8(ascii: "\n")) }
+                }
                 while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-                    let line = String(decoding: rest[..<end], as: UTF8.self)
+                    number += 1
+                    let key = try Self.key(rest[..<end], inLine: number)
                     rest.removeSubrange(...end)
-                    guard let key = DHTKey(argument: line) else { throw ToolError("invalidKey", "a line is no key") }
                     _ = try await run.dht.closestPeers(to: key.bytes, onEvent: run.print)
                 }
-                guard rest.count <= Self.longestLine else { throw ToolError("invalidKey", "a line is longer than a key can be") }
+                guard rest.count <= Self.longestLine else {
+                    throw ToolError("invalidKey", "line \(number + 1) is longer than a key can be")
+                }
             }
         }
+    }
+
+    private static func key(_ line: ArraySlice<UInt8>, inLine number: Int) throws -> DHTKey {
+        let text = String(decoding: line, as: UTF8.self)
+        guard let key = DHTKey(argument: text) else {
+            throw ToolError("invalidKey", "line \(number) is no key: \"\(PeerText(text, limit: 80))\"")
+        }
+        return key
     }
 }
