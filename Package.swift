@@ -277,7 +277,9 @@ let package = Package(
         tests("Operations", "P2PTracing", [tracing, inMemoryTracing, "P2P", "P2PHost", "P2PTesting"]),
         tests("Host", "P2PHost", core + ["P2PSwarm", "P2PTesting", nioPosix, lifecycle]),
         tests("Sockets", "P2PSocketPolicy", ["P2PSockets", "P2PPolicy"]),
-        tests("Sockets", "P2PSockets", ["P2PCore", "P2PProtocolTesting", "P2PWebSocketListener", "P2PPortMapping", nioCore, crypto]),
+        tests(
+            "Sockets", "P2PSockets",
+            ["P2PCore", "P2PProtocolTesting", "P2PWebSocket", "P2PWebSocketListener", "P2PPortMapping", nioCore, crypto]),
         tests("Discovery", "P2PMDNS", core + ["P2PTesting", "P2PVectors"]),
         tests("Discovery", "P2PBootstrap", core + ["P2PProtocolTesting"]),
         tests("Discovery", "P2PResolver", core),

@@ -378,16 +378,43 @@ def test_a_file_comes_from_several_while_they_come_and_go(swarm):
     late, late_file = swarm.fetch("late", way)
     late.wait_for(r"fetching: [1-9]")
     second.kill()
+    # The user's own file of that name is in nobody's way.
+    theirs = late_file.with_name(f"{late_file.name}.part")
+    theirs.write_text("mine")
     assert late.code(90) == 0, late.shown
     assert same(late_file, swarm.file)
     holders = {match[1]: int(match[2]) for match in re.finditer(r"from (12D3Koo\w+): (\d+) blocks", late.shown)}
     assert len(holders) >= 2 and sum(holders.values()) == 193, late.shown
-    assert [path.name for path in late_file.parent.iterdir()] == [swarm.file.name]
+    assert theirs.read_text() == "mine"
+    assert {path.name for path in late_file.parent.iterdir()} == {swarm.file.name, theirs.name}
     # Who shared it first is gone as well: who has fetched it has it to give.
     first.kill()
     again, again_file = swarm.fetch("again", early.wait_for(r"you are at (\S+)")[1])
     assert again.code(90) == 0, again.shown
     assert same(again_file, swarm.file)
+
+
+def test_a_fetch_takes_nobodys_file_and_says_what_it_can_not_write(swarm, run, tmp_path):
+    _, way = swarm.share()
+    # What a fetch that was killed has left is begun anew; what is no file of its own is left alone.
+    (tmp_path / "after").mkdir()
+    (tmp_path / "after" / f".swarm-{swarm.name}.part").write_bytes(b"x" * (50 * MEBIBYTE))
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / f".swarm-{swarm.name}.part").symlink_to(tmp_path / "mine")
+    arguments = [swarm.name, "--bootstrap", way, "--listen", "/ip4/127.0.0.1/tcp/0", "--folder"]
+    other = run("Swarm", "fetch", *arguments, tmp_path / "other")
+    assert other.code(60) != 0 and "can't be written" in other.shown, other.shown
+    assert (tmp_path / "mine").read_text() == "mine"
+    after = run("Swarm", "fetch", *arguments, tmp_path / "after")
+    assert after.code(90) == 0, after.shown
+    assert same(tmp_path / "after" / swarm.file.name, swarm.file)
+    # A disk without room ends it.
+    (tmp_path / "small").mkdir()
+    room = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=4m none "$0" && exec "$@"', str(tmp_path / "small")]
+    if subprocess.run([*room, "true"], capture_output=True).returncode == 0:
+        small = run("Swarm", "fetch", *arguments, tmp_path / "small", wrapper=room)
+        assert small.code(60) != 0 and "fetched" not in small.shown, small.shown
 
 
 def test_a_name_that_nobody_has_is_not_found(swarm):

@@ -284,9 +284,11 @@ def test_mqtt_between_two_programs(mosquitto, ports):
     with subprocess.Popen(command, stdout=subprocess.PIPE) as subscriber:
         # Nobody is told when it has subscribed, so they come until it has had enough.
         deadline = clock.Deadline(20)
-        while subscriber.poll() is None and not deadline.is_over:
-            assert run("mosquitto_pub", "-p", port, "-t", ports.way, "-m", "message").returncode == 0
-        subscriber.terminate()
+        try:
+            while subscriber.poll() is None and not deadline.is_over:
+                assert run("mosquitto_pub", "-p", port, "-t", ports.way, "-m", "message").returncode == 0
+        finally:
+            subscriber.terminate()
         assert subscriber.stdout.read() == b"message\n" * 3
 
 
@@ -320,7 +322,11 @@ class Chatter:
             ["ii", "-s", "127.0.0.1", "-p", str(port), "-n", name, "-i", str(room / name)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        self.wait_for("End of MOTD|MOTD File is missing")
+        try:
+            self.wait_for("End of MOTD|MOTD File is missing")
+        except BaseException:
+            self.stop()
+            raise
 
     def say(self, text, channel=""):
         (self._room / channel / "in").write_text(text + "\n")
@@ -337,8 +343,8 @@ class Chatter:
 
 @needs("ngircd", "ii")
 def test_irc_with_two_clients_that_hear_each_other(ngircd, ports, tmp_path):
-    one, two = (Chatter(name, ports["irc"], tmp_path) for name in ("one", "two"))
-    with stopping(one, two):
+    with contextlib.ExitStack() as stack:
+        one, two = (stack.enter_context(stopping(Chatter(name, ports["irc"], tmp_path))) for name in ("one", "two"))
         one.say("/j #room")
         one.wait_for("one.*has joined", "#room")
         two.say("/j #room")

@@ -1,10 +1,13 @@
 """A reverse proxy between peers and a server that would each like the other to read something else than it does."""
 
 import contextlib
+import types
+import uuid
 
 import pytest
 
 from peers import ours
+from peers.clock import wait_until
 from peers.processes import JSONProcess
 from peers.tunnels import server
 
@@ -35,6 +38,15 @@ class Recorder:
     def __init__(self):
         self.heard = []
 
+    def said(self, tag):
+        """What was said in the requests of one test, and what no test means to be said, once all of that is over."""
+
+        def mine():
+            return [one for one in list(self.heard) if tag in one.data or one.data and not one.data.startswith((b"GET /", b"POST /"))]
+
+        wait_until(lambda: all(one.is_over for one in mine()), 20, "the end of what was said")
+        return [bytes(one.data) for one in mine()]
+
     def __call__(self, pipe):
         pipe.settimeout(5)
         data = bytearray()
@@ -42,14 +54,21 @@ class Recorder:
             while b"\r\n\r\n" not in data and (more := pipe.recv(1 << 16)):
                 data += more
             # Before anybody is answered, who may look at it then.
-            self.heard.append(data)
-            line = bytes(data.split(b"\r\n", 1)[0])
-            if line.startswith(b"GET /reply/"):
-                pipe.sendall(list(self.REPLIES.values())[int(line.split(b" ")[1].rpartition(b"/")[2])])
-            elif line.startswith(b"POST "):
-                self._body(pipe, data)
-            else:
-                pipe.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            one = types.SimpleNamespace(data=data, is_over=False)
+            self.heard.append(one)
+            try:
+                self._answer(pipe, data)
+            finally:
+                one.is_over = True
+
+    def _answer(self, pipe, data):
+        line = bytes(data.split(b"\r\n", 1)[0])
+        if line.startswith(b"GET /reply/"):
+            pipe.sendall(list(self.REPLIES.values())[int(line.split(b" ")[1].rpartition(b"/")[2])])
+        elif line.startswith(b"POST "):
+            self._body(pipe, data)
+        else:
+            pipe.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
     @staticmethod
     def _body(pipe, data):
@@ -146,37 +165,42 @@ BROKEN_BODIES = {
 }
 
 
+@pytest.fixture
+def tag():
+    """What the targets of one test have in them."""
+    return uuid.uuid4().hex.encode()
+
+
 class TestPeers:
     @pytest.mark.parametrize(("request_", "status"), SMUGGLED.values(), ids=SMUGGLED.keys())
-    def test_what_may_be_read_in_two_ways_is_refused_and_goes_no_further(self, attack, recorder, request_, status):
-        heard = len(recorder.heard)
+    def test_what_may_be_read_in_two_ways_is_refused_and_goes_no_further(self, attack, recorder, tag, request_, status):
         session = attack.session()
         with session.link:
-            assert answer(session, request_)[0] == status
-            assert answer(session, b"GET /fine HTTP/1.1\r\n\r\n") == (200, b"ok")
-        said = recorder.heard[heard:]
-        assert len(said) == 1 and said[0].startswith(b"GET /fine HTTP/1.1\r\n"), said
+            assert answer(session, request_.replace(b" /", b" /" + tag).replace(b"evil", tag + b"evil"))[0] == status
+            assert answer(session, b"GET /fine/%b HTTP/1.1\r\n\r\n" % tag) == (200, b"ok")
+        said = recorder.said(tag)
+        assert len(said) == 1 and said[0].startswith(b"GET /fine/%b HTTP/1.1\r\n" % tag), said
 
     @pytest.mark.parametrize("body", BROKEN_BODIES.values(), ids=BROKEN_BODIES.keys())
-    def test_a_body_that_breaks_off_what_was_begun(self, attack, recorder, body):
-        heard = len(recorder.heard)
+    def test_a_body_that_breaks_off_what_was_begun(self, attack, recorder, tag, body):
         session = attack.session()
         with session.link:
-            status, _ = answer(session, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+            status, _ = answer(session, b"POST /%b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" % tag + body)
             assert status in (400, 431), status
-            assert answer(session, b"GET /fine HTTP/1.1\r\n\r\n") == (200, b"ok")
-        assert all(b"hello\r\n0\r\n" not in data for data in recorder.heard[heard:]), recorder.heard[heard:]
+            assert answer(session, b"GET /fine/%b HTTP/1.1\r\n\r\n" % tag) == (200, b"ok")
+        said = recorder.said(tag)
+        assert said and all(b"hello\r\n0\r\n" not in data for data in said), said
 
-    def test_of_what_is_pipelined_the_server_hears_the_first(self, attack, recorder):
-        heard = len(recorder.heard)
+    def test_of_what_is_pipelined_the_server_hears_the_first(self, attack, recorder, tag):
         session = attack.session()
         with session.link:
-            many = b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in range(100))
+            many = b"".join(b"GET /%b/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (tag, number) for number in range(100))
             assert answer(session, many) == (200, b"ok")
-            status, _ = answer(session, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\n\r\n")
+            request = b"POST /%b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /%bevil HTTP/1.1\r\n\r\n" % (tag, tag)
+            status, _ = answer(session, request)
             assert status == 200
-        said = recorder.heard[heard:]
-        assert [data.split(b"\r\n")[0] for data in said] == [b"GET /0 HTTP/1.1", b"POST / HTTP/1.1"], said
+        said = recorder.said(tag)
+        assert [data.split(b"\r\n")[0] for data in said] == [b"GET /%b/0 HTTP/1.1" % tag, b"POST /%b HTTP/1.1" % tag], said
         assert all(data.count(b"HTTP/1.1") == 1 for data in said), said
 
     def test_a_bomb_of_chunks_goes_through_as_large_as_it_is(self, attack):

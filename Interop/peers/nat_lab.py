@@ -66,7 +66,7 @@ class Lab(Net):
             self.observers = [self._public(f"o{number}", 10 + number) for number in range(observers)]
             self.a = self._home("a", 101, kind_a)
             self.b = self._home("b", 102, kind_b)
-        except (OSError, subprocess.SubprocessError):
+        except BaseException:
             self.remove()
             raise
 

@@ -311,6 +311,20 @@ def websocket_drain(port):
     say(bytes=count, closed=opcode == 8)
 
 
+def websocket_first(port, *fields):
+    """The sub-protocol that is agreed on, once something has come; leaves without a word."""
+    _, answer, _, stream = websocket_opened(port, "/", *fields)
+    next(websocket_frames(stream))
+    say(protocol=answer.get("sec-websocket-protocol", "none"))
+
+
+def websocket_unmasked(port):
+    """Sends a frame that is not masked; whether a close frame is the answer."""
+    _, _, connection, stream = websocket_opened(port, "/")
+    connection.sendall(bytes([0x82, 1, 0]))
+    say(closed=any(opcode == 8 for opcode, _ in websocket_frames(stream)))
+
+
 def udp_echo(host=LOOPBACK):
     """Sends each datagram back; says its size."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -16,12 +16,13 @@ final class Blocks: Sendable {
         var isHere: [Bool]
     }
 
-    /// - Parameter isWhole: whether all of it is there; else nothing is.
-    init(_ file: URL, _ manifest: Manifest, isWhole: Bool) throws {
+    /// - Parameters:
+    ///   - handle: the file.
+    ///   - isWhole: whether all of it is there; else nothing is.
+    init(_ handle: FileHandle, _ manifest: Manifest, isWhole: Bool) throws {
         self.manifest = manifest
         self.encoded = try manifest.encoded()
         self.name = Manifest.name(of: self.encoded)
-        let handle = isWhole ? try FileHandle(forReadingFrom: file) : try FileHandle(forUpdating: file)
         self.state = Mutex(State(handle: handle, isHere: [Bool](repeating: isWhole, count: manifest.blocks.count)))
     }
 
@@ -36,16 +37,18 @@ final class Blocks: Sendable {
         }
     }
 
-    /// Keeps a block, if it is the right one.
-    func keep(_ bytes: [UInt8], as block: Int) throws {
-        guard bytes.count == self.manifest.length(of: block), Manifest.name(of: bytes) == self.manifest.blocks[block] else {
-            throw Problem("block \(block) has another SHA-256")
-        }
+    /// Keeps a block.
+    ///
+    /// - Returns: false if it is not the right one.
+    /// - Throws: when it can't be written.
+    func keep(_ bytes: [UInt8], as block: Int) throws -> Bool {
+        guard bytes.count == self.manifest.length(of: block), Manifest.name(of: bytes) == self.manifest.blocks[block] else { return false }
         try self.state.withLock { state in
             try state.handle.seek(toOffset: UInt64(block * Manifest.blockSize))
             try state.handle.write(contentsOf: Data(bytes))
             state.isHere[block] = true
         }
+        return true
     }
 }
 

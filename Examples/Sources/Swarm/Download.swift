@@ -19,6 +19,8 @@ actor Download {
     /// They have given what was not asked for.
     private var liars: Set<PeerID> = []
     private var percent = 0
+    /// What ends it: what came can't be written.
+    private var failure: (any Error)?
 
     init(_ blocks: Blocks, through host: PeerHost, _ dht: Kademlia) {
         self.blocks = blocks
@@ -40,7 +42,8 @@ actor Download {
                 for holder in (try? await self.dht.findProviders(of: key)) ?? [] where self.begin(holder.peer) {
                     for _ in 0..<Self.requestsPerHolder { group.addTask { await self.fetch(from: holder) } }
                 }
-                for _ in 0..<10 where self.left > 0 { try await Task.sleep(for: Self.pause / 10) }
+                for _ in 0..<10 where self.left > 0 && self.failure == nil { try await Task.sleep(for: Self.pause / 10) }
+                if let failure { throw failure }
             }
             try await group.waitForAll()
             return self.counts
@@ -50,25 +53,30 @@ actor Download {
     /// Asks one holder for one block after the other, for as long as it gives them.
     private func fetch(from holder: KademliaContact) async {
         defer { self.end(holder.peer) }
-        while let block = self.missing.popLast() {
+        while self.failure == nil, let block = self.missing.popLast() {
+            let bytes: [UInt8]
             do {
-                let bytes = try await Self.ask(BlockRequest(file: self.blocks.name, block: block), of: holder, through: self.host)
-                guard !bytes.isEmpty else {
-                    // It does not have this one: others, then.
-                    self.missing.insert(block, at: 0)
-                    return
-                }
-                do {
-                    try self.blocks.keep(bytes, as: block)
-                } catch {
-                    self.liars.insert(holder.peer)
-                    throw error
-                }
-                self.arrived(from: holder.peer)
+                bytes = try await Self.ask(BlockRequest(file: self.blocks.name, block: block), of: holder, through: self.host)
             } catch {
                 self.missing.append(block)
                 return
             }
+            guard !bytes.isEmpty else {
+                // It does not have this one: others, then.
+                self.missing.insert(block, at: 0)
+                return
+            }
+            do {
+                guard try self.blocks.keep(bytes, as: block) else {
+                    self.liars.insert(holder.peer)
+                    self.missing.append(block)
+                    return
+                }
+            } catch {
+                self.failure = error
+                return
+            }
+            self.arrived(from: holder.peer)
         }
     }
 

@@ -27,11 +27,13 @@ struct Fetch: AsyncParsableCommand {
             let manifest = try await Self.manifest(of: name, from: host, dht)
             guard let safe = Self.safe(manifest.name) else { throw Problem("the name that it has there is not one for a file here") }
             let target = folder.appending(path: safe, directoryHint: .notDirectory)
-            let part = URL(filePath: target.path(percentEncoded: false) + ".part")
-            guard !FileManager.default.fileExists(atPath: target.path(percentEncoded: false)),
-                FileManager.default.createFile(atPath: part.path(percentEncoded: false), contents: nil)
-            else { throw Problem("there is a file of that name already, or none can be written there") }
-            let blocks = try Blocks(part, manifest, isWhole: false)
+            guard !FileManager.default.fileExists(atPath: target.path(percentEncoded: false)) else {
+                throw Problem("there is a file of that name already")
+            }
+            let part = try PartFile(of: name, in: folder)
+            var isWhole = false
+            defer { if !isWhole { part.remove() } }
+            let blocks = try Blocks(part.handle, manifest, isWhole: false)
             try host.serve(Wire.blocks.serving { request, _ in try blocks.answer(request) })
             let download = Download(blocks, through: host, dht)
             let holders = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -40,8 +42,9 @@ struct Fetch: AsyncParsableCommand {
                 defer { group.cancelAll() }
                 return try await download.run()
             }
-            guard try Manifest(of: part).blocks == manifest.blocks else { throw Problem("what was written is not what came") }
-            try FileManager.default.moveItem(at: part, to: target)
+            guard try Manifest(of: part.file).blocks == manifest.blocks else { throw Problem("what was written is not what came") }
+            try FileManager.default.moveItem(at: part.file, to: target)
+            isWhole = true
             show("fetched: \(safe), \(manifest.size) bytes")
             for (holder, count) in holders.sorted(by: { $0.value > $1.value }) { show("from \(holder): \(count) blocks") }
             guard stay else { return }

@@ -11,6 +11,12 @@ struct Manifest: Codable {
     let name: String
     let size: Int
     let blocks: [String]
+    /// The bytes in which it came, whose SHA-256 is its name; nil for one that was made here.
+    private var received: [UInt8]?
+
+    private enum CodingKeys: CodingKey {
+        case name, size, blocks
+    }
 
     /// Reads a file to its end.
     init(of file: URL) throws {
@@ -31,15 +37,16 @@ struct Manifest: Codable {
     init(_ bytes: [UInt8], named name: String) throws {
         guard Self.name(of: bytes) == name else { throw Problem("the manifest has another SHA-256") }
         let manifest = try JSONDecoder().decode(Self.self, from: Data(bytes))
-        let count = (max(0, manifest.size) + Self.blockSize - 1) / Self.blockSize
-        guard manifest.size >= 0, manifest.blocks.count == count, count <= Self.mostBlocks else {
-            throw Problem("the manifest contradicts itself")
-        }
+        guard (0...Self.mostBlocks * Self.blockSize).contains(manifest.size),
+            manifest.blocks.count == (manifest.size + Self.blockSize - 1) / Self.blockSize
+        else { throw Problem("the manifest contradicts itself") }
         self = manifest
+        self.received = bytes
     }
 
-    /// As it travels; the same bytes each time.
+    /// As it travels; the same bytes each time, and those that came, whoever wrote them in his own way.
     func encoded() throws -> [UInt8] {
+        if let received { return received }
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         return Array(try encoder.encode(self))

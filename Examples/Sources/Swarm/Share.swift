@@ -13,7 +13,7 @@ struct Share: AsyncParsableCommand {
 
     func run() async throws {
         let file = URL(filePath: self.file)
-        let blocks = try Blocks(file, try Manifest(of: file), isWhole: true)
+        let blocks = try Blocks(try FileHandle(forReadingFrom: file), try Manifest(of: file), isWhole: true)
         try await self.node.run { host, dht in
             try host.serve(Wire.blocks.serving { request, _ in try blocks.answer(request) })
             show("sharing: \(blocks.manifest.size) bytes in \(blocks.manifest.blocks.count) blocks")

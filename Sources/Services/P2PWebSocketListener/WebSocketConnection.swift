@@ -15,6 +15,8 @@ public final class WebSocketConnection: Sendable {
     private struct State {
         var readyState = SocketReadyState.open
         var reading = Reading.idle
+        /// Nothing comes any more but what has come.
+        var isCut = false
     }
 
     /// The path and the query that were asked for.
@@ -29,7 +31,7 @@ public final class WebSocketConnection: Sendable {
     private nonisolated(unsafe) var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private let state = Mutex(State())
     let ending = Outcome<Void>()
-    private let end = Outcome<Void>()
+    private let gone = Outcome<Void>()
 
     init(_ stream: WebByteStream, target: String, remoteAddress: Multiaddr, hasSubprotocol: Bool) {
         self.stream = stream
@@ -48,9 +50,9 @@ public final class WebSocketConnection: Sendable {
 
     /// Returns when it is gone.
     ///
-    /// - Throws: why, if it ended by an error.
+    /// - Throws: `reset`, if it broke and somebody was reading.
     public var closed: Void {
-        get async throws(SocketError) { try await self.end.value() }
+        get async throws(SocketError) { try await self.gone.value() }
     }
 
     /// Waits for bytes: at least one; nil at the end, again and again.
@@ -70,13 +72,17 @@ public final class WebSocketConnection: Sendable {
             var next: ByteBuffer?
             repeat { next = try await self.inbound.next() } while next?.readableBytes == 0
             let isOver = next == nil
-            self.state.withLock { $0.reading = isOver ? .over : .idle }
-            if isOver { self.close() }
+            let isCut = self.state.withLock { state in
+                state.reading = isOver ? .over : .idle
+                return state.isCut
+            }
+            if isOver || isCut { self.close() }
             return next
         } catch {
             self.state.withLock { $0.reading = .over }
-            self.close()
-            throw SocketError(.reset, "the WebSocket broke: \(error)")
+            let error = SocketError(.reset, "the WebSocket broke: \(error)")
+            self.end(.failure(error))
+            throw error
         }
     }
 
@@ -85,18 +91,34 @@ public final class WebSocketConnection: Sendable {
     /// - Throws: `closed`.
     public func write(_ bytes: ByteBuffer) async throws(SocketError) {
         guard self.readyState == .open else { throw SocketError(.closed, "the socket was closed") }
-        do { try await self.stream.outbound.write(bytes) } catch { throw SocketError(.closed, "the WebSocket ended: \(error)") }
+        do {
+            try await self.stream.outbound.write(bytes)
+        } catch {
+            if !(error is CancellationError) { self.close() }
+            throw SocketError(.closed, "the WebSocket ended: \(error)")
+        }
     }
 
     /// Ends it behind what was written.
-    public func close() {
+    public func close() { self.end(.success(())) }
+
+    private func end(_ result: Result<Void, SocketError>) {
         self.state.withLock { $0.readyState = max($0.readyState, .closing) }
-        self.ending.settle(.success(()))
+        self.ending.settle(result)
+    }
+
+    /// Its channel is closed. Somebody who is reading is told why, and says it here.
+    func isCut() {
+        let isRead = self.state.withLock { state in
+            state.isCut = true
+            return state.reading == .busy
+        }
+        if !isRead { self.close() }
     }
 
     /// Its connection is gone.
     func isGone(_ result: Result<Void, SocketError>) {
         self.state.withLock { $0.readyState = .closed }
-        self.end.settle(result)
+        self.gone.settle(result)
     }
 }

@@ -106,13 +106,21 @@ final class WebSocketListenerCore: Sendable {
             }
             let offered = request.fields.filter { $0.name == "sec-websocket-protocol" }.flatMap { $0.value.split(separator: ",") }
             let agreed = options.subprotocol.flatMap { name in
-                offered.contains { $0.drop { $0 == " " } == name } ? WebSocketHeaderField("Sec-WebSocket-Protocol", name) : nil
+                offered.contains { Self.trimmed($0) == name } ? WebSocketHeaderField("Sec-WebSocket-Protocol", name) : nil
             }
             return .webSocket(fields: [agreed].compactMap { $0 }) { stream in
                 let (ending, end) = self.hand(on: stream, request, hasSubprotocol: agreed != nil)
-                do { try await ending.value() } catch {}
-                end(.success(()))
+                try? await ending.value()
+                end(ending.result ?? .success(()))
             }
+        }
+
+        /// Without the space that may stand around an element of a list (RFC 9110, section 5.6.1).
+        private static func trimmed(_ text: Substring) -> Substring {
+            let isSpace = { (character: Character) in character == " " || character == "\t" }
+            var text = text.drop(while: isSpace)
+            while let last = text.last, isSpace(last) { text.removeLast() }
+            return text
         }
 
         /// Hands a connection to whoever iterates; letting go of it ends it.
@@ -121,6 +129,7 @@ final class WebSocketListenerCore: Sendable {
         ) -> (Outcome<Void>, @Sendable (Result<Void, SocketError>) -> Void) {
             let connection = WebSocketConnection(
                 stream, target: request.target, remoteAddress: request.remoteAddress, hasSubprotocol: hasSubprotocol)
+            stream.closed.whenComplete { [weak connection] _ in connection?.isCut() }
             if case .terminated = self.core.arrival.yield(connection) { connection.close() }
             return (connection.ending, { [weak connection] in connection?.isGone($0) })
         }

@@ -5,7 +5,7 @@ package final class Outcome<Value: Sendable>: Sendable {
     package typealias Result = Swift.Result<Value, SocketError>
 
     private struct State {
-        package var result: Result?
+        var result: Result?
         var waiters: [UInt64: CheckedContinuation<Result?, Never>] = [:]
         var last: UInt64 = 0
     }

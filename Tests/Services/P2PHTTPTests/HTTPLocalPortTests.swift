@@ -3,6 +3,7 @@ import NIOCore
 import P2PCore
 import P2PIdentity
 import P2PTunnels
+import Synchronization
 import Testing
 
 @testable import P2PHTTP
@@ -18,11 +19,12 @@ struct HTTPLocalPortTests {
 
     private func serving(
         _ endpoint: TunnelEndpoint = .ip(host: "127.0.0.1", port: 0), limits: HTTPLimits = HTTPLimits(),
-        _ body: (HTTPLocalPort, PeerID) async throws -> Void
+        entered: @escaping @Sendable (String) async -> Void = { _ in }, _ body: (HTTPLocalPort, PeerID) async throws -> Void
     ) async throws {
         let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
         let responder = HTTPClosureResponder { request in
-            .text(.ok, "\(request.peer) \(request.head.path ?? "") \(try await request.body.collect(upTo: 100).readableBytes)")
+            await entered(request.head.path ?? "")
+            return .text(.ok, "\(request.peer) \(request.head.path ?? "") \(try await request.body.collect(upTo: 100).readableBytes)")
         }
         let port = try await HTTPLocalPort.bind(endpoint, responder, as: peer, limits: limits)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -57,19 +59,41 @@ struct HTTPLocalPortTests {
         }
     }
 
-    @Test("As many at a time as the limit says: the next one waits, and is served")
+    @Test("As many at a time as the limit says: the next ones wait, and are served")
     func limited() async throws {
+        final class UnderWay: Sendable {
+            let counts = Mutex((now: 0, most: 0))
+            let first = AsyncStream<Void>.makeStream()
+            let release = AsyncStream<Void>.makeStream()
+
+            func enter(_ path: String) async {
+                self.counts.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+                if path == "/first" {
+                    self.first.continuation.finish()
+                    for await _ in self.release.stream {}
+                }
+                self.counts.withLock { $0.now -= 1 }
+            }
+        }
+        let underWay = UnderWay()
         var limits = HTTPLimits()
         limits.exchangesPerPeer = 1
-        try await self.serving(limits: limits) { port, _ in
-            let first = try await LocalStream.connect(to: port.endpoint)
-            try await first.write(text: "GET /first HTTP/1.1\r\n")
-            async let second = self.ask("GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n", at: port.endpoint)
-            try await first.write(text: "Host: localhost\r\n\r\n")
-            #expect(try await first.readText(upTo: 10_000).contains("/first"))
-            try await first.finish()
+        try await self.serving(limits: limits, entered: underWay.enter) { port, _ in
+            func ask(_ path: String) async throws -> String {
+                try await self.ask("GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", at: port.endpoint)
+            }
+            async let first = ask("/first")
+            for await _ in underWay.first.stream {}
+            async let second = ask("/second")
+            async let third = ask("/third")
+            // Time for them to come in, if nothing holds them back.
+            try await Task.sleep(for: .milliseconds(300))
+            underWay.release.continuation.finish()
+            #expect(try await first.contains("/first"))
             #expect(try await second.contains("/second"))
+            #expect(try await third.contains("/third"))
         }
+        #expect(underWay.counts.withLock { $0.most } == 1)
     }
 
     @Test("An address that others reach is refused, and so is a port in use")

@@ -1,6 +1,7 @@
 import NIOCore
 import P2PPortMapping
 import P2PSockets
+import P2PWebSocket
 import P2PWebSocketListener
 import Testing
 
@@ -94,13 +95,63 @@ struct WebSocketListenerTests {
         try await other.closed
     }
 
-    @Test("The mapping module is told of the port, and leaves one of a loopback address alone")
+    @Test("A client that leaves without a word, and that nobody reads or writes to, is gone and frees its place")
+    func leaving() async throws {
+        var options = WebSocketListenerOptions()
+        options.limits.serving = 1
+        options.limits.idle = nil
+        let listener = try WebSocketListener.listen("127.0.0.1", options: options)
+        let port = "\(try await listener.opened.localPort)"
+        var connections = listener.connections.makeAsyncIterator()
+        let peer = try PythonPeer("websocket_first", port)
+        let socket = try #require(try await connections.next(isolation: nil))
+        try await socket.write(ByteBuffer(string: "go"))
+        #expect(try await peer.text("protocol") == "none")
+        try await socket.closed
+        #expect(socket.readyState == .closed)
+        #expect(try await socket.read() == nil)
+        // The place comes back behind that; who comes before it does is none of ours.
+        let others = Task {
+            for _ in 0..<30 where !Task.isCancelled { _ = try? await PythonPeer("websocket_status", port, "/").text("status") }
+            listener.close()
+        }
+        #expect(try await connections.next(isolation: nil) != nil)
+        others.cancel()
+    }
+
+    @Test("What breaks the rules is an error to the reader, and of the end")
+    func breaking() async throws {
+        let listener = try WebSocketListener.listen("127.0.0.1")
+        let peer = try PythonPeer("websocket_unmasked", "\(try await listener.opened.localPort)")
+        var connections = listener.connections.makeAsyncIterator()
+        let socket = try #require(try await connections.next(isolation: nil))
+        await #expect(throws: SocketError(.reset, "")) { _ = try await socket.read() }
+        await #expect(throws: SocketError(.reset, "")) { try await socket.closed }
+        #expect(try await socket.read() == nil)
+        #expect(try await peer.line() == ["closed": .flag(true)])
+    }
+
+    @Test("A sub-protocol is found among others, with any space around it")
+    func subprotocols() async throws {
+        var options = WebSocketListenerOptions()
+        options.subprotocol = "binary"
+        let listener = try WebSocketListener.listen("127.0.0.1", options: options)
+        let port = "\(try await listener.opened.localPort)"
+        var connections = listener.connections.makeAsyncIterator()
+        for (offered, isAgreed) in [("a,\tbinary \t, b", true), ("binary ,a", true), ("binaries, BINARY", false)] {
+            let peer = try PythonPeer("websocket_first", port, "Sec-WebSocket-Protocol: \(offered)")
+            let socket = try #require(try await connections.next(isolation: nil))
+            #expect(socket.hasSubprotocol == isAgreed, "\(offered)")
+            try await socket.write(ByteBuffer(string: "go"))
+            #expect(try await peer.text("protocol") == (isAgreed ? "binary" : "none"), "\(offered)")
+        }
+    }
+
+    @Test("What has become of a mapping is told where one was wished for")
     func mapping() async throws {
         var options = WebSocketListenerOptions()
-        options.mapping = .init(watchInterval: .milliseconds(20))
-        let listener = try WebSocketListener.listen("127.0.0.1", options: options)
-        _ = try await listener.opened
-        #expect(listener.mapping?.mappings.isEmpty == true)
+        options.mapping = .init()
+        #expect(try WebSocketListener.listen("127.0.0.1", options: options).mapping != nil)
         #expect(try WebSocketListener.listen("127.0.0.1").mapping == nil)
     }
 }

@@ -9,7 +9,7 @@ import NIOPosix
 
 /// The room that the system has for a socket's datagrams until they are read.
 struct DatagramRoom {
-    /// What is asked of the system, in bytes: for most of a tenth of a second of 20,000 small ones. It gives less where it is told to.
+    /// What is asked of the system, in bytes: for most of a tenth of a second at 20,000 small datagrams a second. It gives less where it is told to.
     static let size = 1_024 * 1_024
     /// Datagrams that are taken from the system at a time where those of many come by one socket.
     static let batch = 8

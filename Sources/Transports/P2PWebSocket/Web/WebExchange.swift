@@ -153,7 +153,7 @@ struct WebExchange {
             promise.succeed(try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel))
         }
         try await stream.executeThenClose { inbound, outbound in
-            try await body(WebByteStream(inbound: inbound, outbound: outbound))
+            try await body(WebByteStream(inbound: inbound, outbound: outbound, closed: channel.closeFuture))
         }
     }
 }

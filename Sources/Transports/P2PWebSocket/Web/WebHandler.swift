@@ -38,6 +38,8 @@ public struct WebByteStream: Sendable {
     public let inbound: NIOAsyncChannelInboundStream<ByteBuffer>
     /// Writing waits while the peer does not take what was written.
     public let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    /// Comes when the connection is gone, whether or not anybody reads or writes.
+    package let closed: EventLoopFuture<Void>
 }
 
 /// What an application answers.
