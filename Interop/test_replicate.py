@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import threading
+import urllib.parse
 
 import aiocouch
 import pytest
@@ -385,11 +386,47 @@ def test_nonsense_is_refused_exactly(nodes):
         ("2-c", ["c", "a"]),
     ]
     assert node.ask("GET", f"/{BASE}/tree?open_revs=%5B%222-b%22%5D&latest=true")[1][0]["ok"]["_rev"] == "3-d"
+    # Each once, however many of its ancestors are named.
+    asked = "%5B%221-a%22,%222-b%22,%229-z%22,%223-d%22%5D"
+    leaves = node.ask("GET", f"/{BASE}/tree?open_revs={asked}&latest=true")[1]
+    assert [item["ok"]["_rev"] if "ok" in item else item["missing"] for item in leaves] == ["3-d", "2-c", "9-z"]
+    # Nor is a long one given as often as it is asked for.
+    assert node.ask("PUT", f"/{BASE}/long", {"text": "x" * 1_000_000})[0] == 201
+    assert node.ask("POST", f"/{BASE}/_all_docs?include_docs=true", {"keys": ["long"] * 60})[0] == 413
+    assert node.ask("POST", f"/{BASE}/_bulk_get", {"docs": [{"id": "long"}] * 60})[0] == 413
     assert node.ask("POST", f"/{BASE}/_revs_diff", {"tree": ["3-d", "4-e"]})[1] == {
         "tree": {"missing": ["4-e"], "possible_ancestors": ["2-c", "3-d"]}
     }
     parts = node.ask("GET", f"/{BASE}/tree?open_revs=all", Accept="multipart/mixed")[1]
     assert parts.count(b"Content-Type: application/json") == 2 and b'"_rev":"2-c"' in parts
+
+
+def test_who_follows_a_database_is_told_of_its_end(nodes):
+    node = nodes[0].start()
+    assert node.ask("PUT", f"/{BASE}")[0] == 201
+    assert node.ask("PUT", f"/{BASE}/a", {})[0] == 201
+    connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("GET", f"/{BASE}/_changes?feed=continuous&heartbeat=60000")
+        answer = connection.getresponse()
+        assert json.loads(answer.readline())["id"] == "a"
+        assert node.ask("DELETE", f"/{BASE}")[0] == 200
+        assert json.loads(answer.read()) == {"last_seq": 1, "pending": 0}
+
+
+def test_names_are_told_apart_by_their_bytes(nodes):
+    one, two = nodes
+    one.start("--allow", two.peer)
+    assert one.ask("PUT", f"/{BASE}")[0] == 201
+    # They look the same.
+    names = ["\u00e9", "e\u0301"]
+    for name in names:
+        assert one.ask("PUT", f"/{BASE}/{urllib.parse.quote(name)}", {"name": name, name: 1, names[0]: 2})[0] == 201
+    two.start("--with", one.address)
+    same(one, two)
+    assert [document["_id"] for document in two.everything()] == sorted(names)
+    assert two.ask("POST", f"/{BASE}/_revs_diff", {name: ["1-a"] for name in names})[1].keys() == set(names)
+    assert [row["id"] for row in two.ask("GET", f"/{BASE}/_all_docs?key=%22%C3%A9%22")[1]["rows"]] == names[:1]
 
 
 def test_a_torn_line_is_cut_off_and_a_damaged_one_is_not_passed_over(nodes):
@@ -401,7 +438,10 @@ def test_a_torn_line_is_cut_off_and_a_damaged_one_is_not_passed_over(nodes):
     journal = node.folder / "data" / f"{BASE}.couch"
     whole = journal.read_bytes()
     journal.write_bytes(whole + whole.splitlines()[-1][:-10])
+    draft = journal.with_name(f"{journal.name}.new")
+    draft.write_bytes(whole[:10])
     node.start()
+    assert not draft.exists()
     assert len(node.everything()) == 3 and journal.read_bytes() == whole
     second = Terminal([binary("Replicate"), "run", "--folder", node.folder / "data", "--key", node.folder / "key", "--port", 0])
     assert second.code() != 0 and "another program has" in second.shown
@@ -434,3 +474,20 @@ def test_a_full_disk_takes_nothing_of_what_is_there(nodes):
     (other.folder / "data" / f"{BASE}.couch").write_bytes(journal.read_bytes())
     other.start()
     assert other.everything() == small.everything()
+
+
+def test_what_is_kept_is_said_to_be_where_there_is_no_room_to_tidy(nodes):
+    node = nodes[0]
+    (node.folder / "data").mkdir()
+    room = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none "$0" && exec "$@"', node.folder / "data"]
+    if subprocess.run([*map(str, room), "true"], capture_output=True).returncode:
+        pytest.skip("nothing may be mounted here")
+    node.start(wrapper=room)
+    assert node.ask("PUT", f"/{BASE}")[0] == 201
+    assert node.ask("PUT", f"/{BASE}/large", {"text": "x" * 110_000})[0] == 201
+    # More entries than are kept before they are written anew.
+    for number in range(1_020):
+        body = {"_rev": f"0-{number}"} if number else {}
+        assert node.ask("PUT", f"/{BASE}/_local/x", body)[0] == 201, number
+    folder = pathlib.Path(f"/proc/{node.terminal.process.pid}/root{node.folder}/data")
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", f"{BASE}.couch"]

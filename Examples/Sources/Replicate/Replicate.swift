@@ -105,5 +105,11 @@ func show(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf
 
 /// What a peer sent, without anything that could steer the terminal.
 func printable(_ text: String) -> String {
-    String(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : Character($0) }.prefix(500))
+    let characters = text.unicodeScalars.lazy.map { scalar -> Character in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: "?"
+        default: Character(scalar)
+        }
+    }
+    return String(characters.prefix(500))
 }

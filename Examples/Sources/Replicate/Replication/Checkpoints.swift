@@ -23,27 +23,27 @@ struct Checkpoints: Sendable {
     private var path: String { "/\(self.database.escaped)/_local/\(self.id)" }
 
     /// The last change of the source that the target is known to have.
-    func common() async throws -> Int {
+    func common() async throws -> JSON {
         guard let one = try await self.read(self.source), let other = try await self.read(self.target) else { return 0 }
-        if let session = one["session_id"], session == other["session_id"] { return one["source_last_seq"]?.integer ?? 0 }
+        if let session = one["session_id"], session == other["session_id"] { return one["source_last_seq"] ?? 0 }
         let known = Set((other["history"]?.list ?? []).compactMap { $0["session_id"]?.text })
         for entry in one["history"]?.list ?? [] {
-            if let session = entry["session_id"]?.text, known.contains(session) { return entry["recorded_seq"]?.integer ?? 0 }
+            if let session = entry["session_id"]?.text, known.contains(session) { return entry["recorded_seq"] ?? 0 }
         }
         return 0
     }
 
     /// Keeps how far it is, at the target first: the source is never ahead of what is there.
-    func keep(_ sequence: Int, _ counts: Replication.Counts) async throws {
+    func keep(_ sequence: JSON, _ counts: Replication.Counts) async throws {
         let entry: JSON = [
-            "session_id": .text(self.session), "recorded_seq": .integer(sequence), "end_last_seq": .integer(sequence),
+            "session_id": .text(self.session), "recorded_seq": sequence, "end_last_seq": sequence,
             "docs_read": .integer(counts.read), "docs_written": .integer(counts.written), "doc_write_failures": .integer(counts.failed),
         ]
         for replica in [self.target, self.source] {
             let old = try await self.read(replica)
             let history = (old?["history"]?.list ?? []).filter { $0["session_id"] != .text(self.session) }
-            var document: [String: JSON] = [
-                "session_id": .text(self.session), "source_last_seq": .integer(sequence), "replication_id_version": 4,
+            var document: [ExactText: JSON] = [
+                "session_id": .text(self.session), "source_last_seq": sequence, "replication_id_version": 4,
                 "history": .list(Array(([entry] + history).prefix(Self.longestHistory))),
             ]
             document["_rev"] = old?["_rev"]

@@ -9,6 +9,8 @@ struct Replication: Sendable {
     private static let documents = 50
     /// Bytes, about, of what is written together.
     private static let longestWrite = 4 * 1_024 * 1_024
+    /// Bytes of a sequence that is a text.
+    static let longestSequence = 4_096
 
     /// What it has done.
     struct Counts: Sendable {
@@ -34,9 +36,10 @@ struct Replication: Sendable {
         var (counts, kept) = (Counts(), since)
         while true {
             try Task.checkCancellation()
-            let answer = try await self.source.ask(
-                "GET", "\(self.path)/_changes?feed=longpoll&style=all_docs&heartbeat=10000&limit=\(Self.batch)&since=\(since)", nil)
-            guard let changes = answer["results"]?.list, let last = answer["last_seq"]?.integer, changes.count <= Self.batch else {
+            let query = "feed=longpoll&style=all_docs&heartbeat=10000&limit=\(Self.batch)&since=\((since.sequence ?? "0").escaped)"
+            let answer = try await self.source.ask("GET", "\(self.path)/_changes?\(query)", nil)
+            guard let changes = answer["results"]?.list, let last = answer["last_seq"], last.sequence != nil, changes.count <= Self.batch
+            else {
                 throw Refusal.badRequest("the list of changes is none")
             }
             since = last
@@ -61,26 +64,27 @@ struct Replication: Sendable {
 
     /// Where to go on. A database that was deleted and made anew counts from the beginning, and has no checkpoint; one that was brought back
     /// from a copy may have one of its future.
-    private func beginning(_ checkpoints: Checkpoints) async throws -> Int {
-        let since = try await checkpoints.common()
-        let newest = try await self.source.ask("GET", self.path, nil)["update_seq"]?.integer ?? 0
-        return since <= newest ? since : 0
+    private func beginning(_ checkpoints: Checkpoints) async throws -> JSON {
+        let checkpoint = try await checkpoints.common()
+        // A sequence of CouchDB 2 and later is a text, and whether it is one of its own it sees itself.
+        guard let newest = try await self.source.ask("GET", self.path, nil)["update_seq"]?.integer else { return checkpoint }
+        return checkpoint.integer.map { $0 <= newest } == true ? checkpoint : 0
     }
 
     /// What of the changes the target has not.
     private func missing(of changes: [JSON]) async throws -> [(id: String, revisions: [JSON])] {
-        var asked: [String: JSON] = [:]
+        var asked: [ExactText: JSON] = [:]
         for change in changes {
             guard let id = change["id"]?.text, let revisions = change["changes"]?.list?.compactMap({ $0["rev"] }), !revisions.isEmpty else {
                 throw Refusal.badRequest("a change is none")
             }
-            asked[id] = .list(revisions)
+            asked[ExactText(id)] = .list(revisions)
         }
         guard !asked.isEmpty else { return [] }
         let answer = try await self.target.ask("POST", "\(self.path)/_revs_diff", .object(asked))
         return (answer.object ?? [:]).sorted { $0.key < $1.key }.compactMap { id, found in
             guard asked[id] != nil, let revisions = found["missing"]?.list, !revisions.isEmpty else { return nil }
-            return (id, revisions)
+            return (id.text, revisions)
         }
     }
 
@@ -134,5 +138,16 @@ struct Replication: Sendable {
         let failed = min(refused.count, documents.count)
         counts.failed += failed
         counts.written += documents.count - failed
+    }
+}
+
+extension JSON {
+    /// As `since` takes it; nil for what is no sequence. It is a number here and with CouchDB 1, and a text with later ones.
+    var sequence: String? {
+        switch self {
+        case .integer(let number): "\(number)"
+        case .text(let text) where (1...Replication.longestSequence).contains(text.utf8.count): text
+        default: nil
+        }
     }
 }

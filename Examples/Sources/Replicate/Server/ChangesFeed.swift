@@ -25,9 +25,16 @@ struct ChangesFeed: Sendable {
         let wishes = try await self.wishes(question)
         switch question.query["feed"] ?? "normal" {
         case "normal":
+            // Before the changes: what is written meanwhile comes next time.
+            let newest = await self.database.sequence
             let changes = await self.database.changes(since: wishes.since, limit: wishes.limit)
-            let last = changes.count < wishes.limit ? await self.database.sequence : changes.last?.document.sequence ?? wishes.since
-            let results = changes.map { Self.row($0, wishes) }
+            let last = changes.last?.document.sequence ?? newest
+            var (results, allowance) = ([JSON](), CouchServer.Allowance())
+            for change in changes {
+                let row = Self.row(change, wishes)
+                try allowance.take(row["doc"])
+                results.append(row)
+            }
             return Reply(["results": .list(results), "last_seq": .integer(max(last, wishes.since)), "pending": 0])
         case "longpoll": return Reply(.feed { write in try await self.longPoll(wishes, write) })
         case "continuous": return Reply(.feed { write in try await self.follow(wishes, write) })
@@ -58,7 +65,7 @@ struct ChangesFeed: Sendable {
 
     private static func row(_ change: Database.Change, _ wishes: Wishes) -> JSON {
         let revisions = wishes.showsLeaves ? change.document.tree.ranked : [change.winner]
-        var row: [String: JSON] = [
+        var row: [ExactText: JSON] = [
             "seq": .integer(change.document.sequence), "id": .text(change.document.id),
             "changes": .list(revisions.map { ["rev": .text("\($0)")] }),
         ]
@@ -71,8 +78,9 @@ struct ChangesFeed: Sendable {
         try await write("{\"results\":[\n")
         try await self.waitForChanges(after: wishes.since, wishes, write)
         let changes = await self.database.changes(since: wishes.since, limit: min(wishes.limit, Self.batch))
-        let rows = changes.map { String(decoding: Self.row($0, wishes).bytes, as: UTF8.self) }
-        try await write(rows.joined(separator: ",\n"))
+        for (index, change) in changes.enumerated() {
+            try await write((index > 0 ? ",\n" : "") + String(decoding: Self.row(change, wishes).bytes, as: UTF8.self))
+        }
         try await write("\n],\"last_seq\":\(changes.last?.document.sequence ?? wishes.since),\"pending\":0}\n")
     }
 
@@ -83,7 +91,9 @@ struct ChangesFeed: Sendable {
             for change in changes { try await write(String(decoding: Self.row(change, wishes).bytes, as: UTF8.self) + "\n") }
             left -= changes.count
             since = changes.last?.document.sequence ?? since
-            if changes.isEmpty { try await self.waitForChanges(after: since, wishes, write) }
+            guard changes.isEmpty else { continue }
+            guard await !self.database.isGone else { break }
+            try await self.waitForChanges(after: since, wishes, write)
         }
         try await write("{\"last_seq\":\(since),\"pending\":0}\n")
     }
@@ -92,7 +102,7 @@ struct ChangesFeed: Sendable {
     private func waitForChanges(after since: Int, _ wishes: Wishes, _ write: (String) async throws -> Void) async throws {
         while await self.database.sequence <= since, !self.isOver(wishes) {
             let left = wishes.end.map { ContinuousClock.now.duration(to: $0) } ?? wishes.heartbeat
-            await self.database.change(after: since, within: min(wishes.heartbeat, left))
+            try await self.database.change(after: since, within: min(wishes.heartbeat, left))
             try Task.checkCancellation()
             guard await !self.database.isGone else { return }
             if await self.database.sequence <= since { try await write("\n") }

@@ -2,7 +2,7 @@
 struct CouchServer: Sendable {
     /// Documents of one batch, and revisions of one question.
     static let mostDocuments = 10_000
-    /// Bytes, about, of the documents that one answer holds.
+    /// Bytes, about, of the documents that one answer holds; feeds that wait send one after the other, and hold none.
     static let longestAnswer = 48 * 1_024 * 1_024
 
     let store: Store
@@ -27,11 +27,11 @@ struct CouchServer: Sendable {
         }
     }
 
-    /// Counts documents of an answer; whoever asks for one a thousand times is not given it a thousand times.
+    /// Counts the documents of an answer as they are put into it; whoever asks for one a thousand times is not given it a thousand times.
     struct Allowance {
         private var left = CouchServer.longestAnswer
 
-        mutating func take(_ document: Document?) throws(Refusal) {
+        mutating func take(_ document: JSON?) throws(Refusal) {
             self.left -= document?.size ?? 0
             guard self.left >= 0 else { throw .tooLarge("that is more than one answer holds") }
         }

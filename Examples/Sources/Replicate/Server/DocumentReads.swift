@@ -9,9 +9,9 @@ struct DocumentReads: Sendable {
         let document = await self.database.document(id)
         if question.query["open_revs"] == "all" {
             guard let document else { throw Refusal.notFound() }
-            return self.revisions(document.tree.ranked, of: document, question)
+            return try self.revisions(document.tree.ranked, of: document, question)
         }
-        if let asked = try question.json("open_revs") { return self.revisions(try Self.revisions(asked), of: document, question) }
+        if let asked = try question.json("open_revs") { return try self.revisions(try Self.revisions(asked), of: document, question) }
         guard let document, let winner = document.tree.winner else { throw Refusal.notFound() }
         let wanted = try question.revision()
         if wanted == nil, document.tree.isDeleted(winner) { throw Refusal.notFound("deleted") }
@@ -23,20 +23,20 @@ struct DocumentReads: Sendable {
     }
 
     /// `open_revs`: revisions as they are, which are all leaves, or those that are named.
-    private func revisions(_ revisions: [Revision], of document: Document?, _ question: Question) -> Reply {
-        let answers = revisions.flatMap { revision in
-            self.leaves(of: document, revision, isLatest: question.flag("latest")).map { leaf -> JSON in
-                let json = document?.json(leaf, Document.Extras(hasHistory: question.flag("revs")))
-                return json.map { ["ok": $0] } ?? ["missing": .text("\(leaf)")]
-            }
+    private func revisions(_ revisions: [Revision], of document: Document?, _ question: Question) throws -> Reply {
+        var (answers, allowance) = ([JSON](), CouchServer.Allowance())
+        for revision in self.latest(revisions, of: document, question) {
+            let json = document?.json(revision, Document.Extras(hasHistory: question.flag("revs")))
+            try allowance.take(json)
+            answers.append(json.map { ["ok": $0] } ?? ["missing": .text("\(revision)")])
         }
         return question.accept.contains("multipart/mixed") ? Reply(.parts(answers)) : Reply(.list(answers))
     }
 
-    /// The revision, or what was made of it.
-    private func leaves(of document: Document?, _ revision: Revision, isLatest: Bool) -> [Revision] {
-        guard isLatest, let document, document.tree.nodes[revision] != nil else { return [revision] }
-        return document.tree.leaves(after: revision).sorted(by: >)
+    /// The revisions, or with `latest` what was made of them: each once, however many of its ancestors are named.
+    private func latest(_ revisions: [Revision], of document: Document?, _ question: Question) -> [Revision] {
+        guard question.flag("latest"), let tree = document?.tree else { return revisions }
+        return tree.leaves(after: Set(revisions)).sorted(by: >) + revisions.filter { tree.nodes[$0] == nil }
     }
 
     /// `POST /db/_bulk_get`: revisions of many documents.
@@ -46,13 +46,13 @@ struct DocumentReads: Sendable {
         for asked in try Self.list(question, "docs") {
             guard let id = asked["id"]?.text else { throw Refusal.badRequest("docs have an id") }
             let document = await self.database.document(id)
-            try allowance.take(document)
             let revisions = try asked["rev"].map { try Self.revisions([$0]) } ?? document?.tree.ranked ?? []
-            let answers = revisions.flatMap { revision in
-                self.leaves(of: document, revision, isLatest: question.flag("latest")).map { leaf -> JSON in
-                    if let json = document?.json(leaf, Document.Extras(hasHistory: question.flag("revs"))) { return ["ok": json] }
-                    return ["error": ["id": .text(id), "rev": .text("\(leaf)"), "error": "not_found", "reason": "missing"]]
-                }
+            var answers: [JSON] = []
+            for revision in self.latest(revisions, of: document, question) {
+                let json = document?.json(revision, Document.Extras(hasHistory: question.flag("revs")))
+                try allowance.take(json)
+                let missing: JSON = ["error": ["id": .text(id), "rev": .text("\(revision)"), "error": "not_found", "reason": "missing"]]
+                answers.append(json.map { ["ok": $0] } ?? missing)
             }
             let missing: JSON = ["error": ["id": .text(id), "rev": "undefined", "error": "not_found", "reason": "missing"]]
             results.append(["id": .text(id), "docs": .list(answers.isEmpty ? [missing] : answers)])
@@ -64,11 +64,11 @@ struct DocumentReads: Sendable {
     func missing(_ question: Question) async throws -> Reply {
         let asked = try question.object()
         guard asked.count <= CouchServer.mostDocuments else { throw Refusal.tooLarge("too many documents at a time") }
-        var answer: [String: JSON] = [:]
+        var answer: [ExactText: JSON] = [:]
         for (id, revisions) in asked {
-            let (missing, ancestors) = await self.database.missing(of: id, try Self.revisions(revisions))
+            let (missing, ancestors) = await self.database.missing(of: id.text, try Self.revisions(revisions))
             guard !missing.isEmpty else { continue }
-            var found: [String: JSON] = ["missing": .list(missing.map { .text("\($0)") })]
+            var found: [ExactText: JSON] = ["missing": .list(missing.map { .text("\($0)") })]
             if !ancestors.isEmpty { found["possible_ancestors"] = .list(ancestors.map { .text("\($0)") }) }
             answer[id] = .object(found)
         }
@@ -76,7 +76,7 @@ struct DocumentReads: Sendable {
     }
 
     static func list(_ question: Question, _ name: String) throws(Refusal) -> [JSON] {
-        guard let list = try question.object()[name]?.list else { throw .badRequest("\(name) is no list") }
+        guard let list = try question.object()[ExactText(name)]?.list else { throw .badRequest("\(name) is no list") }
         guard list.count <= CouchServer.mostDocuments else { throw .tooLarge("at most \(CouchServer.mostDocuments) documents at a time") }
         return list
     }

@@ -9,7 +9,7 @@ struct DocumentWrites: Sendable {
     /// `PUT /db/doc`.
     func put(_ id: String, _ question: Question) async throws -> Reply {
         var document = try question.object()
-        if let other = document["_id"]?.text, other != id { throw Refusal.badRequest("Document ID must match") }
+        if let other = document["_id"]?.text, ExactText(other) != ExactText(id) { throw Refusal.badRequest("Document ID must match") }
         document["_id"] = .text(id)
         if let revision = question.query["rev"] { document["_rev"] = .text(revision) }
         return try await self.one(document, isEdit: question.query["new_edits"] != "false")
@@ -41,7 +41,7 @@ struct DocumentWrites: Sendable {
         return try await self.one(document, isEdit: true)
     }
 
-    private func one(_ document: [String: JSON], isEdit: Bool, status: Int = 201) async throws -> Reply {
+    private func one(_ document: [ExactText: JSON], isEdit: Bool, status: Int = 201) async throws -> Reply {
         let write = try Self.write(document, isEdit: isEdit)
         switch try await self.database.write([write])[0] {
         case .kept(let revision):
@@ -75,7 +75,7 @@ struct DocumentWrites: Sendable {
         return Reply(.list(answers), status: 201)
     }
 
-    private static func write(_ document: [String: JSON], isEdit: Bool) throws(Refusal) -> Database.Write {
+    private static func write(_ document: [ExactText: JSON], isEdit: Bool) throws(Refusal) -> Database.Write {
         guard let name = document["_id"]?.text else { throw .badRequest("Document must have an _id") }
         let id = try Document.id(name)
         let content = try Document.content(of: document)

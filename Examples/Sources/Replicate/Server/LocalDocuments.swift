@@ -20,7 +20,7 @@ struct LocalDocuments: Sendable {
         }
     }
 
-    private func set(_ content: [String: JSON]?, _ id: String, replacing revision: String?, status: Int) async throws -> Reply {
+    private func set(_ content: [ExactText: JSON]?, _ id: String, replacing revision: String?, status: Int) async throws -> Reply {
         let revision = try await self.database.setLocal(id, content, replacing: revision)
         return Reply(["ok": true, "id": .text("_local/\(id)"), "rev": .text(revision)], status: status)
     }

@@ -57,7 +57,7 @@ struct Question: Sendable {
     }
 
     /// The body, which has to be an object.
-    func object() throws(Refusal) -> [String: JSON] {
+    func object() throws(Refusal) -> [ExactText: JSON] {
         guard let members = self.body?.object else { throw .badRequest("Request body must be a JSON object") }
         return members
     }

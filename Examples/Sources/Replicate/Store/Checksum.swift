@@ -11,7 +11,7 @@ enum Checksum {
     }
 
     /// The digest of a revision: the same edit of the same revision has the same one on every node, so that it is no conflict.
-    static func revision(of body: [String: JSON], isDeleted: Bool, after base: Revision?) -> String {
+    static func revision(of body: [ExactText: JSON], isDeleted: Bool, after base: Revision?) -> String {
         self.of(JSON.list([.flag(isDeleted), base.map { .text("\($0)") } ?? .null, .object(body)]).bytes)
     }
 }

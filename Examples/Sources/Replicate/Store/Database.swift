@@ -8,6 +8,10 @@ actor Database {
     static let longestDocument = 1_024 * 1_024
     /// Documents that belong to this node alone, such as the checkpoints of replications.
     static let mostLocalDocuments = 1_000
+    /// Bytes of those. They have room of their own, so that a replication into a full database still knows how far it is.
+    static let mostLocalBytes = 32 * 1_024 * 1_024
+    /// Bytes of the journal, beside a few times those of what is in it, before it is written anew.
+    private static let journalSlack = 64 * 1_024 * 1_024
     /// Answers that wait for changes.
     static let mostWaiters = 256
 
@@ -22,7 +26,7 @@ actor Database {
     /// A document of a batch.
     struct Write: Sendable {
         let id: String
-        let content: [String: JSON]
+        let content: [ExactText: JSON]
         let isDeleted: Bool
         let origin: Origin
 
@@ -42,19 +46,24 @@ actor Database {
 
     private struct Local: Sendable {
         var revision: Int
-        var content: [String: JSON]
+        var content: [ExactText: JSON]
+
+        var size: Int { JSON.object(self.content).size }
     }
 
     let name: String
     /// Tells databases of one name apart: one that is deleted and made anew has another.
     private(set) var birth: String
     private(set) var sequence = 0
-    private var documents: [String: Document] = [:]
-    private var locals: [String: Local] = [:]
+    private var documents: [ExactText: Document] = [:]
+    private var locals: [ExactText: Local] = [:]
     /// Sequences and names as they came; those that a later one replaces are passed over.
     private var order: [(sequence: Int, id: String)] = []
     private var journal: Journal
     private var size = 0
+    private var localSize = 0
+    /// Entries of the journal before which another attempt to write it anew would be in vain, too.
+    private var tidyAgain = 0
     /// It was deleted.
     private(set) var isGone = false
     private let capacity: Int
@@ -67,13 +76,13 @@ actor Database {
     init(_ name: String, in file: URL, capacity: Int) throws {
         self.name = name
         self.capacity = capacity
-        var (documents, locals, sequence, birth) = ([String: Document](), [String: Local](), 0, String?.none)
+        var (documents, locals, sequence, birth) = ([ExactText: Document](), [ExactText: Local](), 0, String?.none)
         self.journal = try Journal(file) { entry in
             if let id = entry["id"]?.text, let number = entry["seq"]?.integer, let tree = entry["tree"].flatMap({ RevisionTree($0) }) {
-                documents[id] = Document(id: id, sequence: number, tree: tree, size: entry.bytes.count)
+                documents[ExactText(id)] = Document(id: id, sequence: number, tree: tree, size: entry.bytes.count)
                 sequence = max(sequence, number)
             } else if let id = entry["local"]?.text {
-                locals[id] = entry["content"]?.object.map { Local(revision: entry["rev"]?.integer ?? 1, content: $0) }
+                locals[ExactText(id)] = entry["content"]?.object.map { Local(revision: entry["rev"]?.integer ?? 1, content: $0) }
             } else if let text = entry["birth"]?.text {
                 birth = text
             }
@@ -82,6 +91,7 @@ actor Database {
         self.locals = locals
         self.sequence = sequence
         self.size = documents.values.reduce(0) { $0 + $1.size }
+        self.localSize = locals.values.reduce(0) { $0 + $1.size }
         self.order = documents.values.map { ($0.sequence, $0.id) }.sorted { $0.sequence < $1.sequence }
         self.birth = birth ?? UUID().uuidString
         if birth == nil { try self.journal.append([["birth": .text(self.birth)]]) }
@@ -91,13 +101,13 @@ actor Database {
 
     var documentCount: Int { self.documents.values.count { $0.tree.winner.map($0.tree.isDeleted) == false } }
     var deletedCount: Int { self.documents.count - self.documentCount }
-    var bytes: Int { self.size }
+    var bytes: Int { self.size + self.localSize }
 
-    func document(_ id: String) -> Document? { self.documents[id] }
+    func document(_ id: String) -> Document? { self.documents[ExactText(id)] }
 
     /// Documents that are not deleted, by name.
     var all: [Document] {
-        self.documents.values.filter { $0.tree.winner.map($0.tree.isDeleted) == false }.sorted { $0.id < $1.id }
+        self.documents.values.filter { $0.tree.winner.map($0.tree.isDeleted) == false }.sorted { ExactText($0.id) < ExactText($1.id) }
     }
 
     /// What has changed since, in order, each document once.
@@ -109,7 +119,9 @@ actor Database {
         }
         var changes: [Change] = []
         for (sequence, id) in self.order[low...] where changes.count < limit {
-            guard let document = self.documents[id], document.sequence == sequence, let winner = document.tree.winner else { continue }
+            guard let document = self.documents[ExactText(id)], document.sequence == sequence, let winner = document.tree.winner else {
+                continue
+            }
             changes.append(Change(document: document, winner: winner))
         }
         return changes
@@ -117,15 +129,18 @@ actor Database {
 
     /// Of the revisions that are asked for, those that are not known, and known ones that may be their ancestors.
     func missing(of id: String, _ revisions: [Revision]) -> (missing: [Revision], ancestors: [Revision]) {
-        guard let tree = self.documents[id]?.tree else { return (revisions, []) }
+        guard let tree = self.documents[ExactText(id)]?.tree else { return (revisions, []) }
         let missing = revisions.filter { tree.nodes[$0] == nil }
         let highest = missing.map(\.generation).max() ?? 0
         return (missing, tree.leaves.filter { $0.generation < highest }.sorted())
     }
 
     /// Waits until something is newer than a sequence, or the time is over, or the database gone.
-    func change(after sequence: Int, within time: Duration) async {
-        guard self.sequence <= sequence, !self.isGone, self.waiters.count < Self.mostWaiters, !Task.isCancelled else { return }
+    ///
+    /// - Throws: where too many wait already.
+    func change(after sequence: Int, within time: Duration) async throws(Refusal) {
+        guard self.sequence <= sequence, !self.isGone, !Task.isCancelled else { return }
+        guard self.waiters.count < Self.mostWaiters else { throw .full("\(Self.mostWaiters) wait for changes already") }
         let id = self.nextWaiter
         self.nextWaiter += 1
         let alarm = Task {
@@ -153,10 +168,11 @@ actor Database {
     /// Keeps a batch: each document that may be kept, and all of those together.
     func write(_ batch: [Write]) throws -> [Outcome] {
         try self.checkOpen()
-        var (outcomes, changed, sequence, size) = ([Outcome](), [String: Document](), self.sequence, self.size)
+        var (outcomes, changed, sequence, size) = ([Outcome](), [ExactText: Document](), self.sequence, self.size)
         for write in batch {
+            let name = ExactText(write.id)
             do throws(Refusal) {
-                var document = changed[write.id] ?? self.documents[write.id] ?? Document(id: write.id, sequence: 0, tree: RevisionTree())
+                var document = changed[name] ?? self.documents[name] ?? Document(id: write.id, sequence: 0, tree: RevisionTree())
                 let before = document.size
                 guard let revision = try Self.apply(write, to: &document.tree) else {
                     outcomes.append(.known)
@@ -167,7 +183,7 @@ actor Database {
                 guard size - before + document.size <= self.capacity else { throw .full("this database has no room for more") }
                 size += document.size - before
                 sequence += 1
-                changed[write.id] = document
+                changed[name] = document
                 outcomes.append(.kept(revision))
             } catch {
                 outcomes.append(.refused(error))
@@ -177,13 +193,13 @@ actor Database {
         let ordered = changed.values.sorted { $0.sequence < $1.sequence }
         try self.journal.append(ordered.map(\.entry))
         for document in ordered {
-            self.documents[document.id] = document
+            self.documents[ExactText(document.id)] = document
             self.order.append((document.sequence, document.id))
         }
         self.sequence = sequence
         self.size = size
         self.wakeAll()
-        try self.tidy()
+        self.tidy()
         return outcomes
     }
 
@@ -195,22 +211,28 @@ actor Database {
         }
     }
 
-    /// Forgets what is replaced, in memory and on the disk.
-    private func tidy() throws {
+    /// Forgets what is replaced, in memory and on the disk. Where there is no room for that, what is kept is kept all the same.
+    private func tidy() {
         if self.order.count > 2 * self.documents.count + 64 {
-            self.order.removeAll { self.documents[$0.id]?.sequence != $0.sequence }
+            self.order.removeAll { self.documents[ExactText($0.id)]?.sequence != $0.sequence }
         }
         let living = self.documents.count + self.locals.count + 1
-        guard self.journal.count > 4 * living + 1_000 else { return }
+        let isLong = self.journal.count > 4 * living + 1_000 || self.journal.end > UInt64(4 * self.bytes + Self.journalSlack)
+        guard isLong, self.journal.count >= self.tidyAgain else { return }
         let documents = self.documents.values.sorted { $0.sequence < $1.sequence }.map(\.entry)
-        let locals = self.locals.map { self.entry($0.key, $0.value) }
-        self.journal = try self.journal.replaced(by: [["birth": .text(self.birth)]] + documents + locals)
+        let locals = self.locals.map { self.entry($0.key.text, $0.value) }
+        do {
+            self.journal = try self.journal.replaced(by: [["birth": .text(self.birth)]] + documents + locals)
+            self.tidyAgain = 0
+        } catch {
+            self.tidyAgain = self.journal.count + 1_000
+        }
     }
 
     // MARK: What belongs to this node alone
 
     func local(_ id: String) -> JSON? {
-        self.locals[id].map { local in
+        self.locals[ExactText(id)].map { local in
             .object(local.content.merging(["_id": .text("_local/\(id)"), "_rev": .text("0-\(local.revision)")]) { $1 })
         }
     }
@@ -219,16 +241,19 @@ actor Database {
     ///
     /// - Parameter revision: of the one that is there.
     /// - Returns: the revision that it has now.
-    func setLocal(_ id: String, _ content: [String: JSON]?, replacing revision: String?) throws -> String {
+    func setLocal(_ id: String, _ content: [ExactText: JSON]?, replacing revision: String?) throws -> String {
         try self.checkOpen()
-        let local = self.locals[id]
+        let local = self.locals[ExactText(id)]
         guard revision == local.map({ "0-\($0.revision)" }) else { throw Refusal.conflict }
         guard local != nil || content != nil else { throw Refusal.notFound() }
         guard local != nil || self.locals.count < Self.mostLocalDocuments else { throw Refusal.full("there are too many local documents") }
         let next = content.map { Local(revision: (local?.revision ?? 0) + 1, content: $0) }
+        let size = self.localSize - (local?.size ?? 0) + (next?.size ?? 0)
+        guard size <= max(Self.mostLocalBytes, self.localSize) else { throw Refusal.full("there is no room for more local documents") }
         try self.journal.append([self.entry(id, next)])
-        self.locals[id] = next
-        try self.tidy()
+        self.locals[ExactText(id)] = next
+        self.localSize = size
+        self.tidy()
         return "0-\(next?.revision ?? 0)"
     }
 

@@ -11,7 +11,7 @@ struct Document: Sendable {
     static let longestID = 512
 
     /// Members of a document that are not its content.
-    private static let special: Set<String> = [
+    private static let special: Set<ExactText> = [
         "_id", "_rev", "_revisions", "_deleted", "_conflicts", "_deleted_conflicts", "_revs_info", "_local_seq",
     ]
 
@@ -27,18 +27,18 @@ struct Document: Sendable {
     }
 
     /// What a document says, without what is said of it.
-    static func content(of document: [String: JSON]) throws(Refusal) -> [String: JSON] {
-        for name in document.keys where name.hasPrefix("_") && !self.special.contains(name) {
+    static func content(of document: [ExactText: JSON]) throws(Refusal) -> [ExactText: JSON] {
+        for name in document.keys where name.text.hasPrefix("_") && !self.special.contains(name) {
             guard name != "_attachments" else {
                 throw Refusal(status: 501, error: "not_implemented", reason: "this store keeps no attachments")
             }
-            throw Refusal(status: 400, error: "doc_validation", reason: "Bad special document member: \(name.prefix(100))")
+            throw Refusal(status: 400, error: "doc_validation", reason: "Bad special document member: \(name.text.prefix(100))")
         }
-        return document.filter { !$0.key.hasPrefix("_") }
+        return document.filter { !$0.key.text.hasPrefix("_") }
     }
 
     /// The revision of a document that was edited elsewhere, and those before it, the newest first.
-    static func history(of document: [String: JSON]) throws(Refusal) -> [Revision] {
+    static func history(of document: [ExactText: JSON]) throws(Refusal) -> [Revision] {
         guard let revisions = document["_revisions"] else {
             guard let revision = document["_rev"]?.text.flatMap({ Revision($0) }) else { throw .badRequest("Invalid rev format") }
             return [revision]

@@ -6,7 +6,7 @@ enum JSON: Sendable, Hashable {
     case number(Double)
     case text(String)
     case list([JSON])
-    case object([String: JSON])
+    case object([ExactText: JSON])
 
     /// Reads a value.
     ///
@@ -23,13 +23,24 @@ enum JSON: Sendable, Hashable {
         return bytes
     }
 
+    /// Bytes of the text, about.
+    var size: Int {
+        switch self {
+        case .null, .flag: 4
+        case .integer, .number: 8
+        case .text(let text): text.utf8.count + 2
+        case .list(let list): list.reduce(2) { $0 + $1.size + 1 }
+        case .object(let members): members.reduce(2) { $0 + $1.key.text.utf8.count + $1.value.size + 4 }
+        }
+    }
+
     subscript(key: String) -> JSON? {
-        if case .object(let members) = self { members[key] } else { nil }
+        if case .object(let members) = self { members[ExactText(key)] } else { nil }
     }
 
     var text: String? { if case .text(let text) = self { text } else { nil } }
     var list: [JSON]? { if case .list(let list) = self { list } else { nil } }
-    var object: [String: JSON]? { if case .object(let members) = self { members } else { nil } }
+    var object: [ExactText: JSON]? { if case .object(let members) = self { members } else { nil } }
     var isTrue: Bool { self == .flag(true) }
     var integer: Int? { if case .integer(let integer) = self { Int(exactly: integer) } else { nil } }
 
@@ -55,7 +66,7 @@ extension JSON {
             bytes.append(UInt8(ascii: "{"))
             for (index, (key, value)) in members.sorted(by: { $0.key < $1.key }).enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                Self.write(key, to: &bytes)
+                Self.write(key.text, to: &bytes)
                 bytes.append(UInt8(ascii: ":"))
                 value.write(to: &bytes)
             }
@@ -85,6 +96,6 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, Express
     init(integerLiteral integer: Int64) { self = .integer(integer) }
     init(arrayLiteral list: JSON...) { self = .list(list) }
     init(dictionaryLiteral members: (String, JSON)...) {
-        self = .object(Dictionary(members) { _, last in last })
+        self = .object(Dictionary(members.map { (ExactText($0), $1) }) { _, last in last })
     }
 }

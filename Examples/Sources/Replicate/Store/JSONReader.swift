@@ -85,7 +85,7 @@ struct JSONReader {
 
     private mutating func object() throws(Malformed) -> JSON {
         try self.deeper()
-        var members: [String: JSON] = [:]
+        var members: [ExactText: JSON] = [:]
         if self.skipSpace() == UInt8(ascii: "}") {
             _ = try self.isFollowed(by: UInt8(ascii: "}"))
             return .object(members)
@@ -96,7 +96,8 @@ struct JSONReader {
             guard self.skipSpace() == UInt8(ascii: ":") else { throw self.malformed("a colon is missing") }
             self.index += 1
             // What two readers could take for two different things is refused.
-            guard members.updateValue(try self.value(), forKey: name) == nil else { throw self.malformed("a name stands there twice") }
+            let before = members.updateValue(try self.value(), forKey: ExactText(name))
+            guard before == nil else { throw self.malformed("a name stands there twice") }
         } while try self.isFollowed(by: UInt8(ascii: "}"))
         return .object(members)
     }

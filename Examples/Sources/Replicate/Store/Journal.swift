@@ -14,10 +14,10 @@ struct Journal {
         let description: String
     }
 
-    let file: URL
+    private(set) var file: URL
     private let handle: FileHandle
     /// Where the next line begins.
-    private var end: UInt64
+    private(set) var end: UInt64
     /// Whether half a line stands at the end, and can't be taken away.
     private var isBroken = false
     /// Entries in the file.
@@ -66,7 +66,8 @@ struct Journal {
     private static func synchronizeFolder(of file: URL) throws {
         let path = file.deletingLastPathComponent().path(percentEncoded: false)
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0, fsync(descriptor) == 0, close(descriptor) == 0 else {
+        defer { if descriptor >= 0 { close(descriptor) } }
+        guard descriptor >= 0, fsync(descriptor) == 0 else {
             throw Damaged(description: "\(path) can't be kept: \(String(cString: strerror(errno)))")
         }
     }
@@ -89,18 +90,32 @@ struct Journal {
         self.count += entries.count
     }
 
+    /// Where the file is written that will stand in the place of another; one that is found was given up.
+    static func draft(of file: URL) -> URL { file.appendingPathExtension("new") }
+
     /// A file with these entries in the place of this one, at once or not at all.
+    ///
+    /// - Throws: when there is no room, for instance; then this one goes on.
     func replaced(by entries: [JSON]) throws -> Journal {
-        let other = self.file.appendingPathExtension("new")
+        let other = Self.draft(of: self.file)
         try? FileManager.default.removeItem(at: other)
-        var journal = try Journal(other) { _ in }
-        for first in stride(from: 0, to: entries.count, by: Self.batch) {
-            try journal.append(Array(entries[first..<min(first + Self.batch, entries.count)]))
+        var journal: Journal
+        do {
+            journal = try Journal(other) { _ in }
+            for first in stride(from: 0, to: entries.count, by: Self.batch) {
+                try journal.append(Array(entries[first..<min(first + Self.batch, entries.count)]))
+            }
+            guard rename(other.path(percentEncoded: false), self.file.path(percentEncoded: false)) == 0 else {
+                throw Damaged(description: "\(self.file.lastPathComponent) can't be replaced: \(String(cString: strerror(errno)))")
+            }
+        } catch {
+            try? FileManager.default.removeItem(at: other)
+            throw error
         }
-        guard rename(other.path(percentEncoded: false), self.file.path(percentEncoded: false)) == 0 else {
-            throw Damaged(description: "\(self.file.lastPathComponent) can't be replaced: \(String(cString: strerror(errno)))")
-        }
-        return try Journal(self.file) { _ in }
+        journal.file = self.file
+        // The old file could come back when the machine dies now, without what is appended to this one: nothing is, then.
+        do { try Self.synchronizeFolder(of: self.file) } catch { journal.isBroken = true }
+        return journal
     }
 
     private static func line(_ entries: [JSON]) -> Data {

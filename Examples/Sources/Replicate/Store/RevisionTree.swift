@@ -12,7 +12,7 @@ struct RevisionTree: Sendable {
         var parent: Revision?
         var isDeleted: Bool
         /// What it says; of leaves alone.
-        var body: [String: JSON]?
+        var body: [ExactText: JSON]?
     }
 
     private(set) var nodes: [Revision: Node] = [:]
@@ -45,14 +45,16 @@ struct RevisionTree: Sendable {
         return history
     }
 
-    /// The leaves that come of a revision.
-    func leaves(after revision: Revision) -> [Revision] { self.leaves.filter { self.history(of: $0).contains(revision) } }
+    /// The leaves that come of any of the revisions.
+    func leaves(after revisions: Set<Revision>) -> [Revision] {
+        self.leaves.filter { self.history(of: $0).contains(where: revisions.contains) }
+    }
 
     /// Takes a revision that was made elsewhere.
     ///
     /// - Parameter history: it and its ancestors, the newest first.
     /// - Returns: whether it was not known.
-    mutating func take(_ history: [Revision], isDeleted: Bool, body: [String: JSON]) throws(Refusal) -> Bool {
+    mutating func take(_ history: [Revision], isDeleted: Bool, body: [ExactText: JSON]) throws(Refusal) -> Bool {
         guard let revision = history.first else { throw .badRequest("a revision is missing") }
         guard self.nodes[revision] == nil else { return false }
         let known = history.firstIndex { self.nodes[$0] != nil }
@@ -78,7 +80,7 @@ struct RevisionTree: Sendable {
     ///
     /// - Parameter base: nil for a new document, or one that is deleted.
     /// - Throws: a conflict unless it is a leaf.
-    mutating func edit(_ base: Revision?, isDeleted: Bool, body: [String: JSON]) throws(Refusal) -> Revision {
+    mutating func edit(_ base: Revision?, isDeleted: Bool, body: [ExactText: JSON]) throws(Refusal) -> Revision {
         var base = base
         if base == nil, let winner = self.winner {
             guard self.isDeleted(winner) else { throw .conflict }

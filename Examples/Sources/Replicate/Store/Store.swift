@@ -21,6 +21,7 @@ actor Store {
         for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {
             let name = file.deletingPathExtension().lastPathComponent
             guard file.pathExtension == "couch", Self.isName(name) else { continue }
+            try? FileManager.default.removeItem(at: Journal.draft(of: file))
             self.databases[name] = try Database(name, in: file, capacity: capacity)
         }
     }
