@@ -52,6 +52,10 @@ package enum KademliaLimits {
     package static let lookups = 64
     /// Look-ups that wait, those beyond are refused.
     package static let waitingLookups = 1_024
+    /// Peers that are told of keys at a time while look-ups go on (optimistic provide); others wait.
+    package static let announcements = 64
+    /// Peers that wait to be told, those beyond are not.
+    package static let waitingAnnouncements = 1_024
     /// Events of one look-up that wait for a slow reader; those beyond are dropped, the last never.
     package static let waitingEvents = 4_096
 
@@ -69,8 +73,8 @@ package enum KademliaLimits {
     package static let providers = 32_768
     /// Bytes of providers that are kept over all keys.
     package static let providerBytes = 16 * 1_024 * 1_024
-    /// The part of the host's memory for what peers make it hold that values take at most, and providers as much.
-    package static let memoryShare = 16
+    /// Values take a sixteenth of the host's memory for what peers make it hold at most, and providers as much: what that is divided by.
+    package static let memoryDivisor = 16
     /// What a peer of the table counts for in the host's memory, in bytes.
     package static let entrySize = 400
     /// What a peer that a look-up knows of counts for, in bytes.
@@ -80,6 +84,6 @@ package enum KademliaLimits {
 
     // MARK: Providing
 
-    /// Peers that a search for so many providers dials, beyond these, to see whether there is anybody.
+    /// How many more providers than were asked for a search dials at most, to see whether they are there.
     package static let proofs = 16
 }

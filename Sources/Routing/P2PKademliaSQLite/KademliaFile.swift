@@ -46,7 +46,7 @@
         }
 
         /// Not cut short by the cancellation of the caller: what a table holds is worth keeping also while a host ends.
-        func run<Value: Sendable>(
+        func write<Value: Sendable>(
             _ network: ProtocolID, _ body: @escaping @Sendable (KademliaTables) throws -> Value
         ) async throws -> Value {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
@@ -54,6 +54,17 @@
                     try body(KademliaTables(database: database, network: network.name))
                 } completion: { _, result in
                     continuation.resume(with: result)
+                }
+            }
+        }
+
+        /// The same without the lock of a writer.
+        func read<Value: Sendable>(
+            _ network: ProtocolID, _ body: @escaping @Sendable (KademliaTables) throws -> Value
+        ) async throws -> Value {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
+                self.queue.asyncRead { database in
+                    continuation.resume(with: Result { try body(KademliaTables(database: database.get(), network: network.name)) })
                 }
             }
         }

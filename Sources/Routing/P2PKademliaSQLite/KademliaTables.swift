@@ -18,17 +18,23 @@
 
         // MARK: Keys
 
-        func provide(_ keys: [[UInt8]]) throws {
+        /// - Returns: how many of them are new.
+        func provide(_ keys: [[UInt8]]) throws -> Int {
+            var count = 0
             for key in keys {
                 try self.database.execute(
                     sql: "INSERT OR IGNORE INTO provided (network, place, key) VALUES (?, ?, ?)",
                     arguments: [self.network, Self.place(of: key), Data(key)])
+                count += self.database.changesCount
             }
+            return count
         }
 
-        func stopProviding(_ key: [UInt8]) throws {
+        /// - Returns: how many there were.
+        func stopProviding(_ key: [UInt8]) throws -> Int {
             try self.database.execute(
                 sql: "DELETE FROM provided WHERE network = ? AND place = ?", arguments: [self.network, Self.place(of: key)])
+            return self.database.changesCount
         }
 
         func provides(_ key: [UInt8]) throws -> Bool {
@@ -43,45 +49,68 @@
 
         func provided(after key: [UInt8]?, upTo limit: Int) throws -> [[UInt8]] {
             let place = key.map(Self.place) ?? Data()
-            return try Data.fetchAll(
+            return try DatabaseValue.fetchAll(
                 self.database, sql: "SELECT key FROM provided WHERE network = ? AND place > ? ORDER BY place LIMIT ?",
                 arguments: [self.network, place, max(0, limit)]
-            ).map { Array($0) }
+            ).compactMap { Data.fromDatabaseValue($0).map { Array($0) } }
         }
 
         private static func place(of key: [UInt8]) -> Data { Data(KademliaPoint(ofKey: key).bytes) }
 
         // MARK: The table
 
-        func holdings() throws -> KademliaHoldings {
+        /// What is kept, the longest-lived first, as much as a table holds. What is over goes first, but for this node's own values; a row that is damaged is left out.
+        ///
+        /// - Parameter now: in seconds since 1970.
+        func holdings(at now: Int64) throws -> KademliaHoldings {
+            try self.deleteWhatIsOver(at: now)
             var holdings = KademliaHoldings()
             let network: StatementArguments = [self.network]
             for row in try Row.fetchAll(
-                self.database, sql: "SELECT peer, addresses FROM member WHERE network = ? ORDER BY number", arguments: network)
+                self.database, sql: "SELECT peer, addresses FROM member WHERE network = ? ORDER BY number LIMIT ?",
+                arguments: network + [KademliaLimits.remembered])
             {
-                guard let contact = Self.contact(row["peer"], row["addresses"]) else { continue }
+                guard let contact = Self.contact(in: row) else { continue }
                 holdings.members.append(contact)
             }
             for row in try Row.fetchAll(
-                self.database, sql: "SELECT key, value, received, own, expires FROM value WHERE network = ?", arguments: network)
+                self.database,
+                sql: """
+                    SELECT key, value, received, own, expires FROM value WHERE network = ? ORDER BY own DESC, expires DESC LIMIT ?
+                    """, arguments: network + [KademliaLimits.values])
             {
-                let (key, value): (Data, Data) = (row["key"], row["value"])
-                holdings.values.append(
-                    KademliaHoldings.Value(
-                        record: KademliaRecord(key: Array(key), value: Array(value), timeReceived: row["received"]), isOwn: row["own"],
-                        end: row["expires"]))
+                guard let key = Data.fromDatabaseValue(row["key"]), let value = Data.fromDatabaseValue(row["value"]),
+                    let isOwn = Bool.fromDatabaseValue(row["own"]), let end = Int64.fromDatabaseValue(row["expires"])
+                else { continue }
+                let record = KademliaRecord(
+                    key: Array(key), value: Array(value), timeReceived: String.fromDatabaseValue(row["received"]))
+                holdings.values.append(KademliaHoldings.Value(record: record, isOwn: isOwn, end: end))
             }
             for row in try Row.fetchAll(
-                self.database, sql: "SELECT key, peer, addresses, expires FROM provider WHERE network = ?", arguments: network)
+                self.database, sql: "SELECT key, peer, addresses, expires FROM provider WHERE network = ? ORDER BY expires DESC LIMIT ?",
+                arguments: network + [KademliaLimits.providers])
             {
-                guard let contact = Self.contact(row["peer"], row["addresses"]) else { continue }
-                let key: Data = row["key"]
-                holdings.providers.append(KademliaHoldings.Provider(key: Array(key), contact: contact, end: row["expires"]))
+                guard let key = Data.fromDatabaseValue(row["key"]), let contact = Self.contact(in: row),
+                    let end = Int64.fromDatabaseValue(row["expires"])
+                else { continue }
+                holdings.providers.append(KademliaHoldings.Provider(key: Array(key), contact: contact, end: end))
             }
-            if let row = try Row.fetchOne(self.database, sql: "SELECT time, addresses FROM telling WHERE network = ?", arguments: network) {
-                holdings.telling = KademliaHoldings.Telling(time: row["time"], addresses: Self.addresses(row["addresses"]))
+            if let row = try Row.fetchOne(self.database, sql: "SELECT time, addresses FROM telling WHERE network = ?", arguments: network),
+                let time = Int64.fromDatabaseValue(row["time"]), let addresses = Data.fromDatabaseValue(row["addresses"])
+            {
+                holdings.telling = KademliaHoldings.Telling(time: time, addresses: Self.addresses(addresses))
             }
             return holdings
+        }
+
+        private func deleteWhatIsOver(at now: Int64) throws {
+            // A time that is no number would come before all others.
+            try self.database.execute(
+                sql: "DELETE FROM provider WHERE network = ? AND (expires <= ? OR typeof(expires) <> 'integer')",
+                arguments: [self.network, now])
+            try self.database.execute(
+                sql: "DELETE FROM value WHERE network = ? AND ((own = 0 AND expires <= ?) OR typeof(expires) <> 'integer')",
+                arguments: [self.network, now])
         }
 
         func apply(_ changes: KademliaChanges) throws {
@@ -145,8 +174,11 @@
             return addresses
         }
 
-        private static func contact(_ peer: Data, _ addresses: Data) -> KademliaContact? {
-            (try? PeerID(bytes: peer)).map { KademliaContact($0, at: Self.addresses(addresses)) }
+        private static func contact(in row: Row) -> KademliaContact? {
+            guard let bytes = Data.fromDatabaseValue(row["peer"]), let addresses = Data.fromDatabaseValue(row["addresses"]),
+                let peer = try? PeerID(bytes: bytes)
+            else { return nil }
+            return KademliaContact(peer, at: Self.addresses(addresses))
         }
     }
 #endif

@@ -28,6 +28,8 @@ public final class SQLiteKademlia: ProviderKeystore, KademliaArchive {
     private let network: ProtocolID
     private let logger: Logger
     private let logged = Mutex(LogInterval(SQLiteKademlia.logInterval))
+    /// How many keys there are, once they have been counted: counting reads them all.
+    private let counted = Mutex<Int?>(nil)
 
     /// Opens the file, or makes it, readable by its owner alone.
     ///
@@ -58,14 +60,31 @@ public final class SQLiteKademlia: ProviderKeystore, KademliaArchive {
     }
 
     #if SQLite
-        private func keys<Outcome: Sendable>(
+        private func read<Outcome: Sendable>(
             _ body: @escaping @Sendable (KademliaTables) throws -> Outcome
         ) async throws(KademliaError) -> Outcome {
             do {
-                return try await self.file.run(self.network, body)
+                return try await self.file.read(self.network, body)
             } catch {
-                throw KademliaError(.keystoreUnavailable, "the keys that this node provides can't be read or written", cause: error)
+                throw Self.unavailable(error)
             }
+        }
+
+        /// Changes the keys; the change returns how many more there are.
+        private func change(_ body: @escaping @Sendable (KademliaTables) throws -> Int) async throws(KademliaError) {
+            do {
+                try await self.file.write(self.network) { tables in
+                    let more = try body(tables)
+                    self.counted.withLock { $0 = $0.map { $0 + more } }
+                }
+            } catch {
+                self.counted.withLock { $0 = nil }
+                throw Self.unavailable(error)
+            }
+        }
+
+        private static func unavailable(_ error: any Error) -> KademliaError {
+            KademliaError(.keystoreUnavailable, "the keys that this node provides can't be read or written", cause: error)
         }
     #endif
 
@@ -74,21 +93,21 @@ public final class SQLiteKademlia: ProviderKeystore, KademliaArchive {
     /// Adds keys; those that are there stay.
     public func add(_ keys: [[UInt8]]) async throws(KademliaError) {
         #if SQLite
-            try await self.keys { try $0.provide(keys) }
+            try await self.change { try $0.provide(keys) }
         #endif
     }
 
     /// Takes a key out.
     public func remove(_ key: [UInt8]) async throws(KademliaError) {
         #if SQLite
-            try await self.keys { try $0.stopProviding(key) }
+            try await self.change { -(try $0.stopProviding(key)) }
         #endif
     }
 
     /// Whether the key is there; false when the file can't be read.
     public func contains(_ key: [UInt8]) async -> Bool {
         #if SQLite
-            (try? await self.keys { try $0.provides(key) }) ?? false
+            (try? await self.read { try $0.provides(key) }) ?? false
         #else
             false
         #endif
@@ -97,7 +116,14 @@ public final class SQLiteKademlia: ProviderKeystore, KademliaArchive {
     /// How many there are; none when the file can't be read.
     public func count() async -> Int {
         #if SQLite
-            (try? await self.keys { try $0.providedCount() }) ?? 0
+            if let count = self.counted.withLock({ $0 }) { return count }
+            let count = try? await self.read { tables in
+                let count = try tables.providedCount()
+                // Where no change comes between.
+                self.counted.withLock { $0 = count }
+                return count
+            }
+            return count ?? 0
         #else
             0
         #endif
@@ -106,7 +132,7 @@ public final class SQLiteKademlia: ProviderKeystore, KademliaArchive {
     /// The keys that follow on this one, in the order of their SHA-256.
     public func keys(after key: [UInt8]?, upTo limit: Int) async throws(KademliaError) -> [[UInt8]] {
         #if SQLite
-            try await self.keys { try $0.provided(after: key, upTo: limit) }
+            try await self.read { try $0.provided(after: key, upTo: limit) }
         #else
             []
         #endif
@@ -118,7 +144,7 @@ public final class SQLiteKademlia: ProviderKeystore, KademliaArchive {
     public func load() async -> KademliaHoldings {
         #if SQLite
             do {
-                return try await self.file.run(self.network) { try $0.holdings() }
+                return try await self.file.write(self.network) { try $0.holdings(at: WallTime.now.secondsSince1970) }
             } catch {
                 self.log("what the hash table held could not be read", error)
             }
@@ -130,7 +156,7 @@ public final class SQLiteKademlia: ProviderKeystore, KademliaArchive {
     public func save(_ changes: KademliaChanges) async {
         #if SQLite
             do {
-                try await self.file.run(self.network) { try $0.apply(changes) }
+                try await self.file.write(self.network) { try $0.apply(changes) }
             } catch {
                 self.log("what the hash table holds could not be written", error)
             }

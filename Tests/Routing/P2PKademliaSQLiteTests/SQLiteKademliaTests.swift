@@ -1,5 +1,6 @@
 #if SQLite
     import Foundation
+    import GRDB
     import Logging
     import P2PCore
     import P2PIdentity
@@ -37,6 +38,11 @@
                 try await store.remove(removed)
                 memory.remove(removed)
             }
+            #expect(await store.count() == 999)
+            try await store.add(Array(keys.prefix(4)))
+            #expect(await store.count() == 1_000)
+            try await store.remove(keys[3])
+            #expect(await store.count() == 999)
             store.close()
             store = try self.open()
             #expect(await store.count() == 999)
@@ -66,13 +72,13 @@
             let address = try Multiaddr("/ip4/10.0.0.1/tcp/1")
             let value = KademliaHoldings.Value(
                 record: KademliaRecord(key: [1], value: [2, 3], timeReceived: "2026-11-29T00:00:00Z"), isOwn: true, end: 77)
-            let other = KademliaHoldings.Value(record: KademliaRecord(key: [9], value: []), isOwn: false, end: 78)
-            let provider = KademliaHoldings.Provider(key: [5], contact: KademliaContact(two, at: [address, address]), end: 79)
+            let other = KademliaHoldings.Value(record: KademliaRecord(key: [9], value: []), isOwn: false, end: .max)
+            let provider = KademliaHoldings.Provider(key: [5], contact: KademliaContact(two, at: [address, address]), end: .max)
             var changes = KademliaChanges()
             #expect(changes.isEmpty)
             changes.members = [KademliaContact(two), KademliaContact(one, at: [address])]
             changes.values = [[1]: value, [9]: other]
-            changes.providers = [[5]: [provider], [6]: [KademliaHoldings.Provider(key: [6], contact: KademliaContact(one), end: 80)]]
+            changes.providers = [[5]: [provider], [6]: [KademliaHoldings.Provider(key: [6], contact: KademliaContact(one), end: .max)]]
             changes.telling = KademliaHoldings.Telling(time: 123, addresses: [address])
             var store = try self.open()
             await store.save(changes)
@@ -94,6 +100,52 @@
             await store.save(changes)
             #expect(await store.load().members.isEmpty)
             await #expect(throws: KademliaError(.keystoreUnavailable, "")) { try await store.add([[1]]) }
+        }
+
+        @Test("What is over is deleted, but for own values; of damaged rows nobody traps, and the others come back")
+        func rows() async throws {
+            let (one, two) = try (Self.peer(1), Self.peer(2))
+            func value(_ key: UInt8, isOwn: Bool = false, until end: Int64) -> KademliaHoldings.Value {
+                KademliaHoldings.Value(record: KademliaRecord(key: [key], value: [key]), isOwn: isOwn, end: end)
+            }
+            func provider(_ key: UInt8, _ peer: PeerID, until end: Int64) -> KademliaHoldings.Provider {
+                KademliaHoldings.Provider(key: [key], contact: KademliaContact(peer), end: end)
+            }
+            var changes = KademliaChanges()
+            changes.members = [KademliaContact(one), KademliaContact(two)]
+            for value in [
+                value(1, isOwn: true, until: 77), value(2, until: 78), value(3, until: .max), value(4, until: .max), value(5, until: .max),
+            ] {
+                changes.values[value.record.key] = value
+            }
+            changes.providers = [
+                [1]: [provider(1, one, until: 79), provider(1, two, until: .max)], [2]: [provider(2, one, until: .max)],
+                [3]: [provider(3, one, until: .max)],
+            ]
+            changes.telling = KademliaHoldings.Telling(time: 123, addresses: [])
+            let store = try self.open()
+            try await store.add([[1], [2]])
+            await store.save(changes)
+            let count = "SELECT (SELECT count(*) FROM value) * 100 + (SELECT count(*) FROM provider)"
+            try await store.file.write("/a/kad/1.0.0") { tables in
+                #expect(try Int.fetchOne(tables.database, sql: count) == 504)
+                try tables.database.execute(
+                    sql: """
+                        UPDATE value SET expires = 'soon' WHERE key = x'03'; UPDATE value SET own = 'mine' WHERE key = x'04';
+                        UPDATE provider SET expires = 'soon' WHERE key = x'02'; UPDATE provider SET addresses = 5 WHERE key = x'03';
+                        UPDATE member SET addresses = 1.5 WHERE number = 0; UPDATE telling SET time = 'now';
+                        UPDATE provided SET key = 7 WHERE key = x'01';
+                        """)
+            }
+            let kept = await store.load()
+            #expect(kept.members.map(\.peer) == [two])
+            #expect(kept.values == [value(1, isOwn: true, until: 77), value(5, until: .max)])
+            #expect(kept.providers == [provider(1, two, until: .max)])
+            #expect(kept.telling == nil)
+            #expect(try await store.keys(after: nil, upTo: 10) == [[2]])
+            // Three values, of which one is damaged elsewhere than in its time, and two providers.
+            let left = try await store.file.read("/a/kad/1.0.0") { try Int.fetchOne($0.database, sql: count) }
+            #expect(left == 302)
         }
 
         @Test("A file that is none, or that others may read, is refused and stays as it is")

@@ -4,6 +4,7 @@ import P2PHost
 import P2PIdentify
 import P2PIdentity
 import P2PMultiaddr
+import P2PProtocolTesting
 import P2PTesting
 import Synchronization
 import Testing
@@ -13,8 +14,13 @@ import Testing
 /// An archive in memory: what a file would hold.
 private final class MemoryArchive: KademliaArchive {
     let holdings = Mutex(KademliaHoldings())
+    /// What happens while it is read.
+    let meanwhile = Mutex<(@Sendable () -> Void)?>(nil)
 
-    func load() async -> KademliaHoldings { self.holdings.withLock { $0 } }
+    func load() async -> KademliaHoldings {
+        self.meanwhile.withLock { $0 }?()
+        return self.holdings.withLock { $0 }
+    }
 
     func save(_ changes: KademliaChanges) async {
         self.holdings.withLock { holdings in
@@ -29,6 +35,23 @@ private final class MemoryArchive: KademliaArchive {
             }
             if let telling = changes.telling { holdings.telling = telling }
         }
+    }
+}
+
+/// Keys in memory, which can't be read for a time; it counts how often they are read from the beginning.
+private final class MoodyKeystore: ProviderKeystore {
+    let readings = Mutex(0)
+    let isBroken = Mutex(false)
+    private let store = MemoryKeystore()
+
+    func add(_ keys: [[UInt8]]) async { self.store.add(keys) }
+    func remove(_ key: [UInt8]) async { self.store.remove(key) }
+    func contains(_ key: [UInt8]) async -> Bool { self.store.contains(key) }
+    func count() async -> Int { self.store.count() }
+    func keys(after key: [UInt8]?, upTo limit: Int) async throws(KademliaError) -> [[UInt8]] {
+        if key == nil { self.readings.withLock { $0 += 1 } }
+        if self.isBroken.withLock({ $0 }) { throw KademliaError(.keystoreUnavailable, "the disk is gone") }
+        return self.store.keys(after: key, upTo: limit)
     }
 }
 
@@ -101,7 +124,68 @@ struct KeepingTests {
             let told = try await world.perform { try await asker.dht.findProviders(of: [2, 2]) }
             #expect(Set(told.map(\.peer)).contains(after.host.peerID))
             #expect(archive.holdings.withLock { $0.telling?.addresses } == after.host.listenAddresses.map(\.withoutPeerID))
+            // Who was asked and is not there is not remembered any more.
+            #expect(!archive.holdings.withLock { $0.members.contains { $0.peer == ghost } })
         }
+    }
+
+    @Test(
+        "Keys that can't be read have not been told, and a value that nobody takes has no key told before its time",
+        .timeLimit(.minutes(2)))
+    func retries() async throws {
+        try await withWorld(seed: 22, everyLink: .latency(.milliseconds(20))) { world in
+            let others = [try await Self.join(world), try await Self.join(world)]
+            let (archive, keystore) = (MemoryArchive(), MoodyKeystore())
+            var configuration = KademliaConfiguration("/kept/kad/1.0.0", mode: .server)
+            configuration.namespaces["own"] = AnyValueValidator()
+            configuration.archive = archive
+            configuration.keystore = keystore
+            configuration.republishInterval = .seconds(600)
+            configuration.bootstrap = others.flatMap(\.host.listenAddresses)
+            let dht = Kademlia(configuration)
+            _ = try await world.host(Identify(), dht)
+            try await world.run(for: .seconds(10))
+            try await world.perform { try await dht.provide([1, 1]) }
+            await #expect(throws: KademliaError(.notStored, "")) {
+                try await world.perform { try await dht.put([1], for: Array("/own/x".utf8)) }
+            }
+            keystore.isBroken.withLock { $0 = true }
+            try await world.run(for: .seconds(120))
+            #expect(keystore.readings.withLock { $0 } == 1)
+            #expect(archive.holdings.withLock { $0.telling == nil })
+            keystore.isBroken.withLock { $0 = false }
+            try await world.run(for: .seconds(300))
+            #expect(archive.holdings.withLock { $0.telling != nil })
+            keystore.readings.withLock { $0 = 0 }
+            try await world.run(for: .seconds(2_400))
+            #expect((3...5).contains(keystore.readings.withLock { $0 }), "\(keystore.readings.withLock { $0 })")
+        }
+    }
+
+    @Test("What is remembered stays when the first one answers, what changes while the archive is read is written down, what is over goes")
+    func beginning() async throws {
+        let archive = MemoryArchive()
+        let kept = try (10..<13).map { KademliaContact(try Fixture.peer($0)) }
+        let over = KademliaRecord(key: Array("/any/over".utf8), value: [1])
+        archive.holdings.withLock { holdings in
+            holdings.members = kept
+            holdings.values = [KademliaHoldings.Value(record: over, isOwn: false, end: 1_000)]
+        }
+        var configuration = KademliaConfiguration("/kept/kad/1.0.0", mode: .client)
+        configuration.namespaces["any"] = AnyValueValidator()
+        configuration.archive = archive
+        let connection = try ConnectionInfo.sample(local: Fixture.key(1), remote: Fixture.key(2))
+        let host = try LoopbackPeer(on: connection) { $0.reset() }
+        let node = KademliaNode(
+            configuration, ownPeer: connection.localPeer, host: host, networks: { LocalNetworks() }, logger: host.logger)
+        let new = KademliaRecord(key: Array("/any/new".utf8), value: [2])
+        archive.meanwhile.withLock { $0 = { node.change { _ = $0.values.put(new, at: host.clock.now()) } } }
+        await node.restore()
+        node.offer(connection.remotePeer, at: [try Multiaddr("/ip4/10.0.0.1/tcp/1")])
+        await node.save()
+        let holdings = archive.holdings.withLock { $0 }
+        #expect(holdings.members.map(\.peer) == [connection.remotePeer] + kept.map(\.peer))
+        #expect(holdings.values.map(\.record) == [new])
     }
 
     @Test("The keys in memory are a set in the order of the key space")

@@ -67,7 +67,7 @@ struct MemoryTests {
             }
         }
         for number in 0..<50 { #expect(await put(number) == nil) }
-        #expect(node.statistics.valueBytes <= memory.limits.total / KademliaLimits.memoryShare)
+        #expect(node.statistics.valueBytes <= memory.limits.total / KademliaLimits.memoryDivisor)
         let other = memory.account(for: try Fixture.peer(9), at: .empty)
         other.change(by: 600 * 1_024)
         #expect(memory.pressure >= .tight)

@@ -91,6 +91,25 @@ struct WorldTests {
         }
     }
 
+    @Test(
+        "While whoever asked is busy with an answer, nobody counts as silent: the others' answers wait, and count", .timeLimit(.minutes(1)))
+    func busy() async throws {
+        try await withWorld(seed: 14, everyLink: .latency(.milliseconds(20))) { world in
+            let members = try await Self.network(world, of: 6)
+            let node = try members[5].dht.node()
+            let lookup = try await world.perform {
+                var isFirst = true
+                return try await node.walk(to: [1], asking: KademliaMessage(.findNode, key: [1]), onEvent: { _ in }) { _, _, _ in
+                    guard isFirst else { return false }
+                    isFirst = false
+                    await node.clock.sleep(for: .seconds(5))
+                    return false
+                }.lookup
+            }
+            #expect(lookup.answers == 5 && lookup.unanswered.isEmpty, "\(lookup.answers), \(lookup.unanswered)")
+        }
+    }
+
     @Test("After a partition of three of ten, the others find what was stored, and tables lose the missing", .timeLimit(.minutes(3)))
     func parting() async throws {
         try await withWorld(seed: 12, everyLink: .latency(.milliseconds(20)).timeout(.seconds(20))) { world in

@@ -9,7 +9,7 @@ public enum KademliaQuery: Sendable, Hashable {
     case closestPeers(to: [UInt8])
     /// Where a peer is.
     case peer(PeerID)
-    /// Who has something; `count` that two have named suffice, nil looks for all.
+    /// Who has something; `count` that two have named and that were met there suffice, nil looks for all.
     case providers(of: [UInt8], count: Int? = nil)
     /// The best value under a key; valid ones from so many peers suffice, 0 asks all that are near.
     case value(for: [UInt8], quorum: Int = 16)
@@ -77,7 +77,7 @@ extension Kademlia {
 }
 
 extension KademliaNode {
-    /// A look-up of a sequence: it is done, or its reader is told why it is not.
+    /// A look-up of a sequence, or an announcement: it is done in its turn, or whoever asked for it is told why it is not.
     struct Job: Sendable {
         let run: @Sendable () async -> Void
         let refuse: @Sendable (KademliaError) -> Void
@@ -99,11 +99,14 @@ extension KademliaNode {
                 }
                 inbox.finish(.failure(Self.cancelled))
             }, refuse: { error in inbox.finish(.failure(error)) })
-        guard !self.jobs.offer(job) else { return KademliaEvents(reader: reader) }
-        let isOver = self.state.withLock { $0.isOver }
-        job.refuse(
-            isOver ? Self.over : KademliaError(.resourceLimit, "\(KademliaLimits.waitingLookups) look-ups wait already (waitingLookups)"))
+        self.enqueue(job, self.jobs, ifFull: "\(KademliaLimits.waitingLookups) look-ups wait already (waitingLookups)")
         return KademliaEvents(reader: reader)
+    }
+
+    /// Has a job wait for its turn, or refuses it.
+    func enqueue(_ job: Job, _ queue: Inbox<Job, Never>, ifFull reason: String) {
+        guard !queue.offer(job) else { return }
+        job.refuse(self.state.withLock { $0.isOver } ? Self.over : KademliaError(.resourceLimit, reason))
     }
 
     /// Does what a query says.
@@ -118,12 +121,19 @@ extension KademliaNode {
         }
     }
 
-    /// Does the jobs of sequences, some at a time.
+    /// Does the jobs of sequences and the announcements, some of each at a time.
     func work() async {
         await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.work(through: self.jobs, atOnce: KademliaLimits.lookups) }
+            group.addTask { await self.work(through: self.announcements, atOnce: KademliaLimits.announcements) }
+        }
+    }
+
+    private func work(through queue: Inbox<Job, Never>, atOnce limit: Int) async {
+        await withTaskGroup(of: Void.self) { group in
             var running = 0
-            while let job = await self.jobs.next() {
-                if running >= KademliaLimits.lookups {
+            while let job = await queue.next() {
+                if running >= limit {
                     await group.next()
                     running -= 1
                 }
@@ -132,8 +142,8 @@ extension KademliaNode {
             }
             // Before the queue closes, so that whoever finds it closed can say why.
             self.state.withLock { $0.isOver = true }
-            self.jobs.finish(.success(()))
-            for job in self.jobs.takeAll() { job.refuse(Self.over) }
+            queue.finish(.success(()))
+            for job in queue.takeAll() { job.refuse(Self.over) }
         }
     }
 }

@@ -22,6 +22,11 @@ extension KademliaNode {
     func restore() async {
         await self.countKeys()
         guard let archive = self.configuration.archive else { return }
+        // First, since others are answered already: what changes meanwhile is written down, too.
+        self.state.withLock { state in
+            state.values.keepTouches()
+            state.providers.keepTouches()
+        }
         let kept = await archive.load()
         let (now, wall) = (self.clock.now(), WallTime.now.secondsSince1970)
         func left(until end: Int64, atMost most: Duration) -> Duration {
@@ -30,17 +35,23 @@ extension KademliaNode {
         }
         for value in kept.values {
             let (key, bytes) = (value.record.key, value.record.value)
-            guard let validator = try? self.configuration.namespaces.validator(for: key),
-                (try? validator.validate(bytes, for: key, at: wall)) != nil
-            else { continue }
+            // What is of no namespace now may be of one at the next start.
+            guard let validator = try? self.configuration.namespaces.validator(for: key) else { continue }
+            guard (try? validator.validate(bytes, for: key, at: wall)) != nil else {
+                self.state.withLock { $0.values.touch(key) }
+                continue
+            }
             // What this node has put is its own to keep for as long as it is valid; what others have, for as long as it was to be.
             var lifetime = value.isOwn ? ValueStore.lifetime : left(until: value.end, atMost: ValueStore.lifetime)
             if let end = validator.end(of: bytes, for: key) { lifetime = min(lifetime, left(until: end, atMost: lifetime)) }
-            guard lifetime > .zero else { continue }
+            guard lifetime > .zero else {
+                self.state.withLock { $0.values.touch(key) }
+                continue
+            }
             self.change { state in
                 // Something may have come meanwhile.
                 if let local = state.values.record(for: key, at: now)?.value, !validator.prefers(bytes, to: local, for: key) { return }
-                state.values.put(value.record, isOwn: value.isOwn, for: lifetime, at: now)
+                state.values.put(value.record, isOwn: value.isOwn, for: lifetime, at: now, isKept: true)
             }
         }
         for provider in kept.providers where provider.contact.peer != self.ownPeer {
@@ -50,14 +61,13 @@ extension KademliaNode {
                 let known = state.providers.providers(of: provider.key, at: now)
                 guard !known.contains(where: { $0.peer == provider.contact.peer }) else { return }
                 state.providers.add(
-                    provider.contact.peer, at: provider.contact.addresses, for: provider.key, lifetime: lifetime, now: now)
+                    provider.contact.peer, at: provider.contact.addresses, for: provider.key, lifetime: lifetime, now: now,
+                    isKept: true)
             }
         }
         self.state.withLock { state in
             state.remembered = kept.members.filter { $0.peer != self.ownPeer }.prefix(KademliaLimits.remembered).map { $0 }
             state.telling = kept.telling
-            state.values.keepTouches()
-            state.providers.keepTouches()
         }
     }
 
@@ -99,10 +109,13 @@ extension KademliaNode {
                 KademliaHoldings.Provider(key: key, contact: contact, end: wallTime(of: end))
             }
         }
-        // A node that is cut off, or has just begun, knows less than was known before.
+        // A node that is cut off writes nothing down, and one that has just begun knows fewer than it did before: those fill up what is left.
         if state.table.changes != state.savedTable, !state.table.isEmpty {
             state.savedTable = state.table.changes
-            changes.members = Array(state.table.nearest(to: self.ownPoint, count: KademliaLimits.remembered))
+            var members = Array(state.table.nearest(to: self.ownPoint, count: KademliaLimits.remembered))
+            let known = Set(members.map(\.peer))
+            members += state.remembered.lazy.filter { !known.contains($0.peer) }.prefix(max(0, KademliaLimits.remembered - members.count))
+            changes.members = members
         }
         return (changes, max(values.count, keys.count) < Self.keysPerSave)
     }
@@ -112,13 +125,32 @@ extension KademliaNode {
     /// Tells what it provides, and has put, again in time, also over restarts.
     func republish() async {
         if self.configuration.archive != nil { await self.clock.sleep(for: Self.settling) }
+        let interval = self.configuration.republishInterval
         var wait = self.firstWait()
+        var round = Round(due: self.clock.now())
         while !Task.isCancelled {
             await self.clock.sleep(for: wait)
             if Task.isCancelled { return }
-            let isDone = await self.tellAll()
-            wait = isDone ? self.configuration.republishInterval : min(Self.retryInterval, self.configuration.republishInterval)
+            if round.isDone || self.clock.now() >= round.due { round = Round(due: self.clock.now().advanced(by: interval)) }
+            await self.tell(&round)
+            let left = max(.zero, Duration.nanoseconds((round.due - self.clock.now()).nanoseconds))
+            wait = round.isDone ? left : min(Self.retryInterval, interval)
         }
+    }
+
+    /// One time that all is told: what failed is tried again alone, until all of it is due again.
+    private struct Round {
+        /// When all of it is told again.
+        var due: NIODeadline
+        /// The last key that was told; nil before the first.
+        var last: [UInt8]?
+        /// Every key has been told.
+        var areKeysDone = false
+        /// The keys of values that have reached nobody; nil before the first attempt.
+        var values: Set<[UInt8]>?
+        var isNoted = false
+
+        var isDone: Bool { self.areKeysDone && self.values?.isEmpty == true }
     }
 
     /// What is left of the interval that began before the process did; nothing when this node is elsewhere now.
@@ -135,31 +167,49 @@ extension KademliaNode {
     /// How long after the start nothing is told: addresses and peers come first.
     private static let settling = Duration.seconds(60)
 
-    /// - Returns: whether all of it was tried, and some of it has reached somebody.
-    private func tellAll() async -> Bool {
-        let keystore = self.configuration.keystore
-        var (last, isDone, isAnything): ([UInt8]?, Bool, Bool) = (nil, true, false)
-        while !Task.isCancelled, let keys = try? await keystore.keys(after: last, upTo: Self.keysPerSweep), let end = keys.last {
-            last = end
-            isAnything = true
-            do throws(KademliaError) {
-                _ = try await self.sweep(keys)
-            } catch {
-                isDone = false
-                self.logger.notice("what this node provides was not told again", metadata: ["reason": "\(error)"])
-                break
-            }
+    /// Tells what a round has left.
+    private func tell(_ round: inout Round) async {
+        if !round.areKeysDone {
+            await self.tellKeys(&round)
+            if round.areKeysDone { round.due = self.clock.now().advanced(by: self.configuration.republishInterval) }
         }
-        for record in self.state.withLock({ $0.values.own }) where !Task.isCancelled {
+        // One that all refuse has been told: nothing else has to wait for it.
+        var isTold = round.areKeysDone
+        var left: Set<[UInt8]> = []
+        let own = self.state.withLock { $0.values.own }
+        for record in own where !Task.isCancelled && round.values?.contains(record.key) != false {
             guard let validator = try? self.configuration.namespaces.validator(for: record.key),
                 (try? validator.validate(record.value, for: record.key, at: WallTime.now.secondsSince1970)) != nil
             else { continue }
-            isAnything = true
             self.keep(record.value, for: record.key, isOwn: true, validator)
-            if (try? await self.spread(record.value, under: record.key, onEvent: { _ in })) == nil { isDone = false }
+            do throws(KademliaError) {
+                _ = try await self.spread(record.value, under: record.key, onEvent: { _ in })
+            } catch {
+                left.insert(record.key)
+                if error.code != .notStored { isTold = false }
+            }
         }
-        if isDone, isAnything, !Task.isCancelled { await self.noteTelling() }
-        return isDone
+        round.values = left
+        guard isTold, !round.isNoted, !Task.isCancelled, round.last != nil || !own.isEmpty else { return }
+        round.isNoted = true
+        await self.noteTelling()
+    }
+
+    /// Tells the keys that a round has left, part by part; a part that fails is where it goes on the next time.
+    private func tellKeys(_ round: inout Round) async {
+        do throws(KademliaError) {
+            while !Task.isCancelled {
+                let keys = try await self.configuration.keystore.keys(after: round.last, upTo: Self.keysPerSweep)
+                guard let end = keys.last else {
+                    round.areKeysDone = true
+                    return
+                }
+                _ = try await self.sweep(keys)
+                round.last = end
+            }
+        } catch {
+            self.logger.notice("what this node provides was not told again", metadata: ["reason": "\(error)"])
+        }
     }
 
     /// Remembers that everything has been told now.

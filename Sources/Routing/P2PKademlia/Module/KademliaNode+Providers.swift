@@ -139,8 +139,8 @@ extension KademliaNode {
                         _ = outcomes.offer((contact.peer, error))
                     }
                 }, refuse: { _ = outcomes.offer((contact.peer, StreamError(.resourceLimit, $0.message))) })
-            guard !self.jobs.offer(job) else { return }
-            job.refuse(KademliaError(.resourceLimit, "\(KademliaLimits.waitingLookups) look-ups wait already (waitingLookups)"))
+            self.enqueue(
+                job, self.announcements, ifFull: "\(KademliaLimits.waitingAnnouncements) announcements wait already (waitingAnnouncements)")
         }
         let walk = try await self.walk(to: key, asking: KademliaMessage(.findNode, key: key), onEvent: onEvent) { _, _, lookup in
             let step = shortcut.next(lookup.hopes)

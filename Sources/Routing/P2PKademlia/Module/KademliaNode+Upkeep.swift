@@ -127,15 +127,26 @@ extension KademliaNode {
         }
     }
 
-    /// Asks those that were in the table before the process began anew, some at a time: whoever answers is in it again.
+    /// Asks those that were in the table before the process began anew, some at a time: whoever answers is in it again, and whoever does not is remembered no more.
     private func ask(_ members: [KademliaContact]) async {
-        await withTaskGroup(of: Void.self) { group in
+        let silent = await withTaskGroup(of: PeerID?.self) { group in
+            var silent: Set<PeerID> = []
             for (number, member) in members.enumerated() {
-                if number >= Self.rememberedPeers { await group.next() }
+                if number >= Self.rememberedPeers, let peer = await group.next() ?? nil { silent.insert(peer) }
                 group.addTask {
-                    await self.ask(member.peer, at: member.addresses.map { KnownAddress($0, source: .identify) }, isCheck: true)
+                    let addresses = member.addresses.map { KnownAddress($0, source: .identify) }
+                    return await self.ask(member.peer, at: addresses, isCheck: true) ? nil : member.peer
                 }
             }
+            for await case .some(let peer) in group { silent.insert(peer) }
+            return silent
+        }
+        if Task.isCancelled { return }
+        self.state.withLock { state in
+            // When nobody answers, it is this node that is cut off.
+            guard !state.table.isEmpty, !silent.isEmpty else { return }
+            state.remembered.removeAll { silent.contains($0.peer) }
+            state.savedTable = nil
         }
     }
 

@@ -25,6 +25,8 @@ extension KademliaNode {
 
     /// Asks from peer to peer, ever nearer to the key, until the machine says that it is over or `absorb` that it is enough.
     ///
+    /// While `absorb` is busy, answers wait for the walk and not the walk for answers: the machine's time stands still, so that nobody counts as silent for it.
+    ///
     /// - Parameters:
     ///   - request: what each is asked.
     ///   - deadline: nil for ``KademliaConfiguration/lookupTimeout`` from now.
@@ -57,6 +59,7 @@ extension KademliaNode {
         defer { self.account?.change(by: -charged) }
         let clock = self.clock
         var (isLate, isCut) = (false, false)
+        var busy = TimeAmount.zero
         await withTaskGroup(of: Turn.self) { group in
             group.addTask {
                 await clock.sleep(deadline)
@@ -64,7 +67,7 @@ extension KademliaNode {
             }
             var alarm: NIODeadline?
             walking: while !Task.isCancelled {
-                switch lookup.next(at: clock.now()) {
+                switch lookup.next(at: clock.now() - busy) {
                 case .finished: break walking
                 case .ask(let contacts):
                     for contact in contacts {
@@ -79,7 +82,7 @@ extension KademliaNode {
                     }
                     continue walking
                 case .wait(let until):
-                    guard let until, until < deadline, until != alarm else { break }
+                    guard let until = until.map({ $0 + busy }), until < deadline, until != alarm else { break }
                     alarm = until
                     group.addTask {
                         await clock.sleep(until)
@@ -104,7 +107,9 @@ extension KademliaNode {
                     charged += new * KademliaLimits.candidateSize
                     self.account?.change(by: new * KademliaLimits.candidateSize)
                     onEvent(.answered(contact.peer, new: new))
+                    let began = clock.now()
                     isCut = await absorb(contact, reply, lookup)
+                    busy = busy + (clock.now() - began)
                     if isCut { break walking }
                 }
             }
@@ -122,7 +127,7 @@ extension KademliaNode {
         }
         if Task.isCancelled { throw Self.cancelled }
         var walk = Walk(lookup: lookup, startedAt: startedAt)
-        walk.crowding = self.crowding(in: lookup)
+        walk.crowding = self.crowding(in: lookup, isWhole: !isCut && !isLate)
         if let part = walk.crowding { onEvent(.crowded(part: part)) }
         walk.summary.messages = lookup.messages
         walk.summary.hops = lookup.hops
@@ -146,12 +151,14 @@ extension KademliaNode {
     }
 
     /// Takes in how far the nearest are, and says whether they crowd.
-    private func crowding(in lookup: Lookup) -> Double? {
+    ///
+    /// - Parameter isWhole: false for a walk that was cut short: nearer ones may be left, so it says nothing of the network's size.
+    private func crowding(in lookup: Lookup, isWhole: Bool) -> Double? {
         let (nearest, count) = (lookup.nearest, self.configuration.replication)
         guard lookup.terms.count == count, nearest.count == count, let last = nearest.last else { return nil }
         let farthest = KademliaPoint(of: last.peer).distance(to: lookup.target).fraction
         return self.state.withLock { state in
-            defer { state.size.note(farthest: farthest, of: count) }
+            defer { if isWhole { state.size.note(farthest: farthest, of: count) } }
             guard state.size.isCrowded(farthest: farthest, of: count), let expected = state.size.expectedDistance(of: count) else {
                 return nil
             }

@@ -15,8 +15,8 @@ final class KademliaNode: Sendable {
         var remembered: [KademliaContact] = []
         /// When this node last told all that it provides.
         var telling: KademliaHoldings.Telling?
-        /// ``RoutingTable/changes`` when it was last written down.
-        var savedTable = 0
+        /// ``RoutingTable/changes`` when it was last written down; nil when that is not what should be.
+        var savedTable: Int? = 0
         /// Bytes that the host's memory has been charged.
         var charged = 0
         var size = NetworkSize()
@@ -62,6 +62,8 @@ final class KademliaNode: Sendable {
     let kicks = Inbox<Void, Never>(limit: 1)
     /// Look-ups that sequences have asked for.
     let jobs = Inbox<Job, Never>(limit: KademliaLimits.waitingLookups)
+    /// Peers that are told of a key while its look-up goes on, or is over.
+    let announcements = Inbox<Job, Never>(limit: KademliaLimits.waitingAnnouncements)
     /// Streams of requests that are served.
     let inbound = Atomic<Int>(0)
 
@@ -78,7 +80,7 @@ final class KademliaNode: Sendable {
         self.memory = memory
         // Nobody's connection, so nothing is closed for it: what it holds is bounded by its share.
         self.account = memory?.account(for: ownPeer, at: .empty, isDialled: true)
-        let share = memory.map { max(1, $0.limits.total / KademliaLimits.memoryShare) } ?? .max
+        let share = memory.map { max(1, $0.limits.total / KademliaLimits.memoryDivisor) } ?? .max
         self.state = Mutex(
             State(
                 table: RoutingTable(at: self.ownPoint, bucketSize: configuration.replication, diversity: configuration.diversity),
@@ -88,21 +90,23 @@ final class KademliaNode: Sendable {
 
     var clock: HostClock { self.host.clock }
 
-    func setServer(_ isServer: Bool) {
-        let end = self.state.withLock { state -> Signal? in
-            let end = state.isServer && !isServer ? state.endOfServing : nil
+    /// - Returns: whether that is a change.
+    @discardableResult
+    func setServer(_ isServer: Bool) -> Bool {
+        let (isChange, end) = self.state.withLock { state -> (Bool, Signal?) in
+            guard state.isServer != isServer else { return (false, nil) }
             state.isServer = isServer
-            if end != nil { state.endOfServing = Signal() }
-            return end
+            guard !isServer else { return (true, nil) }
+            defer { state.endOfServing = Signal() }
+            return (true, state.endOfServing)
         }
         end?.fire()
+        return isChange
     }
 
     /// Serves from now on, or no more, if that is for reachability to say.
     func setReachable(_ isReachable: Bool) {
-        guard self.configuration.mode == .automatic else { return }
-        guard self.state.withLock({ $0.isServer }) != isReachable else { return }
-        self.setServer(isReachable)
+        guard self.configuration.mode == .automatic, self.setServer(isReachable) else { return }
         guard isReachable else {
             self.host.stopServing(self.configuration.protocolID)
             return

@@ -8,8 +8,9 @@ package struct ValueSearch: Sendable {
     private let validator: any RecordValidator
     /// The best so far.
     package private(set) var best: [UInt8]?
-    /// Valid values that came, the same ones counted each time.
-    package private(set) var count = 0
+    /// Peers that have given a valid value, each counted once, however often it was asked.
+    package var count: Int { self.givers.count }
+    private var givers: Set<PeerID> = []
     private var holders: Set<PeerID> = []
 
     package init(_ key: [UInt8], _ validator: any RecordValidator, local: [UInt8]? = nil) {
@@ -22,7 +23,7 @@ package struct ValueSearch: Sendable {
     ///
     /// - Returns: whether it is better than those before.
     package mutating func add(_ value: [UInt8], from peer: PeerID) -> Bool {
-        self.count += 1
+        self.givers.insert(peer)
         guard let best = self.best else {
             self.best = value
             self.holders = [peer]

@@ -60,10 +60,12 @@ package struct ProviderStore: Sendable {
 
     /// Keeps that a peer has something.
     ///
+    /// - Parameter isKept: it is written down as it is already.
     /// - Returns: false when there is no room.
     @discardableResult
     package mutating func add(
-        _ peer: PeerID, at addresses: [Multiaddr], for key: [UInt8], lifetime: Duration = Self.lifetime, now: NIODeadline
+        _ peer: PeerID, at addresses: [Multiaddr], for key: [UInt8], lifetime: Duration = Self.lifetime, now: NIODeadline,
+        isKept: Bool = false
     ) -> Bool {
         let entry = Entry(addresses: PackedAddresses(addresses.prefix(KademliaLimits.addressesSent)), expiresAt: now.advanced(by: lifetime))
         if self.entries[key]?[peer] != nil {
@@ -84,7 +86,7 @@ package struct ProviderStore: Sendable {
         self.keysOf[peer, default: 0] += 1
         self.count += 1
         self.bytes += size
-        self.touched.touch(key)
+        if !isKept { self.touched.touch(key) }
         return true
     }
 

@@ -46,10 +46,11 @@ package struct ValueStore: Sendable {
 
     /// Keeps a value in the place of the one that there is.
     ///
+    /// - Parameter isKept: it is written down as it is already.
     /// - Returns: false when there is no room, since everything is this node's own.
     @discardableResult
     package mutating func put(
-        _ record: KademliaRecord, isOwn: Bool = false, for lifetime: Duration = Self.lifetime, at now: NIODeadline
+        _ record: KademliaRecord, isOwn: Bool = false, for lifetime: Duration = Self.lifetime, at now: NIODeadline, isKept: Bool = false
     ) -> Bool {
         let size = Self.size(of: record)
         guard size <= self.byteLimit else { return false }
@@ -68,7 +69,7 @@ package struct ValueStore: Sendable {
         }
         self.entries[record.key] = Entry(record: record, expiresAt: now.advanced(by: lifetime), isOwn: isOwn || old?.isOwn == true)
         self.bytes += size
-        self.touched.touch(record.key)
+        if !isKept { self.touched.touch(record.key) }
         return true
     }
 
@@ -90,6 +91,9 @@ package struct ValueStore: Sendable {
 
     /// From now on it notes under which keys something changes.
     mutating func keepTouches() { self.touched.begin() }
+
+    /// What is written down under a key is not what is here.
+    mutating func touch(_ key: [UInt8]) { self.touched.touch(key) }
 
     /// Some of the keys under which something has changed since they were last taken.
     mutating func takeTouched(upTo count: Int) -> [[UInt8]] { self.touched.take(upTo: count) }
