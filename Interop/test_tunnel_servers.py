@@ -316,17 +316,14 @@ def ngircd(town, room):
 class Chatter:
     """An ii, an IRC client whose input and output are files."""
 
-    def __init__(self, name, port, room):
+    def __init__(self, name, port, room, stack):
         self._room = room / name / "127.0.0.1"
         self._process = subprocess.Popen(
             ["ii", "-s", "127.0.0.1", "-p", str(port), "-n", name, "-i", str(room / name)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        try:
-            self.wait_for("End of MOTD|MOTD File is missing")
-        except BaseException:
-            self.stop()
-            raise
+        stack.callback(self.stop)
+        self.wait_for("End of MOTD|MOTD File is missing")
 
     def say(self, text, channel=""):
         (self._room / channel / "in").write_text(text + "\n")
@@ -338,13 +335,12 @@ class Chatter:
     def stop(self):
         self._process.terminate()
         self._process.wait(10)
-        return 0
 
 
 @needs("ngircd", "ii")
 def test_irc_with_two_clients_that_hear_each_other(ngircd, ports, tmp_path):
     with contextlib.ExitStack() as stack:
-        one, two = (stack.enter_context(stopping(Chatter(name, ports["irc"], tmp_path))) for name in ("one", "two"))
+        one, two = (Chatter(name, ports["irc"], tmp_path, stack) for name in ("one", "two"))
         one.say("/j #room")
         one.wait_for("one.*has joined", "#room")
         two.say("/j #room")

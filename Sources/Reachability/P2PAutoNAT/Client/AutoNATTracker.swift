@@ -59,8 +59,9 @@ struct AutoNATTracker {
     private static let questionsInPeriod = 3
     private static let questionPeriod = TimeAmount.seconds(65)
     private static let questionsAtOnce = 2
-    /// After a server that would not, for itself.
-    private static let refusalPause = TimeAmount.minutes(2)
+    /// After a server that would not, or was too slow, for itself: at first, and with each time in a row twice as long up to the longest.
+    private static let firstRefusalPause = TimeAmount.seconds(10)
+    private static let longestRefusalPause = TimeAmount.minutes(2)
     private static let renewal = TimeAmount.hours(1)
     private static let expiry = TimeAmount.hours(5)
     private static let servers = 128
@@ -69,6 +70,8 @@ struct AutoNATTracker {
     private var candidates: [ThinWaist: Candidate] = [:]
     private var order: [ThinWaist] = []
     private var busyUntil: [PeerID: NIODeadline] = [:]
+    /// How long the last pause of a server was that has not answered since.
+    private var refusalPauses: [PeerID: TimeAmount] = [:]
     private var questions: [PeerID: [NIODeadline]] = [:]
     /// Whom this node's listening ports have spoken to, by protocol.
     private var contacts: Set<Contact> = []
@@ -125,6 +128,7 @@ struct AutoNATTracker {
     mutating func use(_ servers: [Server]) {
         self.servers = Dictionary(servers.prefix(Self.servers).map { ($0.peer, $0) }, uniquingKeysWith: { first, _ in first })
         self.busyUntil = self.busyUntil.filter { self.servers[$0.key] != nil }
+        self.refusalPauses = self.refusalPauses.filter { self.servers[$0.key] != nil }
         self.questions = self.questions.filter { self.servers[$0.key] != nil }
     }
 
@@ -173,8 +177,12 @@ struct AutoNATTracker {
         self.candidates[waist]?.asking.remove(probe.server.peer)
         guard let key = AddressKey(Multiaddr(ip: probe.server.ip, tcp: 1)) else { return }
         switch outcome {
-        case .noAnswer: self.busyUntil[probe.server.peer] = now + Self.refusalPause
+        case .noAnswer:
+            let pause = self.refusalPauses[probe.server.peer].map { min($0 * 2, Self.longestRefusalPause) } ?? Self.firstRefusalPause
+            self.refusalPauses[probe.server.peer] = pause
+            self.busyUntil[probe.server.peer] = now + pause
         case .reached, .notReached:
+            self.refusalPauses[probe.server.peer] = nil
             self.asked.insert(probe.server.peer)
             if case .notReached(let error) = outcome { self.candidates[waist]?.lastError = error }
             self.vote(
