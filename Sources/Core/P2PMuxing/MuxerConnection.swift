@@ -45,7 +45,12 @@ package final class MuxerConnection: ProbedConnection, AccountedConnection, Muxe
     private let congestionEvents = Atomic<UInt64>(0)
 
     /// The other half, while the connection lives. Confined to the event loop.
-    package nonisolated(unsafe) var handler: (any MuxerHandler)?
+    package nonisolated(unsafe) var handler: (any MuxerHandler)? {
+        didSet {
+            // As long as there is one, and not by a weak reference: that would make every retain of the connection a slow one.
+            if self.handler != nil { self.account.onExcess { self.evict() } } else { self.account.onExcess(nil) }
+        }
+    }
 
     /// - Parameters:
     ///   - closed: succeeds, or fails, when nothing is left of the connection; its loop is the connection's.
@@ -62,7 +67,6 @@ package final class MuxerConnection: ProbedConnection, AccountedConnection, Muxe
         self.state = Mutex(State(idsLeft: limits.streamIDs))
         self.backlog = InboundBacklog(limit: limits.backlog)
         self.inboundStreams = InboundStreams(self.backlog)
-        account.onExcess { [weak self] in self?.evict() }
     }
 
     package var executor: (any TaskExecutor)? { self.jobs }

@@ -63,8 +63,8 @@ package final class MemoryAccount: Sendable {
     package var savesMemory: Bool { self.saving.load(ordering: .relaxed) }
 
     /// Calls `body` once, from any thread, when the connection wants more while the host has nothing left, and has as much as others or more:
-    /// whoever closes connections may be late then.
-    package func onExcess(_ body: @escaping @Sendable () -> Void) {
+    /// whoever closes connections may be late then. Nil calls nobody any more.
+    package func onExcess(_ body: (@Sendable () -> Void)?) {
         if !self.isExempt { self.onExcess.withLock { $0 = body } }
     }
 
