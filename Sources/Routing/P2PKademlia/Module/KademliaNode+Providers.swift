@@ -28,24 +28,14 @@ extension KademliaNode {
             if let news = search.add(provider, namedBy: self.ownPeer) { onEvent(.provider(news)) }
         }
         let judge = self.judge
-        var isEnough = false
-        let absorb: (Lookup.Contact, Reply, Lookup) async -> Bool = { contact, reply, _ in
+        var walk = try await self.walkPastCrowd(to: key, asking: KademliaMessage(.getProviders, key: key), onEvent: onEvent) {
+            contact, reply, _ in
             for provider in self.believed(reply.message.providers, toldAt: Meeting(reply.connection), judge: judge) {
                 let provider = KademliaContact(provider.peer, at: provider.addresses.map(\.address))
                 if let news = search.add(provider, namedBy: contact.peer) { onEvent(.provider(news)) }
             }
             guard let count else { return false }
-            isEnough = await self.prove(&search, count)
-            return isEnough
-        }
-        let request = KademliaMessage(.getProviders, key: key)
-        var walk = try await self.walk(to: key, asking: request, onEvent: onEvent, absorb: absorb)
-        if walk.crowding != nil, !isEnough {
-            // Those that crowd around the key may hide what the others know.
-            let messages = walk.summary.messages
-            let wide = self.configuration.replication * KademliaLimits.regionFactor
-            walk = try await self.walk(to: key, asking: request, count: wide, onEvent: onEvent, absorb: absorb)
-            walk.summary.messages += messages
+            return await self.prove(&search, count)
         }
         let found = search.all
         walk.summary.found = found.count

@@ -14,8 +14,8 @@ extension KademliaNode {
         let local = self.localValue(for: key, validator)
         var search = ValueSearch(key, validator, local: local)
         if let local { onEvent(.value(local, from: self.ownPeer)) }
-        var isEnough = false
-        let absorb: (Lookup.Contact, Reply, Lookup) async -> Bool = { contact, reply, _ in
+        var walk = try await self.walkPastCrowd(to: key, asking: KademliaMessage(.getValue, key: key), onEvent: onEvent) {
+            contact, reply, _ in
             guard let record = reply.message.record else { return false }
             do throws(KademliaError) {
                 try validator.validate(record.value, for: key, at: WallTime.now.secondsSince1970)
@@ -24,17 +24,7 @@ extension KademliaNode {
                 return false
             }
             if search.add(record.value, from: contact.peer) { onEvent(.value(record.value, from: contact.peer)) }
-            isEnough = quorum > 0 && search.count >= quorum
-            return isEnough
-        }
-        let request = KademliaMessage(.getValue, key: key)
-        var walk = try await self.walk(to: key, asking: request, onEvent: onEvent, absorb: absorb)
-        if walk.crowding != nil, !isEnough {
-            // Those that crowd around the key may hide what the others have.
-            let messages = walk.summary.messages
-            let wide = self.configuration.replication * KademliaLimits.regionFactor
-            walk = try await self.walk(to: key, asking: request, count: wide, onEvent: onEvent, absorb: absorb)
-            walk.summary.messages += messages
+            return quorum > 0 && search.count >= quorum
         }
         guard let best = search.best else {
             onEvent(.finished(walk.summary))

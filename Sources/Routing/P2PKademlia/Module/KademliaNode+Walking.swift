@@ -21,6 +21,8 @@ extension KademliaNode {
         let startedAt: NIODeadline
         /// How near the farthest of the nearest is, as a part of what is expected; nil unless they crowd.
         var crowding: Double?
+        /// What came was enough, so that it ended before its time.
+        var isCut = false
     }
 
     /// Asks from peer to peer, ever nearer to the key, until the machine says that it is over or `absorb` that it is enough.
@@ -127,6 +129,7 @@ extension KademliaNode {
         }
         if Task.isCancelled { throw Self.cancelled }
         var walk = Walk(lookup: lookup, startedAt: startedAt)
+        walk.isCut = isCut
         walk.crowding = self.crowding(in: lookup, isWhole: !isCut && !isLate)
         if let part = walk.crowding { onEvent(.crowded(part: part)) }
         walk.summary.messages = lookup.messages
@@ -179,13 +182,33 @@ extension KademliaNode {
         self.logger.warning(
             "peers crowd around a key of the hash table: what is stored there goes to the region around it, too",
             metadata: ["part of the distance expected": "\(crowding)"])
-        var wide = try await self.walk(to: key, asking: request, count: count * KademliaLimits.regionFactor, onEvent: onEvent)
+        let wide = try await self.widen(walk, to: key, asking: request, onEvent: onEvent)
         let holders = wide.lookup.nearest.enumerated().filter { index, contact in
             index < count || KademliaPoint(of: contact.peer).distance(to: wide.lookup.target).fraction <= radius
         }.map(\.element)
-        wide.summary.messages += walk.summary.messages
-        wide.crowding = crowding
         return (wide, holders)
+    }
+
+    /// A walk that looks past those that crowd around the key, unless what came was enough: they may hide what the others know.
+    func walkPastCrowd(
+        to key: [UInt8], asking request: KademliaMessage, onEvent: @escaping EventSink,
+        absorb: (Lookup.Contact, Reply, Lookup) async -> Bool
+    ) async throws(KademliaError) -> Walk {
+        let walk = try await self.walk(to: key, asking: request, onEvent: onEvent, absorb: absorb)
+        guard walk.crowding != nil, !walk.isCut else { return walk }
+        return try await self.widen(walk, to: key, asking: request, onEvent: onEvent, absorb: absorb)
+    }
+
+    /// Goes once more through the whole region of a key around which peers crowd; what the first walk has cost counts as well.
+    private func widen(
+        _ walk: Walk, to key: [UInt8], asking request: KademliaMessage, onEvent: @escaping EventSink,
+        absorb: (Lookup.Contact, Reply, Lookup) async -> Bool = { _, _, _ in false }
+    ) async throws(KademliaError) -> Walk {
+        let count = self.configuration.replication * KademliaLimits.regionFactor
+        var wide = try await self.walk(to: key, asking: request, count: count, onEvent: onEvent, absorb: absorb)
+        wide.summary.messages += walk.summary.messages
+        wide.crowding = walk.crowding
+        return wide
     }
 
     /// Whether there is a way to a peer that was named: without an address, only if it is known.
