@@ -7,6 +7,9 @@ package struct ProtobufWriter {
 
     package init(capacity: Int = 128) { self.buffer = ByteBufferAllocator().buffer(capacity: capacity) }
 
+    /// The message so far, as an array.
+    package var bytes: [UInt8] { Array(self.buffer.readableBytesView) }
+
     /// Bytes so far.
     package var count: Int { self.buffer.readableBytes }
 

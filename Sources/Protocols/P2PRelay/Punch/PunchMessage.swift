@@ -49,6 +49,6 @@ package struct PunchMessage: Hashable {
         var writer = ProtobufWriter()
         writer.write(1, varint: self.kind.rawValue)
         for address in self.addresses { writer.write(2, bytes: address.bytes) }
-        return Array(writer.buffer.readableBytesView)
+        return writer.bytes
     }
 }

@@ -35,7 +35,7 @@ extension CircuitLimit {
         var writer = ProtobufWriter()
         writer.write(1, varint: self.duration.map { UInt64(clamping: $0.components.seconds) } ?? 0)
         writer.write(2, varint: self.data ?? 0)
-        return Array(writer.buffer.readableBytesView)
+        return writer.bytes
     }
 }
 

@@ -55,7 +55,7 @@ package struct HopMessage: Hashable {
         if let reservation { writer.write(3, bytes: reservation.encoded) }
         if let limit { writer.write(4, bytes: limit.encoded) }
         if let status { writer.write(5, varint: status.rawValue) }
-        return Array(writer.buffer.readableBytesView)
+        return writer.bytes
     }
 
     /// The id of a message `Peer`; nil where it has none.
@@ -71,6 +71,6 @@ package struct HopMessage: Hashable {
     static func peerMessage(_ id: [UInt8]) -> [UInt8] {
         var writer = ProtobufWriter()
         writer.write(1, bytes: id)
-        return Array(writer.buffer.readableBytesView)
+        return writer.bytes
     }
 }

@@ -47,7 +47,7 @@ struct RelayVoucher: Hashable {
         writer.write(2, bytes: self.peer.bytes)
         writer.write(3, varint: self.expiration)
         let envelope = try await SignedEnvelope.seal(
-            Array(writer.buffer.readableBytesView), payloadType: Self.payloadType, domain: Self.domain, with: key)
+            writer.bytes, payloadType: Self.payloadType, domain: Self.domain, with: key)
         return try envelope.protobufEncoded()
     }
 }

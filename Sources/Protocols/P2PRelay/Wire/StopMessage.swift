@@ -49,6 +49,6 @@ package struct StopMessage: Hashable {
         if let peer { writer.write(2, bytes: HopMessage.peerMessage(peer)) }
         if let limit { writer.write(3, bytes: limit.encoded) }
         if let status { writer.write(4, varint: status.rawValue) }
-        return Array(writer.buffer.readableBytesView)
+        return writer.bytes
     }
 }

@@ -37,6 +37,6 @@ struct WireReservation: Hashable {
         if let expire { writer.write(1, varint: expire) }
         for address in self.addresses { writer.write(2, bytes: address) }
         if let voucher { writer.write(3, bytes: voucher) }
-        return Array(writer.buffer.readableBytesView)
+        return writer.bytes
     }
 }

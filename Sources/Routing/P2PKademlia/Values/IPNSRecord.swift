@@ -114,7 +114,7 @@ public struct IPNSRecord: Hashable, Sendable {
         if PeerID(key.publicKey).inlinedKey == nil { writer.write(7, bytes: key.publicKey.protobufEncoded) }
         writer.write(8, bytes: try await key.sign(Self.signed(data)))
         writer.write(9, bytes: data)
-        return Array(writer.buffer.readableBytesView)
+        return writer.bytes
     }
 
     private static func signed(_ data: [UInt8]) -> [UInt8] { Array("ipns-signature:".utf8) + data }
