@@ -210,7 +210,7 @@ let package = Package(
             ["P2P", "P2PSockets", "P2PWebSocket", "P2PPortMapping", "P2PMultiaddr", nioCore]),
         room("Protocols", "P2PIdentify", core + [protobuf], exclude: ["Protobuf/identify.proto"]),
         room("Protocols", "P2PPing", core),
-        room("Protocols", "P2PRelay", core + ["P2PPipeline", "P2PProtobuf"]),
+        room("Protocols", "P2PRelay", core + ["P2PPipeline", "P2PPing", "P2PProtobuf"]),
         room("Protocols", "P2PEcho", core),
         room("Protocols", "P2PPerf", core),
         room("Protocols", "P2PFetch", core + ["P2PProtobuf"]),

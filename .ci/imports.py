@@ -73,7 +73,7 @@ MAY_IMPORT = {
         "P2PWebSocketListener": {"P2P", "P2PSockets", "P2PWebSocket", "P2PPortMapping", "P2PMultiaddr", "NIOCore"},
     },
     "Protocols": {
-        "P2PRelay": PIPELINE | {"P2PProtobuf"},
+        "P2PRelay": PIPELINE | {"P2PPing", "P2PProtobuf"},
         "*": CORE | {"SwiftProtobuf", "P2PProtobuf"},
     },
     "Discovery": {
