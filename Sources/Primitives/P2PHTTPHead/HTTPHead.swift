@@ -22,9 +22,12 @@ package struct HTTPHead: Equatable, Sendable {
 
     /// Whether the comma-separated lists of that name hold the token, in any case.
     package func list(_ name: String, has token: String) -> Bool {
-        self.values(name).contains { value in
-            value.split(separator: ",").contains { Self.trimmed($0.utf8).lowercased() == token }
-        }
+        self.elements(name).contains { $0.lowercased() == token }
+    }
+
+    /// The elements of the comma-separated lists of that name, without the space around them.
+    package func elements(_ name: String) -> [String] {
+        self.values(name).flatMap { value in value.split(separator: ",").map { Self.trimmed($0.utf8) } }
     }
 
     /// The status of a response; nil when the start line is none of HTTP/1.x.

@@ -104,23 +104,14 @@ final class WebSocketListenerCore: Sendable {
             guard request.wantsWebSocket else {
                 return .response(status: 426, fields: [WebSocketHeaderField("Upgrade", "websocket")].compactMap { $0 })
             }
-            let offered = request.fields.filter { $0.name == "sec-websocket-protocol" }.flatMap { $0.value.split(separator: ",") }
             let agreed = options.subprotocol.flatMap { name in
-                offered.contains { Self.trimmed($0) == name } ? WebSocketHeaderField("Sec-WebSocket-Protocol", name) : nil
+                request.offers(subprotocol: name) ? WebSocketHeaderField("Sec-WebSocket-Protocol", name) : nil
             }
             return .webSocket(fields: [agreed].compactMap { $0 }) { stream in
                 let (ending, end) = self.hand(on: stream, request, hasSubprotocol: agreed != nil)
                 try? await ending.value()
                 end(ending.result ?? .success(()))
             }
-        }
-
-        /// Without the space that may stand around an element of a list (RFC 9110, section 5.6.1).
-        private static func trimmed(_ text: Substring) -> Substring {
-            let isSpace = { (character: Character) in character == " " || character == "\t" }
-            var text = text.drop(while: isSpace)
-            while let last = text.last, isSpace(last) { text.removeLast() }
-            return text
         }
 
         /// Hands a connection to whoever iterates; letting go of it ends it.

@@ -45,8 +45,7 @@ public struct TunnelGateway: WebHandler {
         guard request.wantsWebSocket else { return Self.refusal(426, "this is for WebSockets", [("Upgrade", "websocket")]) }
         do {
             let stream = try await self.open(route)
-            let asked = request.fields.filter { $0.name == "sec-websocket-protocol" }.flatMap { $0.value.split(separator: ",") }
-            let isBinary = asked.contains { $0.drop { $0 == " " } == Self.subprotocol }
+            let isBinary = request.offers(subprotocol: Self.subprotocol)
             return .webSocket(fields: isBinary ? Self.fields([("Sec-WebSocket-Protocol", Self.subprotocol)]) : []) { page in
                 try await Self.join(page, stream)
             }

@@ -28,6 +28,8 @@ public struct WebRequest: Sendable {
     public var path: String { String(self.target.prefix { $0 != "?" }) }
     /// Whether it asks for a WebSocket.
     public var wantsWebSocket: Bool { self.head.list("upgrade", has: "websocket") }
+    /// Whether it offers a sub-protocol for a WebSocket, by its exact name (RFC 6455, section 1.9).
+    public func offers(subprotocol name: String) -> Bool { self.head.elements("sec-websocket-protocol").contains(name) }
     /// The value of the first field of that name (in lower case).
     public func field(_ name: String) -> String? { self.head.values(name).first }
 }
