@@ -1,4 +1,4 @@
-package import P2PCore
+import P2PCore
 import P2PIdentity
 import Synchronization
 
@@ -13,7 +13,7 @@ import Synchronization
 #endif
 
 /// A file that only its owner may read: whom somebody knows is nobody else's business.
-package enum OwnersFile {
+enum OwnersFile {
     /// So that nobody in this process goes on to open a file that somebody else is just making.
     private static let making = Mutex(())
 
@@ -23,7 +23,7 @@ package enum OwnersFile {
     /// on it in this process.
     ///
     /// - Parameter mayCreate: when false, a missing file is an error.
-    package static func prepare(_ path: String, mayCreate: Bool) throws(PeerstoreError) {
+    static func prepare(_ path: String, mayCreate: Bool) throws(PeerstoreError) {
         guard !path.utf8.contains(0) else {
             throw PeerstoreError(.unavailable, "a path with a zero byte in it, which the system would cut short")
         }

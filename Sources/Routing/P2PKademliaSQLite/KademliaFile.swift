@@ -12,37 +12,7 @@
 
         /// Opens the file, makes it if it may, and brings it up to date.
         init(_ path: String) throws(PeerstoreError) {
-            try OwnersFile.prepare(path, mayCreate: true)
-            do {
-                var configuration = Configuration()
-                configuration.busyMode = .timeout(5)
-                configuration.prepareDatabase { database in
-                    // Survives a crash of the process; a crash of the system may cost the last changes, never the file.
-                    try database.execute(sql: "PRAGMA synchronous = NORMAL")
-                    try database.execute(sql: "PRAGMA journal_size_limit = 1048576")
-                    let pageSize = try Int.fetchOne(database, sql: "PRAGMA page_size") ?? 4_096
-                    try database.execute(sql: "PRAGMA max_page_count = \(Self.size / max(512, pageSize))")
-                }
-                self.queue = try DatabaseQueue(path: path, configuration: configuration)
-                let finding = try self.queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") ?? "no answer" }
-                guard finding == "ok" else {
-                    throw PeerstoreError(.damaged, "\(path) is not an intact file (\(finding)); move it away to start with an empty one")
-                }
-                let migrator = KademliaSchema.migrator
-                guard try !self.queue.read(migrator.hasBeenSuperseded) else {
-                    throw PeerstoreError(.tooNew, "\(path) was written by a later version; use that, or another directory")
-                }
-                // Not by GRDB's setting, which writes to the file before anybody has looked at it.
-                let mode = try self.queue.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode = WAL") ?? "" }
-                guard mode == "wal" else { throw PeerstoreError(.unavailable, "there is no write-ahead log on this file system (\(mode))") }
-                try migrator.migrate(self.queue)
-            } catch let error as PeerstoreError {
-                throw error
-            } catch let error as DatabaseError where [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode) {
-                throw PeerstoreError(.damaged, "\(path) is not an intact file; move it away to start with an empty one", cause: error)
-            } catch {
-                throw PeerstoreError(.unavailable, "\(path) can't be used", cause: error)
-            }
+            self.queue = try TablesFile(path, kind: "hash table", size: Self.size).open(migrator: KademliaSchema.migrator)
         }
 
         /// Not cut short by the cancellation of the caller: what a table holds is worth keeping also while a host ends.

@@ -148,6 +148,24 @@
             #expect(left == 302)
         }
 
+        @Test("A file whose last page is cut short is refused and stays as it is, as any shorter one")
+        func truncated() async throws {
+            let store = try self.open()
+            try await store.add((0..<100).map { Array("key \($0)".utf8) })
+            store.close()
+            let whole = try Data(contentsOf: URL(fileURLWithPath: self.path))
+            for size in [whole.count - 1, whole.count - 1_500, whole.count / 2 + 1, 2] {
+                let cut = whole.prefix(size)
+                // In place: a new file would be readable by others.
+                let file = try FileHandle(forWritingTo: URL(fileURLWithPath: self.path))
+                try file.truncate(atOffset: 0)
+                try file.write(contentsOf: cut)
+                try file.close()
+                #expect(throws: PeerstoreError(.damaged, ""), "cut to \(size) of \(whole.count) bytes") { try self.open() }
+                #expect(try Data(contentsOf: URL(fileURLWithPath: self.path)) == cut)
+            }
+        }
+
         @Test("A file that is none, or that others may read, is refused and stays as it is")
         func hostile() throws {
             try Data("no database, but long enough to look like a file".utf8).write(to: URL(fileURLWithPath: self.path))
