@@ -107,13 +107,13 @@ public final class WebSocketConnection: Sendable {
         self.ending.settle(result)
     }
 
-    /// Its channel is closed. Somebody who is reading is told why, and says it here.
+    /// Its channel is closed. Somebody who is reading, or has read to the end, is told why, and says it here.
     func isCut() {
-        let isRead = self.state.withLock { state in
+        let isUnread = self.state.withLock { state in
             state.isCut = true
-            return state.reading == .busy
+            return state.reading == .idle
         }
-        if !isRead { self.close() }
+        if isUnread { self.close() }
     }
 
     /// Its connection is gone.
