@@ -454,13 +454,18 @@ def test_a_torn_line_is_cut_off_and_a_damaged_one_is_not_passed_over(nodes):
     assert os.path.getsize(journal) == len(whole)
 
 
-def test_a_full_disk_takes_nothing_of_what_is_there(nodes):
-    small, other = nodes
-    (small.folder / "data").mkdir()
-    room = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none "$0" && exec "$@"', small.folder / "data"]
+def start_on_a_small_disk(node):
+    """With 256 KiB for its data, in a mount namespace of its own."""
+    (node.folder / "data").mkdir()
+    room = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none "$0" && exec "$@"', node.folder / "data"]
     if subprocess.run([*map(str, room), "true"], capture_output=True).returncode:
         pytest.skip("nothing may be mounted here")
-    small.start(wrapper=room)
+    node.start(wrapper=room)
+
+
+def test_a_full_disk_takes_nothing_of_what_is_there(nodes):
+    small, other = nodes
+    start_on_a_small_disk(small)
     assert small.ask("PUT", f"/{BASE}")[0] == 201
     kept = 0
     while small.ask("PUT", f"/{BASE}/d-{kept}", {"text": "x" * 5_000})[0] == 201:
@@ -478,11 +483,7 @@ def test_a_full_disk_takes_nothing_of_what_is_there(nodes):
 
 def test_what_is_kept_is_said_to_be_where_there_is_no_room_to_tidy(nodes):
     node = nodes[0]
-    (node.folder / "data").mkdir()
-    room = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=256k none "$0" && exec "$@"', node.folder / "data"]
-    if subprocess.run([*map(str, room), "true"], capture_output=True).returncode:
-        pytest.skip("nothing may be mounted here")
-    node.start(wrapper=room)
+    start_on_a_small_disk(node)
     assert node.ask("PUT", f"/{BASE}")[0] == 201
     assert node.ask("PUT", f"/{BASE}/large", {"text": "x" * 110_000})[0] == 201
     # More entries than are kept before they are written anew.

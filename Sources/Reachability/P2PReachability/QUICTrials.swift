@@ -25,12 +25,12 @@ struct QUICTrials {
 
     private struct Candidate {
         let trial: Trial
-        let network: IPAddress
+        let network: NetworkKey
         let dueAt: NIODeadline
     }
 
     private var candidates: [Candidate] = []
-    private var silent: Set<IPAddress> = []
+    private var silent: Set<NetworkKey> = []
     private var running: Candidate?
     /// UDP has got through since the network is what it is.
     private(set) var hasWorked = false
@@ -51,7 +51,7 @@ struct QUICTrials {
                 $0.ipAddress == ip && !$0.isRelayed && $0.udpEndpoint?.remainder.map(\.protocol).first == .quicV1
             })
         else { return }
-        let network = ip.masked(to: ip.isIPv4 ? 24 : 48)
+        let network = NetworkKey(ip)
         guard !self.silent.contains(network), !self.candidates.contains(where: { $0.network == network }), self.running?.network != network
         else { return }
         self.candidates.append(

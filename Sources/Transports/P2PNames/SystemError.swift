@@ -19,7 +19,7 @@ package struct SystemError: Error, CustomStringConvertible {
         self.number = error.errnoCode
     }
 
-    package var description: String {
-        "\(strerror(self.number).map { String(cString: $0) } ?? "an error of the system") (errno: \(self.number))"
-    }
+    package var words: String { strerror(self.number).map { String(cString: $0) } ?? "an error of the system" }
+
+    package var description: String { "\(self.words) (errno: \(self.number))" }
 }

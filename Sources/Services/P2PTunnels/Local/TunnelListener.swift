@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import P2PCore
 import P2PMultiaddr
+import P2PNames
 
 #if canImport(Darwin)
     import Darwin
@@ -88,9 +89,7 @@ struct TunnelListener: Sendable {
     }
 
     static func refusal(of endpoint: TunnelEndpoint, _ error: any Error) -> TunnelError {
-        let why = (error as? IOError).map {
-            $0.errnoCode == EADDRINUSE ? "something else listens there" : String(cString: strerror($0.errnoCode))
-        }
+        let why = SystemError(error).map { $0.number == EADDRINUSE ? "something else listens there" : $0.words }
         return TunnelError(.notBound, "\(endpoint) can't be listened on: \(why ?? "\(error)")", cause: error)
     }
 
