@@ -8,13 +8,15 @@ struct Memory: AsyncParsableCommand {
 
     @Option(help: "Seconds of which a figure is the mean; 60 to see how connections keep themselves alive.") var seconds = 6
 
+    @Option(help: "Connections that get a hundred streams each.") var crowded = 100
+
     @OptionGroup var stack: Stack
 
     func run() async throws { try await self.measure() }
 
     func measure() async throws {
         let stack = self.stack
-        let (count, seconds) = (self.count, self.seconds)
+        let (count, crowded, seconds) = (self.count, self.crowded, self.seconds)
         try await Pair.run(stack) { pair in
             try pair.listener.serve(Held())
             var connections: [PeerConnection] = []
@@ -31,7 +33,7 @@ struct Memory: AsyncParsableCommand {
                 (after.processor - before.processor) / Double(2 * count) * 1_000_000, "µs/s", "of the same connections")
 
             var streams: [PeerStream] = []
-            for connection in connections.prefix(20) {
+            for connection in connections.prefix(crowded) {
                 for _ in 0..<100 {
                     let stream = try await pair.dialer.openStream(on: connection.id, protocols: [Held.id])
                     try await stream.write(bytes: [1])
