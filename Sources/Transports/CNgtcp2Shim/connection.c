@@ -305,7 +305,7 @@ quic_connection *quic_connection_new(
     path.local = quic_shim_addr(&options->local_address);
     path.remote = quic_shim_addr(&options->remote_address);
     int result = -1;
-    connection->memory = quic_memory_new();
+    connection->memory = quic_memory_new(0);
     if (connection->tls != NULL && connection->memory != NULL) {
         const ngtcp2_mem *memory = quic_memory_functions(connection->memory);
         result = options->is_server

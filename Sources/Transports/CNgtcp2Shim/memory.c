@@ -14,35 +14,38 @@
 #endif
 
 // The library asks for most of a connection's memory in blocks of 4 to 12 KiB for many objects each, of which a quiet connection uses
-// a few. Here each block begins on a page of its own in a room of address space that belongs to the connection: pages that are never
+// a few. Here each block begins in a cell of its own in a room of address space that belongs to the connection: pages that are never
 // touched never exist. When the connection rests, what is not zero in the others is copied together and the pages go back to the
-// system; addresses stay as they are, so nothing in them needs to know.
+// system; addresses stay as they are, so nothing in them needs to know. A page of the system is one cell, or several (four on Apple's
+// processors); these stay or go together.
 
-#define PAGE ((size_t)4096)
+#define CELL ((size_t)4096)
 /// One bit of a word each.
-#define PAGES 64
-#define ROOM (PAGES * PAGE)
+#define CELLS 64
+#define ROOM (CELLS * CELL)
 /// Rooms that are asked of the system at once: address space, not memory.
 #define ROOMS 64
 /// Rooms that keep their pages when a connection ends, for the next: to get pages from the system is a tenth of a handshake's time.
-/// Those with more pages than a handshake needs give them back.
+/// Those with more than a handshake needs give them back.
 #define WARM 16
-#define WARM_PAGES 40
+#define WARM_CELLS 40
 /// Smaller things share pages in the ordinary way.
-#define SMALLEST (PAGE / 2)
+#define SMALLEST (CELL / 2)
 #define LINE ((size_t)64)
-/// Pages of which more lines than this are in use stay: they would come back at once, and little would be won.
+/// Pages of which more lines a cell than this are in use stay: they would come back at once, and little would be won.
 #define MOST 32
 
 struct quic_memory {
     ngtcp2_mem functions;
     /// Address space for large blocks; NULL when all of them are malloc's.
     uint8_t *room;
-    /// The pages of the room that are taken, and those that may hold something else than zeros; a bit each.
+    /// The cells of the room that are taken, and those that may hold something else than zeros; a bit each.
     uint64_t taken, dirty;
-    /// How many pages the block has that begins at this one.
-    uint8_t counts[PAGES];
-    /// What the pages that are away hold, and which are not; NULL while all of them are here.
+    /// How many cells the block has that begins at this one.
+    uint8_t counts[CELLS];
+    /// How many cells a page of the system has.
+    size_t page;
+    /// What the cells that are away hold, and which are not; NULL while all of them are here.
     uint8_t *packed;
     uint64_t staying;
     /// Bytes of the blocks that malloc gave.
@@ -66,7 +69,7 @@ static void *counted(quic_memory *memory, void *block) {
 // MARK: Rooms
 
 static uint64_t mask_of(size_t first, size_t count) {
-    return (count == PAGES ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << first;
+    return (count == CELLS ? UINT64_MAX : ((UINT64_C(1) << count) - 1)) << first;
 }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -110,33 +113,48 @@ static void build_rooms(void) {
     for (size_t i = ROOMS; i > 0; i--) vacant[vacant_count++] = rooms + (i - 1) * ROOM;
 }
 
-/// Gives pages of a room back to the system; they are zeros afterwards. False when some may be as they were.
-static bool clear_pages(uint8_t *room, uint64_t pages) {
+/// All cells of the pages that any of these is in, for pages of so many cells.
+static uint64_t pages_around(uint64_t cells, size_t page) {
+    uint64_t all = 0;
+    for (size_t first = 0; first < CELLS; first += page) {
+        uint64_t mask = mask_of(first, page);
+        if ((cells & mask) != 0) all |= mask;
+    }
+    return all;
+}
+
+/// Gives the cells of whole pages of a room back to the system; they are zeros afterwards. False when some may be as they were.
+static bool clear_pages(uint8_t *room, uint64_t cells) {
     bool is_done = true;
-    while (pages != 0) {
-        size_t first = (size_t)__builtin_ctzll(pages);
-        uint64_t after = ~(pages >> first);
-        size_t count = after == 0 ? PAGES : (size_t)__builtin_ctzll(after);
-        if (count > PAGES - first) count = PAGES - first;
+    while (cells != 0) {
+        size_t first = (size_t)__builtin_ctzll(cells);
+        uint64_t after = ~(cells >> first);
+        size_t count = after == 0 ? CELLS : (size_t)__builtin_ctzll(after);
+        if (count > CELLS - first) count = CELLS - first;
 #ifdef __linux__
-        is_done &= madvise(room + first * PAGE, count * PAGE, MADV_DONTNEED) == 0;
+        is_done &= madvise(room + first * CELL, count * CELL, MADV_DONTNEED) == 0;
 #else
         int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED;
-        is_done &= mmap(room + first * PAGE, count * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+        is_done &= mmap(room + first * CELL, count * CELL, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
 #endif
-        pages &= ~mask_of(first, count);
+        cells &= ~mask_of(first, count);
     }
     return is_done;
 }
 
-static void fill_with_zeros(uint8_t *room, uint64_t pages) {
-    for (; pages != 0; pages &= pages - 1) memset(room + (size_t)__builtin_ctzll(pages) * PAGE, 0, PAGE);
+static void fill_with_zeros(uint8_t *room, uint64_t cells) {
+    for (; cells != 0; cells &= cells - 1) memset(room + (size_t)__builtin_ctzll(cells) * CELL, 0, CELL);
 }
 
-/// NULL where the system has no address space left, or pages too large to be worth it.
+/// The cells of a page of so many bytes; 0 for a size that no room can be divided by.
+static size_t cells_of(size_t page) {
+    bool fits = page >= CELL && page <= ROOM && (page & (page - 1)) == 0;
+    return fits ? page / CELL : 0;
+}
+
+/// NULL where the system has no address space left.
 static uint8_t *take_room(uint64_t *dirty) {
     *dirty = 0;
-    if (sysconf(_SC_PAGESIZE) != (long)PAGE) return NULL;
     uint8_t *room = NULL;
     pthread_mutex_lock(&lock);
     if (warm_count > 0) {
@@ -151,9 +169,9 @@ static uint8_t *take_room(uint64_t *dirty) {
     return room;
 }
 
-static void return_room(uint8_t *room, uint64_t dirty) {
+static void return_room(uint8_t *room, uint64_t dirty, size_t page) {
     pthread_mutex_lock(&lock);
-    bool is_kept = dirty != 0 && warm_count < WARM && __builtin_popcountll(dirty) <= WARM_PAGES;
+    bool is_kept = dirty != 0 && warm_count < WARM && __builtin_popcountll(dirty) <= WARM_CELLS;
     if (is_kept) {
         warm[warm_count].room = room;
         warm[warm_count].dirty = dirty;
@@ -162,7 +180,7 @@ static void return_room(uint8_t *room, uint64_t dirty) {
     pthread_mutex_unlock(&lock);
     if (is_kept) return;
     // An application may have locked its memory.
-    if (!clear_pages(room, dirty)) fill_with_zeros(room, dirty);
+    if (!clear_pages(room, pages_around(dirty, page))) fill_with_zeros(room, dirty);
     pthread_mutex_lock(&lock);
     vacant[vacant_count++] = room;
     pthread_mutex_unlock(&lock);
@@ -170,24 +188,24 @@ static void return_room(uint8_t *room, uint64_t dirty) {
 
 // MARK: Blocks
 
-/// The first of so many free pages in a row; PAGES when there are none.
-static size_t find_pages(const quic_memory *memory, size_t count) {
-    for (size_t first = 0; first + count <= PAGES; first++) {
+/// The first of so many free cells in a row; CELLS when there are none.
+static size_t find_cells(const quic_memory *memory, size_t count) {
+    for (size_t first = 0; first + count <= CELLS; first++) {
         uint64_t clash = memory->taken & mask_of(first, count);
         if (clash == 0) return first;
         first = (size_t)(63 - __builtin_clzll(clash));
     }
-    return PAGES;
+    return CELLS;
 }
 
 /// All zeros, for what somebody else has left there would be packed with the rest. NULL when the room has no place for it.
 static uint8_t *take_block(quic_memory *memory, size_t size) {
     if (memory->room == NULL || size < SMALLEST || size > ROOM) return NULL;
-    size_t count = (size + PAGE - 1) / PAGE;
-    size_t first = find_pages(memory, count);
-    if (first == PAGES) return NULL;
+    size_t count = (size + CELL - 1) / CELL;
+    size_t first = find_cells(memory, count);
+    if (first == CELLS) return NULL;
     uint64_t mask = mask_of(first, count);
-    uint8_t *block = memory->room + first * PAGE;
+    uint8_t *block = memory->room + first * CELL;
     fill_with_zeros(memory->room, memory->dirty & mask);
     memory->taken |= mask;
     memory->dirty |= mask;
@@ -195,10 +213,10 @@ static uint8_t *take_block(quic_memory *memory, size_t size) {
     return block;
 }
 
-/// The number of a block's first page; PAGES for what is not in the room.
-static size_t page_of(const quic_memory *memory, const void *block) {
+/// The number of a block's first cell; CELLS for what is not in the room.
+static size_t cell_of(const quic_memory *memory, const void *block) {
     uintptr_t offset = (uintptr_t)block - (uintptr_t)memory->room;
-    return memory->room != NULL && (uintptr_t)block >= (uintptr_t)memory->room && offset < ROOM ? offset / PAGE : PAGES;
+    return memory->room != NULL && (uintptr_t)block >= (uintptr_t)memory->room && offset < ROOM ? offset / CELL : CELLS;
 }
 
 // MARK: What the library calls
@@ -217,25 +235,25 @@ void *quic_memory_allocate_zeros(size_t count, size_t size, void *user) {
 
 void quic_memory_release(void *block, void *user) {
     quic_memory *memory = user;
-    size_t page = page_of(memory, block);
-    if (page == PAGES) {
+    size_t cell = cell_of(memory, block);
+    if (cell == CELLS) {
         memory->outside -= size_of(block);
         free(block);
     } else {
-        memory->taken &= ~mask_of(page, memory->counts[page]);
+        memory->taken &= ~mask_of(cell, memory->counts[cell]);
     }
 }
 
 void *quic_memory_reallocate(void *block, size_t size, void *user) {
     quic_memory *memory = user;
-    size_t page = page_of(memory, block);
-    if (page == PAGES) {
+    size_t cell = cell_of(memory, block);
+    if (cell == CELLS) {
         size_t before = size_of(block);
         void *larger = realloc(block, size);
         if (larger != NULL || size == 0) memory->outside += size_of(larger) - before;
         return larger;
     }
-    size_t old = memory->counts[page] * PAGE;
+    size_t old = memory->counts[cell] * CELL;
     void *larger = quic_memory_allocate(size, user);
     if (larger == NULL) return NULL;
     memcpy(larger, block, old < size ? old : size);
@@ -245,36 +263,37 @@ void *quic_memory_reallocate(void *block, size_t size, void *user) {
 
 // MARK: Life
 
-quic_memory *quic_memory_new(void) {
+quic_memory *quic_memory_new(size_t page) {
     quic_memory *memory = calloc(1, sizeof *memory);
     if (memory == NULL) return NULL;
+    memory->page = cells_of(page == 0 ? (size_t)sysconf(_SC_PAGESIZE) : page);
     memory->functions = (ngtcp2_mem){
         memory, quic_memory_allocate, quic_memory_release, quic_memory_allocate_zeros, quic_memory_reallocate};
-    memory->room = take_room(&memory->dirty);
+    if (memory->page > 0) memory->room = take_room(&memory->dirty);
     return memory;
 }
 
 void quic_memory_free(quic_memory *memory) {
     if (memory == NULL) return;
-    if (memory->room != NULL) return_room(memory->room, memory->dirty);
+    if (memory->room != NULL) return_room(memory->room, memory->dirty, memory->page);
     free(memory->packed);
     free(memory);
 }
 
 size_t quic_memory_held(const quic_memory *memory) {
-    return memory->outside + (size_t)__builtin_popcountll(memory->taken) * PAGE;
+    return memory->outside + (size_t)__builtin_popcountll(memory->taken) * CELL;
 }
 
 const ngtcp2_mem *quic_memory_functions(const quic_memory *memory) { return &memory->functions; }
 
 // MARK: Rest
 
-/// Which lines of a page are not all zeros, a bit each.
-static uint64_t lines_of(const uint8_t *page) {
+/// Which lines of a cell are not all zeros, a bit each.
+static uint64_t lines_of(const uint8_t *cell) {
     uint64_t lines = 0;
-    for (size_t i = 0; i < PAGE / LINE; i++) {
+    for (size_t i = 0; i < CELL / LINE; i++) {
         uint64_t words[LINE / sizeof(uint64_t)], sum = 0;
-        memcpy(words, page + i * LINE, LINE);
+        memcpy(words, cell + i * LINE, LINE);
         for (size_t j = 0; j < LINE / sizeof(uint64_t); j++) sum |= words[j];
         if (sum != 0) lines |= UINT64_C(1) << i;
     }
@@ -285,30 +304,34 @@ size_t quic_memory_pack(quic_memory *memory) {
     if (memory->packed != NULL || memory->taken == 0) return 0;
 #ifdef MADV_POPULATE_READ
     // Pages that were never touched are looked at, too: one by one they cost a fault each.
-    size_t end = (size_t)(PAGES - __builtin_clzll(memory->taken));
-    (void)madvise(memory->room, end * PAGE, MADV_POPULATE_READ);
+    size_t end = (size_t)(CELLS - __builtin_clzll(memory->taken));
+    (void)madvise(memory->room, end * CELL, MADV_POPULATE_READ);
 #endif
-    uint64_t lines[PAGES], staying = 0;
+    uint64_t lines[CELLS], staying = 0;
     size_t size = 0;
-    for (uint64_t rest = memory->taken; rest != 0; rest &= rest - 1) {
-        size_t page = (size_t)__builtin_ctzll(rest);
-        lines[page] = lines_of(memory->room + page * PAGE);
-        size_t used = (size_t)__builtin_popcountll(lines[page]);
-        if (used > MOST) {
-            staying |= mask_of(page, 1);
+    for (size_t first = 0; first < CELLS; first += memory->page) {
+        uint64_t page = mask_of(first, memory->page);
+        size_t used = 0;
+        for (uint64_t left = memory->taken & page; left != 0; left &= left - 1) {
+            size_t cell = (size_t)__builtin_ctzll(left);
+            lines[cell] = lines_of(memory->room + cell * CELL);
+            used += (size_t)__builtin_popcountll(lines[cell]);
+        }
+        if (used > MOST * memory->page) {
+            staying |= page;
         } else {
-            size += sizeof *lines + used * LINE;
+            size += (size_t)__builtin_popcountll(memory->taken & page) * sizeof *lines + used * LINE;
         }
     }
     uint8_t *packed = size > 0 ? malloc(size) : NULL;
     if (packed == NULL) return 0;
     uint8_t *next = packed;
-    for (uint64_t rest = memory->taken & ~staying; rest != 0; rest &= rest - 1) {
-        size_t page = (size_t)__builtin_ctzll(rest);
-        memcpy(next, &lines[page], sizeof *lines);
+    for (uint64_t left = memory->taken & ~staying; left != 0; left &= left - 1) {
+        size_t cell = (size_t)__builtin_ctzll(left);
+        memcpy(next, &lines[cell], sizeof *lines);
         next += sizeof *lines;
-        for (uint64_t used = lines[page]; used != 0; used &= used - 1, next += LINE) {
-            memcpy(next, memory->room + page * PAGE + (size_t)__builtin_ctzll(used) * LINE, LINE);
+        for (uint64_t used = lines[cell]; used != 0; used &= used - 1, next += LINE) {
+            memcpy(next, memory->room + cell * CELL + (size_t)__builtin_ctzll(used) * LINE, LINE);
         }
     }
     memory->packed = packed;
@@ -323,12 +346,12 @@ size_t quic_memory_pack(quic_memory *memory) {
 
 void quic_memory_unpack(quic_memory *memory) {
     const uint8_t *next = memory->packed;
-    for (uint64_t rest = memory->taken & ~memory->staying; rest != 0; rest &= rest - 1) {
-        uint8_t *page = memory->room + (size_t)__builtin_ctzll(rest) * PAGE;
+    for (uint64_t left = memory->taken & ~memory->staying; left != 0; left &= left - 1) {
+        uint8_t *cell = memory->room + (size_t)__builtin_ctzll(left) * CELL;
         uint64_t lines;
         memcpy(&lines, next, sizeof lines);
         next += sizeof lines;
-        for (; lines != 0; lines &= lines - 1, next += LINE) memcpy(page + (size_t)__builtin_ctzll(lines) * LINE, next, LINE);
+        for (; lines != 0; lines &= lines - 1, next += LINE) memcpy(cell + (size_t)__builtin_ctzll(lines) * LINE, next, LINE);
     }
     memory->dirty |= memory->taken;
     free(memory->packed);

@@ -1,14 +1,13 @@
 #if QUIC
     import CNgtcp2Shim
-    import Foundation
     import P2PTesting
     import Testing
 
-    /// Elsewhere the memory is all of malloc's.
-    let hasSmallPages = sysconf(Int32(_SC_PAGESIZE)) == 4_096
-
-    @Suite("The memory of a QUIC connection", .enabled(if: hasSmallPages))
+    @Suite("The memory of a QUIC connection")
     struct QUICMemoryTests {
+        /// The system's own, and larger ones: what is a multiple of its pages can be given back to it as well.
+        private static let pages = [0, 16_384, 65_536]
+
         /// A block and what was written to it; the rest of it is not looked at.
         private struct Block {
             var bytes: UnsafeMutableRawBufferPointer
@@ -30,10 +29,10 @@
 
         @Test(
             "Blocks keep what is in them through any order of taking, growing, returning, packing and unpacking",
-            arguments: [1, 2, 3] as [UInt64])
-        func anyOrder(seed: UInt64) throws {
+            arguments: [1, 2, 3] as [UInt64], Self.pages)
+        func anyOrder(seed: UInt64, page: Int) throws {
             var random = SeededGenerator(seed: seed)
-            let memory = try #require(quic_memory_new())
+            let memory = try #require(quic_memory_new(page))
             let owner = UnsafeMutableRawPointer(memory)
             var blocks: [Block] = []
             var packings = 0
@@ -80,15 +79,15 @@
             quic_memory_free(memory)
         }
 
-        @Test("What is packed takes no more than the lines that are not zero")
-        func packed() throws {
-            let memory = try #require(quic_memory_new())
+        @Test("What is packed takes no more than the lines that are not zero", arguments: Self.pages)
+        func packed(page: Int) throws {
+            let memory = try #require(quic_memory_new(page))
             let owner = UnsafeMutableRawPointer(memory)
             #expect(quic_memory_pack(memory) == 0)
             let sizes = [8_216, 12_184, 7_192]
             let blocks = try sizes.map { size in try #require(quic_memory_allocate_zeros(1, size, owner)) }
             for block in blocks { block.storeBytes(of: 7, toByteOffset: 4_000, as: UInt8.self) }
-            // Eight pages of which a word each says what is in them, and three lines.
+            // Eight cells of which a word each says what is in them, and three lines.
             #expect(quic_memory_pack(memory) == 8 * 8 + 3 * 64)
             for block in blocks { #expect(block.load(fromByteOffset: 4_000, as: UInt8.self) == 0) }
             // They are away already.
@@ -102,9 +101,40 @@
             quic_memory_free(memory)
         }
 
-        @Test("More than the room holds, and the smallest, come from elsewhere")
-        func overflow() throws {
-            let memory = try #require(quic_memory_new())
+        @Test("The cells of a page go together, or stay when more than half of it is in use", arguments: [31, 32, 33], [1, 4, 16])
+        func together(lines: Int, cells: Int) throws {
+            let memory = try #require(quic_memory_new(cells * 4_096))
+            let owner = UnsafeMutableRawPointer(memory)
+            // Of each page one cell holds what the others do not: a page of one cell stays by what is in it, others by their sum.
+            let block = try #require(quic_memory_allocate_zeros(1, 16 * 4_096, owner))
+            let mean = lines * cells
+            for page in 0..<(16 / cells) {
+                for line in 0..<mean { block.storeBytes(of: 9, toByteOffset: page * cells * 4_096 + line * 64 + 8, as: UInt8.self) }
+            }
+            #expect(quic_memory_pack(memory) == (lines > 32 ? 0 : 16 * 8 + (16 / cells) * mean * 64))
+            if lines <= 32 {
+                #expect(UnsafeRawBufferPointer(start: block, count: 16 * 4_096).allSatisfy { $0 == 0 })
+                quic_memory_unpack(memory)
+            }
+            #expect(UnsafeRawBufferPointer(start: block, count: 16 * 4_096).count { $0 == 9 } == (16 / cells) * mean)
+            quic_memory_release(block, owner)
+            quic_memory_free(memory)
+        }
+
+        @Test("Pages that no room can be divided by leave all to the system's allocator", arguments: [1, 2_048, 12_288, 524_288])
+        func oddPages(page: Int) throws {
+            let memory = try #require(quic_memory_new(page))
+            let owner = UnsafeMutableRawPointer(memory)
+            let block = try #require(quic_memory_allocate_zeros(1, 20_000, owner))
+            #expect(quic_memory_pack(memory) == 0)
+            #expect(quic_memory_held(memory) >= 20_000)
+            quic_memory_release(block, owner)
+            quic_memory_free(memory)
+        }
+
+        @Test("More than the room holds, and the smallest, come from elsewhere", arguments: [0, 16_384])
+        func overflow(page: Int) throws {
+            let memory = try #require(quic_memory_new(page))
             let owner = UnsafeMutableRawPointer(memory)
             let blocks = try (0..<100).map { _ in try #require(quic_memory_allocate(16_384, owner)) }
             #expect(Set(blocks).count == 100)
@@ -123,9 +153,9 @@
             quic_memory_free(memory)
         }
 
-        @Test("What is in use is known to the page, wherever it lies")
-        func held() throws {
-            let memory = try #require(quic_memory_new())
+        @Test("What is in use is known to the cell, wherever it lies", arguments: Self.pages)
+        func held(page: Int) throws {
+            let memory = try #require(quic_memory_new(page))
             let owner = UnsafeMutableRawPointer(memory)
             #expect(quic_memory_held(memory) == 0)
             let large = try #require(quic_memory_allocate(5_000, owner))

@@ -9,7 +9,7 @@
 
     @testable import P2PQUIC
 
-    @Suite("QUIC connections at rest", .enabled(if: hasSmallPages), .timeLimit(.minutes(3)))
+    @Suite("QUIC connections at rest", .timeLimit(.minutes(3)))
     struct QUICRestTests {
         /// A node that never asks whether the peer lives.
         private func node(restingAfter delay: Duration?) async throws -> QUICNode {

@@ -88,15 +88,15 @@ size_t quic_write_refusal(
 
 /// The memory that the library has for one connection. Not for two threads at once.
 typedef struct quic_memory quic_memory;
-/// NULL when there is none.
-quic_memory *quic_memory_new(void);
+/// For pages of so many bytes, as the system has them; 0: ask the system. NULL when there is no memory.
+quic_memory *quic_memory_new(size_t page);
 /// Nothing that was allocated in it may be in use any more.
 void quic_memory_free(quic_memory *memory);
 void *quic_memory_allocate(size_t size, void *memory);
 void *quic_memory_allocate_zeros(size_t count, size_t size, void *memory);
 void *quic_memory_reallocate(void *block, size_t size, void *memory);
 void quic_memory_release(void *block, void *memory);
-/// How many bytes of it are in use: whole pages for large blocks.
+/// How many bytes of it are in use: whole cells of 4 KiB for large blocks.
 size_t quic_memory_held(const quic_memory *memory);
 /// Copies together what is not zero in large blocks, and gives their pages back to the system. Until quic_memory_unpack nobody may
 /// look at them. Returns the bytes that are left; 0 when nothing was done, and nothing is to be undone.
