@@ -17,7 +17,7 @@ struct BitPackedBase: Sendable {
     /// Characters in the smallest group that holds whole bytes: 8 in base32, 4 in base64.
     private var groupLength: Int { 8 >> self.bitsPerCharacter.trailingZeroBitCount }
 
-    func encode(_ bytes: some Collection<UInt8>) -> String {
+    func encode(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count * 8 + self.bitsPerCharacter - 1) / self.bitsPerCharacter + self.groupLength)
         let mask: UInt32 = (1 << self.bitsPerCharacter) - 1
@@ -40,7 +40,7 @@ struct BitPackedBase: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    func decode(_ text: some Collection<UInt8>) throws(MultiformatsError) -> [UInt8] {
+    func decode(_ text: [UInt8]) throws(MultiformatsError) -> [UInt8] {
         let length = text.count
         var digits = length
         if self.isPadded {

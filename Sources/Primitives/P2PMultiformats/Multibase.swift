@@ -86,7 +86,9 @@ public enum Multibase: Hashable, Sendable, CaseIterable {
 
     /// The text of `bytes` in this base, without the prefix.
     public func encodeWithoutPrefix(_ bytes: some Collection<UInt8>) -> String {
-        switch self.codec {
+        // An array, for a collection of any kind is asked for its elements one by one at run time.
+        let bytes = Array(bytes)
+        return switch self.codec {
         case .bits(let base): base.encode(bytes)
         case .radix(let base): base.encode(bytes)
         }
@@ -99,9 +101,10 @@ public enum Multibase: Hashable, Sendable, CaseIterable {
 
     /// The bytes of an ASCII text in this base that has no prefix; errors as `decode(_:)`.
     public func decodeWithoutPrefix(_ text: some Collection<UInt8>) throws(MultiformatsError) -> [UInt8] {
-        switch self.codec {
-        case .bits(let base): try base.decode(text)
-        case .radix(let base): try base.decode(text)
+        let characters = Array(text)
+        return switch self.codec {
+        case .bits(let base): try base.decode(characters)
+        case .radix(let base): try base.decode(characters)
         }
     }
 

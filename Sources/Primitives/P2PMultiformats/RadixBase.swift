@@ -22,7 +22,7 @@ struct RadixBase: Sendable {
         self.limbRadix = radix
     }
 
-    func encode(_ bytes: some Collection<UInt8>) -> String {
+    func encode(_ bytes: [UInt8]) -> String {
         let zeros = bytes.prefix { $0 == 0 }.count
         var limbs: [UInt64] = []
         limbs.reserveCapacity(bytes.count / 6 + 1)
@@ -52,7 +52,7 @@ struct RadixBase: Sendable {
         return String(decoding: reversed, as: UTF8.self)
     }
 
-    func decode(_ text: some Collection<UInt8>) throws(MultiformatsError) -> [UInt8] {
+    func decode(_ text: [UInt8]) throws(MultiformatsError) -> [UInt8] {
         guard text.count <= Self.maxTextLength else {
             throw MultiformatsError(.tooLong, "\(text.count) characters are beyond the limit of \(Self.maxTextLength) for this base")
         }

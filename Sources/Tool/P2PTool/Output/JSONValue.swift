@@ -42,6 +42,8 @@ enum JSONValue: Equatable {
     /// Escapes what JSON must not hold, and what a terminal must not be sent.
     private static func write(_ value: String, to text: inout String) {
         text += "\""
+        defer { text += "\"" }
+        guard !value.utf8.allSatisfy(Self.isPlain) else { return text += value }
         for scalar in value.unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""
@@ -57,7 +59,11 @@ enum JSONValue: Equatable {
             default: text.unicodeScalars.append(scalar)
             }
         }
-        text += "\""
+    }
+
+    /// What stands for itself: nearly all of what is ever written, so that it is copied as a whole.
+    private static func isPlain(_ character: UInt8) -> Bool {
+        (0x20..<0x7f).contains(character) && character != UInt8(ascii: "\"") && character != UInt8(ascii: "\\")
     }
 }
 
