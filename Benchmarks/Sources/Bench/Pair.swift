@@ -37,6 +37,7 @@ struct Pair {
         configuration.host.limits.connectionsPerAddress = 20_000
         configuration.host.limits.inboundStreamsPerPeer = 100_000
         configuration.host.limits.pendingInboundPerAddress = 256
+        configuration.host.limits.memory = 1 << 34
         return try await PeerHost.standard(
             identity: try PrivateKey.generate(.ed25519), configuration: configuration,
             modules: .standard.adding(EchoProtocol(), PerfProtocol()))
