@@ -136,6 +136,7 @@ let package = Package(
         room("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity"]),
         room("Primitives", "P2PHTTPHead", [nioCore]),
         room("Primitives", "P2PProtobuf", [nioCore]),
+        room("Primitives", "P2PSystem", [nioCore]),
         .systemLibrary(
             name: "CLibcrypto", path: "Sources/Primitives/CLibcrypto", pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
@@ -157,9 +158,9 @@ let package = Package(
         room("Security", "P2PPlaintext", core + ["P2PPipeline", protobuf], exclude: ["Protobuf/exchange.proto"]),
         room("Muxers", "P2PYamux", core + ["P2PMuxing", "P2PPipeline"]),
         room("Muxers", "P2PMplex", core + ["P2PMuxing", "P2PPipeline"]),
-        room("Transports", "P2PNames", core + [nioPosix]),
+        room("Transports", "P2PNames", core + ["P2PSystem", nioPosix]),
         .target(name: "CSockets", path: "Sources/Transports/CSockets"),
-        room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", "CSockets", nioPosix]),
+        room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", "P2PSystem", "CSockets", nioPosix]),
         room("Transports", "P2PWebTLS", core + ["P2PPipeline", nioSSL, nioTLS, x509, asn1]),
         room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS", crypto, nioSSL]),
         room("Transports", "P2PProxy", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS"]),
@@ -174,7 +175,7 @@ let package = Package(
             providers: [.apt(["libngtcp2-dev", "libngtcp2-crypto-gnutls-dev", "libgnutls28-dev"]), .brew(["libngtcp2"])]),
 
         // Plain sockets, without anything of peers in them
-        room("Sockets", "P2PSockets", [nioCore, nioPosix, nioSSL, nioTLS]),
+        room("Sockets", "P2PSockets", ["P2PSystem", nioCore, nioPosix, nioSSL, nioTLS]),
         room("Sockets", "P2PSocketPolicy", ["P2PSockets", "P2PPolicy", "P2PMultiaddr"]),
 
         // Discovery
@@ -203,7 +204,7 @@ let package = Package(
         room("Operations", "P2PMetrics", core + [coreMetrics]),
         room("Operations", "P2PPrometheus", [coreMetrics, nioCore, nioPosix, "P2PHTTPHead"]),
         room("Operations", "P2PTracing", core + [tracing]),
-        room("Services", "P2PTunnels", core + ["P2PNames", "P2PPolicy", "P2PWebSocket", nioPosix]),
+        room("Services", "P2PTunnels", core + ["P2PNames", "P2PSystem", "P2PPolicy", "P2PWebSocket", nioPosix]),
         room("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", crypto, httpTypes]),
         room(
             "Services", "P2PWebSocketListener",
@@ -254,8 +255,8 @@ let package = Package(
         .executableTarget(
             name: "P2PTool",
             dependencies: core + [
-                "P2P", "P2PPipeline", "P2PPolicy", "P2PTunnels", "P2PHTTP", "P2PMetrics", "P2PPrometheus", httpTypes, coreMetrics,
-                argumentParser, nioPosix,
+                "P2P", "P2PSystem", "P2PPipeline", "P2PPolicy", "P2PTunnels", "P2PHTTP", "P2PMetrics", "P2PPrometheus", httpTypes,
+                coreMetrics, argumentParser, nioPosix,
             ],
             path: "Sources/Tool/P2PTool", swiftSettings: settings),
 
@@ -264,6 +265,7 @@ let package = Package(
         tests("Primitives", "P2PMultiformats", ["P2PVectors", nioCore, crypto]),
         tests("Primitives", "P2PIdentity", ["P2PMultiformats", "P2PVectors", crypto, cryptoExtras]),
         tests("Primitives", "P2PHTTPHead", [nioCore]),
+        tests("Primitives", "P2PSystem", [nioCore]),
         tests("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity", "P2PVectors"]),
         .testTarget(
             name: "P2PTests",

@@ -33,6 +33,7 @@ MAY_IMPORT = {
         "P2PMultiaddr": {"P2PMultiformats", "P2PIdentity"},
         "P2PHTTPHead": {"NIOCore"},
         "P2PProtobuf": {"NIOCore"},
+        "P2PSystem": {"NIOCore"},
     },
     "Core": {
         "P2PCore": CORE,
@@ -50,8 +51,8 @@ MAY_IMPORT = {
     },
     "Muxers": {"*": PIPELINE},
     "Transports": {
-        "P2PNames": CORE | {"NIOPosix"},
-        "P2PTCP": PIPELINE | {"NIOPosix", "P2PNames", "CSockets"},
+        "P2PNames": CORE | {"P2PSystem", "NIOPosix"},
+        "P2PTCP": PIPELINE | {"NIOPosix", "P2PNames", "P2PSystem", "CSockets"},
         "P2PWebTLS": PIPELINE | {"NIOSSL", "NIOTLS", "X509", "SwiftASN1"},
         "P2PWebSocket": PIPELINE | {"P2PHTTPHead", "P2PWebTLS", "NIOSSL", "Crypto"},
         "P2PProxy": PIPELINE | {"P2PHTTPHead", "P2PWebTLS"},
@@ -68,7 +69,7 @@ MAY_IMPORT = {
         "P2PPolicy": CORE,
     },
     "Services": {
-        "P2PTunnels": CORE | {"NIOPosix", "P2PNames", "P2PPolicy", "P2PWebSocket"},
+        "P2PTunnels": CORE | {"NIOPosix", "P2PNames", "P2PSystem", "P2PPolicy", "P2PWebSocket"},
         "P2PHTTP": CORE | {"P2PHTTPHead", "P2PTunnels", "HTTPTypes", "Crypto"},
         "P2PWebSocketListener": {"P2P", "P2PSockets", "P2PWebSocket", "P2PPortMapping", "P2PMultiaddr", "NIOCore"},
     },
@@ -107,11 +108,11 @@ MAY_IMPORT = {
         "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
     "Sockets": {
-        "P2PSockets": {"NIOCore", "NIOPosix", "NIOSSL", "NIOTLS"},
+        "P2PSockets": {"P2PSystem", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS"},
         "P2PSocketPolicy": {"P2PSockets", "P2PPolicy", "P2PMultiaddr"},
     },
     "P2P": {"P2P": None},
-    "Tool": {"P2PTool": CORE | {"P2P", "P2PPipeline", "P2PPolicy", "P2PTunnels", "P2PHTTP", "HTTPTypes", "P2PMetrics", "P2PPrometheus", "CoreMetrics", "ArgumentParser", "NIOPosix"}},
+    "Tool": {"P2PTool": CORE | {"P2P", "P2PSystem", "P2PPipeline", "P2PPolicy", "P2PTunnels", "P2PHTTP", "HTTPTypes", "P2PMetrics", "P2PPrometheus", "CoreMetrics", "ArgumentParser", "NIOPosix"}},
 }
 
 # The umbrella composes everything except these.

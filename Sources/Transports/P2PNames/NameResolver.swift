@@ -2,15 +2,8 @@ package import NIOCore
 import NIOPosix
 package import P2PCore
 package import P2PMultiaddr
+import P2PSystem
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Asks the system's resolver, which blocks and can't be called off, on threads of its own.
 ///
@@ -129,39 +122,13 @@ package final class NameResolver: Sendable {
 
     /// Asks the system's resolver. Blocks.
     @Sendable package static func askSystem(_ name: String, port: UInt16, family: MultiaddrEndpoint.NameFamily) -> Answer {
-        var hints = addrinfo()
-        hints.ai_family =
+        let family: NIOBSDSocket.AddressFamily? =
             switch family {
-            case .any: AF_UNSPEC
-            case .ip4: AF_INET
-            case .ip6: AF_INET6
+            case .any: nil
+            case .ip4: .inet
+            case .ip6: .inet6
             }
-        #if canImport(Glibc)
-            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        #else
-            hints.ai_socktype = SOCK_STREAM
-        #endif
-        var first: UnsafeMutablePointer<addrinfo>?
-        let status = getaddrinfo(name, String(port), &hints, &first)
-        guard status == 0 else {
-            return .failure(TransportError(.unresolvable, "\(name) does not resolve: \(String(cString: gai_strerror(status)))"))
-        }
-        defer { freeaddrinfo(first) }
-        var addresses: [SocketAddress] = []
-        var entry = first
-        while let info = entry?.pointee {
-            if let raw = info.ai_addr {
-                switch info.ai_family {
-                case AF_INET:
-                    raw.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { addresses.append(SocketAddress($0.pointee, host: name)) }
-                case AF_INET6:
-                    raw.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { addresses.append(SocketAddress($0.pointee, host: name)) }
-                default: break
-                }
-            }
-            entry = info.ai_next
-        }
-        return addresses.isEmpty
-            ? .failure(TransportError(.unresolvable, "\(name) has no address of the kind asked for")) : .success(addresses)
+        return SystemLookup.addresses(of: name, port: port, family: family)
+            .mapError { TransportError(.unresolvable, $0.description) }
     }
 }

@@ -17,7 +17,7 @@ final class MDNSDriver: Sendable {
     private struct State {
         var machine: MDNSMachine
         var sockets: [MDNSLink.ID: Socket] = [:]
-        var timer: (deadline: NIODeadline, scheduled: Scheduled<Void>)?
+        var alarm = LoopAlarm()
         var logged = LogInterval(MDNSDriver.logInterval)
         var failed: Set<MDNSLink> = []
     }
@@ -120,17 +120,10 @@ final class MDNSDriver: Sendable {
     }
 
     private func setAlarm(_ state: inout State) {
-        guard let deadline = state.machine.deadline else { return }
-        if let timer = state.timer {
-            guard deadline < timer.deadline else { return }
-            timer.scheduled.cancel()
+        state.alarm.set(for: state.machine.deadline, on: self.eventLoop) { deadline in
+            self.state.withLock { $0.alarm.rang(at: deadline) }
+            self.work()
         }
-        state.timer = (deadline, self.eventLoop.scheduleTask(deadline: deadline) { self.alarm(deadline) })
-    }
-
-    private func alarm(_ deadline: NIODeadline) {
-        self.state.withLock { if $0.timer?.deadline == deadline { $0.timer = nil } }
-        self.work()
     }
 
     private func send(_ packet: MDNSPacket, over channel: any Channel) -> EventLoopFuture<Void> {
@@ -149,8 +142,7 @@ final class MDNSDriver: Sendable {
     /// Says goodbye and closes every socket.
     func close() async {
         let (goodbyes, sockets) = self.state.withLock { state in
-            state.timer?.scheduled.cancel()
-            state.timer = nil
+            state.alarm.cancel()
             defer { state.sockets = [:] }
             let goodbyes = state.machine.goodbyes().compactMap { packet in state.sockets[packet.link].map { (packet, $0.channel) } }
             state.machine.setLinks([], at: .now())

@@ -11,7 +11,7 @@ final class PortMappingDriver: Sendable {
         var status = PortMappingStatus()
         var sockets: Sockets?
         var announcements: EventLoopFuture<any Channel>?
-        var timer: (deadline: NIODeadline, scheduled: Scheduled<Void>)?
+        var alarm = LoopAlarm()
         var closing: EventLoopPromise<Void>?
     }
 
@@ -71,17 +71,10 @@ final class PortMappingDriver: Sendable {
     }
 
     private func setAlarm(_ state: inout State) {
-        guard let deadline = state.mapper.deadline else { return }
-        if let timer = state.timer {
-            guard deadline < timer.deadline else { return }
-            timer.scheduled.cancel()
+        state.alarm.set(for: state.mapper.deadline, on: self.eventLoop) { deadline in
+            self.state.withLock { $0.alarm.rang(at: deadline) }
+            self.work()
         }
-        state.timer = (deadline, self.eventLoop.scheduleTask(deadline: deadline) { self.alarm(deadline) })
-    }
-
-    private func alarm(_ deadline: NIODeadline) {
-        self.state.withLock { if $0.timer?.deadline == deadline { $0.timer = nil } }
-        self.work()
     }
 
     private func perform(_ action: PortMapper.Action) {
@@ -165,8 +158,7 @@ final class PortMappingDriver: Sendable {
         }
         try? await closed.futureResult.get()
         let (sockets, announcements) = self.state.withLock { state in
-            state.timer?.scheduled.cancel()
-            state.timer = nil
+            state.alarm.cancel()
             defer { (state.sockets, state.announcements) = (nil, nil) }
             return (state.sockets, state.announcements)
         }

@@ -3,6 +3,7 @@ import NIOPosix
 import P2PCore
 import P2PMultiaddr
 import P2PNames
+import P2PSystem
 
 #if canImport(Darwin)
     import Darwin

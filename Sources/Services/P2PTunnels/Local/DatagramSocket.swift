@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 import P2PCore
-import P2PNames
+import P2PSystem
 
 /// A socket of datagrams to one target, and the flow that it serves.
 final class DatagramSocket: ChannelInboundHandler, @unchecked Sendable {

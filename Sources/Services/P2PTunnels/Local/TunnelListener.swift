@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import P2PCore
 import P2PMultiaddr
-import P2PNames
+import P2PSystem
 
 #if canImport(Darwin)
     import Darwin
@@ -48,7 +48,7 @@ struct TunnelListener: Sendable {
             switch endpoint {
             case .unix(let path):
                 Self.removeStale(path)
-                let descriptor = try Self.descriptor(at: path)
+                let descriptor = try OwnersSocket.bind(at: path)
                 let channel = try await bootstrap.withBoundSocket(descriptor).get()
                 // NIO has it listen with a backlog of its own.
                 _ = listen(descriptor, Self.backlog)
@@ -60,32 +60,6 @@ struct TunnelListener: Sendable {
         } catch {
             throw Self.refusal(of: endpoint, error)
         }
-    }
-
-    /// Binds a unix socket that is the user's alone before anybody can connect: whoever may connect may use the tunnel.
-    private static func descriptor(at path: String) throws -> CInt {
-        let address = try SocketAddress(unixDomainSocketPath: path)
-        #if canImport(Glibc)
-            let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
-        #else
-            let descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
-        #endif
-        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        // Linux makes the file with these rights; elsewhere it gets them before the socket listens.
-        _ = fchmod(descriptor, 0o600)
-        guard address.withSockAddr({ bindDescriptor(descriptor, $0, socklen_t($1)) }) == 0 else {
-            let code = errno
-            closeDescriptor(descriptor)
-            throw IOError(errnoCode: code, reason: "bind")
-        }
-        guard chmod(path, 0o600) == 0 else {
-            let code = errno
-            closeDescriptor(descriptor)
-            unlink(path)
-            throw IOError(errnoCode: code, reason: "chmod")
-        }
-        return descriptor
     }
 
     static func refusal(of endpoint: TunnelEndpoint, _ error: any Error) -> TunnelError {
@@ -127,8 +101,3 @@ struct TunnelListener: Sendable {
 
 /// `close`, which is also what a listener's method is called.
 private func closeDescriptor(_ descriptor: CInt) { _ = close(descriptor) }
-
-/// `bind`, which is what one is called, too.
-private func bindDescriptor(_ descriptor: CInt, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> CInt {
-    bind(descriptor, address, length)
-}

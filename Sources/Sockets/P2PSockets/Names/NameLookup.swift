@@ -1,13 +1,6 @@
 import NIOCore
 import NIOPosix
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import P2PSystem
 
 /// Which addresses of a name are used.
 public enum SocketAddressFamily: Hashable, Sendable {
@@ -75,42 +68,21 @@ enum NameLookup {
     /// The addresses of a name, in the system's order. A task that is cancelled stops waiting; the thread ends by itself.
     static func addresses(of name: String, port: Int, family: SocketAddressFamily) async throws(SocketError) -> [SocketAddress] {
         let outcome = Outcome<[SocketAddress]>()
-        Self.threads.submit { _ in outcome.settle(Self.ask(name, port, family)) }
+        Self.threads.submit { _ in
+            outcome.settle(
+                SystemLookup.addresses(of: name, port: UInt16(clamping: port), family: family.system)
+                    .mapError { SocketError(.unresolvable, $0.description) })
+        }
         return try await outcome.value()
     }
+}
 
-    private static func ask(_ name: String, _ port: Int, _ family: SocketAddressFamily) -> Result<[SocketAddress], SocketError> {
-        var hints = addrinfo()
-        hints.ai_family =
-            switch family {
-            case .any: AF_UNSPEC
-            case .ipv4: AF_INET
-            case .ipv6: AF_INET6
-            }
-        #if canImport(Glibc)
-            hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
-        #else
-            hints.ai_socktype = SOCK_STREAM
-        #endif
-        var first: UnsafeMutablePointer<addrinfo>?
-        let status = getaddrinfo(name, String(port), &hints, &first)
-        guard status == 0 else {
-            return .failure(SocketError(.unresolvable, "\(name) does not resolve: \(String(cString: gai_strerror(status)))"))
+extension SocketAddressFamily {
+    fileprivate var system: NIOBSDSocket.AddressFamily? {
+        switch self {
+        case .any: nil
+        case .ipv4: .inet
+        case .ipv6: .inet6
         }
-        defer { freeaddrinfo(first) }
-        var addresses: [SocketAddress] = []
-        var entry = first
-        while let info = entry?.pointee {
-            if let raw = info.ai_addr {
-                switch info.ai_family {
-                case AF_INET: raw.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { addresses.append(SocketAddress($0.pointee)) }
-                case AF_INET6: raw.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { addresses.append(SocketAddress($0.pointee)) }
-                default: break
-                }
-            }
-            entry = info.ai_next
-        }
-        return addresses.isEmpty
-            ? .failure(SocketError(.unresolvable, "\(name) has no address of the kind asked for")) : .success(addresses)
     }
 }

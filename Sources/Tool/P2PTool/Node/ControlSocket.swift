@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import P2PCore
+import P2PSystem
 import Synchronization
 
 #if canImport(Darwin)
@@ -40,8 +41,7 @@ struct ControlSocket: Sendable {
     /// - Returns: a descriptor for ``serve(on:_:)``, on which nobody is accepted yet.
     func bind() -> CInt? {
         do {
-            let address = try SocketAddress(unixDomainSocketPath: self.path)
-            return try self.bind(address)
+            return try self.takeAddress()
         } catch {
             Self.logger.notice(
                 "nobody can ask this process what it holds", metadata: ["socket": "\(self.path)", "reason": "\(error)"])
@@ -49,23 +49,15 @@ struct ControlSocket: Sendable {
         }
     }
 
-    private func bind(_ address: SocketAddress) throws -> CInt {
-        #if canImport(Glibc)
-            let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
-        #else
-            let descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
-        #endif
-        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        // Linux makes the file with these rights; elsewhere it gets them before anybody is accepted.
-        _ = fchmod(descriptor, 0o600)
+    private func takeAddress() throws -> CInt {
         var kind = stat()
         if lstat(self.path, &kind) == 0, kind.st_mode & S_IFMT == S_IFSOCK { unlink(self.path) }
-        let isBound = address.withSockAddr { systemBind(descriptor, $0, socklen_t($1)) == 0 }
-        guard isBound, chmod(self.path, 0o600) == 0, listen(descriptor, CInt(Self.maximumClients)) == 0 else {
+        let descriptor = try OwnersSocket.bind(at: self.path)
+        guard listen(descriptor, CInt(Self.maximumClients)) == 0 else {
             let code = errno
             close(descriptor)
-            throw IOError(errnoCode: code, reason: "bind")
+            unlink(self.path)
+            throw IOError(errnoCode: code, reason: "listen")
         }
         return descriptor
     }
@@ -164,7 +156,7 @@ struct ControlSocket: Sendable {
     // MARK: Those who ask
 
     private static func words(of error: any Error) -> String {
-        (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+        SystemError(error)?.words ?? "\(error)"
     }
 
     /// Asks the process that has the socket.
@@ -196,11 +188,3 @@ struct ControlSocket: Sendable {
         }
     }
 }
-
-#if canImport(Darwin)
-    private let systemBind = Darwin.bind
-#elseif canImport(Glibc)
-    private let systemBind = Glibc.bind
-#elseif canImport(Musl)
-    private let systemBind = Musl.bind
-#endif
