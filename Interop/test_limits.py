@@ -8,7 +8,7 @@ import pytest
 
 from hostile.websocket import WebSocket
 from hostile.wire import NOISE, YAMUX, Ended, Link, Yamux, initiate, propose
-from peers import certificates, ours
+from peers import certificates, clock, ours
 from peers.formats import Key
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -99,8 +99,9 @@ def test_clients_of_a_proxy_are_counted_each(way, tmp_path):
             held.append(open_session(daemon.endpoint, number))
             assert held[-1].is_alive()
         assert is_refused(lambda: open_session(daemon.endpoint, 1))
-        connected = daemon.process.all("connected")
-        assert {item["address"].split("/")[2] for item in connected} == {client(1), client(2)}
+        clock.wait_until(
+            lambda: {item["address"].split("/")[2] for item in daemon.process.all("connected")} == {client(1), client(2)}, 5, "both clients"
+        )
     finally:
         for one in held:
             getattr(one.link, "link", one.link).close()

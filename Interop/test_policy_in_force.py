@@ -3,14 +3,17 @@
 import concurrent.futures
 import os
 import signal
+import time
 
 import pytest
 
 from conftest import Stack, make_peer
-from peers import clock, ours, python_node
+from hostile.wire import MULTISTREAM, PING, session, token
+from peers import clock, ours, p2pd, python_node
 from peers.dns_server import DNSServer
 
 LISTEN = "allow tcp-listen:loopback:*\nallow udp-listen:loopback:*\n"
+GATED = 0x1007
 STACKS = [Stack("tcp", "noise", "yamux"), Stack("quic-v1")]
 
 
@@ -57,6 +60,34 @@ def test_a_refused_peer_sees_a_code_and_nothing_else(pair, rules):
     assert len(node.ping(daemon.address, count=1)) == 1
 
 
+@pytest.mark.parametrize("stack", STACKS, ids=str)
+def test_a_go_node_keeps_to_the_rules_and_comes_back_when_they_change(stack, rules):
+    daemon, node = ours.Daemon(stack.listen, options=["--policy", rules]), make_peer("go", stack)
+    refused = (p2pd.Refused, EOFError, OSError)
+    try:
+        rewrite(daemon, rules, LISTEN + f"deny service:/ipfs/ping/1.0.0 peer={node.peer}\n")
+        with pytest.raises(refused):
+            node.ping(daemon.address, count=1)
+        sent, received = node.echo(daemon.address, 1_000)
+        assert sent == received
+        rewrite(daemon, rules, LISTEN + f"deny peer-accept:{node.peer}\n")
+        with pytest.raises(refused):
+            node.echo(daemon.address, 1_000)
+        rewrite(daemon, rules, LISTEN)
+        deadline = clock.Deadline(40)
+        while True:
+            try:
+                assert len(node.ping(daemon.address, count=1)) == 1
+                break
+            except refused:
+                # It does not dial at once who has just refused it.
+                assert not deadline.is_over, "it does not come back"
+                time.sleep(0.5)
+    finally:
+        node.stop()
+        assert daemon.stop() == 0
+
+
 def test_a_refused_network_is_not_let_in(pair, rules):
     daemon, node = pair
     rewrite(daemon, rules, LISTEN + "deny peer-accept:*@127.0.0.0/8:*\n")
@@ -71,6 +102,40 @@ def test_a_refused_stream_is_reset_and_the_connection_stays(pair, rules):
     assert node.identify(daemon.address)
     sent, received = node.echo(daemon.address, 1_000)
     assert sent == received
+
+
+def test_each_refused_stream_is_reset_with_the_code(rules):
+    """Yamux carries a code as well; many refusals leave the connection as it is, and are said once a second."""
+    daemon = ours.Daemon(options=["--policy", rules])
+    try:
+        rewrite(daemon, rules, LISTEN + "deny service:/ipfs/ping/1.0.0\n")
+        near = session(daemon.endpoint)
+        for _ in range(250):
+            stream = near.start()
+            stream.send(token(MULTISTREAM) + token(PING))
+            assert stream.how_it_ends() == "reset" and stream.reset_code == GATED
+        assert near.is_alive()
+        assert "a stream was refused" in daemon.log_text() and "is denied by" in daemon.log_text()
+        near.link.close()
+    finally:
+        assert daemon.stop() == 0
+
+
+def test_a_pipe_is_no_file_of_rules(tmp_path, rules):
+    """Who opened one would wait for a writer that never comes."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    outcome = ours.run("daemon", "--policy", pipe, "--listen", "/ip4/127.0.0.1/tcp/0", "--json", timeout=20)
+    assert outcome.code == 1 and outcome.error["code"] == "inputFailed", outcome
+    daemon = ours.Daemon(options=["--policy", rules])
+    try:
+        rules.unlink()
+        os.mkfifo(rules)
+        os.kill(daemon.pid, signal.SIGHUP)
+        assert daemon.process.wait_for("policy_refused")["code"] == "inputFailed"
+        assert ours.run("ping", daemon.address, "--count", 1).code == 0
+    finally:
+        assert daemon.stop() == 0
 
 
 @pytest.mark.parametrize("rule", ["deny service:/ipfs/ping/*", "deny peer-accept:*"])

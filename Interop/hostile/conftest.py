@@ -30,6 +30,12 @@ def times(in_ci, in_soak):
     return in_soak if IS_SOAK else in_ci
 
 
+def report(what, **figures):
+    """Prints what was measured in a long run, for whoever asks pytest to show it (-s)."""
+    if IS_SOAK:
+        print(f"\n{what}: " + ", ".join(f"{name} {value:.1f}" for name, value in figures.items()))
+
+
 class Target:
     """Our daemon with an honest peer that pings it all the time."""
 

@@ -8,7 +8,7 @@ import pytest
 from peers import clock, ours
 from peers.formats import Key
 
-from .conftest import MIB, Target, times
+from .conftest import MIB, Target, report, times
 from .wire import PING, Link, session
 
 
@@ -21,16 +21,27 @@ def visit(endpoint):
         assert stream.receive_exactly(32) == bytes(32)
 
 
+RESERVATIONS = ("pendingInbound", "connections", "connectionsAllowed", "connectionsPerPeer", "inboundStreamsPerPeer", "tasks", "dials")
+"""What is in use of these limits is what somebody has reserved and not given back."""
+
+
+def reserved(daemon):
+    return {row["limit"]: row["use"] for row in daemon.stats()["limits"] if row["limit"] in RESERVATIONS}
+
+
 @pytest.mark.memory(4)
 @pytest.mark.timeout(3600)
 def test_connect_ping_close_leaks_nothing(attack):
+    before = reserved(attack.daemon)
     rounds = []
     for _ in range(5):
-        for _ in range(times(in_ci=40, in_soak=2000)):
+        for _ in range(times(in_ci=40, in_soak=10_000)):
             visit(attack.endpoint)
         time.sleep(1)
         rounds.append(attack.daemon.stats()["rss_bytes"])
+    report("connect, ping, close 50,000 times", **{f"round_{index}_mib": size / MIB for index, size in enumerate(rounds, 1)})
     allowed = max(rounds[1] * 0.02, times(in_ci=2 * MIB, in_soak=0))
+    clock.wait_until(lambda: reserved(attack.daemon) == before, 10, "the end of every reservation")
     assert rounds[-1] <= rounds[1] + allowed, [f"{size / MIB:.1f} MiB" for size in rounds]
 
 

@@ -10,7 +10,7 @@ import pytest
 from peers import clock
 from peers.formats import Key
 
-from .conftest import MIB, Target, times
+from .conftest import MIB, Target, report, times
 from .quic import Dialer
 from .tls import Certificate
 from .wire import DATA, ECHO, MULTISTREAM, PING, SYN, Ended, Frame, data_frame, session, token
@@ -157,6 +157,7 @@ def test_peers_that_never_read_fill_no_more_than_the_budget(keys):
         until.end()
         for attacker in attackers:
             attacker.join()
+        settled = clock.now()
         limits = {row["limit"]: row for row in target.daemon.stats(timeout=30)["limits"]}
         held = limits["memory"]["peak"]
         assert held > BUDGET / 2, f"nobody held much: {held / MIB:.0f} MiB"
@@ -166,5 +167,15 @@ def test_peers_that_never_read_fill_no_more_than_the_budget(keys):
         pinger.stop()
         assert CLOSED.search(target.daemon.log_text())
         target.assert_unharmed(pongs, before, 24 * MIB)
+        report(
+            "worst case",
+            before_mib=before / MIB,
+            resident_mib=resident / MIB,
+            counted_mib=held / MIB,
+            after_mib=target.daemon.stats()["rss_bytes"] / MIB,
+            back_after_seconds=clock.now() - settled,
+            pings=pinger.answered,
+            closed=limits["memory"]["refusals"],
+        )
     finally:
         target.stop()

@@ -538,12 +538,16 @@ class Stream:
         self.credit = INITIAL_WINDOW
         """What the peer allows us to send, in bytes."""
         self.is_acknowledged = self.is_finished = self.is_reset = False
+        self.reset_code = None
+        """The number that came with the peer's reset."""
 
     def received(self, frame):
         self.is_acknowledged |= bool(frame.flags & ACK)
         self.is_finished |= bool(frame.flags & FIN)
         self.is_reset |= bool(frame.flags & RST)
-        if frame.kind == WINDOW_UPDATE:
+        if frame.kind == WINDOW_UPDATE and frame.flags & RST:
+            self.reset_code = frame.length
+        elif frame.kind == WINDOW_UPDATE:
             self.credit += frame.length
         else:
             self.data += frame.body

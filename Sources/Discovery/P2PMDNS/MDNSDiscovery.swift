@@ -19,6 +19,8 @@ public struct MDNSDiscovery: Discovery {
     private var configuration: MDNSConfiguration
     private let group: any EventLoopGroup
     private let logger: Logger
+    /// Where the peers count that are known; nil without a host.
+    private var memory: HeldMemory?
 
     /// - Parameters:
     ///   - peer: who is announced; nil only listens.
@@ -44,6 +46,7 @@ public struct MDNSDiscovery: Discovery {
         }
         var member = self
         member.configuration.networkFingerprint = self.configuration.networkFingerprint ?? plan.surroundings.privateNetwork
+        member.memory = plan.windowBudget.held
         plan.discovery.append(member)
     }
 
@@ -63,7 +66,9 @@ public struct MDNSDiscovery: Discovery {
         let service = try MDNSService(service: self.configuration.service, peerName: Self.randomName(), peer: self.peer)
         let machine = MDNSMachine(service: service, seed: .random(in: .min ... .max), at: .now())
         let found = Inbox<DiscoveredPeer, Never>(limit: Self.backlog)
-        let driver = MDNSDriver(machine: machine, eventLoop: self.group.next(), logger: self.logger) { _ = found.offer($0) }
+        let driver = MDNSDriver(machine: machine, eventLoop: self.group.next(), memory: self.memory, logger: self.logger) {
+            _ = found.offer($0)
+        }
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 while let peer = await found.next() { await onPeer(peer) }

@@ -17,11 +17,7 @@ extension PeerHost {
                 by: deadline, late: { _ in }, of: { await gater.mayServe(stream, for: protocolID, on: info) })
             guard let refusal = (answer ?? .refused(Self.undecided)).refusal("a gater refused it") else { continue }
             stream.reset(.gated)
-            self.logger.debug(
-                "a stream was refused",
-                metadata: [
-                    "protocol": "\(protocolID.name)", "peer": "\(info.remotePeer)", "connection": "\(info.id)", "reason": "\(refusal)",
-                ])
+            self.logRefusal(of: protocolID.name, on: info, ["reason": "\(refusal)"])
             return false
         }
         return true

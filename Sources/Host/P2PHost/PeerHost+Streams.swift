@@ -86,12 +86,28 @@ extension PeerHost {
         }
     }
 
+    /// Says that a peer's stream was refused, a line a second at most.
+    @inline(never)
+    func logRefusal(of protocolName: String?, on info: ConnectionInfo, _ reason: Logger.Metadata) {
+        let now = self.swarm.clock.now()
+        guard let suppressed = self.refusals.withLock({ $0.admit(at: now) }) else { return }
+        var metadata = info.logMetadata.merging(reason) { $1 }
+        metadata["protocol"] = "\(protocolName ?? "none")"
+        if suppressed > 0 { metadata["more_like_it"] = "\(suppressed)" }
+        self.logger.notice("a stream was refused", metadata: metadata)
+    }
+
     /// Never inlined: the frame of a stream's task is kept small for every stream, and this is for the few that fail.
     @inline(never)
     private func reset(
         _ stream: PeerStream, _ code: StreamErrorCode, on entry: ConnectionEntry, _ what: Logger.Message, _ error: any Error
     ) {
         stream.reset(code)
+        if let error = error as? LimitError {
+            self.logRefusal(
+                of: stream.protocolID?.name, on: entry.info,
+                ["limit": "\(error.limit)", "value": "\(error.value)", "use": "\(error.use)", "scope": "\(error.scope)"])
+        }
         self.logger.trace(
             what,
             metadata: [

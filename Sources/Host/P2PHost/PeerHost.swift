@@ -21,6 +21,8 @@ public final class PeerHost: Sendable {
     let introductions: HostIntroductions
     let negotiations: PendingNegotiations
     let tasks = Atomic<Int>(0)
+    /// Of streams of peers that were refused.
+    let refusals = Mutex(LogInterval(.seconds(1)))
     let changes: NewestBroadcast<Void>
     let started = Signal()
     let shutdownRequested = Signal()

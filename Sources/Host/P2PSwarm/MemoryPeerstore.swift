@@ -27,17 +27,52 @@ public final class MemoryPeerstore: Peerstore {
         var lastSeen: Int64?
         var metadata: [String: [UInt8]] = [:]
         var touched: UInt64 = 0
+        /// Of the introduction.
+        var toldBytes = 0
+        /// What the peer counts for.
+        var heldBytes = 0
+
+        /// What the peer takes up.
+        var size: Int {
+            var bytes = PeerSizes.peer + self.toldBytes
+            for record in self.records { bytes += PeerSizes.address + record.address.bytes.count }
+            for (name, value) in self.metadata { bytes += 2 * PeerSizes.array + name.utf8.count + value.count }
+            return bytes
+        }
     }
 
     private struct State {
         var entries: [PeerID: Entry] = [:]
         var touches: UInt64 = 0
+        /// What all of them count for.
+        var heldBytes = 0
+        /// Where that counts as well; nil before there is a host.
+        var memory: HeldMemory?
+
+        mutating func count(_ change: Int) {
+            self.heldBytes += change
+            self.memory?.keep(change)
+        }
+
+        mutating func remove(_ peer: PeerID) {
+            guard let entry = self.entries.removeValue(forKey: peer) else { return }
+            self.count(-entry.heldBytes)
+        }
+
+        /// Whom least is to be expected of: those that were never connected, and of equals the one that was touched longest ago.
+        func leastValuable(but peer: PeerID) -> PeerID? {
+            self.entries.lazy.filter { $0.key != peer }.min { left, right in
+                (left.value.lastSeen == nil ? 0 : 1, left.value.touched) < (right.value.lastSeen == nil ? 0 : 1, right.value.touched)
+            }?.key
+        }
     }
 
     /// Peers that are remembered; one that was never connected makes room, or else the one that was touched longest ago.
     public let maximumPeers: Int
     /// Addresses of one peer; the one that expires first makes room.
     public let maximumAddressesPerPeer: Int
+    /// Bytes that all of it may take up, roughly; peers make room as they do where there are too many.
+    public let maximumBytes: Int
 
     private let clock: HostClock
     /// Seconds since 1970.
@@ -48,20 +83,39 @@ public final class MemoryPeerstore: Peerstore {
     /// - Parameters:
     ///   - maximumPeers: at least one.
     ///   - maximumAddressesPerPeer: at least one.
-    public convenience init(maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32) {
-        self.init(maximumPeers: maximumPeers, maximumAddressesPerPeer: maximumAddressesPerPeer, clock: .system)
+    ///   - maximumBytes: one peer stays, whatever it takes up. A host's limit for what it keeps (`memoryKept`) counts besides.
+    public convenience init(maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32, maximumBytes: Int = 32 * 1_024 * 1_024) {
+        self.init(
+            maximumPeers: maximumPeers, maximumAddressesPerPeer: maximumAddressesPerPeer, maximumBytes: maximumBytes, clock: .system)
     }
 
     /// - Parameter date: seconds since 1970.
     package init(
-        maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32, clock: HostClock,
+        maximumPeers: Int = 1_024, maximumAddressesPerPeer: Int = 32, maximumBytes: Int = 32 * 1_024 * 1_024, clock: HostClock,
         date: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
     ) {
         self.maximumPeers = max(1, maximumPeers)
         self.maximumAddressesPerPeer = max(1, maximumAddressesPerPeer)
+        self.maximumBytes = maximumBytes
         self.clock = clock
         self.date = date
     }
+
+    deinit {
+        self.state.withLock { state in state.memory?.keep(-state.heldBytes) }
+    }
+
+    /// What it holds counts for a host from now on.
+    func count(in memory: HeldMemory) {
+        self.state.withLock { state in
+            state.memory?.keep(-state.heldBytes)
+            state.memory = memory
+            memory.keep(state.heldBytes)
+        }
+    }
+
+    /// Bytes that all of it takes up, roughly.
+    var heldBytes: Int { self.state.withLock { $0.heldBytes } }
 
     /// Adds addresses, or prolongs them; a shorter time to live never shortens a longer one.
     public func add(_ addresses: [Multiaddr], of peer: PeerID, source: AddressSource, timeToLive: Duration) async {
@@ -103,6 +157,7 @@ public final class MemoryPeerstore: Peerstore {
     private static func remember(_ introduction: Introduction, toldAt origin: AddressOrigin?, in entry: inout Entry) {
         let told = Set(introduction.listenAddresses.map(\.withoutPeerID))
         entry.introduction = introduction
+        entry.toldBytes = introduction.heldBytes
         entry.origin = origin
         entry.records.removeAll { record in
             record.source.isTold && !told.contains(record.address)
@@ -184,13 +239,15 @@ public final class MemoryPeerstore: Peerstore {
 
     /// Forgets a peer wholly.
     public func forget(_ peer: PeerID) async {
-        self.state.withLock { $0.entries[peer] = nil }
+        self.state.withLock { $0.remove(peer) }
     }
 
     /// Keeps something of the application's own about a peer, at most 32 entries of 4 KiB with their names; nil removes it.
     public func setMetadata(_ value: [UInt8]?, named name: String, of peer: PeerID) async throws(PeerstoreError) {
         guard let value else {
-            self.state.withLock { $0.entries[peer]?.metadata[name] = nil }
+            self.state.withLock { state in
+                if state.entries[peer] != nil { self.change(peer, in: &state) { $0.metadata[name] = nil } }
+            }
             return
         }
         let others = self.state.withLock { $0.entries[peer]?.metadata.keys.count { $0 != name } ?? 0 }
@@ -204,14 +261,20 @@ public final class MemoryPeerstore: Peerstore {
     }
 
     private func change(_ peer: PeerID, in state: inout State, _ change: (inout Entry) -> Void) {
-        if state.entries[peer] == nil, state.entries.count >= self.maximumPeers {
-            let leaving = state.entries.min { left, right in
-                (left.value.lastSeen == nil ? 0 : 1, left.value.touched) < (right.value.lastSeen == nil ? 0 : 1, right.value.touched)
-            }
-            if let leaving { state.entries[leaving.key] = nil }
+        if state.entries[peer] == nil, state.entries.count >= self.maximumPeers, let leaving = state.leastValuable(but: peer) {
+            state.remove(leaving)
         }
         state.touches += 1
-        change(&state.entries[peer, default: Entry()])
-        state.entries[peer]?.touched = state.touches
+        var entry = state.entries.removeValue(forKey: peer) ?? Entry()
+        change(&entry)
+        entry.touched = state.touches
+        let size = entry.size
+        state.count(size - entry.heldBytes)
+        entry.heldBytes = size
+        state.entries[peer] = entry
+        while state.heldBytes > self.maximumBytes || state.memory?.keepsTooMuch == true, let leaving = state.leastValuable(but: peer) {
+            state.remove(leaving)
+            state.memory?.forgot()
+        }
     }
 }

@@ -5,6 +5,15 @@ import Synchronization
 
 /// What is given up when memory runs short, beside windows and new streams: connections.
 extension Swarm {
+    /// What was said of streams that were refused for want of memory.
+    struct RefusalReport {
+        /// As many had been refused at the last look.
+        var seen = 0
+        /// As many at the last line.
+        var told = 0
+        var log = LogInterval(.seconds(1))
+    }
+
     /// How often connections are looked at while memory is tight, and when there is none left.
     private static let pause = (watching: Duration.milliseconds(50), closing: Duration.milliseconds(10))
 
@@ -41,7 +50,8 @@ extension Swarm {
             hasClosed = hasClosed || !victims.isEmpty
             let pressure = self.memory.pressure
             worst = max(worst, pressure)
-            if !hasClosed, pressure < .tight, !self.hasHeavyHolders(entries) { break }
+            let hasRefused = self.reportRefusals()
+            if !hasClosed, !hasRefused, pressure < .tight, !self.hasHeavyHolders(entries) { break }
             let pause = pressure < .exhausted ? Self.pause.watching : Self.pause.closing
             await self.clock.sleep(self.clock.now().advanced(by: pause))
         }
@@ -79,7 +89,32 @@ extension Swarm {
             LimitUse(
                 name: "memoryAllowed", unit: .bytes, limit: limits.allowed, use: memory.useOfAllowed, peak: memory.peakOfAllowed,
                 refusals: 0),
+            LimitUse(
+                name: "memoryKept", unit: .bytes, limit: limits.kept, use: memory.kept, peak: memory.peakOfKept, refusals: memory.forgotten),
         ]
+    }
+
+    /// Says that streams are refused, a line a second at most; whether any was since the last look.
+    private func reportRefusals() -> Bool {
+        let refusals = self.memory.streamRefusals
+        let now = self.clock.now()
+        let report = self.refusals.withLock { state -> (news: Bool, streams: Int?) in
+            guard refusals > state.seen else { return (false, nil) }
+            state.seen = refusals
+            guard state.log.admit(at: now) != nil else { return (true, nil) }
+            defer { state.told = refusals }
+            return (true, refusals - state.told)
+        }
+        if let streams = report.streams {
+            self.logger.notice(
+                "streams are refused, for their peers hold too much memory",
+                metadata: [
+                    "scope": "peer", "limit": "memoryPerPeer", "value": "\(self.memory.limits.perPeer)",
+                    "use": "\(self.memory.heaviest.now)",
+                    "memory": "\(self.memory.use) of \(self.memory.limits.total)", "streams": "\(streams)",
+                ])
+        }
+        return report.news
     }
 
     /// Whether a peer or a network holds more than it may.

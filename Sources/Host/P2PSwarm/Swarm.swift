@@ -41,6 +41,7 @@ package final class Swarm: Sendable {
     let shareClosings = Atomic(0)
     /// The same because their network did.
     let networkClosings = Atomic(0)
+    let refusals = Mutex(RefusalReport())
     /// What dials with many silent addresses are lent.
     package let dialPlaces = LentPlaces(limit: SwarmConfiguration.lentAttempts)
     private let listeners = Mutex<[ActiveListener]>([])
@@ -64,7 +65,8 @@ package final class Swarm: Sendable {
         self.asksGater = !(environment.gater is OpenGater)
         self.resolvers = environment.resolvers
         self.finders = environment.finders
-        self.peerstore = WriteBehindPeerstore(environment.peerstore, clock: environment.clock, logger: environment.logger)
+        self.peerstore = WriteBehindPeerstore(
+            environment.peerstore, clock: environment.clock, memory: environment.memory, logger: environment.logger)
         self.events = environment.events
         self.observers = environment.observers
         self.clock = environment.clock

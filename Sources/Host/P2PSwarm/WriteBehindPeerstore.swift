@@ -12,6 +12,8 @@ package final class WriteBehindPeerstore: Sendable {
     /// Peers of whom something waits to be written; what is learnt of others is lost. Twice the connections that a host has by default,
     /// which may all end at once.
     package static let limit = 8_192
+    /// Bytes that those may take up, roughly; a host's limit for what it keeps (`memoryKept`) counts besides.
+    static let byteLimit = 16 * 1_024 * 1_024
     /// Peers that are written at once: enough to share the cost of a transaction, and few enough that whoever reads waits not long.
     package static let batch = 256
     /// How long somebody waits for changes that were there before.
@@ -29,6 +31,8 @@ package final class WriteBehindPeerstore: Sendable {
     private struct State {
         var steps = CircularBuffer<Step>()
         var changes: [PeerID: PeerChange] = [:]
+        /// What the changes take up.
+        var heldBytes = 0
         var lost = 0
         var isWriting = false
         var isFinished = false
@@ -47,14 +51,22 @@ package final class WriteBehindPeerstore: Sendable {
     /// The store, if it needs nobody who writes behind: what is learnt is in it at once.
     private let memory: MemoryPeerstore?
     private let clock: HostClock
+    private let held: HeldMemory
     private let logger: Logger
     private let state = Mutex(State())
 
-    package init(_ store: any Peerstore, clock: HostClock, logger: Logger) {
+    /// - Parameter held: what is remembered in memory, or waits, counts there.
+    package init(_ store: any Peerstore, clock: HostClock, memory held: HeldMemory = HeldMemory(.none), logger: Logger) {
         self.store = store
         self.memory = store as? MemoryPeerstore
         self.clock = clock
+        self.held = held
         self.logger = logger
+        self.memory?.count(in: held)
+    }
+
+    deinit {
+        self.held.keep(-self.state.withLock { $0.heldBytes })
     }
 
     /// Peers of whom something waits to be written; what is being written is none of it.
@@ -71,22 +83,33 @@ package final class WriteBehindPeerstore: Sendable {
         let (isFirstLost, isIdle) = self.state.withLock { state in
             guard !state.isFinished else { return (false, false) }
             // With its place in the line: whoever waits for what was there before waits for this as well, or did not know of it.
-            if state.changes[change.peer]?.merge(change) != nil { return (false, false) }
-            guard state.changes.count < Self.limit else {
+            let size = state.changes[change.peer]?.heldBytes ?? 0
+            if state.changes[change.peer]?.merge(change) != nil {
+                self.count((state.changes[change.peer]?.heldBytes ?? 0) - size, in: &state)
+                return (false, false)
+            }
+            guard state.changes.count < Self.limit, state.heldBytes < Self.byteLimit, !self.held.keepsTooMuch else {
                 state.lost += 1
+                self.held.forgot()
                 return (state.lost == 1, false)
             }
             state.changes[change.peer] = change
+            self.count(change.heldBytes, in: &state)
             state.steps.append(.change(change.peer))
             state.lastMark = nil
             defer { state.isWriting = true }
             return (false, !state.isWriting)
         }
         if isFirstLost {
-            self.logger.warning("the peerstore is too slow: changes of \(Self.limit) peers wait, and what is learnt now is lost")
+            self.logger.warning("the peerstore is too slow: changes of \(self.waiting) peers wait, and what is learnt now is lost")
         }
         // Nobody's child, so that nobody's end has to wait for a disk that hangs.
         if isIdle { Task(executorPreference: self.clock.executor) { await self.write() } }
+    }
+
+    private func count(_ change: Int, in state: inout State) {
+        state.heldBytes += change
+        self.held.keep(change)
     }
 
     private func write() async {
@@ -103,7 +126,10 @@ package final class WriteBehindPeerstore: Sendable {
             while work.changes.count < Self.batch, let step = state.steps.popFirst() {
                 switch step {
                 case .change(let peer):
-                    if let change = state.changes.removeValue(forKey: peer) { work.changes.append(change) }
+                    if let change = state.changes.removeValue(forKey: peer) {
+                        self.count(-change.heldBytes, in: &state)
+                        work.changes.append(change)
+                    }
                 case .mark(let signal):
                     work.marks.append(signal)
                 }
@@ -149,6 +175,7 @@ package final class WriteBehindPeerstore: Sendable {
             .value
         let (left, mark) = self.state.withLock { state in
             state.isFinished = true
+            self.count(-state.heldBytes, in: &state)
             defer { (state.changes, state.lastMark) = ([:], nil) }
             let left = state.changes.count
             state.steps.removeAll()

@@ -32,7 +32,7 @@ final class MplexHandler: RecordMuxer, ChannelOutboundHandler {
     // MARK: The channel
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.side.context = context
+        self.side.begin(context)
         self.connection.handler = self
         self.drain()
     }

@@ -36,7 +36,7 @@ final class YamuxHandler: RecordMuxer {
     // MARK: The channel
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.side.context = context
+        self.side.begin(context)
         self.connection.handler = self
         self.tick()
     }

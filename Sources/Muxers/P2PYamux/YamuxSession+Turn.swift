@@ -27,8 +27,8 @@ extension YamuxSession {
     /// A stream has its turn, with what was found in it: at most ``sendable(on:)`` bytes.
     package mutating func turn(of id: UInt32, offering offer: borrowing StreamBuffer.Drained, at now: NIODeadline) -> Turn {
         var turn = Turn()
-        if offer.reset != nil {
-            turn.lone = self.reset(id)
+        if let code = offer.reset {
+            turn.lone = self.reset(id, code)
             turn.isClosed = true
             return turn
         }

@@ -137,7 +137,7 @@ package struct YamuxSession: ~Copyable {
         guard isWelcome else {
             self.strays.forgot(credit: YamuxConfiguration.initialWindow)
             if header.bodyLength > 0, !self.strays.excuses(dataLength: header.bodyLength) { return .fail(.windowOverrun(id)) }
-            return self.answerWithReset(id, at: now) ?? .none
+            return self.answerWithReset(id, self.localGoAway == nil ? .resourceLimitExceeded : .cancelled, at: now) ?? .none
         }
         self.streams[id] = .inbound(at: now)
         self.backlog += 1
@@ -199,9 +199,9 @@ package struct YamuxSession: ~Copyable {
     }
 
     /// Refuses a stream; a decision only if that was one too many.
-    private mutating func answerWithReset(_ id: UInt32, at now: NIODeadline) -> OnFrame? {
+    private mutating func answerWithReset(_ id: UInt32, _ code: StreamErrorCode = .cancelled, at now: NIODeadline) -> OnFrame? {
         guard self.streamErrors.tolerates(at: now) else { return .fail(.tooManyStreamErrors) }
-        self.control.append(YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: 0))
+        self.control.append(YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: code.rawValue))
         return nil
     }
 
@@ -224,7 +224,7 @@ package struct YamuxSession: ~Copyable {
     package mutating func refuse(_ id: UInt32, at now: NIODeadline) -> OnFrame {
         guard self.streams.index(forKey: id) != nil else { return .none }
         self.forget(id)
-        return self.answerWithReset(id, at: now) ?? .none
+        return self.answerWithReset(id, .resourceLimitExceeded, at: now) ?? .none
     }
 
     /// Bytes that may be sent on a stream now; 0 too when it is gone or finished.
@@ -325,12 +325,12 @@ package struct YamuxSession: ~Copyable {
         Int(self.streams[id]?.receive.size ?? YamuxConfiguration.initialWindow) / 2
     }
 
-    /// Our side ends a stream at once. Nil when the session has forgotten it.
-    package mutating func reset(_ id: UInt32) -> YamuxHeader? {
+    /// Our side ends a stream at once, and says why. Nil when the session has forgotten it.
+    package mutating func reset(_ id: UInt32, _ code: StreamErrorCode = .cancelled) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id) else { return nil }
         let isUnknownToPeer = self.streams.values[index].opening == .unannounced
         self.forget(id)
-        return isUnknownToPeer ? nil : YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: 0)
+        return isUnknownToPeer ? nil : YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: code.rawValue)
     }
 
     /// Our side takes no new streams. Said once.

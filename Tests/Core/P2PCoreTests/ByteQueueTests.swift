@@ -55,6 +55,26 @@ struct ByteQueueTests {
         #expect(bytes == slice && kept <= size + size / 8 + 1_024)
     }
 
+    @Test("What is to be sent asks whether memory is scarce where something waits already, and nothing of it is lost")
+    func savingOutbound() {
+        var half = OutboundHalf()
+        var (asked, sent) = (0, ByteBuffer())
+        func isScarce() -> Bool {
+            asked += 1
+            return true
+        }
+        for size in [8_192, 8_192, 33_000, 100] {
+            var record = ByteBufferAllocator().buffer(capacity: 65_536)
+            record.writeBytes((0..<size).map { UInt8(truncatingIfNeeded: $0 / 7) })
+            sent.writeImmutableBuffer(record)
+            half.append(record, isSaving: isScarce())
+        }
+        #expect(asked == 2 && half.count == sent.readableBytes)
+        var drained = ByteBuffer()
+        #expect(half.drain(upTo: .max, to: &drained).copied == sent.readableBytes)
+        #expect(drained == sent)
+    }
+
     @Test("What is put back comes out first")
     func prepending() {
         var queue = ByteQueue()

@@ -57,6 +57,17 @@ struct HeldMemoryTests {
         #expect(memory.use == 0 && memory.peerCount == 0 && memory.peak == Self.base + 11 * Self.quantum)
     }
 
+    @Test("What is known of peers counts for the host, and is too much beyond its own limit")
+    func kept() {
+        let memory = HeldMemory(MemoryLimits(total: 1_000, perPeer: .max, allowed: 0, kept: 100))
+        memory.keep(100)
+        #expect(memory.use == 100 && memory.kept == 100 && !memory.keepsTooMuch)
+        memory.keep(50)
+        #expect(memory.use == 150 && memory.keepsTooMuch)
+        memory.keep(-150)
+        #expect(memory.use == 0 && memory.kept == 0 && memory.peakOfKept == 150 && memory.peak == 150)
+    }
+
     @Test("Scopes nest: connections of one peer are one peer's, and what it holds is the host's")
     func nesting() throws {
         let (memory, address) = (self.memory(total: 100 << 20), try #require(self.stranger))

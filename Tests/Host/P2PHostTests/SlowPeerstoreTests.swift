@@ -44,6 +44,26 @@ struct SlowPeerstoreTests {
         #expect(await store.written.peers() == [])
     }
 
+    @Test("What waits to be written counts, and beyond the host's limit for it what is learnt is lost")
+    func counted() throws {
+        let store = HangingPeerstore(clock: self.world.clock.clock)
+        defer { store.free() }
+        let memory = HeldMemory(MemoryLimits(total: 1 << 20, perPeer: .max, allowed: 0, kept: 10_000))
+        do {
+            let behind = WriteBehindPeerstore(
+                store, clock: self.world.clock.clock, memory: memory, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            let agent = String(repeating: "a", count: 1_000)
+            for _ in 0..<400 {
+                var change = PeerChange(of: PeerID(try PrivateKey.generate(.ed25519).publicKey))
+                change.introduction = Introduction(agentVersion: agent)
+                behind.later(change)
+                // The same again takes no more.
+                behind.later(change)
+            }
+            #expect(memory.kept > 1_000 && memory.kept < 15_000 && memory.forgotten > 0)
+        }
+    }
+
     @Test("Who can't be looked up by the deadline is not dialled, and the reason says so")
     func unanswered() async throws {
         let store = HangingPeerstore(clock: self.world.clock.clock)

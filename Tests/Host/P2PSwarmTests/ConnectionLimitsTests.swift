@@ -191,6 +191,26 @@ struct ConnectionLimitsTests {
         #expect(limits.trackedKeys == 0)
     }
 
+    @Test("When there are as many tasks as may be, whoever has as many streams as the average opens no more, and others do")
+    func tasks() throws {
+        var configuration = ResourceLimits()
+        configuration.tasks = 6
+        let limits = ConnectionLimits(configuration)
+        let (heavy, light, new) = (try self.peer(), try self.peer(), try self.peer())
+        var held = try (0..<5).map { _ in Held(try limits.reserveStream(of: "/ping", from: heavy, limit: 100)) }
+        held.append(Held(try limits.reserveStream(of: "/ping", from: light, limit: 100)))
+        let refusal = #expect(throws: LimitError.self) { _ = try limits.reserveStream(of: "/ping", from: heavy, limit: 100) }
+        #expect(refusal == LimitError(limit: "tasks", value: 6) && refusal?.use == 6)
+        #expect(throws: LimitError(limit: "tasks", value: 6)) { _ = try limits.reserveStream(of: "/echo", from: heavy, limit: 100) }
+        held.append(Held(try limits.reserveStream(of: "/echo", from: light, limit: 100)))
+        held.append(Held(try limits.reserveStream(of: "/ping", from: new, limit: 100)))
+        let use = try #require(limits.uses.first { $0.name == "tasks" })
+        #expect((use.limit, use.use, use.peak, use.refusals) == (6, 8, 8, 2))
+        for one in held { one.release() }
+        _ = try limits.reserveStream(of: "/ping", from: heavy, limit: 100)
+        #expect(limits.counts == ConnectionLimits.Counts())
+    }
+
     @Test("Counts are zero again after many tasks have reserved and released")
     func concurrency() async throws {
         let limits = ConnectionLimits()

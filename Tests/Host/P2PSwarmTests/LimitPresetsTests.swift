@@ -28,6 +28,7 @@ struct LimitPresetsTests {
         #expect(limits.memory == memory * Self.mebibyte && limits.connections == connections)
         #expect(limits.memoryPerPeer == limits.memory / 4 && limits.memoryAllowed == limits.memory / 8)
         #expect(limits.memoryPerNetwork == limits.memory / 2)
+        #expect(limits.memoryKept == limits.memory / 16 && limits.tasks == limits.memory / 16_384)
         let (low, high) = limits.watermarks
         #expect(high == (preset == .server ? connections : connections / 4 * 3))
         #expect(low == (preset == .server ? connections / 16 * 15 : connections / 2))

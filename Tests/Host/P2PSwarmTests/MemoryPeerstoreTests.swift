@@ -81,4 +81,44 @@ struct MemoryPeerstoreTests {
         #expect(peers.count == 10)
         #expect(peers.suffix(3) == met.reversed())
     }
+
+    private func introduction(protocols: Int) -> Introduction {
+        Introduction(protocols: (0..<protocols).map { ProtocolID("/a/protocol/with/a/long/name/\($0)") })
+    }
+
+    @Test("The bytes are bounded as well: who tells much makes room first, unless this node was connected to it")
+    func boundedBytes() async throws {
+        let store = MemoryPeerstore(maximumBytes: 40_000, clock: self.clock.clock)
+        let met = try self.peer()
+        await store.saw(met)
+        await store.remember(self.introduction(protocols: 100), of: met)
+        for _ in 0..<50 { await store.remember(self.introduction(protocols: 100), of: try self.peer()) }
+        #expect(store.heldBytes <= 40_000 && store.heldBytes > 20_000)
+        #expect(await store.introduction(of: met)?.protocols.count == 100)
+        // One stays, whatever it is.
+        let small = MemoryPeerstore(maximumBytes: 1, clock: self.clock.clock)
+        await small.remember(self.introduction(protocols: 10), of: met)
+        #expect(await small.introduction(of: met) != nil)
+    }
+
+    @Test("It counts for its host what it holds, keeps to the host's limit, and gives everything back")
+    func counted() async throws {
+        let memory = HeldMemory(MemoryLimits(total: 1 << 20, perPeer: .max, allowed: 0, kept: 30_000))
+        do {
+            let store = MemoryPeerstore(clock: self.clock.clock)
+            let first = try self.peer()
+            await store.add(["/ip4/1.2.3.4/tcp/1"], of: first, source: .given, timeToLive: .seconds(60))
+            store.count(in: memory)
+            let one = memory.kept
+            #expect(one > 0 && memory.use == one && store.heldBytes == one)
+            try await store.setMetadata([UInt8](repeating: 0, count: 1_000), named: "a", of: first)
+            #expect(memory.kept > one + 1_000)
+            try await store.setMetadata(nil, named: "a", of: first)
+            #expect(memory.kept == one)
+            for _ in 0..<20 { await store.remember(self.introduction(protocols: 50), of: try self.peer()) }
+            #expect(memory.kept <= 30_000 && memory.forgotten > 0)
+            for peer in await store.peers() { await store.forget(peer) }
+        }
+        #expect(memory.kept == 0 && memory.use == 0)
+    }
 }

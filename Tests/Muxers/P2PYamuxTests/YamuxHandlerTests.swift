@@ -203,7 +203,7 @@ struct YamuxHandlerTests {
         configuration.maximumBacklog = 2
         let end = try YamuxTestChannel(.listener, configuration)
         for id in [1, 3, 5] as [UInt32] { try end.input(Frame(.data, .syn, id, "x")) }
-        #expect(try end.frames() == [Frame(.windowUpdate, .rst, 5)])
+        #expect(try end.frames() == [Frame(.windowUpdate, .rst, 5, length: 0x1001)])
         #expect(end.accepted().count == 2)
     }
 

@@ -155,6 +155,25 @@ struct YamuxSessionTests {
         #expect(session.received(reset, at: .now()) == .stream(1, [.reset, .closed], code: 0x1003))
     }
 
+    @Test("A stream for which there is no room is refused with the code of a limit, and one after a goodbye without one")
+    func refusalCode() {
+        var configuration = YamuxConfiguration()
+        configuration.maximumStreams = 1
+        var session = YamuxSession(role: .listener, configuration: configuration, now: .now())
+        func reset(_ id: UInt32, _ code: UInt32) -> YamuxHeader {
+            YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: code)
+        }
+        _ = session.received(YamuxHeader(type: .windowUpdate, flags: .syn, streamID: 1, length: 0), at: .now())
+        #expect(session.received(YamuxHeader(type: .windowUpdate, flags: .syn, streamID: 3, length: 0), at: .now()) == .none)
+        #expect(session.nextControl(at: .now()) == reset(3, 0x1001))
+        _ = session.refuse(1, at: .now())
+        #expect(session.nextControl(at: .now()) == reset(1, 0x1001))
+        session.goAway(.normal)
+        _ = session.nextControl(at: .now())
+        _ = session.received(YamuxHeader(type: .windowUpdate, flags: .syn, streamID: 5, length: 0), at: .now())
+        #expect(session.nextControl(at: .now()) == reset(5, 0))
+    }
+
     @Test("A sender stops at the window and goes on when half of it was consumed")
     func flowControl() throws {
         let pair = YamuxSessionPair()

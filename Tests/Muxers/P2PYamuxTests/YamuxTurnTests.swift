@@ -90,6 +90,19 @@ struct YamuxTurnTests {
         #expect(other.session.streamCount == 0)
     }
 
+    @Test("A reset says why, as the other side's protocol hands it on")
+    func resetCode() throws {
+        var side = Side()
+        let id = try side.open()
+        _ = side.turn(of: id)
+        side.stream.reset(.gated)
+        let header = side.turn(of: id).lone
+        #expect(header == YamuxHeader(type: .windowUpdate, flags: .rst, streamID: id, length: 0x1007))
+        var peer = YamuxSession(role: .listener, now: .now())
+        _ = peer.received(YamuxHeader(type: .windowUpdate, flags: .syn, streamID: id, length: 0), at: .now())
+        #expect(try peer.received(#require(header), at: .now()) == .stream(id, [.reset, .closed], code: 0x1007))
+    }
+
     @Test("A stream has another turn when there are bytes left and credit for them")
     func staysReady() throws {
         var side = Side()

@@ -1,6 +1,4 @@
-/// The number that a reset carries on transports that can carry one (libp2p specs, "error codes").
-///
-/// Yamux has room for none unless the peer is known to read it; there it is lost.
+/// The number that a reset carries on transports that can carry one (libp2p specs, "error codes"): not on mplex.
 public struct StreamErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     /// The number on the wire.
     public let rawValue: UInt32

@@ -35,6 +35,9 @@ package final class HeldMemory: Sendable {
     private let heaviestEver = Atomic(0)
     private let heaviestNetworkEver = Atomic(0)
     private let arriving = Atomic(0)
+    private let keeping = Atomic(0)
+    private let mostKept = Atomic(0)
+    private let forgettings = Atomic(0)
     private let refusedStreams = Atomic(0)
     private let refusedArrivals = Atomic(0)
     private let leavings = Atomic(0)
@@ -63,6 +66,8 @@ package final class HeldMemory: Sendable {
         self.refusedStreams.load(ordering: .relaxed) + self.refusedArrivals.load(ordering: .relaxed)
             + self.leavings.load(ordering: .relaxed)
     }
+    /// How often a stream was refused for want of memory.
+    package var streamRefusals: Int { self.refusedStreams.load(ordering: .relaxed) }
     /// What the peer holds that holds most, and what one held at most.
     package var heaviest: (now: Int, peak: Int) {
         (self.peers.withLock { $0.known.values.lazy.map(\.memory.held).max() ?? 0 }, self.heaviestEver.load(ordering: .relaxed))
@@ -94,6 +99,8 @@ package final class HeldMemory: Sendable {
             return true
         }
         self.refusedStreams.wrappingAdd(1, ordering: .relaxed)
+        // Whoever looks says so.
+        self.alarm()
         return false
     }
 
@@ -190,6 +197,28 @@ package final class HeldMemory: Sendable {
         self.arriving.wrappingSubtract(Self.perArrival, ordering: .relaxed)
         self.strangers.wrappingSubtract(Self.perArrival, ordering: .relaxed)
     }
+
+    // MARK: What is known of peers
+
+    /// Bytes that the host keeps of peers that it knows: what is remembered, what waits to be written, who was discovered.
+    package var kept: Int { self.keeping.load(ordering: .relaxed) }
+    /// The most that ``kept`` has been.
+    package var peakOfKept: Int { self.mostKept.load(ordering: .relaxed) }
+    /// How often something was forgotten, or not remembered, for want of room.
+    package var forgotten: Int { self.forgettings.load(ordering: .relaxed) }
+    /// Whether whoever keeps something is to forget some of it.
+    package var keepsTooMuch: Bool { self.kept > self.limits.kept }
+
+    /// The host keeps so many bytes more, or less, of peers that it knows.
+    package func keep(_ change: Int) {
+        guard change != 0 else { return }
+        self.strangers.wrappingAdd(change, ordering: .relaxed)
+        self.mostKept.max(self.keeping.wrappingAdd(change, ordering: .relaxed).newValue, ordering: .relaxed)
+        self.highest.max(self.use, ordering: .relaxed)
+    }
+
+    /// Something was forgotten, or not remembered, for want of room.
+    package func forgot() { self.forgettings.wrappingAdd(1, ordering: .relaxed) }
 
     /// A connection was refused for want of memory.
     package func refusedConnection() { self.refusedArrivals.wrappingAdd(1, ordering: .relaxed) }

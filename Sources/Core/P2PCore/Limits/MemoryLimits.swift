@@ -10,12 +10,15 @@ package struct MemoryLimits: Sendable, Hashable {
     package var allowed: Int
     /// For one network, an IPv4 /24 or an IPv6 /56. An IPv6 /48 may hold twice as much.
     package var perNetwork: Int
+    /// Of ``total``, for what the host keeps of peers that it knows, whether or not they are connected.
+    package var kept: Int
 
-    package init(total: Int, perPeer: Int, allowed: Int, perNetwork: Int = .max) {
+    package init(total: Int, perPeer: Int, allowed: Int, perNetwork: Int = .max, kept: Int = .max) {
         self.total = total
         self.perPeer = perPeer
         self.perNetwork = perNetwork
         self.allowed = allowed
+        self.kept = kept
     }
 
     /// What a network may hold.

@@ -125,7 +125,7 @@ package final class MuxedStream: ParkingPlace {
 
     /// Takes all of the bytes; `.wait` says that more are not welcome yet. For an adapter that observes instead of waiting.
     package func tryWrite(_ bytes: ByteBuffer) -> StreamBuffer.Write {
-        self.withBuffer { $0.write(bytes, wake: &$1) }
+        self.withBuffer { $0.write(bytes, isSaving: self.owner.savesMemory, wake: &$1) }
     }
 
     /// Asks for a half-close; `.wait` until ``hasFinishLeft``. For an adapter that observes instead of waiting.
@@ -224,7 +224,7 @@ package final class MuxedStream: ParkingPlace {
     }
 
     package func write(_ bytes: ByteBuffer) async throws(StreamError) {
-        switch self.withBuffer({ $0.write(bytes, claiming: true, wake: &$1) }) {
+        switch self.withBuffer({ $0.write(bytes, isSaving: self.owner.savesMemory, claiming: true, wake: &$1) }) {
         case .buffered: return
         case .failed(let error): throw error
         case .wait: try await self.wait(.writer)

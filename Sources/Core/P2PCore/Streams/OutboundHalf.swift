@@ -23,7 +23,10 @@ struct OutboundHalf: ~Copyable {
     /// Whether a writer that was suspended may go on.
     var hasRoom: Bool { self.bytes.count <= StreamBuffer.lowWaterMark }
 
-    mutating func append(_ bytes: ByteBuffer) { self.bytes.append(bytes) }
+    /// - Parameter isSaving: memory is scarce. What waits behind others stays for a while, so it is to take no more than it holds.
+    mutating func append(_ bytes: ByteBuffer, isSaving: @autoclosure () -> Bool = false) {
+        if self.bytes.count >= ByteQueue.savedPiece, isSaving() { self.bytes.appendSaving(bytes) } else { self.bytes.append(bytes) }
+    }
 
     mutating func finish() { self.finishing = .requested }
 

@@ -94,14 +94,18 @@ package struct StreamBuffer: ~Copyable {
 
     /// Takes all of the bytes; `.wait` means that they were taken, but that more are not welcome yet.
     ///
-    /// - Parameter claiming: after `.wait` the writer's place is taken until ``endWriting()``.
-    package mutating func write(_ bytes: ByteBuffer, claiming: Bool = false, wake: inout Wake) -> Write {
+    /// - Parameters:
+    ///   - isSaving: memory is scarce: what waits here is to take no more than it holds. Asked only where something waits.
+    ///   - claiming: after `.wait` the writer's place is taken until ``endWriting()``.
+    package mutating func write(
+        _ bytes: ByteBuffer, isSaving: @autoclosure () -> Bool = false, claiming: Bool = false, wake: inout Wake
+    ) -> Write {
         if let failure = self.failure { return .failed(failure) }
         guard self.outbound.isOpen else { return .failed(StreamError(.finished, "this side has finished writing")) }
         if self.isWriting { return .failed(StreamError(.busy, "another task is writing this stream")) }
         guard bytes.readableBytes > 0 else { return .buffered }
         self.releaseHeld(wake: &wake)
-        self.outbound.append(bytes)
+        self.outbound.append(bytes, isSaving: isSaving())
         self.meter?.wrote(bytes.readableBytes)
         self.signal(&wake)
         guard self.outbound.count > Self.highWaterMark else { return .buffered }

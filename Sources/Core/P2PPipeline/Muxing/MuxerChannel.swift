@@ -32,6 +32,12 @@ package final class MuxerChannel {
         self.maximumPayload = MuxerRecord.maximumPayload(of: records.layout)
     }
 
+    /// The handler has its place in the pipeline. From now on what the channel keeps for reading counts, if it is a socket's.
+    package func begin(_ context: ChannelHandlerContext) {
+        self.context = context
+        try? self.channel.syncOptions?.setOption(.recvAllocator, value: ReadRoom(account: self.connection.account))
+    }
+
     package var isRunning: Bool { self.phase == .running }
     package var now: NIODeadline { self.channel.eventLoop.now }
 

@@ -20,16 +20,24 @@ final class MDNSDriver: Sendable {
         var alarm = LoopAlarm()
         var logged = LogInterval(MDNSDriver.logInterval)
         var failed: Set<MDNSLink> = []
+        /// Peers that count for the host's memory.
+        var charged = 0
     }
 
     private let state: Mutex<State>
     private let eventLoop: any EventLoop
+    private let memory: HeldMemory?
     private let logger: Logger
     private let onPeer: @Sendable (DiscoveredPeer) -> Void
 
-    init(machine: MDNSMachine, eventLoop: any EventLoop, logger: Logger, onPeer: @escaping @Sendable (DiscoveredPeer) -> Void) {
+    /// - Parameter memory: where the peers count that are known.
+    init(
+        machine: MDNSMachine, eventLoop: any EventLoop, memory: HeldMemory?, logger: Logger,
+        onPeer: @escaping @Sendable (DiscoveredPeer) -> Void
+    ) {
         self.state = Mutex(State(machine: machine))
         self.eventLoop = eventLoop
+        self.memory = memory
         self.logger = logger
         self.onPeer = onPeer
     }
@@ -107,12 +115,19 @@ final class MDNSDriver: Sendable {
         self.work()
     }
 
+    /// So many peers are known now.
+    private func charge(_ peers: Int, _ state: inout State) {
+        self.memory?.keep((peers - state.charged) * MDNSCache.entrySize)
+        state.charged = peers
+    }
+
     // MARK: Decisions
 
     /// Sends what is due and sets the alarm for the rest.
     private func work() {
         let sending = self.state.withLock { state -> [(MDNSPacket, any Channel)] in
             let packets = state.machine.poll(at: .now())
+            self.charge(state.machine.peerCount, &state)
             self.setAlarm(&state)
             return packets.compactMap { packet in state.sockets[packet.link].map { (packet, $0.channel) } }
         }
@@ -146,6 +161,7 @@ final class MDNSDriver: Sendable {
             defer { state.sockets = [:] }
             let goodbyes = state.machine.goodbyes().compactMap { packet in state.sockets[packet.link].map { (packet, $0.channel) } }
             state.machine.setLinks([], at: .now())
+            self.charge(0, &state)
             return (goodbyes, state.sockets.values.map(\.channel))
         }
         for (packet, channel) in goodbyes { try? await self.send(packet, over: channel).get() }

@@ -7,6 +7,8 @@ import P2PMultiaddr
 struct MDNSCache: Sendable {
     /// Peers over all interfaces; further ones are not taken until some have gone.
     static let limit = 1_024
+    /// What one of them takes up with its addresses, roughly, in bytes.
+    static let entrySize = 2_048
     /// Peers that one address may announce, so that one machine can't fill the cache with inventions.
     static let limitPerSource = 256
     /// Addresses of one peer that are looked at.

@@ -52,6 +52,7 @@ package final class ConnectionLimits: ResourceManager {
         var ofPeer = 0
         var ofAddress = 0
         var streamsOfPeer = 0
+        var streams = 0
     }
 
     /// The limits that it enforces.
@@ -103,6 +104,7 @@ package final class ConnectionLimits: ResourceManager {
                 use("connectionsPerAddress", limits.connectionsPerAddress, state.addresses.values.max() ?? 0, peaks.ofAddress),
                 use(
                     "inboundStreamsPerPeer", limits.inboundStreamsPerPeer, peers.lazy.map(\.inboundStreams).max() ?? 0, peaks.streamsOfPeer),
+                use("tasks", limits.tasks, state.counts.inboundStreams, peaks.streams),
             ]
         }
     }
@@ -159,7 +161,7 @@ package final class ConnectionLimits: ResourceManager {
     /// For an inbound stream of a protocol.
     ///
     /// - Parameter limit: of the protocol, for this peer.
-    /// - Throws: `inboundPerPeer`, `inboundStreamsPerPeer`.
+    /// - Throws: `inboundPerPeer`, `inboundStreamsPerPeer`, `tasks`.
     package func reserveStream(of protocolID: ProtocolID, from peer: PeerID, limit: Int) throws(LimitError) -> Reservation {
         // The closure comes out within its struct: returned bare, generic code would wrap it, an allocation each way.
         let use = try self.counting { state throws(LimitError) -> StreamUse in
@@ -167,22 +169,26 @@ package final class ConnectionLimits: ResourceManager {
             else {
                 let inUse = state.peers[peer]?.inboundStreams ?? 0
                 try Self.check(inUse, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer, of: .peer(peer))
+                try self.checkTasks(inUse, of: peer, state)
                 try Self.check(0, "inboundPerPeer of \(protocolID)", limit, of: .peer(peer))
                 let use = StreamUse(count: 1) { self.releaseStream(of: protocolID, from: peer) }
                 state.peers[peer, default: PeerUse()].protocols[protocolID] = use
                 state.peers[peer]?.inboundStreams += 1
                 state.peaks.streamsOfPeer = max(state.peaks.streamsOfPeer, inUse + 1)
                 state.counts.inboundStreams += 1
+                state.peaks.streams = max(state.peaks.streams, state.counts.inboundStreams)
                 return use
             }
             try Self.check(
                 state.peers.values[index].inboundStreams, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer, of: .peer(peer))
+            try self.checkTasks(state.peers.values[index].inboundStreams, of: peer, state)
             try Self.check(
                 state.peers.values[index].protocols.values[stream].count, "inboundPerPeer of \(protocolID)", limit, of: .peer(peer))
             state.peers.values[index].protocols.values[stream].count += 1
             state.peers.values[index].inboundStreams += 1
             state.peaks.streamsOfPeer = max(state.peaks.streamsOfPeer, state.peers.values[index].inboundStreams)
             state.counts.inboundStreams += 1
+            state.peaks.streams = max(state.peaks.streams, state.counts.inboundStreams)
             return state.peers.values[index].protocols.values[stream]
         }
         return Reservation(release: use.release)
@@ -211,6 +217,13 @@ package final class ConnectionLimits: ResourceManager {
                 throw error
             }
         }
+    }
+
+    /// Whether a peer that has so many streams may have one more, as far as all together are concerned.
+    private func checkTasks(_ inUse: Int, of peer: PeerID, _ state: State) throws(LimitError) {
+        let all = state.counts.inboundStreams
+        guard all >= self.limits.tasks, inUse > 0, inUse >= all / max(1, state.peers.count) else { return }
+        throw LimitError(limit: "tasks", value: self.limits.tasks, use: all)
     }
 
     private static func check(

@@ -40,7 +40,7 @@ extension ResourceLimits {
             self.dials = 64
         }
         // Observers are not called in an initializer.
-        (self.memoryPerPeer, self.memoryPerNetwork, self.memoryAllowed) = (self.memory / 4, self.memory / 2, self.memory / 8)
+        self.followMemory()
         // Idle connections may take a quarter of the memory, and all that need a descriptor three quarters of these.
         self.connections = max(16, min(self.connections, self.memory / 4 / HeldMemory.perConnection))
         let descriptors = machine.descriptors / 4 * 3 - self.pendingInbound - self.pendingInboundAllowed - self.connectionsAllowed

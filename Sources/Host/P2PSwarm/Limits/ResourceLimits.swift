@@ -28,17 +28,16 @@ public struct ResourceLimits: Sendable, Hashable {
     public var connectionsPerAddress = 128
     /// Streams that one peer may have open with the handlers here, over all protocols.
     public var inboundStreamsPerPeer = 2_048
+    /// Streams of peers that handlers serve, each with a task of its own, over all peers. When there are so many, peers that have as many as the
+    /// average open no more; those that have fewer do.
+    public var tasks = 32_768
     /// Dials that are under way, whatever their number of addresses.
     public var dials = 256
     /// What peers may make the host hold in memory, in bytes: buffers of streams both ways, what waits to be sent, and what each connection and
     /// stream costs. Where it runs short, windows grow no more, then the peers that hold most open no more streams, then the least valuable
-    /// connections are closed. Setting it sets ``memoryPerPeer``, ``memoryPerNetwork`` and ``memoryAllowed``, too.
+    /// connections are closed. Setting it sets ``memoryPerPeer``, ``memoryPerNetwork``, ``memoryAllowed``, ``memoryKept`` and ``tasks``, too.
     public var memory = 512 * 1_024 * 1_024 {
-        didSet {
-            self.memoryPerPeer = self.memory / 4
-            self.memoryPerNetwork = self.memory / 2
-            self.memoryAllowed = self.memory / 8
-        }
+        didSet { self.followMemory() }
     }
     /// The same for one peer, over all of its connections; at first a quarter of ``memory``.
     public var memoryPerPeer = 128 * 1_024 * 1_024
@@ -49,13 +48,28 @@ public struct ResourceLimits: Sendable, Hashable {
     /// connections are not closed for want of memory, only beyond ``memoryPerPeer``; at first an eighth of it.
     public var memoryAllowed = 64 * 1_024 * 1_024
 
+    /// Of ``memory``, for what is kept of peers that are known, connected or not: the peerstore in memory, or what waits to be written into another,
+    /// and who was discovered on the local network. Beyond it the peers make room of whom least is to be expected; at first a sixteenth of it.
+    public var memoryKept = 32 * 1_024 * 1_024
+
+    /// Sets what is a part of ``memory``.
+    mutating func followMemory() {
+        self.memoryPerPeer = self.memory / 4
+        self.memoryPerNetwork = self.memory / 2
+        self.memoryAllowed = self.memory / 8
+        self.memoryKept = self.memory / 16
+        // A quarter of the memory, if none of their streams holds a byte.
+        self.tasks = max(1, self.memory / 4 / HeldMemory.perStream)
+    }
+
     /// The defaults: enough for a busy node, little enough for one attacker.
     public init() {}
 
     /// Those about memory.
     package var memoryLimits: MemoryLimits {
         MemoryLimits(
-            total: self.memory, perPeer: self.memoryPerPeer, allowed: self.memoryAllowed, perNetwork: self.memoryPerNetwork)
+            total: self.memory, perPeer: self.memoryPerPeer, allowed: self.memoryAllowed, perNetwork: self.memoryPerNetwork,
+            kept: self.memoryKept)
     }
 
     /// To how many connections the least valuable are closed, and from how many on; never above ``connections``.

@@ -7,9 +7,11 @@ struct PolicyFile: Sendable {
 
     /// The rules, as they stand there now.
     ///
+    /// - Parameter isLasting: whether it has to be a file that can be read again, and not a pipe.
     /// - Throws: `PolicyError` with the line and the column of a mistake; `ToolError` for a file that can't be read.
-    func read() throws -> Policy {
-        let bytes = try SystemFile.contents(of: self.path, upTo: Policy.maximumTextBytes)
+    func read(isLasting: Bool = false) throws -> Policy {
+        let limit = Policy.maximumTextBytes
+        let bytes = try isLasting ? SystemFile.lastingContents(of: self.path, upTo: limit) : SystemFile.contents(of: self.path, upTo: limit)
         guard let text = String(validating: bytes.readableBytesView, as: UTF8.self) else {
             throw ToolError("inputFailed", "\(self.path) is not text in UTF-8")
         }
@@ -25,7 +27,7 @@ struct PolicyInForce: Sendable {
     /// Reads the file.
     init(path: String) throws {
         self.file = PolicyFile(path: path)
-        self.gate = PolicyGate(try self.file.read())
+        self.gate = PolicyGate(try self.file.read(isLasting: true))
     }
 
     /// Reads the file again; the old rules stay when it is wrong.
@@ -33,7 +35,7 @@ struct PolicyInForce: Sendable {
     /// - Returns: what there is to tell.
     func readAgain() -> (event: JSONObject, text: String) {
         do {
-            let review = self.gate.replace(with: try self.file.read())
+            let review = self.gate.replace(with: try self.file.read(isLasting: true))
             return (
                 [
                     "event": "policy", "rules": .integer(review.rules), "closed_connections": .integer(review.connections),

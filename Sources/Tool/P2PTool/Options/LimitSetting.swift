@@ -54,6 +54,8 @@ struct LimitSetting {
             bytes("memoryPerPeer", \.configuration.host.limits.memoryPerPeer, "of these for one peer"),
             bytes("memoryPerNetwork", \.configuration.host.limits.memoryPerNetwork, "of these for one network (IPv4 /24, IPv6 /56)"),
             bytes("memoryAllowed", \.configuration.host.limits.memoryAllowed, "beside these, for --allow"),
+            count("tasks", \.configuration.host.limits.tasks, "streams of all peers that are served, each with a task"),
+            bytes("memoryKept", \.configuration.host.limits.memoryKept, "of these for what is remembered of peers"),
             bytes("windowBudget", \.configuration.windowBudget, "growth of all receive windows together"),
             count("waiting", \.webSockets.configuration.limits.waiting, "on shared ports: who has not said what it is"),
             count("waitingPerAddress", \.webSockets.configuration.limits.waitingPerAddress, "of these from one address"),

@@ -78,6 +78,22 @@ enum SystemFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw ToolError("inputFailed", "opening \(path) failed: \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
+        return try self.contents(from: descriptor, upTo: limit)
+    }
+
+    /// The same of a file that can be read again: what is none, such as a pipe, would hold up whoever opens it.
+    static func lastingContents(of path: String, upTo limit: Int) throws -> ByteBuffer {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw ToolError("inputFailed", "opening \(path) failed: \(String(cString: strerror(errno)))") }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw ToolError("inputFailed", "\(path) is not a regular file: it has to be one, since it is read again")
+        }
+        return try self.contents(from: descriptor, upTo: limit)
+    }
+
+    private static func contents(from descriptor: CInt, upTo limit: Int) throws -> ByteBuffer {
         var contents = ByteBuffer()
         while contents.readableBytes <= limit, var piece = try self.read(upTo: limit + 1 - contents.readableBytes, from: descriptor) {
             contents.writeBuffer(&piece)

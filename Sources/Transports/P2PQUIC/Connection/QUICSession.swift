@@ -34,7 +34,9 @@
         /// What the library holds beyond ``ordinaryMemory``, as far as it was counted.
         private var countedMemory = 0
         /// What it may hold for a connection that gets its packets in order.
-        private static let ordinaryMemory = 192 * 1_024
+        private static let ordinaryMemory = 64 * 1_024
+        /// In such steps it is counted, so that a burst seldom changes anything.
+        private static let memoryStep = 32 * 1_024
         private var liveness: QUICLiveness
         /// Something has come from the peer.
         private(set) var isAnswered = false
@@ -202,7 +204,7 @@
         /// Tells the account what the library keeps: above all packets that wait for those before them.
         private func countLibrary() {
             guard let native = self.native, let connection = self.connection else { return }
-            let held = max(0, Int(clamping: quic_connection_held(native)) - Self.ordinaryMemory)
+            let held = max(0, Int(clamping: quic_connection_held(native)) - Self.ordinaryMemory) / Self.memoryStep * Self.memoryStep
             guard held != self.countedMemory else { return }
             connection.account.change(by: held - self.countedMemory)
             self.countedMemory = held
