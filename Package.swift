@@ -289,7 +289,7 @@ let package = Package(
         tests("Reachability", "P2PAutoNAT", core + ["P2PProtocolTesting"]),
         tests("Reachability", "P2PPortMapping", core),
         tests("Primitives", "P2PProtobuf", [nioCore]),
-        tests("Routing", "P2PKademlia", core + ["P2PTesting", "P2PProtocolTesting", "P2PHost", "P2PIdentify"]),
+        tests("Routing", "P2PKademlia", core + ["P2PTesting", "P2PProtocolTesting", "P2PHost", "P2PIdentify", "P2PSwarm"]),
         tests("Routing", "P2PKademliaSQLite", core + ["P2PKademlia", grdb]),
         tests("Routing", "P2PRendezvous", core + ["P2PTesting", "P2PHost", "P2PIdentify"]),
         tests("Protocols", "P2PFetch", core + ["P2PProtocolTesting"]),

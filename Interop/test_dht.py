@@ -287,6 +287,56 @@ def test_eight_that_join_through_one_know_each_other():
         assert outcome.event("dht")["peers"] == 8
 
 
+def test_four_of_each_kind_that_join_through_one_know_each_other(go):
+    with contextlib.ExitStack() as stack:
+        first = GoNode(flags=["-dhtServer"])
+        stack.callback(first.stop)
+        nodes = [first]
+        for number in range(7):
+            if number % 2:
+                node = GoNode(flags=["-dhtServer"])
+                stack.callback(node.stop)
+                node.connect(first.address)
+            else:
+                node = ours.Daemon(options=["--dht", "server", "--bootstrap", first.address])
+                stack.callback(node.stop)
+            nodes.append(node)
+        everybody = {node.peer for node in nodes}
+        for node in nodes:
+            if isinstance(node, GoNode):
+                wait_until(lambda: set(closest(node)) == everybody - {node.peer}, 20, f"{node.peer} of go knows the others")  # noqa: B023
+        for node in nodes:
+            if not isinstance(node, GoNode):
+                # Whoever asks it is told whom it has; it is asked itself, too.
+                outcome = dht("closest", OWNER, bootstrap=node.address)
+                assert {item["peer"] for item in events(outcome, "found")} == everybody, outcome
+
+
+def test_what_is_provided_early_is_found_by_go(go):
+    """In a network that is large enough to guess who the nearest are before they have been met."""
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for _ in range(22):
+            server = GoNode(flags=["-dhtServer"])
+            stack.callback(server.stop)
+            if servers:
+                server.connect(servers[0].address)
+            servers.append(server)
+        # Those who came first have not met those who came last.
+        for server in servers:
+            closest(server)
+        binary, text = cid("early")
+        arguments = [ours.BINARY, "dht", "provide", text, "--optimistic", "--stay", "--json", "--listen", "/ip4/127.0.0.1/tcp/0"]
+        provider = JSONProcess([*arguments, "--bootstrap", servers[0].address], environment=ours.environment())
+        stack.callback(provider.stop)
+        summary = provider.wait_for("summary", timeout=30)
+        # The others are told as it goes on.
+        assert summary["found"] == 15, provider.report()
+        wait_until(lambda: servers[3].dht(FIND_PROVIDERS, cid=binary, count=1), 10, "go finds it")
+        outcome = dht("find-providers", text, bootstrap=servers[7].address)
+        assert outcome.code == 0 and len(events(outcome, "provider")) == 1, outcome
+
+
 def test_what_a_node_holds_outlasts_its_restart(tmp_path):
     network = ["--dht-protocol", "/lasting/kad/1.0.0"]
     data = tmp_path / "node"

@@ -142,6 +142,13 @@ def test_kubo_dials_us_from_behind_retry(public):
         assert public.connected(daemon)["direction"] == "inbound"
 
 
+def test_kubo_answers_our_fetch(public):
+    """It has no values, since its library neither publishes nor resolves names: what it says is that there are none."""
+    for key in (f"/ipns/{public.kubo.peer}", "a text"):
+        outcome = public.run("fetch", public.address(TCP), key)
+        assert outcome.code == 1 and outcome.error["code"] == "notFound", outcome
+
+
 class TestWrongPeer:
     @cells(("public", [TCP, WS, QUIC]), ("private", [TCP, WS]))
     def test_we_refuse_kubo_under_another_id(self, network, stack):

@@ -37,6 +37,15 @@ package enum KademliaLimits {
     package static let refusals = 2_000
     /// How long a stream may be idle, or take for one message.
     package static let streamIdleTime = Duration.seconds(60)
+    /// How long a stream may be idle while more than half of ``inboundStreams`` are open.
+    package static let crowdedIdleTime = Duration.seconds(10)
+    /// Streams that are kept for the next request to the same peer.
+    package static let keptStreams = 256
+
+    /// Connections that a host has to allow, at least, for a table that decides by itself whether it serves: fewer, and it would close those of its members.
+    package static let serverConnections = 96
+    /// Bytes that its peers have to be allowed to make it hold, at least, for the same.
+    package static let serverMemory = 8 * 1_024 * 1_024
 
     // MARK: Look-ups
 

@@ -39,7 +39,8 @@ struct P2PCommand: AsyncParsableCommand {
         version: ToolVersion.current,
         subcommands: [
             KeyCommand.self, DaemonCommand.self, PingCommand.self, EchoCommand.self, IdentifyCommand.self, PerfCommand.self,
-            DiscoverCommand.self, DHTCommand.self, RendezvousCommand.self, PeersCommand.self, ConnectionsCommand.self, ReachCommand.self,
+            FetchCommand.self, DiscoverCommand.self, DHTCommand.self, RendezvousCommand.self, PeersCommand.self, ConnectionsCommand.self,
+            ReachCommand.self,
             DoctorCommand.self, LimitsCommand.self, PolicyCommand.self, TunnelCommand.self, PipeCommand.self, SOCKSCommand.self,
             HTTPCommand.self,
             InteropCommand.self,

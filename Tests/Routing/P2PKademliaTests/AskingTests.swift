@@ -15,13 +15,87 @@ struct AskingTests {
     private func node(
         _ timeout: Duration = .seconds(10), _ body: @escaping @Sendable (PeerStream) async throws -> Void
     ) throws -> (KademliaNode, Lookup.Contact) {
+        let (node, contact, _) = try self.nodeAndHost(timeout, body)
+        return (node, contact)
+    }
+
+    private func nodeAndHost(
+        _ timeout: Duration = .seconds(10), _ body: @escaping @Sendable (PeerStream) async throws -> Void
+    ) throws -> (KademliaNode, Lookup.Contact, LoopbackPeer) {
         var configuration = KademliaConfiguration("/test/kad/1.0.0", mode: .client)
         configuration.requestTimeout = timeout
         let connection = try ConnectionInfo.sample(local: Fixture.key(1), remote: Fixture.key(2))
         let host = try LoopbackPeer(on: connection, body)
         let node = KademliaNode(
             configuration, ownPeer: connection.localPeer, host: host, networks: { LocalNetworks() }, logger: host.logger)
-        return (node, Lookup.Contact(connection.remotePeer))
+        return (node, Lookup.Contact(connection.remotePeer), host)
+    }
+
+    /// How many streams a peer that behaves so costs, of three requests that are all answered.
+    private func streams(_ body: @escaping @Sendable (PeerStream) async throws -> Void) async throws -> Int {
+        let (node, contact, host) = try self.nodeAndHost(.seconds(10), body)
+        node.state.withLock { $0.kept = KeptStreams() }
+        for number in 0..<3 {
+            let key = [UInt8(number)]
+            let reply = try await node.ask(contact, KademliaMessage(.getValue, key: key))
+            #expect(reply.message.key == key)
+        }
+        let kept = node.state.withLock { state in
+            defer { state.kept = nil }
+            return state.kept
+        }
+        kept?.reset()
+        return host.opened
+    }
+
+    @Test("One request after the other goes over one stream, unless the peer has done with it or has said more than it was asked")
+    func keptStreams() async throws {
+        @Sendable func answer(_ stream: PeerStream, times: Int = 1) async throws -> Bool {
+            guard let bytes = try await stream.readMessage(upTo: 1_000) else { return false }
+            let answer = KademliaMessage(.getValue, key: try KademliaMessage(reading: bytes).key).encoded()
+            let message = [UInt8(answer.readableBytes)] + Array(answer.readableBytesView)
+            try await stream.write(bytes: (0..<times).flatMap { _ in message })
+            return true
+        }
+        #expect(try await self.streams { stream in while try await answer(stream) {} } == 1)
+        // One that has finished, or reset the stream, after its answer.
+        #expect(
+            try await self.streams { stream in
+                _ = try await answer(stream)
+                try await stream.finish()
+            } == 3)
+        #expect(
+            try await self.streams { stream in
+                _ = try await answer(stream)
+                _ = try await stream.readMessage(upTo: 1_000)
+                stream.reset()
+            } == 3, "each is used again, and given up for a new one")
+        #expect(
+            try await self.streams { stream in
+                while try await answer(stream, times: 2) {}
+            } == 3)
+    }
+
+    @Test("One stream of a connection is kept, for a while, and no more than there may be")
+    func keptFor() async throws {
+        let host = try LoopbackPeer { stream in while try await stream.read() != nil {} }
+        func stream() async throws -> PeerStream {
+            try await host.openStream(to: host.peerConnection.remotePeer, protocols: ["/test/1.0.0"])
+        }
+        var kept = KeptStreams(limit: 2)
+        let (one, two, three) = (ConnectionID(), ConnectionID(), ConnectionID())
+        let (first, second) = (try await stream(), try await stream())
+        let taken = [
+            kept.keep(first, on: one, at: Fixture.start), kept.keep(second, on: two, at: Fixture.start.advanced(by: .seconds(1))),
+            // There is one; there is no room.
+            kept.keep(try await stream(), on: one, at: Fixture.start), kept.keep(try await stream(), on: three, at: Fixture.start),
+        ]
+        #expect(taken == [true, true, false, false])
+        #expect(kept.end == Fixture.start.advanced(by: KeptStreams.lifetime))
+        let over = kept.takeOver(at: Fixture.start.advanced(by: KeptStreams.lifetime))
+        #expect(over.count == 1 && over.first === first)
+        let left = (kept.take(on: one), kept.take(on: two))
+        #expect(left.0 == nil && left.1 === second && kept.count == 0)
     }
 
     private func outcome(

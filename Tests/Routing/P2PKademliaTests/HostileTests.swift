@@ -23,7 +23,7 @@ struct HostileTests {
     private static func join(
         _ world: World, by way: PeerHost? = nil, mode: KademliaMode = .server
     ) async throws -> Member {
-        var configuration = KademliaConfiguration(Self.network, mode: mode)
+        var configuration = KademliaConfiguration(Self.network, mode: mode, namespaces: .publicNetwork)
         configuration.namespaces["any"] = AnyValueValidator()
         if let way { configuration.bootstrap = way.listenAddresses }
         let dht = Kademlia(configuration)
@@ -97,6 +97,71 @@ struct HostileTests {
             try await world.run(for: .seconds(20))
             #expect(before.isSubset(of: one.dht.knownPeers))
             #expect(one.dht.statistics.buckets.allSatisfy { $0 <= 20 }, "\(one.dht.statistics.buckets)")
+        }
+    }
+
+    @Test("Of eighty newcomers at once sixty-four are checked, and what does not answer leaves nothing behind", .timeLimit(.minutes(2)))
+    func newcomers() async throws {
+        try await withWorld(seed: 37, everyLink: .latency(.milliseconds(20)).timeout(.seconds(10))) { world in
+            let one = try await Self.join(world)
+            let node = try one.dht.node()
+            var mute: [PeerHost] = []
+            for _ in 0..<80 {
+                let handler = ClosureHandler([Self.network]) { stream, _ in while try await stream.read() != nil {} }
+                mute.append(try await world.host(Identify(), handler))
+            }
+            let address = one.host.listenAddresses[0]
+            try await world.perform { [mute] in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for host in mute { group.addTask { _ = try await host.connect(to: address) } }
+                    try await group.waitForAll()
+                }
+            }
+            try await world.run(for: .seconds(2))
+            #expect(node.state.withLock { $0.checks.count } == KademliaLimits.checks)
+            try await world.run(for: .seconds(20))
+            #expect(node.state.withLock { $0.checks.isEmpty } && one.dht.knownPeers.isEmpty)
+        }
+    }
+
+    @Test("A forged value goes to nobody, an older one gives way, and both holders are sent the best", .timeLimit(.minutes(1)))
+    func poison() async throws {
+        try await withWorld(seed: 38, everyLink: .latency(.milliseconds(20))) { world in
+            let key = IPNSRecord.key(of: try Fixture.peer(1))
+            let (old, best) = (try Fixture.hex(Fixture.ipnsV2), try Fixture.hex(Fixture.ipnsV1V2))
+            var forged = best
+            // The first byte of what is named.
+            forged[2] ^= 1
+            let seeker = try await Self.join(world)
+            let honest = try await Self.join(world, by: seeker.host)
+            try await world.run(for: .seconds(5))
+            try await world.perform { try await honest.dht.put(best, for: key) }
+            try seeker.dht.node().change { $0.values.remove(key) }
+            let sent = Mutex<[[[UInt8]]]>([[], []])
+            var holders: [PeerHost] = []
+            for (number, value) in [forged, old].enumerated() {
+                holders.append(
+                    try await Self.liar(world, to: [seeker.host, honest.host]) { stream, request in
+                        var answer = KademliaMessage(request.kind, key: request.kind == .findNode ? [] : request.key)
+                        if request.kind == .getValue { answer.record = KademliaRecord(key: request.key, value: value) }
+                        if request.kind == .putValue {
+                            answer.record = request.record
+                            sent.withLock { $0[number].append(request.record?.value ?? []) }
+                        }
+                        try await stream.writeMessage(answer.encoded())
+                    })
+            }
+            try await world.run(for: .seconds(20))
+            #expect(Set(seeker.dht.knownPeers) == Set(holders.map(\.peerID) + [honest.host.peerID]))
+            let refused = Mutex<[PeerID]>([])
+            let found = try await world.perform {
+                try await seeker.dht.value(for: key, quorum: 0) {
+                    if case .refused(let peer, _) = $0 { refused.withLock { $0.append(peer) } }
+                }
+            }
+            #expect(found == best)
+            #expect(refused.withLock { $0 } == [holders[0].peerID])
+            #expect(sent.withLock { $0 } == [[best], [best]])
         }
     }
 

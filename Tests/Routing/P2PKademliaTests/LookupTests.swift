@@ -164,6 +164,46 @@ struct LookupTests {
         #expect(lookup.messages == 7)
     }
 
+    @Test("Where most are silent and nobody was met beyond the first, the others that it has named are asked as well, and waited for")
+    func stranded() throws {
+        var lookup = try self.lookup([100])
+        #expect(self.asked(&lookup) == [try self.peer(100)])
+        try self.answer(&lookup, 100, Array(0..<8))
+        #expect(self.asked(&lookup) == [try self.peer(0), try self.peer(1), try self.peer(2)])
+        // A machine that is busy: nobody answers in time.
+        var now = self.now.advanced(by: .milliseconds(600))
+        #expect(self.asked(&lookup, at: now) == [try self.peer(3), try self.peer(4), try self.peer(5)])
+        now = now.advanced(by: .milliseconds(600))
+        #expect(self.asked(&lookup, at: now) == [try self.peer(6), try self.peer(7)])
+        now = now.advanced(by: .seconds(5))
+        guard case .wait(.distantFuture?) = lookup.next(at: now) else {
+            Issue.record("it waits for as long as it takes")
+            return
+        }
+        // One that comes late proves who has named it, and names more.
+        try self.answer(&lookup, 1, [20])
+        #expect(self.asked(&lookup, at: now) == [try self.peer(20)])
+        try self.answer(&lookup, 20, [])
+        for number in [0, 2, 3, 4, 5, 6, 7] { try self.answer(&lookup, number, []) }
+        #expect(self.isFinished(&lookup, at: now))
+        #expect(lookup.nearest.count == 10 && lookup.messages == 10)
+    }
+
+    @Test("Of the one liar that a newcomer has met every invention is tried, and then it is over")
+    func strandedByLiar() throws {
+        var lookup = try self.lookup([100])
+        _ = lookup.next(at: self.now)
+        try self.answer(&lookup, 100, Array(0..<40))
+        var asked = 0
+        while let peers = self.asked(&lookup) {
+            asked += peers.count
+            #expect(peers.count <= 3)
+            for peer in peers { lookup.failed(peer) }
+        }
+        #expect(asked == 40)
+        #expect(self.isFinished(&lookup))
+    }
+
     @Test("One whom a peer has named and who answers speaks for it")
     func proof() throws {
         var lookup = try self.lookup([100])

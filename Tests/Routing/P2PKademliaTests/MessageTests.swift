@@ -51,6 +51,50 @@ struct MessageTests {
         #expect(try KademliaMessage(reading: message.encoded()) == message)
     }
 
+    /// What each writes in its own way: byte for byte by their encoders (rust-libp2p 0.49, js 16.4, nim of August 2026).
+    private enum Dialect {
+        static let peer = "0024080112208a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
+        /// 127.0.0.1, TCP 4001.
+        static let address = "047f000001060fa1"
+        static let multihash = "1220" + String(repeating: "01", count: 32)
+        static let record = "0a042f612f62120107"
+
+        /// Field 10 before the key, 9 in answers; publisher and seconds left in the record; the id behind each address.
+        static let rustValue =
+            "0801500912042f612f621a4b" + record + "2a14323032362d31312d32395430303a30303a30305a" + "d22926" + peer + "c8303c"
+            + "425d0a26" + peer + "1231" + address + "a50326" + peer + "1801"
+        /// 10 in requests.
+        static let rustRequest = "0804500a12042f612f62"
+        /// Both lists, no connection.
+        static let jsProviders =
+            "08031222" + multihash + "42320a26" + peer + "1208" + address + "4a320a26" + peer + "1208" + address + "5001"
+        /// No type, author and signature, milliseconds.
+        static let jsPut =
+            "12042f612f621a4e" + record + "1a26" + peer + "220109" + "2a18323032362d31312d32395430303a30303a30302e3030305a" + "5000"
+        /// Field 11 is a status, here that it was taken.
+        static let nimTaken = "08021222" + multihash + "5800"
+        /// Field 21 is an advertisement, 10 is left out, and a connection of zero is written.
+        static let nimPeers = "080442340a26" + peer + "1208" + address + "1800" + "aa01030a0101"
+        static let nimAdvertisements = "08111222" + multihash
+    }
+
+    @Test("Messages of rust, js and nim are read as what they say")
+    func dialects() throws {
+        let contact = KademliaContact(try Fixture.peer(1), at: [try Multiaddr("/ip4/127.0.0.1/tcp/4001")])
+        func read(_ text: String) throws -> KademliaMessage { try self.read(try Fixture.hex(text)) }
+        let value = try read(Dialect.rustValue)
+        #expect(value.kind == .getValue && value.key == Array("/a/b".utf8) && value.closer == [contact])
+        #expect(value.record?.value == [7] && value.record?.secondsLeft == 60 && value.record?.publisher == contact.peer.bytes)
+        #expect(try read(Dialect.rustRequest) == KademliaMessage(.findNode, key: Array("/a/b".utf8)))
+        let providers = try read(Dialect.jsProviders)
+        #expect(providers.kind == .getProviders && providers.closer == [contact] && providers.providers == [contact])
+        let put = try read(Dialect.jsPut)
+        #expect(put.kind == .putValue && put.record?.value == [7] && put.record?.timeReceived == "2026-11-29T00:00:00.000Z")
+        #expect(try read(Dialect.nimTaken).kind == .addProvider)
+        #expect(try read(Dialect.nimPeers).closer == [contact])
+        #expect(throws: KademliaMessageError.unknownKind) { try read(Dialect.nimAdvertisements) }
+    }
+
     @Test("Bad peers and bad addresses are left out one by one")
     func leftOut() throws {
         let (one, two) = (try Fixture.peer(1), try Fixture.peer(2))

@@ -5,6 +5,7 @@ import P2PIdentity
 import P2PMultiaddr
 import P2PProtocolTesting
 import P2PTesting
+import Synchronization
 import Testing
 
 @testable import P2PKademlia
@@ -157,6 +158,25 @@ struct ServingTests {
         while let bytes = try await stream.readMessage(upTo: 100_000) { kinds.append(try KademliaMessage(reading: bytes).kind) }
         #expect(kinds == [.ping, .ping, .ping, .getProviders])
         #expect(self.node.statistics.answered == 5)
+    }
+
+    @Test("While as many streams are answered as there may be, another one is refused, and taken again when one has ended")
+    func streamsInAll() async throws {
+        let peer = LoopbackPeer(KademliaProtocol(self.node), on: self.connection.info)
+        func isAnswered() async -> Bool {
+            do {
+                let stream = try await peer.openStream(to: self.requester, protocols: ["/test/kad/1.0.0"])
+                try await stream.writeMessage(KademliaMessage(.ping).encoded())
+                return try await stream.readMessage(upTo: 100) != nil
+            } catch {
+                return false
+            }
+        }
+        self.node.inbound.store(KademliaLimits.inboundStreams, ordering: .relaxed)
+        #expect(await !isAnswered())
+        #expect(self.node.inbound.load(ordering: .relaxed) == KademliaLimits.inboundStreams)
+        self.node.inbound.store(KademliaLimits.inboundStreams - 1, ordering: .relaxed)
+        #expect(await isAnswered())
     }
 
     @Test(

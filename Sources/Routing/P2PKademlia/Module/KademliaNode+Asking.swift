@@ -18,16 +18,51 @@ extension KademliaNode {
 
     /// Asks a peer, and checks that the answer is one to this request. All of it, the dial included, has ``KademliaConfiguration/requestTimeout``.
     func ask(_ contact: Lookup.Contact, _ request: KademliaMessage) async throws(StreamError) -> Reply {
-        try await self.exchange(with: contact, "the request") { (stream, connection) throws(StreamError) in
+        try await self.exchange(with: contact, "the request", onKept: true) { (stream, connection) throws(StreamError) in
             try await stream.writeMessage(request.encoded())
             // Finished only then: py resets the stream at a half-close, and its answer may be lost.
             guard let bytes = try await stream.readMessage(upTo: KademliaLimits.answerSize) else {
                 throw StreamError(.unexpectedEnd, "the peer finished without an answer")
             }
-            try? await stream.finish()
-            return Reply(message: try Self.check(bytes, request), connection: connection)
+            let reply = Reply(message: try Self.check(bytes, request), connection: connection)
+            if !self.keep(stream, on: connection.id) { try? await stream.finish() }
+            return reply
         }
     }
+
+    // MARK: Streams
+
+    /// Keeps a stream for the next request on that connection.
+    private func keep(_ stream: PeerStream, on connection: ConnectionID) -> Bool {
+        let now = self.clock.now()
+        guard self.state.withLock({ $0.kept?.keep(stream, on: connection, at: now) }) == true else { return false }
+        _ = self.keeping.offer(())
+        return true
+    }
+
+    /// Finishes streams that nobody has used for a while.
+    func finishKept() async {
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                guard let end = self.state.withLock({ $0.kept?.end }) else {
+                    await self.keeping.next()
+                    continue
+                }
+                // Some at a time.
+                await self.clock.sleep(max(end, self.clock.now().advanced(by: .seconds(1))))
+                let now = self.clock.now()
+                for stream in self.state.withLock({ $0.kept?.takeOver(at: now) }) ?? [] {
+                    group.addTask {
+                        _ = try? await StreamError.within(.seconds(1), on: self.clock, "the end") { () throws(StreamError) in
+                            try await stream.finish()
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: Announcements
 
     /// Tells a peer that this node has something. There is no answer to it: whoever takes it closes the stream, or says something, and
     /// whoever does not resets it (`Specs/Kademlia.md`, "Habits").
@@ -86,7 +121,7 @@ extension KademliaNode {
     }
 
     private func exchange<Success: Sendable>(
-        with contact: Lookup.Contact, _ name: String,
+        with contact: Lookup.Contact, _ name: String, onKept: Bool = false,
         _ body: @escaping @Sendable (PeerStream, ConnectionInfo) async throws(StreamError) -> Success
     ) async throws(StreamError) -> Success {
         self.state.withLock { state in
@@ -101,19 +136,28 @@ extension KademliaNode {
         }
         return try await StreamError.within(self.configuration.requestTimeout, on: self.clock, name) { () throws(StreamError) -> Success in
             do throws(StreamError) {
-                return try await self.attempt(contact, body)
+                return try await self.attempt(contact, onKept: onKept, body)
             } catch {
                 // The connection was ending when it was chosen: a new one may do.
                 guard error.code == .connectionLost, !(error.cause is DialError), !Task.isCancelled else { throw error }
-                return try await self.attempt(contact, body)
+                return try await self.attempt(contact, onKept: false, body)
             }
         }
     }
 
     private func attempt<Success: Sendable>(
-        _ contact: Lookup.Contact, _ body: @escaping @Sendable (PeerStream, ConnectionInfo) async throws(StreamError) -> Success
+        _ contact: Lookup.Contact, onKept: Bool,
+        _ body: @escaping @Sendable (PeerStream, ConnectionInfo) async throws(StreamError) -> Success
     ) async throws(StreamError) -> Success {
         let connection = try await self.connect(to: contact)
+        if onKept, let kept = self.state.withLock({ $0.kept?.take(on: connection.info.id) }), kept.isAtRest {
+            do throws(StreamError) {
+                return try await body(kept, connection.info)
+            } catch {
+                // The peer had done with it: that says nothing of what it is asked for.
+                guard [.reset, .unexpectedEnd, .connectionLost].contains(error.code), !Task.isCancelled else { throw error }
+            }
+        }
         let stream = try await self.host.openStream(on: connection.info.id, protocols: [self.configuration.protocolID])
         return try await body(stream, connection.info)
     }

@@ -16,13 +16,15 @@ extension KademliaNode {
             guard let end = self.state.withLock({ $0.isServer ? $0.endOfServing : nil }) else {
                 throw StreamError(.reset, "this node serves no more")
             }
-            let deadline = self.clock.now().advanced(by: KademliaLimits.streamIdleTime)
+            let isCrowded = self.inbound.load(ordering: .relaxed) > KademliaLimits.inboundStreams / 2
+            let patience = isCrowded ? KademliaLimits.crowdedIdleTime : KademliaLimits.streamIdleTime
+            let deadline = self.clock.now().advanced(by: patience)
             let request = try await self.clock.result(by: deadline, unless: end) { () throws(StreamError) -> ByteBuffer? in
                 try await stream.readMessage(upTo: KademliaLimits.requestSize)
             }
             if end.isFired { throw StreamError(.reset, "this node serves no more") }
             guard let request else {
-                throw StreamError(.timedOut, "the wait for a request took longer than \(KademliaLimits.streamIdleTime)")
+                throw StreamError(.timedOut, "the wait for a request took longer than \(patience)")
             }
             guard let bytes = request else { return }
             do throws(StreamError) {

@@ -13,12 +13,16 @@ extension KademliaNode {
     /// While so few peers are known, the table is looked through more often.
     private static let fewPeers = 10
     private static let impatience = Duration.seconds(120)
-    /// How long nobody is looked for again, when there is nobody at all.
+    /// How long nobody is looked for again, when there is nobody at all: a second at first, since the way in may only have been busy, then twice as long each time.
     private static let loneliness = Duration.seconds(15)
     /// Peers of the peerstore that are tried when nobody is known.
     private static let rememberedPeers = 32
 
     func run() async {
+        self.state.withLock { state in
+            state.joining = Signal()
+            state.kept = KeptStreams()
+        }
         await self.restore()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.watch() }
@@ -26,8 +30,26 @@ extension KademliaNode {
             group.addTask { await self.republish() }
             group.addTask { await self.work() }
             group.addTask { await self.writeDown() }
+            group.addTask { await self.finishKept() }
         }
+        self.noteJoined()
+        // Streams that nobody uses would hold the host's end up, on either side.
+        let kept = self.state.withLock { state in
+            defer { state.kept = nil }
+            return state.kept
+        }
+        kept?.reset()
+        self.setServer(false)
         await self.save()
+    }
+
+    /// Look-ups that were waiting for it go on.
+    private func noteJoined() {
+        let joining = self.state.withLock { state in
+            defer { state.joining = nil }
+            return state.joining
+        }
+        joining?.fire()
     }
 
     // MARK: Who comes
@@ -87,10 +109,13 @@ extension KademliaNode {
     private func lookThrough() async {
         await self.bootstrap()
         if !self.configuration.bootstrap.isEmpty { self.bootstrapped.fire() }
+        var lonely = Duration.seconds(1)
         while !Task.isCancelled {
             try? await self.refresh()
             let count = self.state.withLock { $0.table.count }
-            let pause = count == 0 ? Self.loneliness : count <= Self.fewPeers ? Self.impatience : self.configuration.refreshInterval
+            if count > 0 || self.configuration.bootstrap.isEmpty { lonely = Self.loneliness }
+            defer { lonely = min(Self.loneliness, lonely * 2) }
+            let pause = count == 0 ? lonely : count <= Self.fewPeers ? Self.impatience : self.configuration.refreshInterval
             _ = await self.clock.result(by: self.clock.now().advanced(by: min(pause, self.configuration.refreshInterval))) {
                 await self.kicks.next()
             }
@@ -156,6 +181,7 @@ extension KademliaNode {
         await self.askSilent()
         // First its own place: that shows which buckets there are.
         try await self.lookUpSelf()
+        self.noteJoined()
         let buckets = self.state.withLock { $0.table.bucketsToRefresh(every: self.configuration.refreshInterval, at: now) }
         try await self.lookThrough(buckets)
         // Those that did not answer have kept others out.
@@ -170,7 +196,7 @@ extension KademliaNode {
     }
 
     private func lookUpSelf() async throws(KademliaError) {
-        _ = try await self.walk(to: self.ownPeer.bytes, asking: KademliaMessage(.findNode, key: self.ownPeer.bytes), onEvent: { _ in })
+        _ = try await self.walkOnce(to: self.ownPeer.bytes, asking: KademliaMessage(.findNode, key: self.ownPeer.bytes), onEvent: { _ in })
     }
 
     /// Looks up a key in each of the buckets.
@@ -179,7 +205,7 @@ extension KademliaNode {
         let start = self.clock.now().uptimeNanoseconds / 1_000_000 << 4
         for bucket in buckets {
             guard let key = RoutingTable.key(in: bucket, of: self.ownPoint, startingAt: start &+ UInt64(bucket) << 32) else { continue }
-            _ = try await self.walk(to: key, asking: KademliaMessage(.findNode, key: key), onEvent: { _ in })
+            _ = try await self.walkOnce(to: key, asking: KademliaMessage(.findNode, key: key), onEvent: { _ in })
         }
     }
 

@@ -18,11 +18,36 @@ extension KademliaNode {
     struct Walk {
         var lookup: Lookup
         var summary = KademliaSummary()
-        let startedAt: NIODeadline
+        var startedAt: NIODeadline
         /// How near the farthest of the nearest is, as a part of what is expected; nil unless they crowd.
         var crowding: Double?
         /// What came was enough, so that it ended before its time.
         var isCut = false
+    }
+
+    /// Asks from peer to peer, and once more where that was not enough while this node was joining the network: whoever is known by then leads farther than the first one that it met.
+    ///
+    /// Parameters are those of ``walkOnce(to:asking:count:until:onEvent:absorb:)``.
+    func walk(
+        to key: [UInt8], asking request: KademliaMessage, count: Int? = nil, until deadline: NIODeadline? = nil,
+        onEvent: @escaping EventSink, absorb: (Lookup.Contact, Reply, Lookup) async -> Bool = { _, _, _ in false }
+    ) async throws(KademliaError) -> Walk {
+        let joining = self.state.withLock { $0.joining }
+        let deadline = deadline ?? self.clock.now().advanced(by: self.configuration.lookupTimeout)
+        let first = try await self.walkOnce(to: key, asking: request, count: count, until: deadline, onEvent: onEvent, absorb: absorb)
+        guard let joining, !first.isCut, !first.lookup.isWhole, first.lookup.nearest.count < first.lookup.terms.count else { return first }
+        let patience = min(deadline, self.clock.now().advanced(by: Self.patienceForPeers))
+        _ = await self.clock.result(by: patience) { await joining.wait() }
+        if Task.isCancelled { throw Self.cancelled }
+        let met = Set(first.lookup.nearest.map(\.peer))
+        let known = self.state.withLock { $0.table.nearest(to: first.lookup.target, count: first.lookup.terms.count) }
+        guard joining.isFired, known.contains(where: { !met.contains($0.peer) }) else { return first }
+        var walk = try await self.walkOnce(to: key, asking: request, count: count, until: deadline, onEvent: onEvent, absorb: absorb)
+        walk.startedAt = first.startedAt
+        walk.summary.messages += first.summary.messages
+        walk.summary.failures += first.summary.failures
+        walk.summary.duration = .nanoseconds((self.clock.now() - first.startedAt).nanoseconds)
+        return walk
     }
 
     /// Asks from peer to peer, ever nearer to the key, until the machine says that it is over or `absorb` that it is enough.
@@ -33,7 +58,7 @@ extension KademliaNode {
     ///   - request: what each is asked.
     ///   - deadline: nil for ``KademliaConfiguration/lookupTimeout`` from now.
     ///   - absorb: is told of each answer, and what the walk knows by then; true ends it.
-    func walk(
+    func walkOnce(
         to key: [UInt8], asking request: KademliaMessage, count: Int? = nil, until deadline: NIODeadline? = nil,
         onEvent: @escaping EventSink, absorb: (Lookup.Contact, Reply, Lookup) async -> Bool = { _, _, _ in false }
     ) async throws(KademliaError) -> Walk {

@@ -29,6 +29,10 @@ final class KademliaNode: Sendable {
         var checks: Set<PeerID> = []
         /// Fires when somebody is in the table.
         var hasPeers = Signal()
+        /// Fires when this node has looked its own place up for the first time; nil afterwards, and for one that does not run.
+        var joining: Signal?
+        /// Streams for the next request; nil for a node that does not run, which keeps none.
+        var kept: KeptStreams?
         /// No look-up of a sequence begins any more.
         var isOver = false
         var judge: (judge: AddressJudge, until: NIODeadline)?
@@ -60,6 +64,8 @@ final class KademliaNode: Sendable {
     let bootstrapped = Signal()
     /// Yields when the table should be looked through before it is due.
     let kicks = Inbox<Void, Never>(limit: 1)
+    /// Yields when a stream is kept.
+    let keeping = Inbox<Void, Never>(limit: 1)
     /// Look-ups that sequences have asked for.
     let jobs = Inbox<Job, Never>(limit: KademliaLimits.waitingLookups)
     /// Peers that are told of a key while its look-up goes on, or is over.
@@ -106,8 +112,10 @@ final class KademliaNode: Sendable {
 
     /// Serves from now on, or no more, if that is for reachability to say.
     func setReachable(_ isReachable: Bool) {
-        guard self.configuration.mode == .automatic, self.setServer(isReachable) else { return }
-        guard isReachable else {
+        guard self.configuration.mode == .automatic else { return }
+        let serves = isReachable && self.hasRoomToServe
+        guard self.setServer(serves) else { return }
+        guard serves else {
             self.host.stopServing(self.configuration.protocolID)
             return
         }
@@ -117,6 +125,20 @@ final class KademliaNode: Sendable {
             self.setServer(false)
             self.logger.warning("the hash table can't be served", metadata: ["reason": "\(error)"])
         }
+    }
+
+    /// Whether the host's limits leave a server the room that it needs: one that closes its members' connections in a hurry, or can keep nothing for them, is of use to nobody.
+    private var hasRoomToServe: Bool {
+        let connections = self.host.sample().limits.first { $0.name == "connections" }?.limit ?? .max
+        let memory = self.memory?.limits.total ?? .max
+        if connections >= KademliaLimits.serverConnections, memory >= KademliaLimits.serverMemory { return true }
+        self.logger.notice(
+            "others can reach this node, but its limits are too low for a server of the hash table",
+            metadata: [
+                "connections": "\(connections) of \(KademliaLimits.serverConnections)",
+                "memory": "\(memory) of \(KademliaLimits.serverMemory)",
+            ])
+        return false
     }
 
     var statistics: KademliaStatistics {

@@ -25,7 +25,7 @@ package struct Lookup: Sendable {
         /// Peers of one answer that are taken, the nearest first come.
         package var peersPerAnswer = KademliaLimits.peersPerAnswer
         /// Peers that only one other has named, and that have not answered yet: asked at a time; and after so many of them were silent and none was not, no more
-        /// of them are asked. So whoever invents peers wastes little time.
+        /// of them are asked, unless nobody else is left at all. So whoever invents peers wastes little time.
         package var unprovenPerReferrer = 3
 
         /// How many times ``count`` peers of the table it knows to begin with: those beyond ``count`` are a reserve, which is asked when nearer ones are silent or fail.
@@ -93,6 +93,8 @@ package struct Lookup: Sendable {
     package private(set) var answers = 0
     /// How many have failed.
     package private(set) var failures = 0
+    /// How many of those that have answered it did not know to begin with.
+    private var named = 0
 
     /// - Parameters:
     ///   - seeds: peers of the table, which have answered before.
@@ -117,6 +119,7 @@ package struct Lookup: Sendable {
         var (seen, answered, isOpen) = (0, 0, false)
         // Those that have answered, or may soon.
         var hopeful = 0
+        var doubtful: [Int] = []
         for place in self.order {
             if seen >= self.terms.count { break }
             switch self.candidates[place].state {
@@ -132,7 +135,9 @@ package struct Lookup: Sendable {
             case .heard:
                 if self.candidates[place].isReserve, hopeful >= self.terms.count { continue }
                 switch self.permission(for: place) {
-                case .never: continue
+                case .never:
+                    doubtful.append(place)
+                    continue
                 case .notNow: isOpen = true
                 case .now:
                     guard self.messages < self.terms.messages else { continue }
@@ -149,6 +154,11 @@ package struct Lookup: Sendable {
         if isOpen { return .wait(until: self.nextSilence) }
         // Nobody is left but the silent.
         if self.answers >= self.terms.count || answered >= self.terms.count { return .finished }
+        if self.isStranded {
+            let room = min(self.terms.unprovenPerReferrer, self.terms.parallelism, self.terms.messages - self.messages)
+            for place in doubtful.prefix(max(0, room)) { asked.append(self.ask(place, at: now)) }
+            if !asked.isEmpty { return .ask(asked) }
+        }
         guard let patience = self.endOfPatience, patience > now else { return .finished }
         return .wait(until: patience)
     }
@@ -162,6 +172,7 @@ package struct Lookup: Sendable {
     ) -> Int {
         guard let place = self.index[peer], self.close(place, as: .answered) else { return 0 }
         self.answers += 1
+        if self.candidates[place].contact.hop > 1 { self.named += 1 }
         let hop = self.candidates[place].contact.hop + 1
         var (taken, new) = (0, 0)
         for other in others {
@@ -225,6 +236,9 @@ package struct Lookup: Sendable {
 
     /// How many steps it took to the farthest, in steps, of ``nearest``.
     package var hops: Int { self.nearest.lazy.map(\.hop).max() ?? 0 }
+
+    /// Whether everybody that it knows of has answered.
+    package var isWhole: Bool { self.answers == self.candidates.count }
 
     /// How many peers it knows of.
     package var knownCount: Int { self.candidates.count }
@@ -324,11 +338,25 @@ package struct Lookup: Sendable {
         return since.advanced(by: self.terms.stall)
     }
 
-    /// Until when the silent are waited for: to the end of their own time while nobody has answered at all.
+    /// Whether most are silent and nobody has answered beyond those that it knew to begin with, as when this node has just come and the machine is busy: who may be believed
+    /// is not to be told then.
+    private var isStranded: Bool {
+        guard self.named == 0 else { return false }
+        let silent = self.candidates.count { candidate in
+            switch candidate.state {
+            case .silent: true
+            case .heard, .asked, .answered, .failed: false
+            }
+        }
+        return self.answers < silent + self.failures
+    }
+
+    /// Until when the silent are waited for: to the end of their own time while nobody has answered at all, or nobody of those that were named.
     private var endOfPatience: NIODeadline? {
-        self.candidates.lazy.compactMap { candidate -> NIODeadline? in
+        let isStranded = self.answers == 0 || self.isStranded
+        return self.candidates.lazy.compactMap { candidate -> NIODeadline? in
             guard case .silent(let since) = candidate.state else { return nil }
-            return self.answers == 0 ? .distantFuture : since.advanced(by: self.terms.patience)
+            return isStranded ? .distantFuture : since.advanced(by: self.terms.patience)
         }.max()
     }
 

@@ -13,12 +13,14 @@ struct DHTRun: Sendable {
     /// Runs a node that is a member of the network, and asks.
     static func execute(
         _ options: DHTOptions, _ node: NodeOptions, _ console: Console, tells: Bool, key: DHTKey? = nil, listen: [Multiaddr] = [],
-        _ body: @escaping @Sendable (DHTRun, PeerHost) async throws -> Void
+        adjust: (inout KademliaConfiguration) -> Void = { _ in }, _ body: @escaping @Sendable (DHTRun, PeerHost) async throws -> Void
     ) async throws {
         guard !options.bootstrap.isEmpty else {
             throw ToolError("noPeers", "a network is entered by one of its members: name one with --bootstrap")
         }
-        let dht = Kademlia(options.configuration(for: key))
+        var configuration = options.configuration(for: key)
+        adjust(&configuration)
+        let dht = Kademlia(configuration)
         let run = DHTRun(dht: dht, console: console, tells: tells)
         try await NodeSession.run(node, adjust: { $0.modules.append(dht) }) { session in
             if !listen.isEmpty { _ = try await session.host.listen(on: listen) }
@@ -75,7 +77,7 @@ struct DHTRun: Sendable {
     }
 
     /// A value for people: as text where it is some.
-    private static func text(of value: [UInt8]) -> String {
+    static func text(of value: [UInt8]) -> String {
         guard let text = String(validating: value, as: UTF8.self), !text.unicodeScalars.contains(where: \.isUnprintable) else {
             return "\(value.count) bytes, base64 \(Base64.encode(value))"
         }
