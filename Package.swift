@@ -228,7 +228,7 @@ let package = Package(
                 "P2PIdentify",
                 crypto, cryptoExtras, nioEmbedded,
                 "P2PPlaintext", "P2PMplex", "P2PQUIC", "P2PMDNS", "P2PResolver", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PTCP",
-                "P2PKademlia", "P2PRendezvous", "P2PFetch", "P2PRelay",
+                "P2PKademlia", "P2PRendezvous", "P2PFetch", "P2PRelay", "P2PAutoNAT", "P2PPortMapping",
                 .target(name: "CNgtcp2Peer", condition: .when(traits: ["QUIC"])),
             ]),
         .target(

@@ -104,7 +104,7 @@ MAY_IMPORT = {
         "P2PRelayLoad": CORE | {"P2P", "ArgumentParser"},
         "P2PFuzzing": PIPELINE
         | {"P2PNoise", "P2PPlaintext", "P2PPrivateNetwork", "P2PCertificate", "P2PTLS", "P2PYamux", "P2PMplex", "P2PIdentify"}
-        | {"P2PQUIC", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PMDNS", "P2PResolver", "P2PRelay", "P2PKademlia", "P2PRendezvous", "P2PFetch", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
+        | {"P2PQUIC", "P2PTCP", "P2PWebSocket", "P2PProxy", "P2PHTTPHead", "P2PMDNS", "P2PResolver", "P2PRelay", "P2PAutoNAT", "P2PPortMapping", "P2PKademlia", "P2PRendezvous", "P2PFetch", "Crypto", "CryptoExtras", "NIOEmbedded", "CNgtcp2Peer"},
         "CNgtcp2Peer": {"CNgtcp2Shim"},
     },
     "Sockets": {

@@ -2,8 +2,10 @@
 
     P2P_BIN=… relay_bench.py [--peers 1000] [--circuits 200] [--seconds 10] [--json FILE]
 
-The load (P2PRelayLoad, beside the tool) is one process with all of the peers. go's relay gives 128 places, and its
-limits of connections end a little earlier, so both are measured with 96 first, in turns; ours then with all of them. Figures are the relay process's own: resident memory at rest with all places taken beyond that at the start, the
+The load (P2PRelayLoad, beside the tool) is one process with all of the peers. go's relay (p2pd) gives 128 places, and its
+limits of connections end a little earlier, so all are measured with 96 first, in turns; ours then with all of them. p2pd copies through
+buffers of 16 MiB, as its makers have patched it; `kubo` is go's relay with the buffers that go-libp2p has (2 KiB), where its library and
+network namespaces are. Figures are the relay process's own: resident memory at rest with all places taken beyond that at the start, the
 most that it had while busy, CPU seconds, and the bytes that it received for one end of a circuit and sent to the other.
 """
 
@@ -16,7 +18,8 @@ import sys
 import threading
 import time
 
-from peers import ours, p2pd
+from peers import kubo, ours, p2pd
+from peers.lan import Lan
 from peers.processes import JSONProcess
 
 GO_PLACES, GO_CIRCUITS = 96, 48
@@ -66,15 +69,57 @@ def start_go(peers, circuits):
     return p2pd.GoNode(security="any", flags=["-autonat", "-forceReachabilityPublic"])
 
 
+class KuboRelay(kubo.Kubo):
+    """kubo with a relay service whose only limit is its buffers."""
+
+    def __init__(self):
+        self._lan = Lan()
+        try:
+            super().__init__(self._lan.host(), "tcp")
+        except BaseException:
+            self._lan.remove()
+            raise
+        self.inside = self.host.inside
+
+    @property
+    def _settings(self):
+        settings = super()._settings
+        most = 1_000_000
+        names = ("Reservations", "Circuits", "ReservationsPerPeer", "ReservationsPerIP", "ReservationsPerASN")
+        limits = {f"Max{name}": most for name in names}
+        endless = {"ConnectionDurationLimit": "1h", "ConnectionDataLimit": 1 << 50}
+        settings["Swarm"] |= {
+            "RelayService": {"Enabled": True, **limits, **endless},
+            "ResourceMgr": {"Enabled": False},
+            "ConnMgr": {"Type": "none"},
+        }
+        return settings | {"Internal": {"Libp2pForceReachability": "public"}}
+
+    @property
+    def pid(self):
+        return self._process.process.pid
+
+    def stop(self):
+        super().stop()
+        self._lan.remove()
+
+
+def start_kubo(peers, circuits):
+    relay = KuboRelay()
+    relay.relay_address = relay.address("tcp")
+    return relay
+
+
 def measure(name, start, peers, circuits, seconds):
     relay = start(peers, circuits)
     load = None
     try:
-        pid = relay.pid if name == "ours" else relay.process.pid
+        pid = relay.process.pid if name == "go" else relay.pid
+        address = relay.relay_address if name == "kubo" else relay.address
         time.sleep(1)
         before = resident(pid)
         load = JSONProcess(
-            [LOAD, "--relay", relay.address, "--peers", peers, "--circuits", circuits, "--seconds", seconds],
+            [*getattr(relay, "inside", []), LOAD, "--relay", address, "--peers", peers, "--circuits", circuits, "--seconds", seconds],
             environment=ours.environment(),
         )
         taken = load.wait_for("reserved", timeout=180)
@@ -115,7 +160,7 @@ def main():
     if not LOAD.exists():
         sys.exit(f"no load at {LOAD}: build the product P2PRelayLoad beside the tool")
     few = min(GO_PLACES, arguments.peers)
-    relays = {"ours": start_ours, **({"go": start_go} if p2pd.is_here() else {})}
+    relays = {"ours": start_ours, **({"go": start_go} if p2pd.is_here() else {}), **({"kubo": start_kubo} if kubo.is_here() else {})}
     found = []
     for _ in range(arguments.turns):
         for name, start in relays.items():
@@ -135,10 +180,10 @@ def main():
         for name in relays
         if any((row["relay"], row["places"]) == (name, few) for row in found)
     }
-    if len(medians) == 2:
-        mine, theirs = medians["ours"], medians["go"]
+    for other in medians.keys() - {"ours"} if "ours" in medians else ():
+        mine, theirs = medians["ours"], medians[other]
         print(
-            f"ours to go, medians with {few} places: {mine['mib_per_cpu_second'] / theirs['mib_per_cpu_second']:.2f} x the bytes for a CPU "
+            f"ours to {other}, medians with {few} places: {mine['mib_per_cpu_second'] / theirs['mib_per_cpu_second']:.2f} x the bytes for a CPU "
             f"second, {mine['busy_mib'] / theirs['busy_mib']:.2f} x the memory when busy, {mine['rest_mib'] / theirs['rest_mib']:.2f} x at rest"
         )
     if arguments.json:

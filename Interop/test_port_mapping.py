@@ -74,9 +74,10 @@ def test_mapped_reached_from_outside_and_given_back(method, settings):
         network.wait_for_mappings(set(), timeout=2)
 
 
-def test_a_pinhole_of_ipv6():
+@pytest.mark.parametrize("settings", [{}, {"enable_natpmp": "no", "force_igd_desc_v1": "no"}], ids=["pcp", "upnp"])
+def test_a_pinhole_of_ipv6(settings):
     with home_network(ipv6=True) as network:
-        network.start(ipv6_disable="no")
+        network.start(ipv6_disable="no", **settings)
         listen = f"/ip6/{HOME_IPV6}/tcp/4001"
         shut = ours.Daemon(listen, options=["--no-port-mapping"], wrapper=network.home.inside)
         outcome = ours.run("ping", shut.address, "--timeout", "2", "--json", wrapper=network.outside.inside)
@@ -90,8 +91,10 @@ def test_a_pinhole_of_ipv6():
         finally:
             code = daemon.stop()
         assert code == 0
-        outcome = ours.run("ping", f"{listen}/p2p/{daemon.peer}", "--timeout", "2", "--json", wrapper=network.outside.inside)
-        assert outcome.code == 1
+        again = ours.Daemon(listen, options=["--no-port-mapping"], wrapper=network.home.inside)
+        outcome = ours.run("ping", again.address, "--timeout", "2", "--json", wrapper=network.outside.inside)
+        assert outcome.code == 1, "the firewall is shut again"
+        again.stop()
 
 
 def test_mapped_anew_by_a_router_that_has_forgotten():

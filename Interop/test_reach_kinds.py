@@ -35,3 +35,23 @@ def test_kinds(kind, state, diagnosis, tcp, advice):
         assert (told["state"], told["diagnosis"]) == (state, diagnosis), found
         assert advice is None and told["remedy"] == "" or advice and advice in told["remedy"], found
         assert told["tcp"] == tcp, found
+
+
+@pytest.mark.parametrize("transport", LISTEN)
+@pytest.mark.parametrize("kind, state, diagnosis", [("full", "public", "open"), ("address", "private", "cone-nat")])
+def test_servers_over_one_transport(kind, state, diagnosis, transport):
+    """An address-restricted router lets in whomever a port has spoken to, so not all of the servers may be met from there."""
+    with nat_lab.Lab(kind) as lab, contextlib.ExitStack() as stack:
+        known = []
+        for host in lab.observers:
+            options = ["--no-port-mapping", "--autonat-service"]
+            server = ours.Daemon(LISTEN[transport].format(host.address), options=options, wrapper=host.inside)
+            stack.callback(server.stop)
+            known += ["--bootstrap", server.address]
+        listen = LISTEN[transport].format(lab.a.address)
+        found = ours.run("reach", "--json", "--no-port-mapping", "--listen", listen, *known, wrapper=lab.a.inside, timeout=90)
+        assert found.code == 0, found
+        told = found.event("reach")
+        assert (told["state"], told["diagnosis"]) == (state, diagnosis), found
+        verdict = {"public": "reachable", "private": "unreachable"}[state]
+        assert {address["verdict"] for address in told["addresses"]} == {verdict}, found

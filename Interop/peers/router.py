@@ -47,7 +47,7 @@ class HomeNetwork:
 
     def __init__(self, outer=OUTER, ipv6=False):
         self.outer = outer
-        self._room = pathlib.Path(tempfile.mkdtemp(prefix="p2p-router-"))
+        self.room = pathlib.Path(tempfile.mkdtemp(prefix="p2p-router-"))
         self._daemon = None
         self._hosts = []
         try:
@@ -92,7 +92,7 @@ class HomeNetwork:
     def _reset(self):
         """The router's rules, without any mapping."""
         self.router.run(NFT, "flush", "ruleset")
-        rules = self._room / "rules"
+        rules = self.room / "rules"
         rules.write_text(RULES)
         self.router.run(NFT, "-f", rules)
 
@@ -117,10 +117,10 @@ class HomeNetwork:
         }
         lines = [f"{name}={value}" for name, value in configuration.items()]
         lines += [f"allow 1024-65535 192.168.77.0/24 1024-65535", "deny 0-65535 0.0.0.0/0 0-65535", ""]
-        path = self._room / "miniupnpd.conf"
+        path = self.room / "miniupnpd.conf"
         path.write_text("\n".join(lines))
         self._daemon = subprocess.Popen(
-            tied([*self.router.inside, MINIUPNPD, "-d", "-f", str(path), "-P", str(self._room / "pid")]),
+            tied([*self.router.inside, MINIUPNPD, "-d", "-f", str(path), "-P", str(self.room / "pid")]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -170,4 +170,4 @@ class HomeNetwork:
         self.stop()
         for host in self._hosts:
             host.remove()
-        shutil.rmtree(self._room, ignore_errors=True)
+        shutil.rmtree(self.room, ignore_errors=True)

@@ -31,24 +31,31 @@ package struct Negotiation: ~Copyable {
     private let table: NegotiationTable
     /// Our header is due; where the agreement follows at once, both are one buffer that was made before.
     private var owesHeader = false
+    private let hasSaidHeader: Bool
     /// Whether a proposal was refused. A dialer that proposes a single protocol sends the application's bytes behind it: after a refusal,
     /// whatever is no message is no fault of the peer's.
     package private(set) var hasRefused = false
 
     /// The side that proposes.
     ///
-    /// - Parameter opening: receives the first flight, the header and the preferred proposal together.
-    package init(proposing table: NegotiationTable, opening: inout ByteBuffer) {
+    /// - Parameters:
+    ///   - hasSaidHeader: whether this side's header was sent before.
+    ///   - opening: receives the first flight, the header and the preferred proposal together.
+    package init(proposing table: NegotiationTable, hasSaidHeader: Bool = false, opening: inout ByteBuffer) {
         self.table = table
+        self.hasSaidHeader = hasSaidHeader
         self.state = .dialerAwaitsHeader(proposed: 0)
         if let first = table.entries.first {
-            opening.writeImmutableBuffer(first.opening)
+            opening.writeImmutableBuffer(hasSaidHeader ? first.frame : first.opening)
         }
     }
 
     /// The side that chooses.
-    package init(accepting table: NegotiationTable) {
+    ///
+    /// - Parameter hasSaidHeader: whether this side's header was sent before.
+    package init(accepting table: NegotiationTable, hasSaidHeader: Bool = false) {
         self.table = table
+        self.hasSaidHeader = hasSaidHeader
         self.state = .listenerAwaitsHeader
     }
 
@@ -113,7 +120,7 @@ package struct Negotiation: ~Copyable {
             guard Self.isHeader(token) else {
                 return self.fail(.malformed, "the peer began with \(Self.quoted(token)), not multistream-select 1.0")
             }
-            self.owesHeader = true
+            self.owesHeader = !self.hasSaidHeader
             self.state = .listenerAwaitsProposal(answered: 0)
             return .more
 

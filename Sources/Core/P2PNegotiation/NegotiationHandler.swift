@@ -26,21 +26,28 @@ package final class NegotiationHandler: ChannelInboundHandler, RemovableChannelH
     ///
     /// - Parameters:
     ///   - lazily: with a single proposal, do not wait for the answer: whatever is written next travels with it.
+    ///   - hasSaidHeader: whether this side's header was sent before.
     ///   - onVerdict: called on the event loop; with success before any further byte is passed on, so that it can
     ///     install the next handler. After an assumed agreement it may be called again, with a failure.
     package init(
-        proposing protocols: [ProtocolID], lazily: Bool, onVerdict: @escaping (Result<ProtocolID, NegotiationError>) -> Void
+        proposing protocols: [ProtocolID], lazily: Bool, hasSaidHeader: Bool = false,
+        onVerdict: @escaping (Result<ProtocolID, NegotiationError>) -> Void
     ) {
         var opening = ByteBuffer()
-        self.negotiation = Negotiation(proposing: NegotiationTable(protocols), opening: &opening)
+        self.negotiation = Negotiation(proposing: NegotiationTable(protocols), hasSaidHeader: hasSaidHeader, opening: &opening)
         self.opening = opening
         self.assumed = lazily && protocols.count == 1 ? protocols.first : nil
         self.onVerdict = onVerdict
     }
 
     /// The side that chooses.
-    package init(accepting protocols: [ProtocolID], onVerdict: @escaping (Result<ProtocolID, NegotiationError>) -> Void) {
-        self.negotiation = Negotiation(accepting: NegotiationTable(protocols))
+    ///
+    /// - Parameter hasSaidHeader: whether this side's header was sent before.
+    package init(
+        accepting protocols: [ProtocolID], hasSaidHeader: Bool = false,
+        onVerdict: @escaping (Result<ProtocolID, NegotiationError>) -> Void
+    ) {
+        self.negotiation = Negotiation(accepting: NegotiationTable(protocols), hasSaidHeader: hasSaidHeader)
         self.opening = ByteBuffer()
         self.assumed = nil
         self.onVerdict = onVerdict

@@ -8,7 +8,7 @@ import P2PNegotiation
 final class Upgrade {
     private let upgrader: Upgrader
     private let bytes: ByteChannel
-    private let role: ConnectionRole
+    private var role: ConnectionRole
     private let isDialled: Bool?
     private let expected: PeerID?
     private let promise: EventLoopPromise<any MuxedConnection>
@@ -67,15 +67,39 @@ final class Upgrade {
         self.enter(.agreeingOnSecurity)
         do {
             try self.upgrader.protector?.protect(self.channel, role: self.role)
-            try self.negotiate(self.upgrader.security.map(\.protocolID), lazily: true) { protocolID in
-                try self.secure(with: protocolID)
+            if let patience = self.upgrader.arrivalRoles.patience(on: self.bytes.remoteAddress) {
+                try self.meet(patience: TimeAmount(patience))
+            } else {
+                try self.agreeOnSecurity()
             }
         } catch {
             self.fail(Self.transportError(error))
         }
     }
 
-    private func negotiate(_ protocols: [ProtocolID], lazily: Bool, then next: @escaping (ProtocolID) throws -> Void) throws {
+    /// Both sides have dialled: the other one may take the roles the other way round.
+    private func meet(patience: TimeAmount) throws {
+        let handler = MeetingHandler(as: self.role, patience: patience) { outcome in
+            do {
+                let (role, hasSaidHeader) = try outcome.get()
+                self.role = role
+                try self.agreeOnSecurity(hasSaidHeader: hasSaidHeader)
+            } catch {
+                self.failNegotiation(error)
+            }
+        }
+        try self.channel.pipeline.syncOperations.addHandler(handler)
+    }
+
+    private func agreeOnSecurity(hasSaidHeader: Bool = false) throws {
+        try self.negotiate(self.upgrader.security.map(\.protocolID), lazily: true, hasSaidHeader: hasSaidHeader) { protocolID in
+            try self.secure(with: protocolID)
+        }
+    }
+
+    private func negotiate(
+        _ protocols: [ProtocolID], lazily: Bool, hasSaidHeader: Bool = false, then next: @escaping (ProtocolID) throws -> Void
+    ) throws {
         if let objection = NegotiationTable.objection(to: protocols) {
             throw TransportError(.invalidConfiguration, objection.message, cause: objection)
         }
@@ -83,19 +107,24 @@ final class Upgrade {
             switch verdict {
             case .success(let protocolID):
                 do { try next(protocolID) } catch { self.fail(Self.transportError(error)) }
-            case .failure(let error):
-                // What the protector reports goes through here, and is no failure of the negotiation.
-                self.fail(
-                    error.cause as? TransportError
-                        ?? TransportError(.negotiationFailed, "\(self.bytes.remoteAddress): \(error.message)", cause: error))
+            case .failure(let error): self.failNegotiation(error)
             }
         }
         let handler =
             switch self.role {
-            case .dialer: NegotiationHandler(proposing: protocols, lazily: lazily, onVerdict: onVerdict)
-            case .listener: NegotiationHandler(accepting: protocols, onVerdict: onVerdict)
+            case .dialer:
+                NegotiationHandler(proposing: protocols, lazily: lazily, hasSaidHeader: hasSaidHeader, onVerdict: onVerdict)
+            case .listener: NegotiationHandler(accepting: protocols, hasSaidHeader: hasSaidHeader, onVerdict: onVerdict)
             }
         try self.channel.pipeline.syncOperations.addHandler(handler)
+    }
+
+    private func failNegotiation(_ error: any Error) {
+        guard let error = error as? NegotiationError else { return self.fail(Self.transportError(error)) }
+        // What the protector reports goes through here, and is no failure of the negotiation.
+        self.fail(
+            error.cause as? TransportError
+                ?? TransportError(.negotiationFailed, "\(self.bytes.remoteAddress): \(error.message)", cause: error))
     }
 
     private func secure(with protocolID: ProtocolID) throws {

@@ -51,6 +51,10 @@ extension FuzzTarget {
                 [0, 8, 2, 40, 100, 34, 5, 8, 120, 16, 128, 8, 26, 9, 8, 200, 1, 18, 4, 1, 2, 3, 4], [1, 8, 0, 18, 4, 10, 2, 1, 2],
                 [2, 8, 100, 18, 8, 4, 45, 33, 0, 1, 6, 15, 161], [2, 8, 172, 2],
             ]
+        case .relayLedger, .relayPlaces, .punchLedger, .autoNATTracker: Self.sequences(length: 200)
+        case .autoNATMessage: AutoNATFuzzing.messages
+        case .portMapper: PortMapperFuzzing.seeds + Self.sequences(length: 200)
+        case .gatewayReply: PortMapperFuzzing.replies
         case .noisePayload: [Self.payload]
         case .pskFile: Self.keyFiles
         case .privateNetwork: [[1, 3, 0, 0, 1, 2, 3], [1, 1, 0, 30] + [UInt8](0..<200), [0, 5, 0, 0] + [UInt8](0..<64)]

@@ -93,6 +93,20 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case proxiedClient = "proxied-client"
     /// Messages of relays, and of peers that want a direct connection.
     case relayMessage = "relay-message"
+    /// Operations on what a relay keeps of its places and circuits.
+    case relayLedger = "relay-ledger"
+    /// Operations on what a client of relays keeps: its places, and the relays that it has met.
+    case relayPlaces = "relay-places"
+    /// Operations on the bounds of hole punching.
+    case punchLedger = "punch-ledger"
+    /// Messages of AutoNAT, both versions.
+    case autoNATMessage = "autonat-message"
+    /// Operations on the tracker of AutoNAT, whose servers keep to no rule.
+    case autoNATTracker = "autonat-tracker"
+    /// A router that is asked to map ports, and keeps to no rule.
+    case portMapper = "port-mapper"
+    /// Replies of devices that speak UPnP.
+    case gatewayReply = "gateway-reply"
     /// Messages of the distributed hash table.
     case kademliaMessage = "kademlia-message"
     /// Records of the distributed hash table, and their keys.
@@ -158,6 +172,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .proxyDialogue: ProxyFuzzing.dialogue(bytes)
         case .proxiedClient: ProxiedClientFuzzing.run(bytes)
         case .relayMessage: RelayFuzzing.run(bytes)
+        case .relayLedger: RelayFuzzing.ledger(bytes)
+        case .relayPlaces: RelayFuzzing.places(bytes)
+        case .punchLedger: PunchFuzzing.run(bytes)
+        case .autoNATMessage: AutoNATFuzzing.message(bytes)
+        case .autoNATTracker: AutoNATFuzzing.tracker(bytes)
+        case .portMapper: PortMapperFuzzing.run(bytes)
+        case .gatewayReply: PortMapperFuzzing.reply(bytes)
         case .kademliaMessage: KademliaFuzzing.message(bytes)
         case .kademliaRecord: KademliaFuzzing.record(bytes)
         case .kademliaLookup: KademliaFuzzing.lookup(bytes)
@@ -185,8 +206,11 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .kademliaMessage, .kademliaLookup, .kademliaStores, .kademliaSearches: 4_096
         case .rendezvousMessage, .fetchMessage: 4_096
         case .kademliaRecord: 11_000
-        case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint, .relayMessage: 4_096
-        case .dnsMessage: 9_100
+        case .yamuxSessions, .mdnsMachine, .addressList, .quicEndpoint, .relayMessage, .relayLedger, .relayPlaces, .punchLedger,
+            .autoNATTracker, .portMapper:
+            4_096
+        case .dnsMessage, .autoNATMessage: 9_100
+        case .gatewayReply: 20_000
         case .privateKey, .keyFile: 10_000
         case .clientHello: 3_000
         case .multiaddrText, .signedEnvelope, .identify, .certificate, .webSocketHandshake, .proxyDialogue: 17_500

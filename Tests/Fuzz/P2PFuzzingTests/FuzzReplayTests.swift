@@ -29,6 +29,36 @@ struct FuzzReplayTests {
         }
         target.run([])
     }
+
+    /// Where there is no libFuzzer: `P2P_FUZZ_SECONDS=60 P2P_FUZZ_TARGETS=relay-ledger,punch-ledger swift test --filter longer`.
+    @Test("Mutations of mutations do, for as long as somebody asks for it", .enabled(if: Longer.seconds > 0), arguments: Longer.targets)
+    func longer(target: FuzzTarget) {
+        var mutator = Mutator(seed: UInt64(Date().timeIntervalSince1970))
+        let end = Date(timeIntervalSinceNow: Longer.seconds)
+        var inputs = target.seeds
+        var runs = 0
+        while Date() < end {
+            for place in inputs.indices {
+                // Now and then from the beginning, or behind another.
+                let before = runs % 64 == 0 ? target.seeds.randomElement() ?? [] : inputs[place]
+                let behind = runs % 5 == 0 ? inputs.randomElement() ?? [] : []
+                inputs[place] = mutator.mutation(of: before + behind.prefix(64), upTo: target.maximumLength)
+                target.run(inputs[place])
+                runs += 1
+            }
+        }
+        print("\(target.rawValue): \(runs) runs")
+    }
+}
+
+/// What the environment asks for.
+private enum Longer {
+    private static let environment = ProcessInfo.processInfo.environment
+
+    static let seconds = environment["P2P_FUZZ_SECONDS"].flatMap { Double($0) } ?? 0
+    static let targets =
+        environment["P2P_FUZZ_TARGETS"].map { $0.split(separator: ",").compactMap { FuzzTarget(rawValue: String($0)) } }
+        ?? FuzzTarget.allCases
 }
 
 /// The inputs that are kept in `Fuzz/Crashes`.

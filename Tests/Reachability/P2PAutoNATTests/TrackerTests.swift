@@ -34,7 +34,7 @@ struct TrackerTests {
             for _ in 0..<seconds {
                 for probe in self.tracker.poll(at: self.now) {
                     self.probes.append(probe)
-                    let isStranger = self.tracker.isStranger(probe)
+                    let isStranger = self.tracker.isStranger(probe, at: self.now)
                     self.tracker.finished(probe, outcome(probe), wasStranger: isStranger, at: self.now)
                 }
                 self.now = self.now + .seconds(1)
@@ -65,7 +65,7 @@ struct TrackerTests {
     @Test("A server to which the port has spoken proves nothing behind a router; a stranger does, either way")
     func strangers() throws {
         var scene = try Scene(Self.oneNetwork + [0x2d21_000f, 0x2d21_0010])
-        for server in scene.servers.prefix(3) { scene.tracker.spoke(to: server.ip, over: .udp) }
+        for server in scene.servers.prefix(3) { scene.tracker.spoke(to: server.ip, over: .udp, at: Self.start) }
         scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
         // An address-restricted router lets in those to whom the port has spoken.
         let known = Set(scene.servers.prefix(3).map(\.peer))
@@ -74,13 +74,13 @@ struct TrackerTests {
         #expect(Set(scene.probes.prefix(3).map(\.server.peer)).isDisjoint(with: known), "strangers are asked first")
 
         var full = try Scene(Self.oneNetwork + [0x2d21_000f, 0x2d21_0010])
-        for server in full.servers.prefix(3) { full.tracker.spoke(to: server.ip, over: .udp) }
+        for server in full.servers.prefix(3) { full.tracker.spoke(to: server.ip, over: .udp, at: Self.start) }
         full.tracker.use([(address: Self.udp, needsStrangers: true)], at: full.now)
         full.run(for: 200) { _ in .reached }
         #expect(full.state(of: Self.udp) == .reachable)
 
         var friends = try Scene(Self.networks)
-        for server in friends.servers { friends.tracker.spoke(to: server.ip, over: .udp) }
+        for server in friends.servers { friends.tracker.spoke(to: server.ip, over: .udp, at: Self.start) }
         friends.tracker.use([(address: Self.udp, needsStrangers: true)], at: friends.now)
         friends.run(for: 200) { _ in .reached }
         #expect(friends.state(of: Self.udp) == .unknown, "only friends have tried")
@@ -91,12 +91,57 @@ struct TrackerTests {
         #expect(friends.state(of: Self.tcp) == .reachable)
     }
 
+    @Test(
+        "One stranger alone shows which kind the router is, where others get in: none behind an address-restricted one, and it proves a way in",
+        arguments: [false, true], [false, true])
+    func oneStranger(isAddressRestricted: Bool, isProof: Bool) throws {
+        var scene = try Scene(Self.networks, version2: isProof)
+        for server in scene.servers.prefix(2) { scene.tracker.spoke(to: server.ip, over: .udp, at: scene.now) }
+        scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
+        let stranger = scene.servers[2].peer
+        scene.run(for: 100) { isAddressRestricted && $0.server.peer == stranger ? .notReached("timed out") : .reached }
+        let expected: AutoNATTracker.Verdict = isAddressRestricted ? .unreachable : isProof ? .reachable : .unknown
+        #expect(scene.state(of: Self.udp) == expected)
+        if isAddressRestricted {
+            #expect(scene.tracker.verdicts(at: scene.now).first?.lastError?.contains("address-restricted") == true)
+            #expect(scene.tracker.verdicts(at: scene.now).first?.servers == 3)
+        }
+        // Where another stranger could be asked, nothing is concluded before.
+        let another = AutoNATTracker.Server(
+            peer: PeerID(try PrivateKey.generate(.ed25519).publicKey), connection: ConnectionID(), ip: IPAddress(v4: 0x2d24_000b),
+            speaksVersion2: true)
+        scene.tracker.use(scene.servers + [another])
+        #expect(scene.state(of: Self.udp) == .unknown)
+        scene.run(for: 10) { _ in .notReached("timed out") }
+        #expect(scene.state(of: Self.udp) == (isAddressRestricted ? .unreachable : .unknown))
+    }
+
+    @Test("Where not even those get in to which the port has spoken, one stranger more that does not is enough")
+    func nobody() throws {
+        var scene = try Scene(Self.networks)
+        for server in scene.servers.prefix(2) { scene.tracker.spoke(to: server.ip, over: .udp, at: scene.now) }
+        scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
+        scene.run(for: 100) { _ in .notReached("timed out") }
+        #expect(scene.state(of: Self.udp) == .unreachable)
+    }
+
+    @Test("After ten minutes of silence a router has forgotten whom a port has spoken to")
+    func silence() throws {
+        var scene = try Scene(Self.networks)
+        for server in scene.servers { scene.tracker.spoke(to: server.ip, over: .udp, at: scene.now) }
+        scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
+        scene.run(for: 599) { _ in .reached }
+        #expect(scene.state(of: Self.udp) == .unknown && scene.probes.count == 3)
+        scene.run(for: 100) { _ in .notReached("timed out") }
+        #expect(scene.state(of: Self.udp) == .unreachable && scene.probes.count == 6)
+    }
+
     @Test("Whoever comes in without having been spoken to is a proof; one who was is none")
     func arrivals() throws {
         var scene = try Scene([])
         scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
         let known = IPAddress(v4: 0x2d21_0101)
-        scene.tracker.spoke(to: known, over: .udp)
+        scene.tracker.spoke(to: known, over: .udp, at: Self.start)
         scene.tracker.arrival(from: known, at: Self.udp, now: scene.now)
         #expect(scene.state(of: Self.udp) == .unknown)
         for ip: UInt32 in [0x2d21_0102, 0x2d22_0102] { scene.tracker.arrival(from: IPAddress(v4: ip), at: Self.udp, now: scene.now) }

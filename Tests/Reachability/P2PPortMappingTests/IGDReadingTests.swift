@@ -45,13 +45,16 @@ struct IGDReadingTests {
     }
 
     @Test(
-        "URLs are plain HTTP at an IPv4 address that is written out",
+        "URLs are plain HTTP at an IP address that is written out",
         arguments: [
             ("http://192.168.77.1:5000/d.xml", "http://192.168.77.1:5000/d.xml"), ("HTTP://192.168.77.1", "http://192.168.77.1:80/"),
             ("http://192.168.77.1/a?b#c", "http://192.168.77.1:80/a?b"), ("https://192.168.77.1/", nil), ("http://router/", nil),
             ("http://192.168.77.1:0/", nil), ("http://192.168.77.1:65536/", nil), ("http://192.168.77.1:+80/", nil),
             ("http://u@192.168.77.1/", nil),
-            ("http://[::1]/", nil), ("http://192.168.77.1/a b", nil), ("http://192.168.77.1/\r\nX: y", nil), ("", nil), ("http://", nil),
+            ("http://[2600:77::1]/", "http://[2600:77::1]:80/"),
+            ("http://[fe80::1]:5000/d.xml", "http://[fe80::1]:5000/d.xml"), ("http://[fe80::1%25eth0]/", nil), ("http://[::1", nil),
+            ("http://[::1]x/", nil), ("http://[192.168.77.1]/", nil), ("http://2600:77::1/", nil), ("http://[]/", nil),
+            ("http://192.168.77.1/a b", nil), ("http://192.168.77.1/\r\nX: y", nil), ("", nil), ("http://", nil),
             ("http://192.168.77.01/", nil), ("http://192.168.77.1/" + String(repeating: "a", count: 1_024), nil),
         ])
     func urls(_ text: String, _ expected: String?) {

@@ -10,7 +10,13 @@ public final class ArrivalRoles: Sendable {
     public static let limit = 256
 
     private struct State {
-        var roles: [Multiaddr: (role: ConnectionRole, count: Int)] = [:]
+        var expected: [Multiaddr: Expectation] = [:]
+    }
+
+    private struct Expectation {
+        let role: ConnectionRole
+        let patience: Duration?
+        var count: Int
     }
 
     private let state = Mutex(State())
@@ -19,23 +25,33 @@ public final class ArrivalRoles: Sendable {
     public init() {}
 
     /// What arrives from exactly there has that role, until as many ``forget(_:)`` have followed.
-    public func expect(_ remote: Multiaddr, as role: ConnectionRole) {
+    ///
+    /// - Parameter patience: how long to look, on what arrives from there and on what is dialled there, whether the other side believes to have the
+    ///   same role: some have them the other way round. Whoever waits where it should begin, or begins where it should wait, gets the other
+    ///   role. Nil keeps to the role.
+    public func expect(_ remote: Multiaddr, as role: ConnectionRole, patience: Duration? = nil) {
         self.state.withLock { state in
-            guard state.roles.count < Self.limit || state.roles[remote] != nil else { return }
-            state.roles[remote] = (role, (state.roles[remote]?.count ?? 0) + 1)
+            guard state.expected.count < Self.limit || state.expected[remote] != nil else { return }
+            let count = (state.expected[remote]?.count ?? 0) + 1
+            state.expected[remote] = Expectation(role: role, patience: patience, count: count)
         }
     }
 
     /// Takes an ``expect(_:as:)`` back.
     public func forget(_ remote: Multiaddr) {
         self.state.withLock { state in
-            guard let (role, count) = state.roles[remote] else { return }
-            state.roles[remote] = count > 1 ? (role, count - 1) : nil
+            guard let count = state.expected[remote]?.count else { return }
+            if count > 1 { state.expected[remote]?.count = count - 1 } else { state.expected[remote] = nil }
         }
     }
 
     /// The role of this side on what arrives from there.
     package func role(on remote: Multiaddr) -> ConnectionRole {
-        self.state.withLock { $0.roles[remote]?.role ?? .listener }
+        self.state.withLock { $0.expected[remote]?.role ?? .listener }
+    }
+
+    /// How long to look whether the other side has the same role; nil to keep to this side's.
+    package func patience(on remote: Multiaddr) -> Duration? {
+        self.state.withLock { $0.expected[remote]?.patience }
     }
 }

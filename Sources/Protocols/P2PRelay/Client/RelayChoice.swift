@@ -1,15 +1,15 @@
-import NIOCore
+package import NIOCore
 import P2PCore
-import P2PIdentity
-import P2PMultiaddr
+package import P2PIdentity
+package import P2PMultiaddr
 
 /// At which relays this node has its places, among those that it has met; a value that is told the time.
 ///
 /// The first that is found is taken at once. Two are wanted, best in different networks, so that one failure does not take both; when one gives no
 /// place, or goes, the next is taken, for which one more stays connected. One that is much nearer takes the place of the farthest: now and then, since
 /// each exchange changes the addresses that peers know.
-struct RelayChoice {
-    enum Action: Hashable {
+package struct RelayChoice {
+    package enum Action: Hashable {
         case take(PeerID, at: Multiaddr)
         case drop(PeerID)
         /// Its connection stays: it is the one to be taken next.
@@ -18,9 +18,9 @@ struct RelayChoice {
         case release(PeerID)
     }
 
-    static let wanted = 2
+    package static let wanted = 2
     /// Relays that are remembered; those beyond have to come again.
-    static let candidateLimit = 20
+    package static let candidateLimit = 20
     private static let refusalPauses: ClosedRange<Int64> = 30...900
     /// What a nearer relay has to save, besides half of the way.
     private static let worthwhile = TimeAmount.milliseconds(20)
@@ -41,37 +41,39 @@ struct RelayChoice {
 
     /// The oldest first.
     private var candidates: [Candidate] = []
-    private(set) var taken: [PeerID] = []
+    package private(set) var taken: [PeerID] = []
     /// Of those that are taken, those that have given a place.
-    var held: Set<PeerID> = []
+    package var held: Set<PeerID> = []
     /// The one that stays connected without being taken.
-    private(set) var spare: PeerID?
+    package private(set) var spare: PeerID?
     /// What is given up for one that is nearer, once that holds.
     private var outdone: PeerID?
     private var settledAt: NIODeadline?
 
+    package init() {}
+
     // MARK: Facts
 
     /// - Returns: whether it is news.
-    @discardableResult mutating func found(_ peer: PeerID, at address: Multiaddr) -> Bool {
+    @discardableResult package mutating func found(_ peer: PeerID, at address: Multiaddr) -> Bool {
         guard !self.candidates.contains(where: { $0.peer == peer }), self.candidates.count < Self.candidateLimit else { return false }
         self.candidates.append(Candidate(peer: peer, address: address, network: Self.network(of: address)))
         return true
     }
 
     /// How far it is.
-    mutating func measured(_ peer: PeerID, roundTrip: TimeAmount) {
+    package mutating func measured(_ peer: PeerID, roundTrip: TimeAmount) {
         guard let index = self.candidates.firstIndex(where: { $0.peer == peer }) else { return }
         self.candidates[index].roundTrip = roundTrip
     }
 
     /// Its last connection is over. A relay that is taken is given up only when it can't be reached again.
-    mutating func gone(_ peer: PeerID) {
+    package mutating func gone(_ peer: PeerID) {
         if !self.taken.contains(peer) { self.candidates.removeAll { $0.peer == peer } }
     }
 
     /// It gave no place, or can't be reached.
-    mutating func failed(_ peer: PeerID, _ failure: ReservationSchedule.Failure, at now: NIODeadline) {
+    package mutating func failed(_ peer: PeerID, _ failure: ReservationSchedule.Failure, at now: NIODeadline) {
         guard !self.held.contains(peer), let index = self.candidates.firstIndex(where: { $0.peer == peer }) else { return }
         switch failure {
         case .unreachable: self.candidates.remove(at: index)
@@ -86,9 +88,9 @@ struct RelayChoice {
     // MARK: Decisions
 
     /// When something is due, if nothing happens before.
-    var deadline: NIODeadline? { (self.candidates.compactMap(\.idleUntil) + [self.settledAt].compactMap { $0 }).min() }
+    package var deadline: NIODeadline? { (self.candidates.compactMap(\.idleUntil) + [self.settledAt].compactMap { $0 }).min() }
 
-    mutating func next(at now: NIODeadline) -> [Action] {
+    package mutating func next(at now: NIODeadline) -> [Action] {
         for index in self.candidates.indices {
             if let until = self.candidates[index].idleUntil, until <= now { self.candidates[index].idleUntil = nil }
         }

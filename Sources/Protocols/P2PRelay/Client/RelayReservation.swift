@@ -84,12 +84,12 @@ public struct RelayReservation: Sendable, Hashable {
 }
 
 /// The status behind a refusal.
-struct RelayRefusal: Error, Hashable, CustomStringConvertible {
-    let status: RelayStatus
+package struct RelayRefusal: Error, Hashable, CustomStringConvertible {
+    package let status: RelayStatus
 
     init(_ status: RelayStatus) { self.status = status }
 
-    var description: String { "\(self.status)" }
+    package var description: String { "\(self.status)" }
 }
 
 extension RelayError {

@@ -1,19 +1,19 @@
-import NIOCore
-import P2PCore
+package import NIOCore
+package import P2PCore
 
 /// When one relay is asked for a place, and how long the place is there; a value that is told the time.
 ///
 /// A place is asked for anew at three quarters of its life, and is given up only when the relay's connection ends, its time is over, or the
 /// relay says no. Refusals are asked about after 30 s, doubled each time up to 15 min (libp2p specs, "circuit-v2", leave it open); a relay
 /// that is not there after a second, doubled up to a minute.
-struct ReservationSchedule: Sendable {
-    enum Step: Hashable, Sendable {
+package struct ReservationSchedule: Sendable {
+    package enum Step: Hashable, Sendable {
         case ask
         case wait(until: NIODeadline)
     }
 
     /// What came of asking, when it was no place.
-    enum Failure: Hashable, Sendable {
+    package enum Failure: Hashable, Sendable {
         /// The relay was not reached, or did not answer as one.
         case unreachable
         /// It has no place now.
@@ -23,36 +23,36 @@ struct ReservationSchedule: Sendable {
     }
 
     /// A place that is there.
-    struct Place: Hashable, Sendable {
-        let connection: ConnectionID
-        let until: NIODeadline
+    package struct Place: Hashable, Sendable {
+        package let connection: ConnectionID
+        package let until: NIODeadline
     }
 
     /// No place is asked for anew sooner, whatever life the relay gives it.
-    static let leastInterval = TimeAmount.seconds(5)
+    package static let leastInterval = TimeAmount.seconds(5)
     /// What a relay's clock may say at most.
-    static let longestLife = TimeAmount.hours(24)
+    package static let longestLife = TimeAmount.hours(24)
     /// A relay that was lost again so soon counts as one that fails.
     private static let steadyTime = TimeAmount.seconds(60)
     private static let refusalPauses: ClosedRange<Int64> = 30...900
     private static let absencePauses: ClosedRange<Int64> = 1...60
 
-    private(set) var place: Place?
+    package private(set) var place: Place?
     private var heldSince: NIODeadline?
     private var askAt = NIODeadline.uptimeNanoseconds(0)
     private var failures: Int64 = 0
     private var jitter: Jitter
 
-    init(seed: UInt64) { self.jitter = Jitter(seed: seed) }
+    package init(seed: UInt64) { self.jitter = Jitter(seed: seed) }
 
     /// What is due now. A place whose time is over is gone after this.
-    mutating func next(at now: NIODeadline) -> Step {
+    package mutating func next(at now: NIODeadline) -> Step {
         if let place = self.place, place.until <= now { self.lose() }
         if self.askAt <= now { return .ask }
         return .wait(until: min(self.askAt, self.place?.until ?? self.askAt))
     }
 
-    mutating func granted(for life: TimeAmount, on connection: ConnectionID, at now: NIODeadline) {
+    package mutating func granted(for life: TimeAmount, on connection: ConnectionID, at now: NIODeadline) {
         let life = min(life, Self.longestLife)
         if self.place?.connection != connection { self.heldSince = now }
         self.place = Place(connection: connection, until: now + life)
@@ -60,7 +60,7 @@ struct ReservationSchedule: Sendable {
         self.askAt = now + max(Self.leastInterval, .nanoseconds(life.nanoseconds / 4 * 3))
     }
 
-    mutating func failed(_ failure: Failure, at now: NIODeadline) {
+    package mutating func failed(_ failure: Failure, at now: NIODeadline) {
         self.failures += 1
         switch failure {
         case .unreachable: self.askAt = now + self.pause(Self.absencePauses)
@@ -76,7 +76,7 @@ struct ReservationSchedule: Sendable {
     }
 
     /// A connection is over; true when that was the end of the place.
-    mutating func ended(_ connection: ConnectionID, at now: NIODeadline) -> Bool {
+    package mutating func ended(_ connection: ConnectionID, at now: NIODeadline) -> Bool {
         guard let place = self.place, place.connection == connection else { return false }
         let isSteady = self.heldSince.map { now - $0 >= Self.steadyTime } ?? false
         self.lose()

@@ -1,26 +1,26 @@
-import NIOCore
+package import NIOCore
 import P2PCore
-import P2PIdentity
-import P2PMultiaddr
+package import P2PIdentity
+package import P2PMultiaddr
 
 /// How often whom to punch for, as a value that is told the time.
-struct PunchLedger {
+package struct PunchLedger {
     /// Attempts for one peer within ``period``.
-    static let attempts = 3
-    static let period = TimeAmount.minutes(5)
+    package static let attempts = 3
+    package static let period = TimeAmount.minutes(5)
     /// Punches that are under way at a time.
-    static let concurrent = 8
+    package static let concurrent = 8
     /// Peers of whom something is remembered.
-    static let peerLimit = 1_024
+    package static let peerLimit = 1_024
     /// Plain dials for one peer within ``period``.
-    static let plainDials = 3
+    package static let plainDials = 3
     /// Plain dials that are under way at a time.
-    static let concurrentPlainDials = 16
+    package static let concurrentPlainDials = 16
     /// Punches and plain dials at one IPv4 address or IPv6 /64 within ``period``, whoever told it: names cost nothing, so what bounds a peer
     /// does not protect a host that many peers call their own.
-    static let dialsPerTarget = 12
+    package static let dialsPerTarget = 12
     /// Targets that are remembered; no others are dialled then.
-    static let targetLimit = 4_096
+    package static let targetLimit = 4_096
 
     private struct Record {
         var began: NIODeadline
@@ -37,11 +37,13 @@ struct PunchLedger {
 
     private var records: [PeerID: Record] = [:]
     private var targets: [AddressKey: Target] = [:]
-    private(set) var underWay = 0
+    package private(set) var underWay = 0
     private var plainUnderWay = 0
 
+    package init() {}
+
     /// Begins an attempt: its number from one on, or nil when there may be none.
-    mutating func begin(_ peer: PeerID, at now: NIODeadline) -> Int? {
+    package mutating func begin(_ peer: PeerID, at now: NIODeadline) -> Int? {
         self.expire(at: now)
         guard self.underWay < Self.concurrent else { return nil }
         var record = self.records[peer] ?? Record(began: now)
@@ -56,7 +58,7 @@ struct PunchLedger {
     }
 
     /// - Parameter counts: false for one that was none, since the peer does not speak of punching yet.
-    mutating func end(_ peer: PeerID, counts: Bool = true) {
+    package mutating func end(_ peer: PeerID, counts: Bool = true) {
         guard self.records[peer]?.isUnderWay == true else { return }
         self.records[peer]?.isUnderWay = false
         if !counts { self.records[peer]?.attempts -= 1 }
@@ -64,13 +66,13 @@ struct PunchLedger {
     }
 
     /// How often the two had the same role in the handshakes; see ``PunchRole``.
-    func clashes(with peer: PeerID) -> Int { self.records[peer]?.clashes ?? 0 }
+    package func clashes(with peer: PeerID) -> Int { self.records[peer]?.clashes ?? 0 }
 
     /// The two have connected, and had the same role.
-    mutating func clashed(with peer: PeerID) { self.records[peer]?.clashes += 1 }
+    package mutating func clashed(with peer: PeerID) { self.records[peer]?.clashes += 1 }
 
     /// Begins a plain dial; false when there may be none.
-    mutating func beginPlainDial(_ peer: PeerID, at now: NIODeadline) -> Bool {
+    package mutating func beginPlainDial(_ peer: PeerID, at now: NIODeadline) -> Bool {
         self.expire(at: now)
         var record = self.records[peer] ?? Record(began: now)
         guard self.plainUnderWay < Self.concurrentPlainDials, record.plainDials < Self.plainDials,
@@ -83,10 +85,10 @@ struct PunchLedger {
     }
 
     /// A plain dial that was begun is over.
-    mutating func endPlainDial() { self.plainUnderWay -= 1 }
+    package mutating func endPlainDial() { self.plainUnderWay -= 1 }
 
     /// Those of the addresses that may be dialled now. Each of their hosts counts once.
-    mutating func allowed(_ addresses: [Multiaddr], at now: NIODeadline) -> [Multiaddr] {
+    package mutating func allowed(_ addresses: [Multiaddr], at now: NIODeadline) -> [Multiaddr] {
         self.expire(at: now)
         var decided: [AddressKey: Bool] = [:]
         return addresses.filter { address in

@@ -26,6 +26,8 @@ final class PunchWorks: Sendable {
     /// How long the listening side waits for the first handshake: at least, and in round trips over the relay. After that the other side is listening
     /// too.
     private static let silence = (atLeast: TimeAmount.milliseconds(1_500), roundTrips: Int64(8))
+    /// What a round trip over the relay counts, in which the other side has to show which role it takes.
+    private static let roundTrips = TimeAmount.milliseconds(75)...TimeAmount.seconds(1)
     /// When a peer that does not know the protocol yet is asked again.
     private static let secondChance = TimeAmount.seconds(5)
     /// How long the relayed connection stays as it is when there is a direct one, and then for its streams.
@@ -281,9 +283,11 @@ final class PunchWorks: Sendable {
         guard !own.isEmpty, !targets.isEmpty else {
             throw StreamError(.malformed, own.isEmpty ? "no public address of this node is known" : "no address of \(peer) can be dialled")
         }
+        let answered = self.host.clock.now()
         try await stream.write(PunchMessage(.connect, addresses: own).encoded.framed)
         _ = try await Self.read(stream, .sync)
-        try await self.dial(peer, at: targets, .answering, attempt: number, until: this.isSuperseded)
+        let roundTrip = self.host.clock.now() - answered
+        try await self.dial(peer, at: targets, .answering, attempt: number, roundTrip: roundTrip, until: this.isSuperseded)
     }
 
     // MARK: Dialing
@@ -291,11 +295,10 @@ final class PunchWorks: Sendable {
     /// Dials over both transports until there is a direct connection, whoever made it, or the attempt's time is over.
     ///
     /// - Parameters:
-    ///   - roundTrip: to the peer over the relay; nil where this side can't tell.
+    ///   - roundTrip: to the peer over the relay.
     ///   - superseded: ends the attempt.
     private func dial(
-        _ peer: PeerID, at told: [Multiaddr], _ role: PunchRole, attempt number: Int, roundTrip: TimeAmount? = nil,
-        until superseded: Signal? = nil
+        _ peer: PeerID, at told: [Multiaddr], _ role: PunchRole, attempt number: Int, roundTrip: TimeAmount, until superseded: Signal? = nil
     ) async throws(StreamError) {
         let began = self.host.clock.now()
         let others = Set(self.host.connections.filter { $0.remotePeer != peer }.map(\.remoteAddress.withoutPeerID))
@@ -307,7 +310,9 @@ final class PunchWorks: Sendable {
         let deadline = began + Self.attemptTime
         let arrived = self.awaitDirect(peer)
         let handshake = role.handshake(inAttempt: number, clashes: clashes)
-        let patience = roundTrip.map { max(Self.silence.atLeast, $0 * Self.silence.roundTrips) } ?? Self.attemptTime
+        // Whoever answers goes on: the one who asks ends the attempt.
+        let patience = role == .asking ? max(Self.silence.atLeast, roundTrip * Self.silence.roundTrips) : Self.attemptTime
+        let meeting = min(max(roundTrip, Self.roundTrips.lowerBound), Self.roundTrips.upperBound)
         let byTransport = Dictionary(grouping: targets) { PunchTransport($0) }
         await withTaskGroup(of: Bool.self) { group in
             for case (let transport?, let addresses) in byTransport {
@@ -316,7 +321,8 @@ final class PunchWorks: Sendable {
                     case .quic: return await self.dialQUIC(peer, at: addresses, by: deadline)
                     case .tcp:
                         // Whoever asks begins the next attempt; whoever answers is told of it.
-                        let result = await self.dialTCP(peer, at: addresses, as: handshake, by: deadline, patience: patience)
+                        let result = await self.dialTCP(
+                            peer, at: addresses, as: handshake, by: deadline, patience: patience, meeting: meeting)
                         return result == .direct || result == .clash && role == .asking
                     }
                 }
@@ -386,11 +392,13 @@ final class PunchWorks: Sendable {
     /// Both sides connect at once, so that one's SYN may meet the other's listener: the role holds there, too. A refusal is none: the first SYN
     /// may have come before the other side's way was open.
     ///
-    /// When the two turn out to have the same role, that is the end of it: in the next attempt they have not.
+    /// Where the other side shows in its first bytes that it believes to have the same role, this one takes the other. When handshakes come to
+    /// nothing all the same, that is the end of it: in the next attempt the roles are the other way round from the start.
     private func dialTCP(
-        _ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, by deadline: NIODeadline, patience: TimeAmount
+        _ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, by deadline: NIODeadline, patience: TimeAmount,
+        meeting: TimeAmount
     ) async -> Ending {
-        self.expect(peer, at: addresses, as: role)
+        self.expect(peer, at: addresses, as: role, patience: meeting)
         defer { self.forget(peer, at: addresses) }
         let locals = self.localAddresses
         let clashes = self.state.withLock { $0.ledger.clashes(with: peer) }
@@ -443,10 +451,10 @@ final class PunchWorks: Sendable {
 
     // MARK: Arrivals
 
-    private func expect(_ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole) {
+    private func expect(_ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, patience: TimeAmount) {
         for address in addresses {
             self.state.withLock { $0.expected[address] = peer }
-            self.roles.expect(address, as: role)
+            self.roles.expect(address, as: role, patience: .nanoseconds(patience.nanoseconds))
         }
     }
 

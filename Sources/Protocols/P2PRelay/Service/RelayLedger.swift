@@ -1,15 +1,15 @@
-import NIOCore
-import P2PCore
-import P2PIdentity
-import P2PMultiaddr
+package import NIOCore
+package import P2PCore
+package import P2PIdentity
+package import P2PMultiaddr
 
 /// Who has a place at this relay and which circuits there are, as a value that is told the time.
-struct RelayLedger {
+package struct RelayLedger {
     /// Requests of one peer for its place that are answered within ``askingPeriod``; those beyond cost it refusals.
-    static let asksPerPeriod = 10
+    package static let asksPerPeriod = 10
     static let askingPeriod = TimeAmount.seconds(10)
 
-    enum Answer: Hashable {
+    package enum Answer: Hashable {
         case granted
         case refused(RelayStatus)
         /// It asks too often to be answered.
@@ -30,19 +30,19 @@ struct RelayLedger {
     private var ofNetwork: [IPAddress: Int] = [:]
     private var circuitsOf: [PeerID: Int] = [:]
     /// Circuits that there are.
-    private(set) var circuits = 0
+    package private(set) var circuits = 0
 
-    init(_ limits: RelayServiceLimits) { self.limits = limits }
+    package init(_ limits: RelayServiceLimits) { self.limits = limits }
 
     /// Places that are taken.
-    var reservations: Int { self.places.count }
+    package var reservations: Int { self.places.count }
     /// Peers and addresses of which something is remembered.
-    var trackedKeys: Int { self.places.count + self.ofAddress.count + self.ofNetwork.count + self.circuitsOf.count }
+    package var trackedKeys: Int { self.places.count + self.ofAddress.count + self.ofNetwork.count + self.circuitsOf.count }
 
     // MARK: Places
 
     /// Gives the peer a place, or renews the one that it has.
-    mutating func reserve(for peer: PeerID, over connection: ConnectionID, at address: Multiaddr, now: NIODeadline) -> Answer {
+    package mutating func reserve(for peer: PeerID, over connection: ConnectionID, at address: Multiaddr, now: NIODeadline) -> Answer {
         self.expire(at: now)
         if var place = self.places[peer] {
             guard place.asks.tolerates(at: now) else { return .tooOften }
@@ -65,7 +65,7 @@ struct RelayLedger {
     }
 
     /// A connection is over, and with it the places that stood on it.
-    mutating func ended(where isOver: (ConnectionID) -> Bool) {
+    package mutating func ended(where isOver: (ConnectionID) -> Bool) {
         for (peer, place) in self.places where isOver(place.connection) { self.remove(peer, place) }
     }
 
@@ -90,7 +90,7 @@ struct RelayLedger {
     /// Counts a circuit between two peers.
     ///
     /// - Returns: the connection on which the target has its place, or why there is no circuit.
-    mutating func begin(from source: PeerID, to target: PeerID, now: NIODeadline) -> Result<ConnectionID, RelayRefusal> {
+    package mutating func begin(from source: PeerID, to target: PeerID, now: NIODeadline) -> Result<ConnectionID, RelayRefusal> {
         self.expire(at: now)
         guard source != target else { return .failure(RelayRefusal(.permissionDenied)) }
         guard let place = self.places[target] else { return .failure(RelayRefusal(.noReservation)) }
@@ -104,7 +104,7 @@ struct RelayLedger {
     }
 
     /// A circuit that was counted is over.
-    mutating func end(from source: PeerID, to target: PeerID) {
+    package mutating func end(from source: PeerID, to target: PeerID) {
         self.circuits -= 1
         Self.decrement(source, in: &self.circuitsOf)
         Self.decrement(target, in: &self.circuitsOf)

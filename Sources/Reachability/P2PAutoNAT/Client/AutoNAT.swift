@@ -90,11 +90,20 @@ public final class AutoNAT: HostModule, AddressContributing {
     }
 
     private func noteContact(_ connection: ConnectionInfo, _ host: any HostAccess) {
-        guard let ip = connection.remoteAddress.ipAddress, let waist = ThinWaist(connection.localAddress),
-            host.listenAddresses.contains(where: { ThinWaist($0).map { $0.port == waist.port && $0.transport == waist.transport } ?? false }
-            )
-        else { return }
-        self.state.withLock { $0.tracker.spoke(to: ip, over: waist.transport) }
+        self.noteContacts([connection], host)
+    }
+
+    private func noteContacts(_ connections: [ConnectionInfo], _ host: any HostAccess) {
+        let listening = Set(host.listenAddresses.compactMap { ThinWaist($0)?.inner })
+        let now = host.clock.now()
+        self.state.withLock { state in
+            for connection in connections {
+                guard let ip = connection.remoteAddress.ipAddress, let waist = ThinWaist(connection.localAddress),
+                    listening.contains(waist.inner)
+                else { continue }
+                state.tracker.spoke(to: ip, over: waist.transport, at: now)
+            }
+        }
     }
 
     private func identified(_ connection: ConnectionInfo, _ introduction: Introduction, _ host: any HostAccess) {
@@ -120,6 +129,8 @@ public final class AutoNAT: HostModule, AddressContributing {
 
     /// Tells the tracker what there is now; returns what to ask.
     private func look(_ host: any HostAccess) -> [(probe: AutoNATTracker.Probe, isStranger: Bool)] {
+        // What is connected is spoken to.
+        self.noteContacts(host.connections.map(\.info).filter { $0.remoteAddress.isPublic && !$0.isLimited }, host)
         let now = host.clock.now()
         let (listening, announced, observed) = (host.listenAddresses, host.announcedAddresses, host.introductions.observedAddresses)
         let (probes, verdicts, change, board, servers) = self.state.withLock { state in
@@ -128,7 +139,7 @@ public final class AutoNAT: HostModule, AddressContributing {
             let candidates = Self.candidates(listening: listening, announced: announced, observed: observed, mapped: mapped, seen: seen)
             state.tracker.use(Array(state.servers.values))
             state.tracker.use(candidates, at: now)
-            let probes = state.tracker.poll(at: now).map { ($0, state.tracker.isStranger($0)) }
+            let probes = state.tracker.poll(at: now).map { ($0, state.tracker.isStranger($0, at: now)) }
             let verdicts = Self.verdicts(state.tracker.verdicts(at: now), on: candidates.map(\.address))
             let reached = verdicts.filter { $0.state == .reachable }.map(\.address)
             let change = reached == state.addresses ? nil : reached

@@ -1,30 +1,37 @@
-import NIOCore
-import P2PCore
-import P2PIdentity
-import P2PMultiaddr
+package import NIOCore
+package import P2PCore
+package import P2PIdentity
+package import P2PMultiaddr
 
 /// Finds out which of a node's addresses are reached from the internet, by having servers try them: a value, to which time is an argument.
 ///
 /// One server's word is not believed: it takes servers in two networks, or three in one. And a server that a node behind a router has spoken
 /// to from the very port in question proves nothing, for many routers let in whomever a port has spoken to, and nobody else: such an answer
-/// counts only where there is no such router, or none could be asked but that.
-struct AutoNATTracker {
+/// counts only where there is no such router. Where there is one stranger alone, it shows which kind the router is.
+package struct AutoNATTracker {
     /// A peer that dials on request.
-    struct Server: Hashable {
-        let peer: PeerID
-        let connection: ConnectionID
+    package struct Server: Hashable {
+        package let peer: PeerID
+        package let connection: ConnectionID
         /// Where it was met.
-        let ip: IPAddress
+        package let ip: IPAddress
         /// The second version tells more, and is preferred.
-        let speaksVersion2: Bool
+        package let speaksVersion2: Bool
+
+        package init(peer: PeerID, connection: ConnectionID, ip: IPAddress, speaksVersion2: Bool) {
+            self.peer = peer
+            self.connection = connection
+            self.ip = ip
+            self.speaksVersion2 = speaksVersion2
+        }
     }
 
-    struct Probe: Hashable {
-        let address: Multiaddr
-        let server: Server
+    package struct Probe: Hashable {
+        package let address: Multiaddr
+        package let server: Server
     }
 
-    enum Outcome: Equatable {
+    package enum Outcome: Equatable {
         case reached
         case notReached(String)
         /// It would not, or could not, try, or what it says makes no sense; perhaps later.
@@ -35,6 +42,8 @@ struct AutoNATTracker {
         let isReached: Bool
         /// The server was none to which the port had spoken.
         let isStranger: Bool
+        /// It has come in, so that it need not be believed.
+        let isProof: Bool
         let network: NetworkKey
         let at: NIODeadline
     }
@@ -50,8 +59,8 @@ struct AutoNATTracker {
     }
 
     /// Addresses that are looked at.
-    static let addressLimit = 50
-    static let probesAtOnce = 5
+    package static let addressLimit = 50
+    package static let probesAtOnce = 5
     private static let firstPause = TimeAmount.seconds(1)
     private static let votesWanted = 3
     private static let networksNeeded = 2
@@ -65,6 +74,10 @@ struct AutoNATTracker {
     private static let renewal = TimeAmount.hours(1)
     private static let expiry = TimeAmount.hours(5)
     private static let servers = 128
+    /// How long a router may let somebody in whom a port has spoken to last: five minutes for UDP (RFC 4787), and four for what is left of a connection
+    /// of TCP (RFC 5382), doubled.
+    static let acquaintance = TimeAmount.minutes(10)
+    private static let contactLimit = 10_000
 
     private var servers: [PeerID: Server] = [:]
     private var candidates: [ThinWaist: Candidate] = [:]
@@ -73,8 +86,8 @@ struct AutoNATTracker {
     /// How long the last pause of a server was that has not answered since.
     private var refusalPauses: [PeerID: TimeAmount] = [:]
     private var questions: [PeerID: [NIODeadline]] = [:]
-    /// Whom this node's listening ports have spoken to, by protocol.
-    private var contacts: Set<Contact> = []
+    /// Whom this node's listening ports have spoken to, by protocol, and when last.
+    private var contacts: [Contact: NIODeadline] = [:]
     private var asked: Set<PeerID> = []
 
     private struct Contact: Hashable {
@@ -82,18 +95,18 @@ struct AutoNATTracker {
         let transport: ThinWaist.Transport
     }
 
-    init() {}
+    package init() {}
 
     // MARK: What is known
 
     /// Servers that have been asked.
-    var askedServers: Int { self.asked.count }
+    package var askedServers: Int { self.asked.count }
 
     /// What is said of each address.
-    func verdicts(at now: NIODeadline) -> [(address: ThinWaist, state: Verdict, servers: Int, networks: Int, lastError: String?)] {
+    package func verdicts(at now: NIODeadline) -> [(address: ThinWaist, state: Verdict, servers: Int, networks: Int, lastError: String?)] {
         self.order.compactMap { waist in
             guard let candidate = self.candidates[waist] else { return nil }
-            let verdict = Self.verdict(on: candidate)
+            let verdict = self.verdict(on: candidate, at: now)
             return (
                 waist, verdict.state, verdict.votes.count, Set(verdict.votes.map(\.network)).count,
                 verdict.state == .reachable ? nil : verdict.remark ?? candidate.lastError
@@ -101,20 +114,37 @@ struct AutoNATTracker {
         }
     }
 
-    enum Verdict { case reachable, unreachable, unknown }
+    package enum Verdict { case reachable, unreachable, unknown }
 
-    private static func verdict(on candidate: Candidate) -> (state: Verdict, votes: [Vote], remark: String?) {
+    private func verdict(on candidate: Candidate, at now: NIODeadline) -> (state: Verdict, votes: [Vote], remark: String?) {
         let all = Array(candidate.votes.values)
         let strangers = all.filter(\.isStranger)
-        // Strangers decide wherever there are any.
-        let votes = strangers.isEmpty ? all : strangers
+        // Strangers decide wherever there are any. Where not even others get in, these don't either.
+        let votes = strangers.isEmpty || !candidate.needsStrangers ? all : all.filter { $0.isStranger || !$0.isReached }
         let (reached, missed) = (votes.filter(\.isReached), votes.filter { !$0.isReached })
-        if self.suffices(missed, against: reached) { return (.unreachable, votes, nil) }
-        guard self.suffices(reached, against: missed) else { return (.unknown, votes, nil) }
-        if candidate.needsStrangers, strangers.isEmpty {
+        if Self.suffices(missed, against: reached) { return (.unreachable, votes, nil) }
+        if Self.suffices(reached, against: missed) {
+            guard candidate.needsStrangers, strangers.isEmpty else { return (.reachable, votes, nil) }
             return (.unknown, votes, "only peers to which this port had spoken have tried, and many routers let in those alone")
         }
-        return (.reachable, votes, nil)
+        // One stranger alone, and others that get in: the router lets it in, too, or it lets in whom the port has spoken to.
+        let friends = all.filter { !$0.isStranger }
+        guard let one = strangers.first, strangers.count == 1, candidate.needsStrangers, friends.allSatisfy(\.isReached),
+            Self.suffices(friends, against: []), !self.hasMoreStrangers(for: candidate, at: now)
+        else { return (.unknown, votes, nil) }
+        guard one.isReached else {
+            return (.unreachable, all, "only peers to which this port had spoken get in, as with an address-restricted router")
+        }
+        return one.isProof ? (.reachable, all, nil) : (.unknown, votes, nil)
+    }
+
+    /// Whether a server could be asked to which the port has not spoken.
+    private func hasMoreStrangers(for candidate: Candidate, at now: NIODeadline) -> Bool {
+        guard let waist = ThinWaist(candidate.address) else { return false }
+        return self.servers.values.contains { server in
+            server.ip.isIPv4 == waist.ip.isIPv4 && !self.hasSpoken(to: server.ip, over: waist.transport, at: now)
+                && AddressKey(Multiaddr(ip: server.ip, tcp: 1)).map { candidate.votes[$0]?.isStranger != true } ?? false
+        }
     }
 
     private static func suffices(_ votes: [Vote], against others: [Vote]) -> Bool {
@@ -125,7 +155,7 @@ struct AutoNATTracker {
     // MARK: Facts
 
     /// The servers that there are now.
-    mutating func use(_ servers: [Server]) {
+    package mutating func use(_ servers: [Server]) {
         self.servers = Dictionary(servers.prefix(Self.servers).map { ($0.peer, $0) }, uniquingKeysWith: { first, _ in first })
         self.busyUntil = self.busyUntil.filter { self.servers[$0.key] != nil }
         self.refusalPauses = self.refusalPauses.filter { self.servers[$0.key] != nil }
@@ -135,7 +165,7 @@ struct AutoNATTracker {
     /// The addresses that this node has or might have, the surest first.
     ///
     /// - Parameter needsStrangers: whether a router may stand between that lets in whom this node has spoken to.
-    mutating func use(_ addresses: [(address: Multiaddr, needsStrangers: Bool)], at now: NIODeadline) {
+    package mutating func use(_ addresses: [(address: Multiaddr, needsStrangers: Bool)], at now: NIODeadline) {
         var order: [ThinWaist] = []
         for (address, needsStrangers) in addresses {
             guard order.count < Self.addressLimit, let waist = ThinWaist(address), waist.ip.isPublic, !order.contains(waist) else {
@@ -152,27 +182,32 @@ struct AutoNATTracker {
     }
 
     /// One of the ports on which this node listens has sent packets to an address.
-    mutating func spoke(to ip: IPAddress, over transport: ThinWaist.Transport) {
-        // Who has spoken to so many has no strangers left worth asking.
-        guard self.contacts.count < 10_000 else { return }
-        self.contacts.insert(Contact(ip: ip.unmapped, transport: transport))
+    package mutating func spoke(to ip: IPAddress, over transport: ThinWaist.Transport, at now: NIODeadline) {
+        let contact = Contact(ip: ip.unmapped, transport: transport)
+        if self.contacts.count >= Self.contactLimit, self.contacts[contact] == nil {
+            self.contacts = self.contacts.filter { now - $0.value < Self.acquaintance }
+            // Who has spoken to so many has no strangers left worth asking.
+            guard self.contacts.count < Self.contactLimit else { return }
+        }
+        self.contacts[contact] = now
     }
 
-    private func hasSpoken(to ip: IPAddress, over transport: ThinWaist.Transport) -> Bool {
-        self.contacts.contains(Contact(ip: ip.unmapped, transport: transport))
+    /// Whether a router may let it in for that.
+    private func hasSpoken(to ip: IPAddress, over transport: ThinWaist.Transport, at now: NIODeadline) -> Bool {
+        self.contacts[Contact(ip: ip.unmapped, transport: transport)].map { now - $0 < Self.acquaintance } ?? false
     }
 
     /// A peer has come in at an address by itself. If this node had not spoken to it, that is the best proof there is.
-    mutating func arrival(from ip: IPAddress, at address: Multiaddr, now: NIODeadline) {
-        guard let waist = ThinWaist(address), ip.isPublic, self.candidates[waist] != nil, !self.hasSpoken(to: ip, over: waist.transport),
-            let key = AddressKey(Multiaddr(ip: ip, tcp: 1))
+    package mutating func arrival(from ip: IPAddress, at address: Multiaddr, now: NIODeadline) {
+        guard let waist = ThinWaist(address), ip.isPublic, self.candidates[waist] != nil,
+            !self.hasSpoken(to: ip, over: waist.transport, at: now), let key = AddressKey(Multiaddr(ip: ip, tcp: 1))
         else { return }
         self.vote(
-            Vote(isReached: true, isStranger: true, network: NetworkKey(ip), at: now), by: key, on: waist)
+            Vote(isReached: true, isStranger: true, isProof: true, network: NetworkKey(ip), at: now), by: key, on: waist)
     }
 
     /// What came of a probe.
-    mutating func finished(_ probe: Probe, _ outcome: Outcome, wasStranger: Bool, at now: NIODeadline) {
+    package mutating func finished(_ probe: Probe, _ outcome: Outcome, wasStranger: Bool, at now: NIODeadline) {
         guard let waist = ThinWaist(probe.address), self.candidates[waist] != nil else { return }
         self.candidates[waist]?.asking.remove(probe.server.peer)
         guard let key = AddressKey(Multiaddr(ip: probe.server.ip, tcp: 1)) else { return }
@@ -186,8 +221,9 @@ struct AutoNATTracker {
             self.asked.insert(probe.server.peer)
             if case .notReached(let error) = outcome { self.candidates[waist]?.lastError = error }
             self.vote(
-                Vote(isReached: outcome == .reached, isStranger: wasStranger, network: NetworkKey(probe.server.ip), at: now), by: key,
-                on: waist)
+                Vote(
+                    isReached: outcome == .reached, isStranger: wasStranger, isProof: outcome == .reached && probe.server.speaksVersion2,
+                    network: NetworkKey(probe.server.ip), at: now), by: key, on: waist)
         }
     }
 
@@ -203,7 +239,7 @@ struct AutoNATTracker {
     // MARK: Decisions
 
     /// Which server to ask about which address now.
-    mutating func poll(at now: NIODeadline) -> [Probe] {
+    package mutating func poll(at now: NIODeadline) -> [Probe] {
         for waist in self.order {
             guard let votes = self.candidates[waist]?.votes else { continue }
             self.candidates[waist]?.votes = votes.filter { now - $0.value.at < Self.expiry }
@@ -218,8 +254,8 @@ struct AutoNATTracker {
     }
 
     /// Whether the server is one to which the listening ports of the address' protocol have never spoken.
-    func isStranger(_ probe: Probe) -> Bool {
-        ThinWaist(probe.address).map { !self.hasSpoken(to: probe.server.ip, over: $0.transport) } ?? false
+    package func isStranger(_ probe: Probe, at now: NIODeadline) -> Bool {
+        ThinWaist(probe.address).map { !self.hasSpoken(to: probe.server.ip, over: $0.transport, at: now) } ?? false
     }
 
     private mutating func next(at now: NIODeadline) -> Probe? {
@@ -243,14 +279,15 @@ struct AutoNATTracker {
             guard server.ip.isIPv4 == waist.ip.isIPv4, self.mayAsk(server, at: now), !candidate.asking.contains(server.peer),
                 let key = AddressKey(Multiaddr(ip: server.ip, tcp: 1))
             else { return false }
-            // Whoever has said something lately says the same again.
-            return candidate.votes[key].map { now - $0.at >= Self.renewal } ?? true
+            // Whoever has said something lately says the same again, unless it has become a stranger meanwhile.
+            guard let vote = candidate.votes[key], now - vote.at < Self.renewal else { return true }
+            return !vote.isStranger && !self.hasSpoken(to: server.ip, over: waist.transport, at: now)
         }
         return able.min { one, other in
             let rank = { (server: Server) -> (Int, Int, Int, String) in
                 (
-                    self.hasSpoken(to: server.ip, over: waist.transport) ? 1 : 0, networks.contains(NetworkKey(server.ip)) ? 1 : 0,
-                    server.speaksVersion2 ? 0 : 1, server.peer.description
+                    self.hasSpoken(to: server.ip, over: waist.transport, at: now) ? 1 : 0,
+                    networks.contains(NetworkKey(server.ip)) ? 1 : 0, server.speaksVersion2 ? 0 : 1, server.peer.description
                 )
             }
             return rank(one) < rank(other)

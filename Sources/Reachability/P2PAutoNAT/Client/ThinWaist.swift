@@ -1,12 +1,12 @@
-import P2PMultiaddr
+package import P2PMultiaddr
 
 /// The part of an address that a router sees: IP address, TCP or UDP, port. What is reached at one is reached in every protocol that listens there.
-struct ThinWaist: Hashable, Sendable, CustomStringConvertible {
-    enum Transport: String, Hashable, Sendable { case tcp, udp }
+package struct ThinWaist: Hashable, Sendable, CustomStringConvertible {
+    package enum Transport: String, Hashable, Sendable { case tcp, udp }
 
-    let ip: IPAddress
-    let transport: Transport
-    let port: UInt16
+    package let ip: IPAddress
+    package let transport: Transport
+    package let port: UInt16
 
     init(ip: IPAddress, transport: Transport, port: UInt16) {
         self.ip = ip
@@ -15,7 +15,7 @@ struct ThinWaist: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Nil for an address that begins otherwise.
-    init?(_ address: Multiaddr) {
+    package init?(_ address: Multiaddr) {
         guard let ip = address.ipAddress?.unmapped else { return nil }
         if let endpoint = address.tcpEndpoint, endpoint.port > 0 {
             self.init(ip: ip, transport: .tcp, port: endpoint.port)
@@ -26,5 +26,13 @@ struct ThinWaist: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    var description: String { "\(self.ip) \(self.transport.rawValue) \(self.port)" }
+    /// A port of this machine's, whichever of its addresses it is.
+    struct Inner: Hashable, Sendable {
+        let transport: Transport
+        let port: UInt16
+    }
+
+    var inner: Inner { Inner(transport: self.transport, port: self.port) }
+
+    package var description: String { "\(self.ip) \(self.transport.rawValue) \(self.port)" }
 }

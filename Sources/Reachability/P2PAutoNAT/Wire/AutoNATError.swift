@@ -1,8 +1,8 @@
 import P2PProtobuf
 
 /// What is wrong with what a peer said.
-struct AutoNATError: Error, Equatable, CustomStringConvertible {
-    let description: String
+package struct AutoNATError: Error, Equatable, CustomStringConvertible {
+    package let description: String
 
     init(_ description: String) { self.description = description }
 

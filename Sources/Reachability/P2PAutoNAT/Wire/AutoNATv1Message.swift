@@ -1,9 +1,9 @@
-import NIOCore
+package import NIOCore
 import P2PMultiaddr
 import P2PProtobuf
 
 /// The one message of AutoNAT's first version (libp2p specs, "AutoNAT v1"): a wish to be dialled, or what has come of it.
-struct AutoNATv1Message: Equatable {
+package struct AutoNATv1Message: Equatable {
     /// Bytes of a message.
     static let maximumLength = 4_096
     /// Addresses that are looked at.
@@ -29,7 +29,7 @@ struct AutoNATv1Message: Equatable {
     init(_ body: Body) { self.body = body }
 
     /// - Throws: for what is no message of this protocol. Addresses that are none are left out.
-    init(reading message: ByteBuffer) throws(AutoNATError) {
+    package init(reading message: ByteBuffer) throws(AutoNATError) {
         var (type, peer, response): (UInt64?, (id: [UInt8], addresses: [Multiaddr])?, Body?)
         var reader = ProtobufReader(message)
         while let (field, value) = try reader.nextField() {
@@ -80,7 +80,7 @@ struct AutoNATv1Message: Equatable {
         return .response(Status(code: status), text: text, address: address)
     }
 
-    var bytes: ByteBuffer {
+    package var bytes: ByteBuffer {
         var writer = ProtobufWriter()
         switch self.body {
         case .dial(let peer, let addresses):

@@ -1,9 +1,9 @@
-import NIOCore
-import P2PMultiaddr
+package import NIOCore
+package import P2PMultiaddr
 import P2PProtobuf
 
 /// The messages of AutoNAT's second version (libp2p specs, "AutoNAT v2").
-enum AutoNATv2Message: Equatable {
+package enum AutoNATv2Message: Equatable {
     /// Bytes of a message.
     static let maximumLength = 8_192
     /// Addresses of a request that are looked at.
@@ -14,7 +14,7 @@ enum AutoNATv2Message: Equatable {
     /// Shorter messages of dial data would cost the server more than the client.
     static let leastDataLength = 100
 
-    struct Status: Equatable, Hashable {
+    package struct Status: Equatable, Hashable {
         let code: UInt64
 
         static let internalError = Status(code: 0)
@@ -23,7 +23,7 @@ enum AutoNATv2Message: Equatable {
         static let ok = Status(code: 200)
     }
 
-    struct DialStatus: Equatable, Hashable {
+    package struct DialStatus: Equatable, Hashable {
         let code: UInt64
 
         static let unused = DialStatus(code: 0)
@@ -40,7 +40,7 @@ enum AutoNATv2Message: Equatable {
     case dialData(Int)
 
     /// - Throws: for what is no message of this protocol.
-    init(reading message: ByteBuffer) throws(AutoNATError) {
+    package init(reading message: ByteBuffer) throws(AutoNATError) {
         var reader = ProtobufReader(message)
         var read: AutoNATv2Message?
         while let (field, value) = try reader.nextField() {
@@ -106,7 +106,7 @@ enum AutoNATv2Message: Equatable {
         return .dialData(length)
     }
 
-    var bytes: ByteBuffer {
+    package var bytes: ByteBuffer {
         var writer = ProtobufWriter()
         switch self {
         case .dialRequest(let addresses, let nonce):
@@ -133,16 +133,16 @@ enum AutoNATv2Message: Equatable {
 }
 
 /// What a server says on the connection that it was asked for (`/libp2p/autonat/2/dial-back`).
-enum DialBackMessage {
+package enum DialBackMessage {
     static let maximumLength = 128
 
-    static func bytes(nonce: UInt64) -> ByteBuffer {
+    package static func bytes(nonce: UInt64) -> ByteBuffer {
         var writer = ProtobufWriter()
         writer.write(1, fixed64: nonce)
         return writer.buffer
     }
 
-    static func nonce(in message: ByteBuffer) throws(AutoNATError) -> UInt64 {
+    package static func nonce(in message: ByteBuffer) throws(AutoNATError) -> UInt64 {
         var reader = ProtobufReader(message)
         while let (field, value) = try reader.nextField() {
             if field == 1, case .fixed64(let nonce) = value { return nonce }

@@ -15,7 +15,7 @@ enum GatewaySockets {
         _ network: MappingNetwork, on eventLoop: any EventLoop, _ handler: @escaping @Sendable (ByteBuffer, SocketAddress) -> Void
     ) -> EventLoopFuture<any Channel> {
         self.open(on: eventLoop, capacity: PCPMessage.maximumLength + 1, handler: handler) { bootstrap in
-            let gateway = try SocketAddress(network.gateway, port: self.gatewayPort).scoped(to: network.scope)
+            let gateway = try network.socketAddress(network.gateway, port: self.gatewayPort)
             guard !network.client.isIPv4 else { return bootstrap.connect(to: gateway) }
             // From the very address that is to be opened, which the system would not choose for a link-local gateway.
             return try bootstrap.bind(to: SocketAddress(network.client, port: 0)).flatMap { channel in
@@ -32,6 +32,10 @@ enum GatewaySockets {
             try bootstrap.bind(to: SocketAddress(network.client, port: 0))
         }.flatMap { channel in
             guard let options = channel as? any SocketOptionProvider else { return eventLoop.makeSucceededFuture(channel) }
+            guard network.client.isIPv4 else {
+                return options.setIPv6MulticastIF(network.scope).flatMap { options.setIPv6MulticastHops(CInt(self.searchHops)) }
+                    .map { channel }
+            }
             // The system wants the address in network byte order.
             let number = UInt32(bigEndian: network.client.bytes.reduce(0) { $0 << 8 | UInt32($1) })
             return options.unsafeSetSocketOption(level: .ip, name: .ip_multicast_if, value: number)
@@ -98,20 +102,28 @@ final class GatewayExchange: ChannelInboundHandler {
     }
 
     /// Connects, asks, and reads the reply; fails with a ``GatewayError``.
-    static func run(_ request: HTTPRequest, from client: IPAddress, on eventLoop: any EventLoop) -> EventLoopFuture<HTTPReply> {
+    static func run(_ request: HTTPRequest, _ network: MappingNetwork, on eventLoop: any EventLoop) -> EventLoopFuture<HTTPReply> {
         let promise = eventLoop.makePromise(of: HTTPReply.self)
         let deadline = eventLoop.scheduleTask(in: MappingLimits.requestPatience) {
             promise.fail(GatewayError("it does not answer in time"))
         }
-        let connected = ClientBootstrap(group: eventLoop)
+        let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(MappingLimits.requestPatience)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(GatewayExchange(request, promise))
                 }
             }
-            .connect(host: request.url.host.description, port: Int(request.url.port))
-        connected.whenFailure { _ in promise.fail(GatewayError("nobody answers at \(request.url.host):\(request.url.port)")) }
+        let connected: EventLoopFuture<any Channel>
+        do {
+            let gateway = try network.socketAddress(request.url.host, port: request.url.port)
+            // A firewall is opened for the very address that asks.
+            let bound = network.client.isIPv4 ? bootstrap : bootstrap.bind(to: try SocketAddress(network.client, port: 0))
+            connected = bound.connect(to: gateway)
+        } catch {
+            connected = eventLoop.makeFailedFuture(error)
+        }
+        connected.whenFailure { _ in promise.fail(GatewayError("nobody answers at \(request.url.authority)")) }
         promise.futureResult.whenComplete { _ in
             deadline.cancel()
             connected.whenSuccess { $0.close(promise: nil) }
@@ -145,6 +157,14 @@ final class GatewayExchange: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
+    }
+}
+
+extension MappingNetwork {
+    /// An address on this network, or a group of this link's.
+    func socketAddress(_ ip: IPAddress, port: UInt16) throws -> SocketAddress {
+        let address = try SocketAddress(ip, port: port)
+        return ip.isLinkLocal || ip.isMulticast ? address.scoped(to: self.scope) : address
     }
 }
 

@@ -89,12 +89,14 @@ final class PortMappingDriver: Sendable {
         case .search(let bytes):
             guard let sockets = self.state.withLock({ $0.sockets }) else { return }
             sockets.search.whenSuccess { channel in
-                guard let group = try? SocketAddress(IPAddress(v4: SSDPMessage.group), port: SSDPMessage.port) else { return }
+                let network = sockets.network
+                let group = network.client.isIPv4 ? SSDPMessage.group : SSDPMessage.groupIPv6
+                guard let group = try? network.socketAddress(group, port: SSDPMessage.port) else { return }
                 channel.writeAndFlush(AddressedEnvelope(remoteAddress: group, data: ByteBuffer(bytes: bytes)), promise: nil)
             }
         case .request(let request):
             guard let sockets = self.state.withLock({ $0.sockets }) else { return }
-            GatewayExchange.run(request, from: sockets.network.client, on: self.eventLoop).whenComplete { outcome in
+            GatewayExchange.run(request, sockets.network, on: self.eventLoop).whenComplete { outcome in
                 let outcome = outcome.mapError { $0 as? GatewayError ?? GatewayError("\($0)") }
                 self.onLoop { $0.finished(request.id, outcome, round: sockets.round, at: $1) }
             }
@@ -105,12 +107,10 @@ final class PortMappingDriver: Sendable {
         let gateway = GatewaySockets.gateway(network, on: self.eventLoop) { [weak self] bytes, _ in
             self?.onLoop { $0.received(Array(bytes.readableBytesView), round: round, at: $1) }
         }
-        let search =
-            network.client.isIPv4
-            ? GatewaySockets.search(network, on: self.eventLoop) { [weak self] bytes, sender in
-                guard let sender = sender.ip else { return }
-                self?.onLoop { $0.found(Array(bytes.readableBytesView), from: sender, round: round, at: $1) }
-            } : self.eventLoop.makeFailedFuture(GatewayError("nobody is searched for over IPv6"))
+        let search = GatewaySockets.search(network, on: self.eventLoop) { [weak self] bytes, sender in
+            guard let sender = sender.ip else { return }
+            self?.onLoop { $0.found(Array(bytes.readableBytesView), from: sender, round: round, at: $1) }
+        }
         gateway.flatMap { $0.closeFuture }.whenComplete { [weak self] _ in
             self?.onLoop { $0.gatewayClosed(round: round, at: $1) }
         }

@@ -1,7 +1,7 @@
 import P2PHTTPHead
 import P2PMultiaddr
 
-/// A URL as a gateway may name one: plain HTTP, at an IPv4 address that is written out.
+/// A URL as a gateway may name one: plain HTTP, at an IP address that is written out.
 struct GatewayURL: Hashable, CustomStringConvertible {
     let host: IPAddress
     let port: UInt16
@@ -16,13 +16,20 @@ struct GatewayURL: Hashable, CustomStringConvertible {
         guard text.lowercased().hasPrefix("http://") else { throw GatewayError("it names a URL that is not http://") }
         let rest = text.dropFirst(7)
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        let parts = authority.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let first = parts.first, let host = IPAddress(String(first)), host.isIPv4 else {
-            throw GatewayError("it names a URL whose host is no IPv4 address")
+        // An address of IPv6 stands in brackets.
+        let end =
+            authority.hasPrefix("[") ? authority.firstIndex(of: "]").map { authority.index(after: $0) } : authority.firstIndex(of: ":")
+        let name = authority[..<(end ?? authority.endIndex)]
+        let isIPv4 = !name.hasPrefix("[")
+        guard isIPv4 || name.hasSuffix("]"), let host = IPAddress(String(isIPv4 ? name : name.dropFirst().dropLast())),
+            host.isIPv4 == isIPv4
+        else {
+            throw GatewayError("it names a URL whose host is no IP address")
         }
         var port: UInt16 = 80
-        if parts.count == 2 {
-            guard let number = HTTPHead.number(parts[1]).flatMap(UInt16.init(exactly:)), number > 0 else {
+        let rear = authority.dropFirst(name.count)
+        if !rear.isEmpty {
+            guard rear.hasPrefix(":"), let number = HTTPHead.number(rear.dropFirst()).flatMap(UInt16.init(exactly:)), number > 0 else {
                 throw GatewayError("it names a URL without a proper port")
             }
             port = number
@@ -43,8 +50,11 @@ struct GatewayURL: Hashable, CustomStringConvertible {
         let folder = self.path.prefix { $0 != "?" }.lastIndex(of: "/").map { self.path[...$0] } ?? "/"
         let path = reference.hasPrefix("/") ? reference : folder + reference
         // Read again, for the limits.
-        return try GatewayURL("http://\(self.host):\(self.port)\(path)")
+        return try GatewayURL("http://\(self.authority)\(path)")
     }
 
-    var description: String { "http://\(self.host):\(self.port)\(self.path)" }
+    /// Host and port, as they stand in a URL and in the head of a request.
+    var authority: String { self.host.isIPv4 ? "\(self.host):\(self.port)" : "[\(self.host)]:\(self.port)" }
+
+    var description: String { "http://\(self.authority)\(self.path)" }
 }

@@ -1,14 +1,14 @@
-import NIOCore
+package import NIOCore
 import P2PHTTPHead
 
 /// A request to a gateway, to be sent over a connection of its own.
-struct HTTPRequest: Equatable {
+package struct HTTPRequest: Equatable {
     /// Counted up from one.
-    let id: Int
+    package let id: Int
     let url: GatewayURL
     let bytes: [UInt8]
     /// How long the body of the reply may be.
-    let bodyLimit: Int
+    package let bodyLimit: Int
 
     init(id: Int, url: GatewayURL, bytes: [UInt8], bodyLimit: Int) {
         self.id = id
@@ -19,19 +19,24 @@ struct HTTPRequest: Equatable {
 
     /// Asks for a document.
     init(id: Int, getting url: GatewayURL, bodyLimit: Int) {
-        let head = "GET \(url.path) HTTP/1.1\r\nHost: \(url.host):\(url.port)\r\nAccept: text/xml\r\nConnection: close\r\n\r\n"
+        let head = "GET \(url.path) HTTP/1.1\r\nHost: \(url.authority)\r\nAccept: text/xml\r\nConnection: close\r\n\r\n"
         self.init(id: id, url: url, bytes: Array(head.utf8), bodyLimit: bodyLimit)
     }
 }
 
 /// A reply, read to its end.
-struct HTTPReply: Equatable {
+package struct HTTPReply: Equatable {
     let status: UInt16
-    let body: [UInt8]
+    package let body: [UInt8]
+
+    package init(status: UInt16, body: [UInt8]) {
+        self.status = status
+        self.body = body
+    }
 }
 
 /// Reads a reply from pieces of any size, within limits. A redirect is a status like any other: nobody follows it.
-struct HTTPReplyReader {
+package struct HTTPReplyReader {
     private enum Part {
         case head(HTTPResponseReader)
         case body(status: UInt16, length: Int?)
@@ -48,12 +53,12 @@ struct HTTPReplyReader {
     private var headLength = 0
     private var body: [UInt8] = []
 
-    init(bodyLimit: Int) {
+    package init(bodyLimit: Int) {
         self.bodyLimit = bodyLimit
     }
 
     /// Takes bytes; the reply once it is complete.
-    mutating func received(_ input: inout ByteBuffer) throws(GatewayError) -> HTTPReply? {
+    package mutating func received(_ input: inout ByteBuffer) throws(GatewayError) -> HTTPReply? {
         while input.readableBytes > 0 {
             switch self.part {
             case .head(var reader):
@@ -87,7 +92,7 @@ struct HTTPReplyReader {
     }
 
     /// The connection was closed, which is how a body without a length ends.
-    mutating func ended() throws(GatewayError) -> HTTPReply {
+    package mutating func ended() throws(GatewayError) -> HTTPReply {
         guard case .body(let status, nil) = self.part else { throw GatewayError("it closes the connection within its answer") }
         return self.finish(status)
     }

@@ -10,6 +10,14 @@ enum IGDAction: Equatable {
     /// Whether the mapping is still there.
     case verify(LocalPort, external: UInt16)
     case delete(LocalPort, external: UInt16)
+    /// Whether the firewall of IPv6 is up, and may be opened.
+    case firewallStatus
+    /// Lets packets in at a port of this node's own address of IPv6, for `lease` seconds: a pinhole, to which the router gives a number.
+    case open(LocalPort, client: IPAddress, lease: UInt32)
+    case extend(LocalPort, pinhole: UInt16, lease: UInt32)
+    /// Whether the pinhole is still there: how many packets it has let in.
+    case count(LocalPort, pinhole: UInt16)
+    case shut(LocalPort, pinhole: UInt16)
 
     var name: String {
         switch self {
@@ -19,19 +27,31 @@ enum IGDAction: Equatable {
         case .add(_, _, _, _, any: true): "AddAnyPortMapping"
         case .verify: "GetSpecificPortMappingEntry"
         case .delete: "DeletePortMapping"
+        case .firewallStatus: "GetFirewallStatus"
+        case .open: "AddPinhole"
+        case .extend: "UpdatePinhole"
+        case .count: "GetPinholePackets"
+        case .shut: "DeletePinhole"
         }
     }
 
     /// In the order in which the service declares them, on which some routers insist.
     private var arguments: [(String, String)] {
         switch self {
-        case .statusInfo, .externalAddress: []
+        case .statusInfo, .externalAddress, .firewallStatus: []
         case .add(let port, let external, let client, let lease, _):
             Self.entry(port, external) + [
                 ("NewInternalPort", "\(port.number)"), ("NewInternalClient", "\(client)"), ("NewEnabled", "1"),
                 ("NewPortMappingDescription", "libp2p"), ("NewLeaseDuration", "\(lease)"),
             ]
         case .verify(let port, let external), .delete(let port, let external): Self.entry(port, external)
+        case .open(let port, let client, let lease):
+            [
+                ("RemoteHost", ""), ("RemotePort", "0"), ("InternalClient", "\(client)"), ("InternalPort", "\(port.number)"),
+                ("Protocol", "\(port.transport.number)"), ("LeaseTime", "\(lease)"),
+            ]
+        case .extend(_, let pinhole, let lease): [("UniqueID", "\(pinhole)"), ("NewLeaseTime", "\(lease)")]
+        case .count(_, let pinhole), .shut(_, let pinhole): [("UniqueID", "\(pinhole)")]
         }
     }
 
@@ -51,7 +71,7 @@ enum IGDAction: Equatable {
         return Array(
             """
             POST \(service.control.path) HTTP/1.1\r
-            Host: \(service.control.host):\(service.control.port)\r
+            Host: \(service.control.authority)\r
             Content-Type: text/xml; charset="utf-8"\r
             SOAPAction: "\(service.type)#\(self.name)"\r
             Content-Length: \(body.utf8.count)\r
@@ -90,7 +110,9 @@ enum IGDAction: Equatable {
         }
 
         private static let names: Set = [
-            "NewExternalIPAddress", "NewConnectionStatus", "NewReservedPort", "NewInternalClient", "errorCode",
+            "NewExternalIPAddress", "NewConnectionStatus", "NewReservedPort", "NewInternalClient", "FirewallEnabled",
+            "InboundPinholeAllowed",
+            "UniqueID", "errorCode",
         ]
     }
 
@@ -98,6 +120,7 @@ enum IGDAction: Equatable {
     struct Fault: Hashable, CustomStringConvertible {
         let code: UInt16
 
+        static let noSuchPinhole = Fault(code: 704)
         static let noSuchEntry = Fault(code: 714)
         static let conflict = Fault(code: 718)
         static let samePortRequired = Fault(code: 724)
@@ -105,7 +128,10 @@ enum IGDAction: Equatable {
         static let noPortsLeft = Fault(code: 728)
 
         private static let names: [UInt16: String] = [
-            401: "invalid action", 402: "invalid arguments", 501: "action failed", 606: "not authorized", 714: "no such entry",
+            401: "invalid action", 402: "invalid arguments", 501: "action failed", 606: "not authorized", 701: "no pinhole left",
+            702: "the firewall is off",
+            703: "no pinholes are allowed", 704: "no such pinhole", 705: "protocol not supported", 706: "port wildcard not permitted",
+            707: "protocol wildcard not permitted", 708: "address wildcard not permitted", 709: "no traffic so far", 714: "no such entry",
             715: "wildcard not permitted", 716: "wildcard port not permitted", 718: "conflict with another mapping",
             724: "same port required", 725: "only permanent leases", 726: "remote host must be a wildcard", 727: "port must be a wildcard",
             728: "no port left", 729: "conflict with another mechanism", 732: "wildcard not permitted for the inner port",

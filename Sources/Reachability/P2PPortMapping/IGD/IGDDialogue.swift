@@ -2,7 +2,8 @@ import NIOCore
 import P2PCore
 import P2PMultiaddr
 
-/// Finds a gateway by SSDP and talks it into mapping ports by UPnP: a value, to which time is an argument.
+/// Finds a gateway by SSDP and talks it into mapping ports by UPnP, or, for an address of IPv6, into letting packets in at them: a value, to which time
+/// is an argument.
 ///
 /// One request is under way at a time. It looks for gateways from the start, but maps nothing before it is told to (``mayMap``), for the
 /// other protocols are kinder to routers.
@@ -38,6 +39,8 @@ struct IGDDialogue {
         /// Whether the gateway is to be asked if it still knows.
         var isDoubtful = false
         var mapping: Mapping?
+        /// The number of the firewall's pinhole.
+        var pinhole: UInt16?
         var refusal: (reason: String, retryAt: NIODeadline)?
     }
 
@@ -60,11 +63,12 @@ struct IGDDialogue {
     private var seen: Set<GatewayURL> = []
     private var candidates: [GatewayURL] = []
     private var entries: [Entry]
-    private var leaving: [(port: LocalPort, external: UInt16)] = []
+    /// What gives back what is not wanted any more.
+    private var leaving: [IGDAction] = []
     private var inFlight: (id: Int, job: Job)?
     private var lastID = 0
     private var checkAt: NIODeadline?
-    private var wantsAddress = true
+    private var wantsAddress: Bool
     private(set) var externalAddress: IPAddress?
     /// Whether the time to map has come.
     var mayMap = false
@@ -86,6 +90,9 @@ struct IGDDialogue {
         self.gateway = gateway
         self.random = random
         self.startedAt = now
+        // An address that nobody translates is the outer one, too.
+        self.wantsAddress = client.isIPv4
+        self.externalAddress = client.isIPv4 ? nil : client
         self.entries = ports.map { Entry(port: $0, wished: wished[$0] ?? $0.number) }
     }
 
@@ -146,7 +153,8 @@ struct IGDDialogue {
         do throws(GatewayError) {
             let location = try GatewayURL(text)
             guard location.host == sender.unmapped else { throw GatewayError("it says that its description is at \(location.host)") }
-            guard self.network.contains(location.host), location.host != self.client else {
+            let isOnLink = self.network.contains(location.host) || !self.client.isIPv4 && location.host.isLinkLocal
+            guard isOnLink, location.host != self.client, location.host.isIPv4 == self.client.isIPv4 else {
                 throw GatewayError("it is not on the network of the default route")
             }
             guard self.seen.count < MappingLimits.devices, self.seen.insert(location).inserted else { return }
@@ -165,7 +173,7 @@ struct IGDDialogue {
             case .describe(let location):
                 let reply = try outcome.get()
                 guard reply.status == 200 else { throw GatewayError("it answers with the status \(reply.status)") }
-                self.stage = .describing(location, services: try IGDService.all(in: reply.body, at: location))
+                self.stage = .describing(location, services: try IGDService.all(self.wantedServices, in: reply.body, at: location))
             case .act(let action):
                 try self.finished(
                     action, outcome.flatMap { reply in Result { () throws(GatewayError) in try IGDAction.Answer(reply) } }, at: now)
@@ -180,13 +188,11 @@ struct IGDDialogue {
     ) throws(GatewayError) {
         let answer = try outcome.get()
         switch action {
-        case .statusInfo:
+        case .statusInfo, .firewallStatus:
             guard case .describing(let location, var services) = self.stage, !services.isEmpty else { return }
             let service = services.removeFirst()
-            // Some have no such action: then it counts as connected.
-            let status = answer.fault == nil ? answer.values["NewConnectionStatus"] : "Connected"
-            guard status == "Connected" else {
-                self.lastFailure = "it is not connected to the internet"
+            if let objection = Self.objection(in: answer, to: action) {
+                self.lastFailure = objection
                 self.stage = services.isEmpty ? .searching : .describing(location, services: services)
                 return
             }
@@ -198,7 +204,7 @@ struct IGDDialogue {
             self.externalAddress = address.flatMap { $0.isIPv4 && !$0.isUnspecified ? $0 : nil }
         case .add(let port, let external, _, let lease, let any):
             guard let index = self.entries.firstIndex(where: { $0.port == port }) else {
-                if answer.fault == nil { self.leaving.append((port, external)) }
+                if answer.fault == nil { self.leaving.append(.delete(port, external: external)) }
                 return
             }
             if let fault = answer.fault {
@@ -212,9 +218,40 @@ struct IGDDialogue {
             let isOurs = answer.values["NewInternalClient"].map { $0 == "\(self.client)" } ?? true
             // Whoever does not know the action, or may not say, has not forgotten.
             if answer.fault == .noSuchEntry || !isOurs { self.ask(index) }
-        case .delete: break
+        case .open(let port, _, let lease):
+            guard let pinhole = answer.fault == nil ? answer.values["UniqueID"].flatMap({ UInt16($0) }) : 0 else {
+                throw GatewayError("it opens a pinhole without a number")
+            }
+            guard let index = self.entries.firstIndex(where: { $0.port == port }) else {
+                if answer.fault == nil { self.leaving.append(.shut(port, pinhole: pinhole)) }
+                return
+            }
+            if let fault = answer.fault { return self.refused(index, fault, any: false, at: now) }
+            self.entries[index].pinhole = pinhole
+            self.mapped(index, port.number, lease: lease, at: now)
+        case .extend(let port, _, let lease):
+            guard let index = self.entries.firstIndex(where: { $0.port == port }) else { return }
+            if let fault = answer.fault { return self.refused(index, fault, any: false, at: now) }
+            self.mapped(index, port.number, lease: lease, at: now)
+        case .count(let port, _):
+            guard answer.fault == .noSuchPinhole, let index = self.entries.firstIndex(where: { $0.port == port }) else { return }
+            self.ask(index)
+        case .delete, .shut: break
         }
     }
+
+    /// Why a service is of no use; nil if it is. Some have no such action: then it is.
+    private static func objection(in answer: IGDAction.Answer, to action: IGDAction) -> String? {
+        guard answer.fault == nil else { return nil }
+        guard action == .firewallStatus else {
+            return answer.values["NewConnectionStatus"] == "Connected" ? nil : "it is not connected to the internet"
+        }
+        let isFalse = { (name: String) in ["0", "false", "no"].contains(answer.values[name]?.lowercased() ?? "") }
+        if isFalse("FirewallEnabled") { return "its firewall is off" }
+        return isFalse("InboundPinholeAllowed") ? "it allows no pinholes" : nil
+    }
+
+    private var wantedServices: [String] { self.client.isIPv4 ? IGDService.types : [IGDService.firewall] }
 
     /// A gateway that does not answer, or not sensibly, is left for the next one; once it has mapped something, it is looked for again.
     private mutating func failed(_ job: Job, _ error: GatewayError, at now: NIODeadline) {
@@ -227,7 +264,7 @@ struct IGDDialogue {
         case .ready:
             guard case .act(let action) = job else { return }
             switch action {
-            case .delete: break
+            case .delete, .shut: break
             default:
                 self.isLost = true
                 self.stage = .over
@@ -249,11 +286,14 @@ struct IGDDialogue {
     private mutating func refused(_ index: Int, _ fault: IGDAction.Fault, any: Bool, at now: NIODeadline) {
         self.entries[index].mapping = nil
         let port = self.entries[index].port
+        let wasOpen = self.entries[index].pinhole != nil
+        self.entries[index].pinhole = nil
         if self.entries[index].attempts < MappingLimits.attempts {
             switch fault {
             case .onlyPermanentLeases where self.entries[index].lease > 0:
                 self.entries[index].lease = 0
                 return
+            case .noSuchPinhole where wasOpen: return
             case .samePortRequired where self.entries[index].wished != port.number:
                 self.entries[index].wished = port.number
                 return
@@ -279,7 +319,11 @@ struct IGDDialogue {
     /// Takes these ports, and gives up those that are not among them.
     mutating func use(_ ports: [LocalPort]) {
         for entry in self.entries where !ports.contains(entry.port) {
-            if let mapping = entry.mapping { self.leaving.append((entry.port, mapping.externalPort)) }
+            if let pinhole = entry.pinhole {
+                self.leaving.append(.shut(entry.port, pinhole: pinhole))
+            } else if let mapping = entry.mapping {
+                self.leaving.append(.delete(entry.port, external: mapping.externalPort))
+            }
         }
         self.entries.removeAll { !ports.contains($0.port) }
         for port in ports where !self.entries.contains(where: { $0.port == port }) {
@@ -305,7 +349,9 @@ struct IGDDialogue {
                 let target = SSDPMessage.targets[self.searches].target
                 self.searches += 1
                 // Everything is asked for only where nothing has answered.
-                if target != "ssdp:all" || self.seen.isEmpty { actions.append(.search(SSDPMessage.search(target))) }
+                if target != "ssdp:all" || self.seen.isEmpty {
+                    actions.append(.search(SSDPMessage.search(target, overIPv6: !self.client.isIPv4)))
+                }
             }
         }
         self.expire(at: now)
@@ -340,7 +386,7 @@ struct IGDDialogue {
             if let index = self.nextCandidate(at: now) { return .describe(self.candidates.remove(at: index)) }
             if now >= self.startedAt + MappingLimits.searchPatience, self.candidates.isEmpty { self.stage = .over }
             return nil
-        case .describing: return .act(.statusInfo)
+        case .describing: return .act(self.client.isIPv4 ? .statusInfo : .firewallStatus)
         case .ready(let service): return self.nextAction(service, at: now).map { .act($0) }
         }
     }
@@ -353,20 +399,17 @@ struct IGDDialogue {
     }
 
     private mutating func nextAction(_ service: IGDService, at now: NIODeadline) -> IGDAction? {
-        if !self.leaving.isEmpty {
-            let (port, external) = self.leaving.removeFirst()
-            return .delete(port, external: external)
-        }
+        if !self.leaving.isEmpty { return self.leaving.removeFirst() }
         if let at = self.checkAt, at <= now {
             self.checkAt = now + MappingLimits.checkInterval
-            self.wantsAddress = true
+            self.wantsAddress = self.client.isIPv4
             for index in self.entries.indices where self.entries[index].mapping != nil { self.entries[index].isDoubtful = true }
         }
         for index in self.entries.indices where !self.entries[index].isDue {
             let entry = self.entries[index]
             guard (entry.mapping?.renewAt ?? entry.refusal?.retryAt).map({ $0 <= now }) == true else { continue }
             self.ask(index)
-            self.wantsAddress = true
+            self.wantsAddress = self.client.isIPv4
         }
         if self.wantsAddress {
             self.wantsAddress = false
@@ -376,11 +419,14 @@ struct IGDDialogue {
         if let index = self.entries.firstIndex(where: { $0.isDue }) {
             self.entries[index].attempts += 1
             let entry = self.entries[index]
+            if let pinhole = entry.pinhole { return .extend(entry.port, pinhole: pinhole, lease: entry.lease) }
+            guard self.client.isIPv4 else { return .open(entry.port, client: self.client, lease: entry.lease) }
             return .add(
                 entry.port, external: entry.wished, client: self.client, lease: entry.lease, any: entry.hasChosen && service.choosesPorts)
         }
         if let index = self.entries.firstIndex(where: { $0.isDoubtful }) {
             self.entries[index].isDoubtful = false
+            if let pinhole = self.entries[index].pinhole { return .count(self.entries[index].port, pinhole: pinhole) }
             if let mapping = self.entries[index].mapping { return .verify(self.entries[index].port, external: mapping.externalPort) }
         }
         return nil

@@ -1,9 +1,11 @@
 import P2PHTTPHead
+import P2PMultiaddr
 
 /// The search for gateways by multicast (UPnP Device Architecture 1.1, section 1.3).
 enum SSDPMessage {
-    /// Where the search goes: 239.255.255.250.
-    static let group: UInt32 = 0xefff_fffa
+    /// Where the search goes: 239.255.255.250, or ff02::c on one link.
+    static let group = IPAddress(v4: 0xefff_fffa)
+    static let groupIPv6 = IPAddress(v6: 0xff02 << 48, 0xc)
     static let port: UInt16 = 1_900
     /// Seconds within which devices choose a moment to answer.
     private static let patience = 2
@@ -16,10 +18,10 @@ enum SSDPMessage {
         (2_500, "ssdp:all"),
     ]
 
-    static func search(_ target: String) -> [UInt8] {
-        Array(
-            "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: \(self.patience)\r\nST: \(target)\r\n\r\n"
-                .utf8)
+    static func search(_ target: String, overIPv6: Bool = false) -> [UInt8] {
+        let host = overIPv6 ? "[FF02::C]:1900" : "239.255.255.250:1900"
+        return Array(
+            "M-SEARCH * HTTP/1.1\r\nHOST: \(host)\r\nMAN: \"ssdp:discover\"\r\nMX: \(self.patience)\r\nST: \(target)\r\n\r\n".utf8)
     }
 
     /// Where the description of the device is that answers; nil for what is no answer, and for a device that is no gateway.
@@ -46,6 +48,7 @@ enum SSDPMessage {
     private static let gateways = [
         "urn:schemas-upnp-org:device:InternetGatewayDevice:", "urn:schemas-upnp-org:device:WANConnectionDevice:",
         "urn:schemas-upnp-org:service:WANIPConnection:", "urn:schemas-upnp-org:service:WANPPPConnection:",
+        "urn:schemas-upnp-org:service:WANIPv6FirewallControl:",
     ]
 }
 

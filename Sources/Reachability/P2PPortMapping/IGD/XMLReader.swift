@@ -154,8 +154,8 @@ struct XMLReader {
 }
 
 /// What is wrong with what a gateway said; the message continues the words "the router could not be used: ".
-struct GatewayError: Error, Equatable, CustomStringConvertible {
-    let description: String
+package struct GatewayError: Error, Equatable, CustomStringConvertible {
+    package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

@@ -1,15 +1,15 @@
 import P2PCore
-import P2PMultiaddr
+package import P2PMultiaddr
 
 /// The network behind the default route, where a router may map ports.
-struct MappingNetwork: Hashable, Sendable {
+package struct MappingNetwork: Hashable, Sendable {
     let interface: String
     /// This node's address there.
-    let client: IPAddress
+    package let client: IPAddress
     /// What is reached there without a router.
     let network: IPNetwork
-    let gateway: IPAddress
-    /// The interface's number, by which an address that means something on its link alone is told from others; 0 where it does not matter.
+    package let gateway: IPAddress
+    /// The interface's number, by which an address of IPv6 that means something on its link alone is told from others; 0 for IPv4.
     var scope: UInt32 = 0
 
     /// Looks at a machine.
@@ -34,10 +34,10 @@ struct MappingNetwork: Hashable, Sendable {
             let own = link.prefixes.first(where: { !$0.address.isIPv4 && $0.address.isPublic && $0.address != route.gateway })
         else { return nil }
         self.init(interface: route.interface, client: own.address, network: own.network, gateway: route.gateway)
-        self.scope = route.gateway.isLinkLocal ? UInt32(clamping: link.index) : 0
+        self.scope = UInt32(clamping: link.index)
     }
 
-    init(interface: String, client: IPAddress, network: IPNetwork, gateway: IPAddress) {
+    package init(interface: String, client: IPAddress, network: IPNetwork, gateway: IPAddress) {
         self.interface = interface
         self.client = client
         self.network = network

@@ -1,6 +1,6 @@
-import NIOCore
+package import NIOCore
 import P2PCore
-import P2PMultiaddr
+package import P2PMultiaddr
 
 /// Has a router map this node's ports, by whatever of the three protocols it speaks, and keeps them mapped: a value, to which time is an
 /// argument.
@@ -8,8 +8,8 @@ import P2PMultiaddr
 /// It works in rounds. One begins when the network changes, when a router has forgotten us, and otherwise from time to time while nobody maps
 /// anything; within ten seconds it is known whether somebody does. All protocols are tried at once, but UPnP maps only what the others do
 /// not.
-struct PortMapper {
-    enum Action: Equatable {
+package struct PortMapper {
+    package enum Action: Equatable {
         /// A round begins: its sockets are opened, and those of the round before are closed.
         case begin(round: Int, MappingNetwork)
         /// To the gateway's port of PCP and NAT-PMP.
@@ -27,7 +27,7 @@ struct PortMapper {
     private var nonces: [LocalPort: [UInt8]] = [:]
     private var wished: [LocalPort: UInt16] = [:]
 
-    private(set) var round = 0
+    package private(set) var round = 0
     private var gateway: GatewayDialogue?
     private var igd: IGDDialogue?
     private var startedAt: NIODeadline?
@@ -41,14 +41,14 @@ struct PortMapper {
     /// - Parameters:
     ///   - seed: of delays and of ports that nobody asked for.
     ///   - makeNonce: twelve bytes that nobody can guess, for PCP.
-    init(seed: UInt64, makeNonce: @escaping @Sendable () -> [UInt8]) {
+    package init(seed: UInt64, makeNonce: @escaping @Sendable () -> [UInt8]) {
         self.random = MappingRandom(seed: seed)
         self.makeNonce = makeNonce
     }
 
     // MARK: What is known
 
-    var status: PortMappingStatus {
+    package var status: PortMappingStatus {
         var status = PortMappingStatus()
         guard !self.isPublic else {
             status.phase = .notNeeded
@@ -87,7 +87,7 @@ struct PortMapper {
     }
 
     /// When something is to be done without any news.
-    var deadline: NIODeadline? {
+    package var deadline: NIODeadline? {
         guard !self.isClosing else { return self.igd?.deadline }
         var times = [self.nextRoundAt, self.gateway?.deadline, self.igd?.deadline]
         if !self.isConcluded, let startedAt { times.append(startedAt + MappingLimits.roundPatience) }
@@ -95,7 +95,7 @@ struct PortMapper {
     }
 
     /// Whether everything was given back that had to be.
-    var isClosed: Bool { self.isClosing && self.pending.isEmpty && self.igd?.isLeaving != true }
+    package var isClosed: Bool { self.isClosing && self.pending.isEmpty && self.igd?.isLeaving != true }
 
     // MARK: Facts
 
@@ -104,7 +104,7 @@ struct PortMapper {
     /// - Parameters:
     ///   - network: nil when there is no router to ask.
     ///   - isPublic: an interface has an address of the internet's: then nobody is asked.
-    mutating func use(_ network: MappingNetwork?, _ ports: [LocalPort], isPublic: Bool = false, at now: NIODeadline) {
+    package mutating func use(_ network: MappingNetwork?, _ ports: [LocalPort], isPublic: Bool = false, at now: NIODeadline) {
         let network = isPublic ? nil : network
         self.isPublic = isPublic
         guard !self.isClosing, network != self.network || ports != self.ports else { return }
@@ -138,13 +138,13 @@ struct PortMapper {
     }
 
     /// Takes a datagram from the gateway's port of PCP and NAT-PMP, or an announcement of the gateway's.
-    mutating func received(_ bytes: [UInt8], round: Int, at now: NIODeadline) {
+    package mutating func received(_ bytes: [UInt8], round: Int, at now: NIODeadline) {
         guard round == self.round else { return }
         self.gateway?.received(bytes, at: now)
     }
 
     /// The socket to the gateway is gone.
-    mutating func gatewayClosed(round: Int, at now: NIODeadline) {
+    package mutating func gatewayClosed(round: Int, at now: NIODeadline) {
         guard round == self.round, self.gateway != nil else { return }
         let hadMappings = self.gateway?.mappings.isEmpty == false
         self.gateway?.unreachable(at: now)
@@ -152,19 +152,19 @@ struct PortMapper {
     }
 
     /// Takes an answer to the search.
-    mutating func found(_ bytes: [UInt8], from sender: IPAddress, round: Int, at now: NIODeadline) {
+    package mutating func found(_ bytes: [UInt8], from sender: IPAddress, round: Int, at now: NIODeadline) {
         guard round == self.round else { return }
         self.igd?.received(bytes, from: sender, at: now)
     }
 
     /// Takes the outcome of a request.
-    mutating func finished(_ id: Int, _ outcome: Result<HTTPReply, GatewayError>, round: Int, at now: NIODeadline) {
+    package mutating func finished(_ id: Int, _ outcome: Result<HTTPReply, GatewayError>, round: Int, at now: NIODeadline) {
         guard round == self.round else { return }
         self.igd?.finished(id, outcome, at: now)
     }
 
     /// Gives back what there is; ``poll(at:)`` says how.
-    mutating func close(at now: NIODeadline) {
+    package mutating func close(at now: NIODeadline) {
         guard !self.isClosing else { return }
         self.isClosing = true
         self.nextRoundAt = nil
@@ -175,7 +175,7 @@ struct PortMapper {
     // MARK: Decisions
 
     /// What to do now.
-    mutating func poll(at now: NIODeadline) -> [Action] {
+    package mutating func poll(at now: NIODeadline) -> [Action] {
         if let at = self.nextRoundAt, at <= now {
             self.nextRoundAt = nil
             if let network = self.network, !self.ports.isEmpty { self.begin(on: network, at: now) }
@@ -202,12 +202,9 @@ struct PortMapper {
         self.isConcluded = false
         self.gateway = GatewayDialogue(
             client: network.client, ports: self.ports, nonces: self.nonces, wished: self.wished, seed: self.random.next(), at: now)
-        // UPnP is searched for over IPv4.
-        self.igd =
-            network.client.isIPv4
-            ? IGDDialogue(
-                client: network.client, network: network.network, gateway: network.gateway, ports: [], wished: self.wished,
-                random: MappingRandom(seed: self.random.next()), at: now) : nil
+        self.igd = IGDDialogue(
+            client: network.client, network: network.network, gateway: network.gateway, ports: [], wished: self.wished,
+            random: MappingRandom(seed: self.random.next()), at: now)
         self.pending.append(.begin(round: self.round, network))
     }
 

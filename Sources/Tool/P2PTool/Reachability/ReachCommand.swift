@@ -81,8 +81,8 @@ struct ReachCommand: ToolCommand {
         await host.waitUntilRunning()
         let deadline = host.clock.now().advanced(by: self.wait.duration)
         await withTaskGroup(of: Void.self) { group in
-            for address in self.bootstrap {
-                group.addTask { _ = try? await host.connect(to: address, timeout: self.node.timeout.duration) }
+            for (number, address) in self.bootstrap.enumerated() {
+                group.addTask { await self.meet(address, isStranger: number % 3 == 2, host) }
             }
         }
         guard !host.connections().isEmpty else { throw ToolError("noPeers", "none of the peers of --bootstrap was reached") }
@@ -96,6 +96,20 @@ struct ReachCommand: ToolCommand {
             group.cancelAll()
         }
         return watch.reachability
+    }
+
+    /// Connects to a server.
+    ///
+    /// - Parameter isStranger: whether a port that listens with QUIC stays unknown to it. Over TCP the host sees to that by itself.
+    private func meet(_ address: Multiaddr, isStranger: Bool, _ host: PeerHost) async {
+        let timeout = self.node.timeout.duration
+        if isStranger, address.udpEndpoint != nil, address.ipAddress?.isIPv4 == true, let peer = address.peerID,
+            let local = try? Multiaddr("/ip4/0.0.0.0/udp/\(UInt16.random(in: 49_152...65_535))/quic-v1"),
+            (try? await host.connect(to: peer, DialRequest(addresses: [address], timeout: timeout, localAddress: local))) != nil
+        {
+            return
+        }
+        _ = try? await host.connect(to: address, timeout: timeout)
     }
 
     /// Whether there is nothing to wait for: every address that anybody has tried has a verdict.

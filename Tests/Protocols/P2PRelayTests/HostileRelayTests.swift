@@ -1,0 +1,74 @@
+import P2PCore
+import P2PHost
+import P2PIdentity
+import P2PMultiaddr
+import P2PProtocolTesting
+import Testing
+
+@testable import P2PRelay
+
+@Suite("Relays, and those at both ends of a circuit, that keep to no rule", .timeLimit(.minutes(2)))
+struct HostileRelayTests {
+    /// Has a place, and never answers a relay.
+    private struct Silent: ProtocolHandler {
+        let protocolIDs = [Relay.stopID]
+
+        func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
+            while try await stream.read() != nil {}
+        }
+    }
+
+    private static func ask(_ message: HopMessage, _ connection: PeerConnection) async throws -> HopMessage {
+        let stream = try await connection.openStream(Relay.hopID)
+        try await stream.write(message.encoded.framed)
+        return try HopMessage(try #require(try await stream.readMessageBytes(upTo: Relay.maximumMessage)))
+    }
+
+    @Test("A target that never answers costs a quarter of a minute, and nothing is left of it")
+    func silentTarget() async throws {
+        try await RelayHosts.run { hosts, _, source in
+            let silent = try await RelayHosts.host(on: hosts.network, Silent())
+            try await silent.running { silent in
+                let place = try await Self.ask(HopMessage(.reserve), try await silent.connect(to: hosts.relayAddress))
+                #expect(place.status == .ok)
+                let relay = try await source.connect(to: hosts.relayAddress)
+                let began = ContinuousClock.now
+                let answer = try await Self.ask(HopMessage(.connect, peer: silent.peerID), relay)
+                #expect(answer == HopMessage(.status, status: .connectionFailed))
+                #expect((.seconds(14)...(.seconds(40))).contains(ContinuousClock.now - began))
+                #expect(hosts.service.statistics.circuits == 0 && hosts.service.statistics.reservations == 1)
+            }
+        }
+    }
+
+    /// Has the relay's host offer a circuit by hand.
+    private static func offer(_ source: PeerID, _ connection: PeerConnection) async throws -> (PeerStream, RelayStatus?) {
+        let stream = try await connection.openStream(Relay.stopID)
+        try await stream.write(StopMessage(.connect, peer: source).encoded.framed)
+        let answer = try await stream.readMessageBytes(upTo: Relay.maximumMessage)
+        return (stream, try answer.map { try StopMessage($0) }?.status)
+    }
+
+    @Test("Circuits that a relay offers and nobody uses are bounded; one from ourselves, or from the relay, is none")
+    func offers() async throws {
+        try await RelayHosts.run { hosts, target, source in
+            try await hosts.reserve(target)
+            let connection = try #require(hosts.relay.connections().first { $0.remotePeer == target.peerID })
+            for peer in [target.peerID, hosts.relay.peerID] {
+                #expect(try await Self.offer(peer, connection).1 == .permissionDenied)
+            }
+            var streams: [PeerStream] = []
+            var statuses: [RelayStatus?] = []
+            for _ in 0..<100 {
+                let (stream, status) = try await Self.offer(PeerID(try PrivateKey.generate(.ed25519).publicKey), connection)
+                streams.append(stream)
+                statuses.append(status)
+            }
+            let taken = statuses.count { $0 == .ok }
+            #expect((1...CircuitRoom.pendingLimit).contains(taken), "\(taken) are waited for")
+            #expect(statuses.dropFirst(taken).allSatisfy { $0 != nil && $0 != .ok })
+            for stream in streams { stream.reset() }
+            #expect(try await RelayHosts.say("x", over: try await source.connect(to: hosts.address(of: target))) == "x")
+        }
+    }
+}
