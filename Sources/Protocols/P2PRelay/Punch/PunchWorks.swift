@@ -27,7 +27,7 @@ final class PunchWorks: Sendable {
     /// too.
     private static let silence = (atLeast: TimeAmount.milliseconds(1_500), roundTrips: Int64(8))
     /// What a round trip over the relay counts, in which the other side has to show which role it takes.
-    private static let roundTrips = TimeAmount.milliseconds(75)...TimeAmount.seconds(1)
+    private static let roundTrips = TimeAmount.milliseconds(20)...TimeAmount.seconds(1)
     /// When a peer that does not know the protocol yet is asked again.
     private static let secondChance = TimeAmount.seconds(5)
     /// How long the relayed connection stays as it is when there is a direct one, and then for its streams.
@@ -207,7 +207,7 @@ final class PunchWorks: Sendable {
             guard let number = self.state.withLock({ $0.ledger.begin(peer, at: self.host.clock.now()) }) else { return }
             let began = self.host.clock.now()
             do throws(StreamError) {
-                let (targets, roundTrip) = try await self.agree(on: connection)
+                let (targets, roundTrip) = try await self.agree(on: connection, attempt: number)
                 try await self.dial(peer, at: targets, .asking, attempt: number, roundTrip: roundTrip)
                 self.state.withLock { $0.ledger.end(peer) }
             } catch {
@@ -222,7 +222,9 @@ final class PunchWorks: Sendable {
     }
 
     /// Tells the peer this node's addresses, hears the peer's, and says when to begin; returns at that moment.
-    private func agree(on connection: ConnectionInfo) async throws(StreamError) -> ([Multiaddr], roundTrip: TimeAmount) {
+    private func agree(
+        on connection: ConnectionInfo, attempt number: Int
+    ) async throws(StreamError) -> ([Multiaddr], roundTrip: TimeAmount) {
         let clock = self.host.clock
         let own = await self.ownAddressesSoon()
         guard !own.isEmpty else { throw StreamError(.unexpectedEnd, "nobody has said at which public address this node is") }
@@ -239,7 +241,13 @@ final class PunchWorks: Sendable {
         }
         let targets = PunchAddresses.dialled(answer.addresses, of: connection.remotePeer, except: own)
         guard !targets.isEmpty else { throw StreamError(.malformed, "the peer told no address that could be dialled") }
+        // The peer's first packet may be earlier than ours.
+        let clashes = self.state.withLock { $0.ledger.clashes(with: connection.remotePeer) }
+        let handshake = PunchRole.asking.handshake(inAttempt: number, clashes: clashes)
+        let early = targets.filter { PunchTransport($0) == .tcp }
+        for address in early { self.roles.expect(address, as: handshake, patience: Self.meeting(roundTrip)) }
         await clock.sleep(clock.now() + min(.nanoseconds(roundTrip.nanoseconds / 2), Self.longestWait))
+        for address in early { self.roles.forget(address) }
         return (targets, roundTrip)
     }
 
@@ -312,7 +320,6 @@ final class PunchWorks: Sendable {
         let handshake = role.handshake(inAttempt: number, clashes: clashes)
         // Whoever answers goes on: the one who asks ends the attempt.
         let patience = role == .asking ? max(Self.silence.atLeast, roundTrip * Self.silence.roundTrips) : Self.attemptTime
-        let meeting = min(max(roundTrip, Self.roundTrips.lowerBound), Self.roundTrips.upperBound)
         let byTransport = Dictionary(grouping: targets) { PunchTransport($0) }
         await withTaskGroup(of: Bool.self) { group in
             for case (let transport?, let addresses) in byTransport {
@@ -322,7 +329,7 @@ final class PunchWorks: Sendable {
                     case .tcp:
                         // Whoever asks begins the next attempt; whoever answers is told of it.
                         let result = await self.dialTCP(
-                            peer, at: addresses, as: handshake, by: deadline, patience: patience, meeting: meeting)
+                            peer, at: addresses, as: handshake, by: deadline, patience: patience, meeting: Self.meeting(roundTrip))
                         return result == .direct || result == .clash && role == .asking
                     }
                 }
@@ -396,7 +403,7 @@ final class PunchWorks: Sendable {
     /// nothing all the same, that is the end of it: in the next attempt the roles are the other way round from the start.
     private func dialTCP(
         _ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, by deadline: NIODeadline, patience: TimeAmount,
-        meeting: TimeAmount
+        meeting: Duration
     ) async -> Ending {
         self.expect(peer, at: addresses, as: role, patience: meeting)
         defer { self.forget(peer, at: addresses) }
@@ -451,10 +458,10 @@ final class PunchWorks: Sendable {
 
     // MARK: Arrivals
 
-    private func expect(_ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, patience: TimeAmount) {
+    private func expect(_ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, patience: Duration) {
         for address in addresses {
             self.state.withLock { $0.expected[address] = peer }
-            self.roles.expect(address, as: role, patience: .nanoseconds(patience.nanoseconds))
+            self.roles.expect(address, as: role, patience: patience)
         }
     }
 
@@ -485,6 +492,11 @@ final class PunchWorks: Sendable {
             locals.append(Multiaddr(ip: ip, tcp: port))
         }
         return locals
+    }
+
+    /// How long to look which role the other side takes.
+    private static func meeting(_ roundTrip: TimeAmount) -> Duration {
+        .nanoseconds(min(max(roundTrip, Self.roundTrips.lowerBound), Self.roundTrips.upperBound).nanoseconds)
     }
 
     private func time(until deadline: NIODeadline) -> Duration? {
