@@ -2,6 +2,7 @@ public import NIOCore
 import NIOPosix
 public import P2PCore
 public import P2PIdentity
+public import P2PMultiaddr
 public import P2PPolicy
 import Synchronization
 
@@ -194,7 +195,7 @@ public final class Tunnels: HostModule {
             let isStarted = self.start {
                 guard let running = listen.value else { return pump.cancel() }
                 await self.bring(pump, through: running, to: forward.peer, host) { () throws(TunnelError) in
-                    try await self.reach(forward, host)
+                    try await self.reach(forward.peer, at: forward.addresses, host)
                     return try await self.open(forward.name, at: forward.peer, host: host)
                 }
             }
@@ -206,15 +207,15 @@ public final class Tunnels: HostModule {
         return (id, listener.endpoint)
     }
 
-    /// Connects to the peer of a forward, unless it is connected.
-    func reach(_ forward: TunnelForward, _ host: any HostAccess) async throws(TunnelError) {
-        guard !forward.addresses.isEmpty else { return }
+    /// Connects to a peer at addresses that somebody named, unless it is connected. A dial that is under way to it is joined.
+    func reach(_ peer: PeerID, at addresses: [Multiaddr], _ host: any HostAccess) async throws(TunnelError) {
+        guard !addresses.isEmpty else { return }
         // What a relay lends is what was asked for: nobody looks for a better connection first.
-        if forward.addresses.allSatisfy(\.isRelayed), Self.lentConnection(to: forward.peer, host) != nil { return }
+        if addresses.allSatisfy(\.isRelayed), Self.lentConnection(to: peer, host) != nil { return }
         do throws(DialError) {
-            _ = try await host.connect(to: forward.peer, DialRequest(addresses: forward.addresses))
+            _ = try await host.connect(to: peer, DialRequest(addresses: addresses))
         } catch {
-            throw TunnelError(.peerUnreachable, "there is no connection to \(forward.peer)", cause: error)
+            throw TunnelError(.peerUnreachable, "there is no connection to \(peer)", cause: error)
         }
     }
 
@@ -295,10 +296,13 @@ public final class Tunnels: HostModule {
     /// A stream to a peer's service, for a program that speaks for itself.
     ///
     /// That the peer does not serve it shows at the first read, as ``StreamError/Code/protocolNotSupported``.
-    public func open(_ name: TunnelName, at peer: PeerID) async throws(TunnelError) -> PeerStream {
+    ///
+    /// - Parameter addresses: where the peer may be: it is dialled there unless it is connected. None: where the host knows it to be.
+    public func open(_ name: TunnelName, at peer: PeerID, addresses: [Multiaddr] = []) async throws(TunnelError) -> PeerStream {
         let (host, _, _) = try self.begin()
         return try await self.open(name, at: peer, host: host)
     }
+        try await self.reach(peer, at: addresses, host)
 
     func open(_ name: TunnelName, at peer: PeerID, host: any HostAccess) async throws(TunnelError) -> PeerStream {
         try await self.openStream(name.protocolID, at: peer, host: host)

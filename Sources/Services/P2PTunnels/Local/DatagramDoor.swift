@@ -42,7 +42,7 @@ final class DatagramDoor: ChannelInboundHandler, @unchecked Sendable {
             door.flows = DatagramFlows(
                 of: running, to: forward.peer, tunnels: tunnels, on: channel.eventLoop,
                 .init { _ throws(TunnelError) in
-                    try await tunnels.reach(forward, host)
+                    try await tunnels.reach(forward.peer, at: forward.addresses, host)
                     return try await tunnels.open(TunnelOpen(.udp, name: "\(forward.name)"), at: forward.peer, host: host)
                 } deliver: { source, payload in
                     guard channel.isWritable else { return running.traffic.countLostDatagram() }
