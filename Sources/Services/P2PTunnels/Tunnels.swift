@@ -187,14 +187,14 @@ public final class Tunnels: HostModule {
             try await self.keep(door.running) { await door.close() }
             return (id, door.endpoint)
         }
-        let listen = Box<RunningTunnel?>(nil)
+        let listen = Box<(RunningTunnel, TunnelListener)?>(nil)
         let times = self.times()
         let listener = try await TunnelListener.bind(forward.listen, limit: self.configuration.flows, group: group) { channel in
             let pump = TunnelPump(times: times, on: channel.eventLoop)
             try channel.pipeline.syncOperations.addHandler(pump)
             let isStarted = self.start {
-                guard let running = listen.value else { return pump.cancel() }
-                await self.bring(pump, through: running, to: forward.peer, host) { () throws(TunnelError) in
+                guard let (running, listener) = listen.value else { return pump.cancel() }
+                await self.bring(pump, of: listener, through: running, to: forward.peer, host) { () throws(TunnelError) in
                     try await self.reach(forward.peer, at: forward.addresses, host)
                     return try await self.open(forward.name, at: forward.peer, host: host)
                 }
@@ -202,7 +202,7 @@ public final class Tunnels: HostModule {
             guard isStarted else { throw TunnelError(.notRunning, "the host of these tunnels has ended") }
         }
         let running = RunningTunnel(id, .forward, name: forward.name, local: listener.endpoint, peer: forward.peer)
-        listen.value = running
+        listen.value = (running, listener)
         try await self.keep(running) { await listener.close() }
         return (id, listener.endpoint)
     }
@@ -269,7 +269,7 @@ public final class Tunnels: HostModule {
 
     /// Brings one connection of a program through a tunnel, to its end.
     func bring(
-        _ pump: TunnelPump, through running: RunningTunnel, to peer: PeerID, _ host: any HostAccess,
+        _ pump: TunnelPump, of listener: TunnelListener, through running: RunningTunnel, to peer: PeerID, _ host: any HostAccess,
         _ open: () async throws(TunnelError) -> PeerStream
     ) async {
         do {
@@ -283,7 +283,9 @@ public final class Tunnels: HostModule {
                     throw error
                 }
                 place.opened()
-                try await pump.run(stream, place, finishHold: await self.finishHold(for: peer, host))
+                let hold = await self.finishHold(for: peer, host)
+                let moved = try await pump.moved(to: stream.muxed.home) { listener.goesOn(as: $0) }
+                try await moved.run(stream, place, finishHold: hold)
             }
         } catch {
             pump.cancel()
@@ -300,9 +302,9 @@ public final class Tunnels: HostModule {
     /// - Parameter addresses: where the peer may be: it is dialled there unless it is connected. None: where the host knows it to be.
     public func open(_ name: TunnelName, at peer: PeerID, addresses: [Multiaddr] = []) async throws(TunnelError) -> PeerStream {
         let (host, _, _) = try self.begin()
+        try await self.reach(peer, at: addresses, host)
         return try await self.open(name, at: peer, host: host)
     }
-        try await self.reach(peer, at: addresses, host)
 
     func open(_ name: TunnelName, at peer: PeerID, host: any HostAccess) async throws(TunnelError) -> PeerStream {
         try await self.openStream(name.protocolID, at: peer, host: host)
