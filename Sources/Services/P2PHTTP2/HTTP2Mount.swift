@@ -16,7 +16,8 @@ enum HTTP2Mount {
         let multiplexer = try await channel.eventLoop.submit {
             let manager = mode == .server ? Self.manager(limits, channel.eventLoop) : nil
             let multiplexer = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
-                mode: mode, streamDelegate: manager?.http2StreamDelegate, frameDelegate: LastWord(of: channel),
+                mode: mode, streamDelegate: manager?.http2StreamDelegate,
+                frameDelegate: LastWord(of: channel, grace: TimeAmount(limits.bodyIdle)),
                 configuration: limits.configuration(mode)
             ) { child in
                 child.eventLoop.makeCompletedFuture { try HTTP2Exchange.make(on: child) }
@@ -36,15 +37,22 @@ enum HTTP2Mount {
                 maxIdleTime: TimeAmount(limits.idle), maxAge: nil, maxGraceTime: TimeAmount(limits.bodyIdle), keepalive: nil))
     }
 
-    /// Closes the channel behind a `GOAWAY` that names an error: nio-http2 leaves that to others.
+    /// Closes the channel behind a `GOAWAY`: at once where that names an error, and after a while where it is a goodbye that the other side may not
+    /// have answered. nio-http2 leaves that to others.
     private final class LastWord: NIOHTTP2FrameDelegate {
         private weak var channel: StreamChannel?
 
-        init(of channel: StreamChannel) { self.channel = channel }
+        private let grace: TimeAmount
+
+        init(of channel: StreamChannel, grace: TimeAmount) {
+            self.channel = channel
+            self.grace = grace
+        }
 
         func wroteFrame(_ frame: HTTP2Frame) {
-            guard case .goAway(_, let code, _) = frame.payload, code != .noError, let channel = self.channel else { return }
-            channel.eventLoop.execute { channel.close(promise: nil) }
+            guard case .goAway(_, let code, _) = frame.payload, let channel = self.channel else { return }
+            let delay = code == .noError ? self.grace : .zero
+            channel.eventLoop.scheduleTask(in: delay) { [weak channel] in channel?.close(promise: nil) }
         }
     }
 }
