@@ -49,6 +49,7 @@ interop: build $(if $(EXAMPLES_READY),,examples) ## Interoperability and hostile
 	@.ci/setup test
 	@.ci/peers
 	@.ci/autobahn || echo "==> No Autobahn suite here: its tests will be skipped"
+	@.ci/pouchdb || echo "==> No PouchDB here: its test will be skipped"
 	@mkdir -p $(REPORTS) && rm -f $(REPORTS)/interop.xml
 	P2P_BIN="$$($(PACKAGE) build $(TRAITS) --show-bin-path)/p2p" EXAMPLES_BIN="$(EXAMPLES_BIN)" $(PYTEST) Interop -n $(WORKERS) --dist loadfile --junitxml=$(REPORTS)/interop.xml $(ARGS)
 

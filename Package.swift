@@ -14,6 +14,8 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
@@ -92,6 +94,7 @@ let package = Package(
         .library(name: "P2POperations", targets: ["P2PMetrics", "P2PPrometheus", "P2PTracing"]),
         .library(name: "P2PTunnels", targets: ["P2PTunnels"]),
         .library(name: "P2PHTTP", targets: ["P2PHTTP"]),
+        .library(name: "P2PHTTP2", targets: ["P2PHTTP2"]),
         // Plain TCP, TLS and UDP, without anything of peers in it.
         .library(name: "P2PSockets", targets: ["P2PSockets"]),
         // WebSockets in their shape.
@@ -114,6 +117,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.45.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
@@ -206,6 +210,7 @@ let package = Package(
         room("Operations", "P2PTracing", core + [tracing]),
         room("Services", "P2PTunnels", core + ["P2PNames", "P2PSystem", "P2PPolicy", "P2PWebSocket", nioPosix]),
         room("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", crypto, httpTypes]),
+        room("Services", "P2PHTTP2", core + ["P2PHTTP", "P2PPipeline", httpTypes, nioHTTP2, nioHPACK, nioPosix]),
         room(
             "Services", "P2PWebSocketListener",
             ["P2P", "P2PSockets", "P2PWebSocket", "P2PPortMapping", "P2PMultiaddr", nioCore]),
@@ -295,6 +300,7 @@ let package = Package(
         tests("Protocols", "P2PFetch", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PRequestResponse", core + ["P2PProtocolTesting"]),
         tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PSwarm", "P2PTesting"]),
+        tests("Services", "P2PHTTP2", core + ["P2PHTTP", "P2PTunnels", "P2PProtocolTesting", httpTypes]),
         tests("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", "P2PProtocolTesting", httpTypes]),
         tests("Services", "P2PTunnels", core + ["P2PProtocolTesting", "P2PPolicy", nioPosix]),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),

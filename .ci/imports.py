@@ -70,6 +70,7 @@ MAY_IMPORT = {
     },
     "Services": {
         "P2PTunnels": CORE | {"NIOPosix", "P2PNames", "P2PSystem", "P2PPolicy", "P2PWebSocket"},
+        "P2PHTTP2": PIPELINE | {"P2PHTTP", "HTTPTypes", "NIOHTTP2", "NIOHPACK", "NIOPosix"},
         "P2PHTTP": CORE | {"P2PHTTPHead", "P2PTunnels", "HTTPTypes", "Crypto"},
         "P2PWebSocketListener": {"P2P", "P2PSockets", "P2PWebSocket", "P2PPortMapping", "P2PMultiaddr", "NIOCore"},
     },
@@ -116,7 +117,7 @@ MAY_IMPORT = {
 }
 
 # The umbrella composes everything except these.
-NOT_IN_THE_UMBRELLA = {"P2PWebSocketListener", "P2PPolicy", "P2PSockets", "P2PSocketPolicy", "P2PTunnels", "P2PHTTP", "P2PMetrics", "P2PPrometheus", "P2PTracing", "P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PRelayLoad", "P2PTool", "ArgumentParser"}
+NOT_IN_THE_UMBRELLA = {"P2PWebSocketListener", "P2PPolicy", "P2PSockets", "P2PSocketPolicy", "P2PTunnels", "P2PHTTP", "P2PHTTP2", "P2PMetrics", "P2PPrometheus", "P2PTracing", "P2PTesting", "P2PProtocolTesting", "P2PVectors", "P2PFuzzing", "P2PWebSocketEcho", "P2PRelayLoad", "P2PTool", "ArgumentParser"}
 
 # What every target may use of the platform.
 PLATFORM = {"Swift", "Synchronization", "Dispatch", "Darwin", "Glibc", "Musl", "Android", "FoundationEssentials"}

@@ -2,7 +2,8 @@
 """What a tunnel costs: next to a bare stream of the same nodes, to `ssh -L`, and to no tunnel at all, in one run.
 
 Everything is on this machine, each node and each program a process. What is compared takes turns, and the medians are shown with their
-aims. Absolute figures depend on the machine, and on two processors programs and nodes are in each other's way.
+aims. Absolute figures depend on the machine, and on two processors programs and nodes are in each other's way: a bare stream has both for its
+two nodes, a tunnel shares them with two programs and two more sockets. So what the nodes took of the processors is shown as well.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import contextlib
 import getpass
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import statistics
@@ -134,6 +136,27 @@ def round_trip(port, count):
     return statistics.median(times)
 
 
+def processor_time(*processes):
+    """Seconds that processes have had of the processors."""
+    total = 0
+    for process in processes:
+        with open(f"/proc/{process.process.pid}/stat") as status:
+            total += sum(map(int, status.read().rpartition(")")[2].split()[11:13]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def milliseconds_per_gigabyte(size, nodes, measure):
+    """What a run takes of the processors in the nodes, and in the programs that it starts."""
+
+    def spent():
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return processor_time(*nodes) + children.ru_utime + children.ru_stime
+
+    before = spent()
+    measure()
+    return (spent() - before) * 1e3 / (size / 1e9)
+
+
 def perf(address, option, size):
     report = ours.run("perf", address, option, size, "--json", timeout=600).event("perf")
     kind = option.removeprefix("--")
@@ -202,6 +225,10 @@ def connections(transport, chosen):
             show(f"{name}: the tunnel", found["tunnel"], "MB/s")
             part = 100 * found["tunnel"] / found["stream"]
             show(f"{name}: the tunnel, of the bare stream", part, "%", ">= 85", part >= 85)
+            bare = milliseconds_per_gigabyte(size, [serving], lambda: perf(serving.address, option, size))  # noqa: B023
+            through = milliseconds_per_gigabyte(size, [serving, forwarding], lambda: measure(forwarding.port, size))  # noqa: B023
+            show(f"{name}: processors, both nodes of a bare stream", bare, "ms/GB")
+            show(f"{name}: processors, both nodes of the tunnel", through, "ms/GB")
             if local:
                 show(f"{name}: ssh -L ({kind})", found["ssh"], "MB/s")
                 times = found["tunnel"] / found["ssh"]

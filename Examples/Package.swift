@@ -2,6 +2,7 @@
 import PackageDescription
 
 let p2p = Target.Dependency.product(name: "P2P", package: "swift-p2p")
+let p2pWebSocketListener = Target.Dependency.product(name: "P2PWebSocketListener", package: "swift-p2p")
 let p2pHTTP = Target.Dependency.product(name: "P2PHTTP", package: "swift-p2p")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -24,6 +25,7 @@ let package = Package(
         .executableTarget(name: "Chat", dependencies: [p2p, argumentParser]),
         .executableTarget(name: "SendFile", dependencies: [p2p, argumentParser, crypto]),
         .executableTarget(name: "Swarm", dependencies: [p2p, argumentParser, crypto]),
+        .executableTarget(name: "WebEcho", dependencies: [p2p, p2pWebSocketListener, argumentParser]),
         .executableTarget(name: "Replicate", dependencies: [p2p, p2pHTTP, argumentParser, crypto, httpTypes, nio]),
     ]
 )

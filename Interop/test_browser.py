@@ -78,12 +78,10 @@ def lonely_network():
     host.remove()
 
 
-def visit(inside, page):
-    """Shows the page to a headless chromium; returns what the page reports."""
+def visit(inside, page, server=("-c", SERVER)):
+    """Shows the page of a server at port 8000 to a headless chromium; returns what the page reports, which the server prints."""
     profile = tempfile.mkdtemp(prefix="p2p-chromium-")
-    server = subprocess.Popen(
-        tied([*inside, "python3", "-c", SERVER]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    server = subprocess.Popen(tied([*inside, "python3", *server]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     server.stdin.write(page)
     server.stdin.close()
     assert server.stdout.readline() == "ready\n"

@@ -1,8 +1,12 @@
 """Web pages reach programs through a node's WebSocket ports: a local one, and one behind a peer; pages of other origins do not."""
 
+import contextlib
 import json
+import select
 import shutil
+import socket
 import sys
+import threading
 
 import pytest
 
@@ -90,6 +94,61 @@ def test_bytes_go_both_ways_and_only_for_pages_of_named_origins():
             assert gone == (502, b"the service does not answer\n")
             # Peers still get through on the same port.
             assert ours.run("ping", gateway.address, "--count", 1).code == 0
+
+
+class HeldLine:
+    """A port that leads to another, once it is let."""
+
+    def __init__(self, target):
+        self._target = target
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.is_asked, self._is_let = threading.Event(), threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                threading.Thread(target=self._join, args=(near,), daemon=True).start()
+
+    def _join(self, near):
+        self.is_asked.set()
+        if not self._is_let.wait(30):
+            return
+        far = socket.create_connection(self._target)
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _carry(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def let(self):
+        self._is_let.set()
+
+    def close(self):
+        self._server.close()
+
+
+def test_who_asks_while_the_peer_is_being_dialled_waits_for_it():
+    with server(greet) as target:
+        serving = Serving("/x/term", target)
+        with contextlib.closing(HeldLine(serving.endpoint)) as line:
+            there = f"/ip4/127.0.0.1/tcp/{line.port}/p2p/{serving.peer}"
+            options = ["--gateway", f"/peer={there},/x/term", "--gateway-origin", ORIGIN]
+            gateway = ours.Daemon("/ip4/127.0.0.1/tcp/0/ws", options=options)
+            with stopping(gateway, serving):
+                assert line.is_asked.wait(20)
+                with Link(gateway.endpoint) as link:
+                    link.send(request("AAAAAAAAAAAAAAAAAAAAAA==", path="/peer", fields=[f"Origin: {ORIGIN}"]))
+                    answered, _, _ = select.select([link.socket], [], [], 0.5)
+                    assert not answered, read_head(link)
+                    line.let()
+                    assert read_head(link).startswith(b"HTTP/1.1 101 ")
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")

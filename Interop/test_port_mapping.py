@@ -1,7 +1,10 @@
 """Routers that map ports, and gateways that only look like one, in namespaces of their own."""
 
 import contextlib
+import pathlib
+import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -9,10 +12,21 @@ import pytest
 from peers import clock, ours
 from peers import router as routers
 from peers.router import HOME, HOME_IPV6, OUTER, HomeNetwork
+from peers.terminal import Terminal
+from test_examples import binary
 
 LISTEN = [f"/ip4/{HOME}/tcp/4001", f"/ip4/{HOME}/udp/4001/quic-v1"]
 OPTIONS = ["--share-port", "--log-level", "info"]
 PORTS = {("tcp", 4001), ("udp", 4001)}
+VISITOR = """
+import os, sys
+from hostile.websocket import WebSocket
+said = os.urandom(200_000)
+with WebSocket((sys.argv[1], int(sys.argv[2]))) as visitor:
+    visitor.send(said)
+    assert visitor.receive_exactly(len(said)) == said
+print("same")
+"""
 SOON = 20
 """PCP's silence takes four seconds, the search of UPnP one; two busy cores take longer."""
 
@@ -169,3 +183,20 @@ def test_what_a_gateway_makes_up_is_not_announced(hostile, case):
     assert not any(item["addresses"] for item in daemon.process.all("reachability"))
     outcome = ours.run("ping", daemon.address, "--count", "1", "--json", wrapper=network.home.inside)
     assert outcome.code == 0, outcome
+
+
+def test_a_listener_of_websockets_is_reached_from_outside():
+    with home_network() as network:
+        network.start()
+        listener = Terminal([*network.home.inside, binary("WebEcho"), "--address", HOME, "--port", 4002, "--map"])
+        try:
+            listener.wait_for(rf"ws://{OUTER}:4002/ by pcp", timeout=SOON)
+            assert network.mappings() == {("tcp", 4002)}
+            visit = [*network.outside.inside, sys.executable, "-c", VISITOR, OUTER, "4002"]
+            visited = subprocess.run(visit, capture_output=True, text=True, timeout=30, cwd=pathlib.Path(__file__).parent)
+            assert visited.stdout == "same\n", visited
+            listener.process.send_signal(signal.SIGTERM)
+            assert listener.code() == 0
+            network.wait_for_mappings(set(), timeout=2)
+        finally:
+            listener.close()

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -15,10 +16,11 @@ import urllib.parse
 import aiocouch
 import pytest
 
-from peers import ours
+from peers import nat_lab, ours
 from peers.clock import wait_until
 from peers.ports import free_port
 from peers.terminal import Terminal
+from test_browser import lonely_network, visit  # noqa: F401
 from test_examples import binary
 
 BASE = "notes"
@@ -78,6 +80,25 @@ class Node:
         if self.terminal:
             self.terminal.close()
             self.terminal = None
+
+
+class NodeAtHome(Node):
+    """One of a namespace, where alone its port is."""
+
+    def __init__(self, folder, inside):
+        super().__init__(folder)
+        self._inside = inside
+
+    def start(self, *options, **settings):
+        return super().start(*options, wrapper=self._inside, **settings)
+
+    def ask(self, method, path, body=None, **fields):
+        command = [*self._inside, "curl", "-sS", "-X", method, "-w", "\n%{http_code}", f"{self.url}{path}"]
+        if body is not None:
+            command += ["--data-binary", "@-"]
+        said = subprocess.run(command, input=json.dumps(body).encode(), capture_output=True, timeout=40, check=True).stdout
+        text, _, status = said.rpartition(b"\n")
+        return int(status), json.loads(text)
 
 
 @pytest.fixture
@@ -304,6 +325,82 @@ def test_they_replicate_over_a_relay(nodes):
         same(one, two)
     finally:
         relay.stop()
+
+
+@pytest.mark.skipif(not nat_lab.is_possible(), reason="no network namespaces and routers here")
+def test_between_two_homes_through_a_relay_and_then_directly(tmp_path):
+    with contextlib.ExitStack() as stack:
+        lab = stack.enter_context(nat_lab.Lab("port", "port", observers=1))
+        listen = "/ip4/{}/tcp/4001"
+        options = ["--relay-service", "--no-port-mapping", "--limit", "relay.data=1GiB", "--limit", "relay.duration=600"]
+        relay = ours.Daemon(listen.format(lab.relay.address), options=options, wrapper=lab.relay.inside)
+        stack.callback(relay.stop)
+        seer = ours.Daemon(listen.format(lab.observers[0].address), options=["--no-port-mapping"], wrapper=lab.observers[0].inside)
+        stack.callback(seer.stop)
+        known = ["--bootstrap", seer.address]
+        one, two = (NodeAtHome(tmp_path / name, host.inside) for name, host in (("one", lab.a), ("two", lab.b)))
+        for node in (one, two):
+            stack.callback(node.kill)
+
+        # At first the routers let nothing out to each other: what one of them let out it would remember.
+        for home, other in ((lab.a, "45.102.0.0/16"), (lab.b, "45.101.0.0/16")):
+            chain = f"type filter hook forward priority -10; ip daddr {other} drop"
+            home.outer.run(nat_lab.NFT, f"table ip shut {{\nchain forward {{\n{chain}\n}}\n}}")
+        place = ["--allow", two.peer, "--listen", f"{relay.address}/p2p-circuit", *known]
+        one.start(*place, listen=listen.format(lab.a.address))
+        one.terminal.wait_for(r"p2p-circuit/p2p/")
+        assert one.ask("PUT", f"/{BASE}")[0] == 201
+        documents = [{"_id": f"d-{number}", "text": "x" * 4_000} for number in range(200)]
+        assert one.ask("POST", f"/{BASE}/_bulk_docs", {"docs": documents})[0] == 201
+        way = ["--with", f"{relay.address}/p2p-circuit/p2p/{one.peer}", *known]
+        two.start(*way, listen=listen.format(lab.b.address))
+        wait_until(lambda: (there := two.everything()) and len(there) == 200, within=40, what="all of it")
+        assert two.ask("PUT", f"/{BASE}/back", {})[0] == 201
+        same(one, two)
+        assert "through a relay" in two.terminal.shown and "directly" not in two.terminal.shown
+        one.kill()
+        two.kill()
+        # A circuit is counted when it is over.
+        wait_until(lambda: relay.stats()["relay"]["bytes"] > 200 * 4_000, within=20, what="the count of the relay")
+
+        # Then there is a way through both, which is found, and after that no relay. Who was there before has tried too often to try again soon.
+        for home in (lab.a, lab.b):
+            home.outer.run(nat_lab.NFT, "delete table ip shut")
+        one.start(*place, listen=listen.format(lab.a.address))
+        one.terminal.wait_for(r"p2p-circuit/p2p/")
+        assert one.ask("PUT", f"/{BASE}/alone", {})[0] == 201
+        two.start(*way, listen=listen.format(lab.b.address))
+        two.terminal.wait_for(r"connected to \w+, directly", timeout=40)
+        assert relay.stop() == 0
+        for node in (one, two):
+            assert node.ask("PUT", f"/{BASE}/without-{node.peer}", {})[0] == 201
+        same(one, two)
+        assert len(one.everything()) == 204
+
+
+POUCHDB = pathlib.Path(__file__).with_name(".cache") / "pouchdb-0.4.1.js"
+
+
+@pytest.mark.skipif(not POUCHDB.exists(), reason="no PouchDB here")
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here")
+def test_a_real_pouchdb_in_a_page_replicates_with_a_node_and_through_it_with_another(tmp_path, lonely_network):  # noqa: F811
+    one, two = (NodeAtHome(tmp_path / name, lonely_network) for name in ("one", "two"))
+    with contextlib.ExitStack() as stack:
+        for node in (one, two):
+            stack.callback(node.kill)
+        one.start("--allow", two.peer)
+        two.start("--with", one.address)
+        # The other one may have made it already.
+        assert one.ask("PUT", f"/{BASE}")[0] in (201, 412)
+        documents = [{"_id": f"d-{number}", "text": "by a node"} for number in range(20)] + [{"_id": "gone"}, {"_id": "shared"}]
+        assert one.ask("POST", f"/{BASE}/_bulk_docs", {"docs": documents})[0] == 201
+        told = visit(lonely_network, "", [pathlib.Path(__file__).with_name("peers") / "pouch_page.py", one.url, POUCHDB])
+        assert told.get("version") == "2.2.3" and (told["pulled"], told["pushed"], told["count"]) == (22, 21, 41), told
+        assert len(told["revisions"]) == 2, told
+        same(one, two)
+        there = {document["_id"]: document for document in two.everything()}
+        assert len(there) == 41 and "gone" not in there and there["page-7"]["text"] == "by a page"
+        assert sorted([there["shared"]["_rev"], *there["shared"]["_conflicts"]]) == told["revisions"]
 
 
 def test_strangers_are_told_nothing(nodes):

@@ -25,7 +25,7 @@ MIB = 1024 * 1024
 TCP, QUIC = "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"
 WAYS = ["tcp", "quic-v1", "relay"]
 LINE = "0123456789" * 6 + "\r\n"
-SERVICES = ["redis", "ssh", "web", "mqtt", "coap", "irc", "smtp", "ipp", "iperf", "dav"]
+SERVICES = ["redis", "ssh", "web", "mqtt", "coap", "irc", "smtp", "ipp", "iperf", "dav", "vnc"]
 DATAGRAMS = {"coap", "iperf"}
 STREAMS = set(SERVICES) - {"coap"}
 
@@ -390,6 +390,32 @@ def test_a_printer(printer, ports, tmp_path):
     (tmp_path / "document").write_bytes(document)
     run("ipptool", "-tv", "-f", tmp_path / "document", url, "print-job.test")
     wait_until(lambda: any(path.read_bytes() == document for path in printer.iterdir()), 10, "the document")
+
+
+# a desktop
+
+
+@pytest.fixture(scope="module")
+def desktop(town):
+    """Yields the port of an X server whose screen has a pattern, and nothing that moves."""
+    port = town.server_ports["vnc"]
+    screen = ["-geometry", "640x480", "-depth", "24", "-retro", "-nocursor"]
+    with server(town, "vnc", find("Xtigervnc"), f":{port}", "-rfbport", "PORT", "-localhost", "-SecurityTypes", "None", *screen):
+        yield port
+
+
+@needs("Xtigervnc", "vncsnapshot")
+def test_a_desktop_by_vnc(desktop, ports, tmp_path):
+    def picture(port, encoding):
+        path = tmp_path / f"{port}-{encoding}.jpg"
+        taken = run("vncsnapshot", "-encodings", encoding, f"127.0.0.1::{port}", path)
+        assert taken.returncode == 0, taken
+        return path.read_bytes()
+
+    there = picture(desktop, "raw")
+    assert there.startswith(b"\xff\xd8\xff") and len(there) > 10_000
+    for encoding in ("raw", "hextile"):
+        assert picture(ports["vnc"], encoding) == there
 
 
 # datagrams

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from hostile.wire import FIN, MULTISTREAM, RST, SYN, WINDOW_UPDATE, Frame, data_frame, session, token
 from peers import ours
 from peers.clock import wait_until
 from peers.ports import free_port
@@ -192,6 +193,32 @@ def test_more_connections_than_there_are_places_wait_their_turn():
                     dialer.join(60)
             assert answers == [b"hello"] * 500
             wait_until(lambda: serving.stats()["streams"] == 0, 10, "the end of every stream")
+
+
+def test_ten_thousand_opens_of_one_peer_are_bounded_and_leave_nothing():
+    with server(answer_after_the_end) as target:
+        serving = Serving("/x/test", target)
+        forwarding = Forwarding("127.0.0.1:0", serving.address, "/x/test")
+        with stopping(forwarding, serving):
+            peer = session(serving.endpoint)
+            say = token(MULTISTREAM) + token("/x/test") + b"hello"
+
+            def opens(count):
+                """Some are whole, some taken back, and some never go on."""
+                for number in range(count):
+                    stream = peer.next_id()
+                    yield data_frame(stream, say, SYN)
+                    if number % 3 < 2:
+                        yield Frame(WINDOW_UPDATE, FIN if number % 3 else RST, stream, 0)
+
+            peer.flood(list(opens(100)) for _ in range(100))
+            # Others are served meanwhile, and afterwards nothing is left of it.
+            with forwarding.connect() as pipe:
+                assert ask(pipe, b"hello") == b"hello"
+            peer.link.close()
+            wait_until(lambda: serving.stats()["streams"] == 0, 20, "the end of every stream")
+            listed = [item for item in ours.run("tunnel", "ls").objects if item["kind"] == "serve" and item["service"] == "/x/test"]
+            assert any(item["flows"] == 0 and item["total_flows"] > 0 for item in listed), listed
 
 
 class Echo:

@@ -3,6 +3,7 @@ import PackageDescription
 
 let p2p = Target.Dependency.product(name: "P2P", package: "swift-p2p")
 let p2pHTTP = Target.Dependency.product(name: "P2PHTTP", package: "swift-p2p")
+let p2pHTTP2 = Target.Dependency.product(name: "P2PHTTP2", package: "swift-p2p")
 let contracts = Target.Dependency.product(name: "P2PContracts", package: "swift-p2p")
 
 let package = Package(
@@ -17,20 +18,14 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
-        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.45.0"),
-        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.0"),
     ],
     targets: [
         .executableTarget(
             name: "Guestbook",
             dependencies: [
-                p2p, p2pHTTP, .product(name: "Hummingbird", package: "hummingbird"),
+                p2p, p2pHTTP, p2pHTTP2, .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
-                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-                .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras"),
-                contracts,
             ]),
         .executableTarget(
             name: "Calls",

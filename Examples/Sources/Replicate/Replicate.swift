@@ -42,6 +42,11 @@ struct Run: AsyncParsableCommand {
     @Option(name: .customLong("with"), help: "A peer's address: its databases and these stay the same. It is allowed. May be repeated.")
     var companions: [Multiaddr] = []
 
+    @Option(
+        help: "A peer to stay connected with: two of them, a relay included, tell a node behind a router where it is seen. May be repeated."
+    )
+    var bootstrap: [Multiaddr] = []
+
     @Option(help: "A database that is replicated. May be repeated.")
     var database: [String] = ["notes"]
 
@@ -50,7 +55,9 @@ struct Run: AsyncParsableCommand {
 
     func validate() throws {
         for name in self.database where !Store.isName(name) { throw ValidationError("\(name) is no name of a database") }
-        for address in self.companions where address.peerID == nil { throw ValidationError("\(address) does not end in /p2p/NAME") }
+        for address in self.companions + self.bootstrap where address.peerID == nil {
+            throw ValidationError("\(address) does not end in /p2p/NAME")
+        }
     }
 
     func run() async throws {
@@ -68,6 +75,9 @@ struct Run: AsyncParsableCommand {
         try await host.running { host in
             let events = host.events()
             for address in self.listen { _ = try await host.listen(on: address) }
+            for address in self.bootstrap {
+                if let peer = address.peerID { try host.keepConnected(peer, at: [address]) }
+            }
             await withDiscardingTaskGroup { group in
                 group.addTask {
                     // A relay gives its address later.

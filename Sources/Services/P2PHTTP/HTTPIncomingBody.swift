@@ -7,9 +7,19 @@ public final class HTTPIncomingBody: Sendable, AsyncSequence {
     /// The bytes of one read.
     public typealias Element = ByteBuffer
 
-    struct Source {
-        var messages: HTTPMessageStream
-        var reader: HTTPBodyReader
+    /// Where the pieces come from.
+    enum Source {
+        case messages(HTTPMessageStream, HTTPBodyReader)
+        case pieces(@Sendable () async throws -> ByteBuffer?)
+
+        mutating func next() async throws -> ByteBuffer? {
+            switch self {
+            case .pieces(let next): return try await next()
+            case .messages(var messages, var reader):
+                defer { self = .messages(messages, reader) }
+                return try await messages.body(&reader)
+            }
+        }
     }
 
     private enum State {
@@ -23,7 +33,12 @@ public final class HTTPIncomingBody: Sendable, AsyncSequence {
     init(_ source: sending Source) { self.state = Mutex(.waiting(source)) }
 
     /// A body of nothing.
-    init() { self.state = Mutex(.over) }
+    package init() { self.state = Mutex(.over) }
+
+    /// A body of another version of HTTP.
+    ///
+    /// - Parameter next: waits for a piece; nil at the end. It is not called again before it has returned, nor after it has thrown.
+    package convenience init(reading next: @escaping @Sendable () async throws -> ByteBuffer?) { self.init(.pieces(next)) }
 
     /// Waits for the next piece; nil at the end.
     ///
@@ -38,7 +53,7 @@ public final class HTTPIncomingBody: Sendable, AsyncSequence {
             return nil
         }
         do {
-            let piece = try await source.messages.body(&source.reader)
+            let piece = try await source.next()
             let rest = source
             self.state.withLock { $0 = piece == nil ? .over : .waiting(rest) }
             return piece

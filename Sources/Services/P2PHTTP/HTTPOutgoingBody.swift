@@ -39,6 +39,27 @@ public struct HTTPOutgoingBody: Sendable {
         }
     }
 
+    /// How many bytes it has, where that is known.
+    package var length: UInt64? {
+        switch self.content {
+        case .none, .upgrade: 0
+        case .bytes(let bytes): UInt64(bytes.readableBytes)
+        case .pieces(let length, _): length
+        }
+    }
+
+    /// Whether it is no body, but the stream itself.
+    package var isUpgrade: Bool { if case .upgrade = self.content { true } else { false } }
+
+    /// Gives all of it to `send`, a piece at a time.
+    package func write(_ send: @escaping @Sendable (ByteBuffer) async throws -> Void) async throws {
+        switch self.content {
+        case .none, .upgrade: break
+        case .bytes(let bytes): if bytes.readableBytes > 0 { try await send(bytes) }
+        case .pieces(_, let write): try await write(HTTPBodyWriter(sink: .pieces(send)))
+        }
+    }
+
     /// Sends it behind a head.
     func write(behind head: ByteBuffer, to stream: PeerStream) async throws {
         switch self.content {
@@ -48,7 +69,7 @@ public struct HTTPOutgoingBody: Sendable {
             if bytes.readableBytes > 0 { try await stream.write(bytes) }
         case .pieces(let length, let write):
             try await stream.write(head)
-            try await write(HTTPBodyWriter(stream: stream, isChunked: length == nil))
+            try await write(HTTPBodyWriter(sink: .stream(stream, isChunked: length == nil)))
             if length == nil { try await stream.write(HTTPHeadWriter.lastChunk) }
         }
     }
@@ -56,12 +77,19 @@ public struct HTTPOutgoingBody: Sendable {
 
 /// Takes a body while it is made.
 public struct HTTPBodyWriter: Sendable {
-    let stream: PeerStream
-    let isChunked: Bool
+    enum Sink: Sendable {
+        case stream(PeerStream, isChunked: Bool)
+        case pieces(@Sendable (ByteBuffer) async throws -> Void)
+    }
+
+    let sink: Sink
 
     /// Sends a piece; suspends while the peer is slow.
     public func write(_ bytes: ByteBuffer) async throws {
         guard bytes.readableBytes > 0 else { return }
-        try await self.stream.write(self.isChunked ? HTTPHeadWriter.chunk(bytes) : bytes)
+        switch self.sink {
+        case .stream(let stream, let isChunked): try await stream.write(isChunked ? HTTPHeadWriter.chunk(bytes) : bytes)
+        case .pieces(let send): try await send(bytes)
+        }
     }
 }

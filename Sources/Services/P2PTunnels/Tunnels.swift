@@ -2,6 +2,7 @@ public import NIOCore
 import NIOPosix
 public import P2PCore
 public import P2PIdentity
+public import P2PMultiaddr
 public import P2PPolicy
 import Synchronization
 
@@ -186,35 +187,35 @@ public final class Tunnels: HostModule {
             try await self.keep(door.running) { await door.close() }
             return (id, door.endpoint)
         }
-        let listen = Box<RunningTunnel?>(nil)
+        let listen = Box<(RunningTunnel, TunnelListener)?>(nil)
         let times = self.times()
         let listener = try await TunnelListener.bind(forward.listen, limit: self.configuration.flows, group: group) { channel in
             let pump = TunnelPump(times: times, on: channel.eventLoop)
             try channel.pipeline.syncOperations.addHandler(pump)
             let isStarted = self.start {
-                guard let running = listen.value else { return pump.cancel() }
-                await self.bring(pump, through: running, to: forward.peer, host) { () throws(TunnelError) in
-                    try await self.reach(forward, host)
+                guard let (running, listener) = listen.value else { return pump.cancel() }
+                await self.bring(pump, of: listener, through: running, to: forward.peer, host) { () throws(TunnelError) in
+                    try await self.reach(forward.peer, at: forward.addresses, host)
                     return try await self.open(forward.name, at: forward.peer, host: host)
                 }
             }
             guard isStarted else { throw TunnelError(.notRunning, "the host of these tunnels has ended") }
         }
         let running = RunningTunnel(id, .forward, name: forward.name, local: listener.endpoint, peer: forward.peer)
-        listen.value = running
+        listen.value = (running, listener)
         try await self.keep(running) { await listener.close() }
         return (id, listener.endpoint)
     }
 
-    /// Connects to the peer of a forward, unless it is connected.
-    func reach(_ forward: TunnelForward, _ host: any HostAccess) async throws(TunnelError) {
-        guard !forward.addresses.isEmpty else { return }
+    /// Connects to a peer at addresses that somebody named, unless it is connected. A dial that is under way to it is joined.
+    func reach(_ peer: PeerID, at addresses: [Multiaddr], _ host: any HostAccess) async throws(TunnelError) {
+        guard !addresses.isEmpty else { return }
         // What a relay lends is what was asked for: nobody looks for a better connection first.
-        if forward.addresses.allSatisfy(\.isRelayed), Self.lentConnection(to: forward.peer, host) != nil { return }
+        if addresses.allSatisfy(\.isRelayed), Self.lentConnection(to: peer, host) != nil { return }
         do throws(DialError) {
-            _ = try await host.connect(to: forward.peer, DialRequest(addresses: forward.addresses))
+            _ = try await host.connect(to: peer, DialRequest(addresses: addresses))
         } catch {
-            throw TunnelError(.peerUnreachable, "there is no connection to \(forward.peer)", cause: error)
+            throw TunnelError(.peerUnreachable, "there is no connection to \(peer)", cause: error)
         }
     }
 
@@ -268,7 +269,7 @@ public final class Tunnels: HostModule {
 
     /// Brings one connection of a program through a tunnel, to its end.
     func bring(
-        _ pump: TunnelPump, through running: RunningTunnel, to peer: PeerID, _ host: any HostAccess,
+        _ pump: TunnelPump, of listener: TunnelListener, through running: RunningTunnel, to peer: PeerID, _ host: any HostAccess,
         _ open: () async throws(TunnelError) -> PeerStream
     ) async {
         do {
@@ -282,7 +283,9 @@ public final class Tunnels: HostModule {
                     throw error
                 }
                 place.opened()
-                try await pump.run(stream, place, finishHold: await self.finishHold(for: peer, host))
+                let hold = await self.finishHold(for: peer, host)
+                let moved = try await pump.moved(to: stream.muxed.home) { listener.goesOn(as: $0) }
+                try await moved.run(stream, place, finishHold: hold)
             }
         } catch {
             pump.cancel()
@@ -295,8 +298,11 @@ public final class Tunnels: HostModule {
     /// A stream to a peer's service, for a program that speaks for itself.
     ///
     /// That the peer does not serve it shows at the first read, as ``StreamError/Code/protocolNotSupported``.
-    public func open(_ name: TunnelName, at peer: PeerID) async throws(TunnelError) -> PeerStream {
+    ///
+    /// - Parameter addresses: where the peer may be: it is dialled there unless it is connected. None: where the host knows it to be.
+    public func open(_ name: TunnelName, at peer: PeerID, addresses: [Multiaddr] = []) async throws(TunnelError) -> PeerStream {
         let (host, _, _) = try self.begin()
+        try await self.reach(peer, at: addresses, host)
         return try await self.open(name, at: peer, host: host)
     }
 

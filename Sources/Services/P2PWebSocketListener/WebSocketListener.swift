@@ -73,6 +73,8 @@ public final class WebSocketListener: Sendable {
     public var localPort: Int? { (try? self.core.opened.result?.get())?.localPort }
     /// What has become of the wish to be reached through a router; nil where there was none.
     public var mapping: PortMappingStatus? { self.core.mapping?.status }
+    /// The same, as it changes; nil where there was no wish.
+    public var mappingChanges: AsyncStream<PortMappingStatus>? { self.core.mapping?.statusChanges }
 
     /// The connections, as they come: open.
     ///

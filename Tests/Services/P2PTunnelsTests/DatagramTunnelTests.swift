@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import P2PCore
 import Testing
 
 @testable import P2PTunnels
@@ -48,6 +49,29 @@ struct DatagramTunnelTests {
                 #expect(try await pair.isEmpty())
             }
             group.cancelAll()
+        }
+    }
+
+    @Test("What comes in one piece over the stream goes on whole, also where it is more than a socket is given at a time")
+    func burst() async throws {
+        let target = try await self.socket()
+        let port = UInt16(target.channel.localAddress?.port ?? 0)
+        try await target.executeThenClose { inbound, _ in
+            var arrivals = inbound.makeAsyncIterator()
+            try await TunnelPair.with(service: .ip(host: "127.0.0.1", port: port), isDatagrams: true) { pair in
+                let (host, _, _) = try pair.reaching.begin()
+                let stream = try await pair.reaching.open(TunnelOpen(.udp, name: "/x/test"), at: pair.peer, host: host)
+                var capsules = ByteBuffer()
+                for number in 0..<64 {
+                    capsules.writeImmutableBuffer(DatagramCapsule.encode(ByteBuffer(repeating: UInt8(number), count: 1_400)))
+                }
+                try await stream.write(capsules)
+                for _ in 0..<500 where pair.serving.list[0].bytesIn < 64 * 1_400 { try await Task.sleep(for: .milliseconds(10)) }
+                #expect(pair.serving.list[0].bytesIn == 64 * 1_400)
+                #expect(pair.serving.list[0].lostDatagrams == 0)
+                stream.reset()
+            }
+            for number in 0..<64 { #expect(try await arrivals.next()?.data == ByteBuffer(repeating: UInt8(number), count: 1_400)) }
         }
     }
 

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import P2PCore
+import P2PProtocolTesting
 import Testing
 
 @testable import P2PTunnels
@@ -172,6 +173,47 @@ struct TunnelsTests {
                 #expect(try await pair.isEmpty())
             }
         }
+    }
+
+    @Test("A socket goes on where its stream lives, with all that it is sent, keeps its place at the listener, and is cancelled as before")
+    func moved() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let loops = Array(group.makeIterator())
+        let (pumps, pump) = AsyncStream.makeStream(of: TunnelPump.self)
+        let listener = try await TunnelListener.bind(.ip(host: "127.0.0.1", port: 0), limit: 1, group: loops[0]) { channel in
+            let made = TunnelPump(times: .init(idle: nil, halfClosedIdle: .minutes(10)), on: channel.eventLoop)
+            try channel.pipeline.syncOperations.addHandler(made)
+            pump.yield(made)
+        }
+        for isCancelled in [false, true] {
+            try await listener.endpoint.program { inbound, outbound, _ in
+                try await outbound.write(ByteBuffer(string: "before "))
+                let first = try #require(await pumps.first { _ in true })
+                let second = try await first.moved(to: loops[1]) {
+                    #expect($0.eventLoop === loops[1])
+                    listener.goesOn(as: $0)
+                }
+                #expect(second !== first)
+                let again = try await second.moved(to: loops[1]) { _ in }
+                #expect(again === second)
+                let pair = StreamPair()
+                let ended = second.attach(pair.listener, TunnelTraffic())
+                try await outbound.write(ByteBuffer(string: "after"))
+                #expect(try await pair.dialer.readExactly(12) == ByteBuffer(string: "before after"))
+                if isCancelled {
+                    first.cancel()
+                    await #expect(throws: TunnelError(.broken, "")) { _ = try await ended.get() }
+                } else {
+                    try await pair.dialer.write(text: "answer")
+                    try await pair.dialer.finish()
+                    outbound.finish()
+                    #expect(try await String(buffer: inbound.all()) == "answer")
+                    _ = try await ended.get()
+                }
+            }
+        }
+        await listener.close()
+        try await group.shutdownGracefully()
     }
 
     @Test("A tunnel that is closed breaks its flows off and frees its port; the peer's id may come first")

@@ -3,16 +3,16 @@ import HTTPTypes
 import NIOCore
 import P2P
 import P2PHTTP
+import P2PHTTP2
 
 /// Prints a line at once, into a pipe, too.
 func show(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 let host = try await PeerHost.standard()
-let routes = Guestbook().router.buildResponder()
-let responder = RouterForPeers(routes)
+let responder = RouterForPeers(Guestbook().router.buildResponder())
 try host.serve(HTTPService(responder))
-try host.serve(HTTP2ForPeers(routes))
+try host.serve(HTTP2Service(responder))
 try await host.running { host in
     if let address = arguments.first {
         let connection = try await host.connect(to: Multiaddr(address))
@@ -24,17 +24,21 @@ try await host.running { host in
         let answer = try await connection.http(HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/entries"))
         show(String(buffer: try await answer.body.collect(upTo: 2_000_000)))
         // Many at once, on one stream.
-        let client = try await HTTP2Client(connection)
+        let http = try await HTTP2Connection.open(on: connection)
         let answers = try await withThrowingTaskGroup(of: String.self) { group in
             for path in (0..<50).map({ $0 % 2 == 0 ? "/entries" : "/none" }) {
-                group.addTask { "\(try await client.get(path).0.code)" }
+                group.addTask {
+                    let answer = try await http.http(HTTPRequest(method: .get, scheme: nil, authority: nil, path: path))
+                    _ = try await answer.body.collect(upTo: 2_000_000)
+                    return "\(answer.head.status.code)"
+                }
             }
             var answers: [String] = []
             for try await answer in group { answers.append(answer) }
             return answers
         }
         show("over HTTP/2: \(answers.sorted().joined(separator: " "))")
-        try await client.close()
+        http.close()
     } else {
         // The same routes for this machine's browser.
         let port = try await HTTPLocalPort.bind(.ip(host: "127.0.0.1", port: 0), responder, as: host.peerID)

@@ -29,12 +29,22 @@ struct Companion: Sendable {
         }
     }
 
+    /// Until it breaks, or there is a better connection.
     private func replicate(over connection: PeerConnection) async throws {
+        let events = self.host.events()
         let here = LocalReplica(name: "\(self.host.peerID)", server: self.server)
         let there = RemoteReplica(connection: connection)
-        show("* connected to \(connection.remotePeer)")
+        show("* connected to \(connection.remotePeer), \(connection.info.isLimited ? "through a relay" : "directly")")
         try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }
+            // What a relay lends has limits, and a direct way may be found meanwhile.
+            if connection.info.isLimited {
+                group.addTask {
+                    for await event in events {
+                        if case .connected(let other) = event, other.remotePeer == connection.remotePeer, !other.isLimited { return }
+                    }
+                }
+            }
             for database in self.databases {
                 group.addTask {
                     try await Replication(source: there, target: here, database: database) {
@@ -47,7 +57,7 @@ struct Companion: Sendable {
                     }.run()
                 }
             }
-            // None ends by itself.
+            // No replication ends by itself.
             try await group.next()
         }
     }

@@ -12,6 +12,12 @@ public struct HTTPPeerAnswer: Sendable {
     public let body: HTTPIncomingBody
     /// The hop-by-hop fields that the sender names in `Connection`.
     let connectionOptions: Set<String>
+
+    package init(head: HTTPResponse, body: HTTPIncomingBody, connectionOptions: Set<String> = []) {
+        self.head = head
+        self.body = body
+        self.connectionOptions = connectionOptions
+    }
 }
 
 extension PeerConnection {
@@ -83,7 +89,7 @@ struct HTTPExchange {
             if (100..<200).contains(parsed.response.status.code), parsed.response.status.code != 101 { continue }
             if parsed.response.status.code == 101 { messages.unreadRest() }
             return HTTPPeerAnswer(
-                head: parsed.response, body: HTTPIncomingBody(.init(messages: messages, reader: HTTPBodyReader(parsed.framing))),
+                head: parsed.response, body: HTTPIncomingBody(.messages(messages, HTTPBodyReader(parsed.framing))),
                 connectionOptions: parsed.connectionOptions)
         }
         throw HTTPError(.malformed, "the peer sends interim responses without end")

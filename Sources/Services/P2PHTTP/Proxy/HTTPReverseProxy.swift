@@ -124,9 +124,4 @@ extension HTTPPeerRequest {
     private func piece(of body: HTTPIncomingBody) async throws -> ByteBuffer? {
         do { return try await body.next() } catch { throw BrokenBody(cause: error) }
     }
-
-    private var hasBody: Bool {
-        if let length = self.head.headerFields[.contentLength] { return length != "0" }
-        return self.head.headerFields[.transferEncoding] != nil
-    }
 }

@@ -1,4 +1,6 @@
 public import HTTPTypes
+package import Logging
+import P2PCore
 public import P2PIdentity
 
 /// A request of a peer.
@@ -9,8 +11,18 @@ public struct HTTPPeerRequest: Sendable {
     public var peer: PeerID
     /// What comes with it.
     public var body: HTTPIncomingBody
+    /// Whether anything comes with it, as far as its head says.
+    let hasBody: Bool
     /// The hop-by-hop fields that the peer names in `Connection`.
-    var connectionOptions: Set<String> = []
+    let connectionOptions: Set<String>
+
+    package init(head: HTTPRequest, peer: PeerID, body: HTTPIncomingBody, hasBody: Bool, connectionOptions: Set<String> = []) {
+        self.head = head
+        self.peer = peer
+        self.body = body
+        self.hasBody = hasBody
+        self.connectionOptions = connectionOptions
+    }
 }
 
 /// An answer to a peer's request.
@@ -36,6 +48,24 @@ public struct HTTPPeerResponse: Sendable {
 public protocol HTTPResponder: Sendable {
     /// Answers one request. What it throws is a 500 for the peer, without a reason.
     func respond(to request: HTTPPeerRequest) async throws -> HTTPPeerResponse
+}
+
+extension HTTPResponder {
+    /// Answers a request whatever becomes of it.
+    package func answer(to request: HTTPPeerRequest, logger: Logger) async -> HTTPPeerResponse {
+        do {
+            return try await self.respond(to: request)
+        } catch let refusal as HTTPRefusal {
+            return .text(.init(code: refusal.status), refusal.message)
+        } catch let error as HTTPError where error.code == .tooLarge {
+            return .text(.contentTooLarge, error.message)
+        } catch let error as HTTPError where error.code == .malformed {
+            return .text(.badRequest, error.message)
+        } catch {
+            logger.debug("an HTTP request failed", metadata: ["peer": "\(request.peer)", "error": "\(error)"])
+            return .text(.internalServerError, "internal server error")
+        }
+    }
 }
 
 /// A responder that is a closure.

@@ -27,28 +27,15 @@ struct HTTPServing: Sendable {
             let isUpgrade = head.list("connection", has: "upgrade")
             // What follows the head of an upgrade is the new protocol's.
             if isUpgrade, parsed.framing == .none { messages.unreadRest() }
-            let body = HTTPIncomingBody(.init(messages: messages, reader: HTTPBodyReader(parsed.framing)))
-            response = await self.respond(
-                to: HTTPPeerRequest(head: parsed.request, peer: self.peer, body: body, connectionOptions: parsed.connectionOptions))
+            let body = HTTPIncomingBody(.messages(messages, HTTPBodyReader(parsed.framing)))
+            let request = HTTPPeerRequest(
+                head: parsed.request, peer: self.peer, body: body, hasBody: parsed.framing != .none && parsed.framing != .length(0),
+                connectionOptions: parsed.connectionOptions)
+            response = await self.responder.answer(to: request, logger: self.logger)
         } catch let refusal as HTTPRefusal {
             response = .text(.init(code: refusal.status), refusal.message)
         }
         try await self.send(response, to: method, over: stream)
-    }
-
-    private func respond(to request: HTTPPeerRequest) async -> HTTPPeerResponse {
-        do {
-            return try await self.responder.respond(to: request)
-        } catch let refusal as HTTPRefusal {
-            return .text(.init(code: refusal.status), refusal.message)
-        } catch let error as HTTPError where error.code == .tooLarge {
-            return .text(.contentTooLarge, error.message)
-        } catch let error as HTTPError where error.code == .malformed {
-            return .text(.badRequest, error.message)
-        } catch {
-            self.logger.debug("an HTTP request failed", metadata: ["peer": "\(request.peer)", "error": "\(error)"])
-            return .text(.internalServerError, "internal server error")
-        }
     }
 
     private func send(_ response: HTTPPeerResponse, to method: HTTPRequest.Method, over stream: PeerStream) async throws {

@@ -19,7 +19,7 @@ struct TunnelDialer: Sendable {
     typealias MayReach = @Sendable (IPAddress) async -> GateAnswer
 
     /// The largest piece that a socket is read in.
-    static let maximumRead = TunnelPump.inFlight
+    static let maximumRead = TunnelPump.piece
     /// What an idle connection reads into.
     private static let initialRead = 2_048
 
@@ -159,8 +159,8 @@ struct TunnelDialer: Sendable {
         guard let options = channel.syncOptions else { return }
         try options.setOption(.autoRead, value: false)
         try options.setOption(.allowRemoteHalfClosure, value: true)
-        try options.setOption(.maxMessagesPerRead, value: 1)
-        try options.setOption(.writeBufferWaterMark, value: .init(low: TunnelPump.inFlight / 2, high: TunnelPump.inFlight))
+        try options.setOption(.maxMessagesPerRead, value: UInt(TunnelAllowance.least / TunnelPump.piece))
+        try options.setOption(.writeBufferWaterMark, value: .init(low: TunnelPump.piece / 2, high: TunnelPump.piece))
         try options.setOption(
             .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: Self.initialRead, maximum: Self.maximumRead))
     }

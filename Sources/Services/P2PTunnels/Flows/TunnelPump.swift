@@ -21,15 +21,16 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Bytes that may wait in the stream, in either direction, before the other side is read no more: what is more only makes waits longer.
-    static let inFlight = 64 * 1_024
+    /// The largest piece that is read at a time, and what the system may leave to wait before the stream is read no more.
+    static let piece = 64 * 1_024
     /// Buffers that are taken from the stream before others of the loop have their turn.
     private static let turn = 16
 
     private let eventLoop: any EventLoop
     private let ending: EventLoopPromise<Ending>
     private let isLookQueued = Atomic<Bool>(false)
-    private let halfClosedIdle: TimeAmount
+    private let times: TunnelCourse.Times
+    private var halfClosedIdle: TimeAmount { self.times.halfClosedIdle }
 
     // What follows is confined to the event loop.
     private var course: TunnelCourse
@@ -47,14 +48,17 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
     private var isPulling = false
     /// A read of the socket waits until the stream has room.
     private var isReadHeld = false
+    private var allowance = TunnelAllowance()
     private var alarm: Scheduled<Void>?
     private var alarmDeadline = NIODeadline.distantFuture
     private var isEnded = false
+    /// Has the socket in this one's place.
+    private var successor: TunnelPump?
 
     init(times: TunnelCourse.Times, on eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         self.ending = eventLoop.makePromise(of: Ending.self)
-        self.halfClosedIdle = times.halfClosedIdle
+        self.times = times
         self.course = TunnelCourse(times, at: .now())
     }
 
@@ -93,6 +97,42 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         return self.ending.futureResult
     }
 
+    /// The same socket on the loop of a stream, so that no byte changes threads. This pump where it is there already, or where a move could lose
+    /// something. Whoever cancels this one cancels the other.
+    ///
+    /// - Parameter moved: is told of the channel that stands for the socket from now on.
+    func moved(to eventLoop: (any EventLoop)?, _ moved: (any Channel) -> Void) async throws -> TunnelPump {
+        guard let eventLoop, eventLoop !== self.eventLoop else { return self }
+        let successor = TunnelPump(times: self.times, on: eventLoop)
+        guard let descriptor = try await self.eventLoop.submit({ self.leave(to: successor) }).get() else { return self }
+        let channel = try await ClientBootstrap(group: eventLoop)
+            .channelOption(.autoRead, value: false)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.prepareForTunnel(for: .arrival)
+                    try channel.pipeline.syncOperations.addHandler(successor)
+                }
+            }
+            .withConnectedSocket(descriptor).get()
+        moved(channel)
+        return successor
+    }
+
+    /// Lets go of the socket, which goes on under another descriptor; nil where that can't be any more. On the event loop.
+    private func leave(to successor: TunnelPump) -> CInt? {
+        guard let context = self.context, context.channel.isActive, self.stream == nil, !self.isEnded, !self.isSocketGone,
+            !self.hasEarlyEnd,
+            self.early.isEmpty
+        else { return nil }
+        let copy = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            fcntl($0, F_DUPFD_CLOEXEC, 0)
+        }
+        guard let descriptor = copy ?? nil, descriptor >= 0 else { return nil }
+        self.successor = successor
+        context.channel.close(promise: nil)
+        return descriptor
+    }
+
     /// The same, until the end; cancelling the task breaks both sides off.
     func run(
         _ stream: PeerStream, _ place: TunnelLedger.Place, preface: ByteBuffer? = nil, finishHold: TimeAmount? = nil
@@ -118,7 +158,10 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
 
     /// Breaks both ends off. From any thread.
     func cancel() {
-        self.eventLoop.execute { self.perform(self.course.cancelled(), because: TunnelError(.broken, "the tunnel was closed")) }
+        self.eventLoop.execute {
+            if let successor = self.successor { return successor.cancel() }
+            self.perform(self.course.cancelled(), because: TunnelError(.broken, "the tunnel was closed"))
+        }
     }
 
     // MARK: The channel
@@ -126,6 +169,7 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func channelActive(context: ChannelHandlerContext) {
+        if self.isEnded { context.channel.closeAbruptly() }
         self.begin()
         context.fireChannelActive()
     }
@@ -164,8 +208,14 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
 
     private func readOn(_ context: ChannelHandlerContext) {
         guard let stream = self.stream, !self.isEnded else { return }
-        self.isReadHeld = stream.muxed.waitingBytes >= Self.inFlight
-        if !self.isReadHeld { context.read() }
+        let isReadHeld = stream.muxed.waitingBytes >= self.allowance.bytes
+        if isReadHeld {
+            self.allowance.held(at: .now())
+        } else if self.isReadHeld, self.allowance.released(at: .now()) {
+            try? context.channel.syncOptions?.setOption(.maxMessagesPerRead, value: UInt(self.allowance.bytes / Self.piece))
+        }
+        self.isReadHeld = isReadHeld
+        if !isReadHeld { context.read() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -227,11 +277,14 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         var taken = 0
         var outcome = Pulled.all
         while taken < Self.turn {
+            // The system is given what waits for it before that is called too much.
+            if !context.channel.isWritable { context.flush() }
+            guard !self.isEnded else { break }
             guard context.channel.isWritable else {
                 outcome = .socketFull
                 break
             }
-            switch stream.muxed.tryRead(upTo: Self.inFlight) {
+            switch stream.muxed.tryRead(upTo: Self.piece) {
             case .bytes(let bytes):
                 taken += 1
                 self.traffic?.countIn(bytes.readableBytes)

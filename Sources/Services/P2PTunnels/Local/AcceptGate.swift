@@ -14,24 +14,38 @@ final class AcceptGate: ChannelDuplexHandler, @unchecked Sendable {
     private var living = 0
     private var isResting = false
     private var isReadHeld = false
+    private var context: ChannelHandlerContext?
 
     /// - Parameter limit: connections that live at a time.
     init(limit: Int) { self.limit = limit }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func read(context: ChannelHandlerContext) {
         if self.living < self.limit, !self.isResting { context.read() } else { self.isReadHeld = true }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let channel = self.unwrapInboundIn(data)
+        self.keepPlace(for: self.unwrapInboundIn(data), on: context.eventLoop)
+        context.fireChannelRead(data)
+    }
+
+    /// Has a connection take a place for as long as it lives. On the event loop of the listening socket.
+    private func keepPlace(for channel: any Channel, on eventLoop: any EventLoop) {
         self.living += 1
-        let eventLoop = context.eventLoop
-        let context = NIOLoopBound(context, eventLoop: eventLoop)
         channel.closeFuture.hop(to: eventLoop).whenComplete { _ in
             self.living -= 1
-            self.readOn(context.value)
+            if let context = self.context { self.readOn(context) }
         }
-        context.value.fireChannelRead(data)
+    }
+
+    /// A connection that was accepted goes on as another channel. From any thread.
+    ///
+    /// - Parameter eventLoop: that of the listening socket.
+    func goesOn(as channel: any Channel, on eventLoop: any EventLoop) {
+        eventLoop.execute { self.keepPlace(for: channel, on: eventLoop) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

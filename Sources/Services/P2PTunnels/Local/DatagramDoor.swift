@@ -32,6 +32,7 @@ final class DatagramDoor: ChannelInboundHandler, @unchecked Sendable {
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.leaveReserve(for: .dial)
+                        channel.widenDatagramRoom()
                         try channel.pipeline.syncOperations.addHandler(door)
                     }
                 }
@@ -42,10 +43,10 @@ final class DatagramDoor: ChannelInboundHandler, @unchecked Sendable {
             door.flows = DatagramFlows(
                 of: running, to: forward.peer, tunnels: tunnels, on: channel.eventLoop,
                 .init { _ throws(TunnelError) in
-                    try await tunnels.reach(forward, host)
+                    try await tunnels.reach(forward.peer, at: forward.addresses, host)
                     return try await tunnels.open(TunnelOpen(.udp, name: "\(forward.name)"), at: forward.peer, host: host)
                 } deliver: { source, payload in
-                    guard channel.isWritable else { return running.traffic.countLostDatagram() }
+                    guard channel.makesRoomForDatagram() else { return running.traffic.countLostDatagram() }
                     channel.write(AddressedEnvelope(remoteAddress: source, data: payload), promise: nil)
                 } flush: {
                     channel.flush()

@@ -13,6 +13,8 @@ struct DatagramRoom {
     static let size = 1_024 * 1_024
     /// Datagrams that are taken from the system at a time where those of many come by one socket.
     static let batch = 8
+    /// How often they are taken before others of the loop have their turn.
+    static let reads: UInt = 8
 
     /// How many have found no room so far.
     private var lost: UInt32 = 0
@@ -51,12 +53,30 @@ struct DatagramRoom {
     #endif
 }
 
+extension Channel {
+    /// Asks for more room than the system gives to everybody, where this process may have it. On the event loop.
+    func widenDatagramRoom() {
+        #if os(Linux)
+            // SO_RCVBUFFORCE, of which asm-generic/socket.h alone knows.
+            try? self.syncOptions?.setOption(
+                .socketOption(NIOBSDSocket.Option(rawValue: 33)), value: SocketOptionValue(DatagramRoom.size))
+        #endif
+    }
+
+    /// Whether a datagram may be written. What was written before goes first where it is much, so that a whole turn of a flow does. On the event loop.
+    func makesRoomForDatagram() -> Bool {
+        if !self.isWritable { self.flush() }
+        return self.isWritable
+    }
+}
+
 extension DatagramBootstrap {
     /// For the datagrams of tunnels, which come faster than one at a time.
     ///
     /// - Parameter batch: how many are taken at a time; each has room for the largest.
     func forTunnel(batch: Int = 1) -> DatagramBootstrap {
         let bootstrap = self.channelOption(.autoRead, value: false)
+            .channelOption(.maxMessagesPerRead, value: DatagramRoom.reads)
             .channelOption(.socketOption(.so_rcvbuf), value: DatagramRoom.size)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: batch * DatagramSocket.maximumSize))
         return batch > 1 ? bootstrap.channelOption(.datagramVectorReadMessageCount, value: batch) : bootstrap

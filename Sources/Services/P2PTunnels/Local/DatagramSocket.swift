@@ -38,6 +38,7 @@ final class DatagramSocket: ChannelInboundHandler, @unchecked Sendable {
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.leaveReserve(for: .dial)
+                        channel.widenDatagramRoom()
                         try channel.pipeline.syncOperations.addHandler(socket)
                     }
                 }
@@ -47,7 +48,7 @@ final class DatagramSocket: ChannelInboundHandler, @unchecked Sendable {
                 stream, idle: TimeAmount(configuration.datagramSilence(asked: idle)),
                 answeredIdle: isLookup ? TimeAmount(configuration.lookupIdle) : nil, place: place, on: eventLoop
             ) { payload in
-                if channel.isWritable { channel.write(payload, promise: nil) } else { place.traffic.countLostDatagram() }
+                if channel.makesRoomForDatagram() { channel.write(payload, promise: nil) } else { place.traffic.countLostDatagram() }
             } flush: {
                 channel.flush()
             }

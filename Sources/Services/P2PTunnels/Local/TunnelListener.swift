@@ -17,6 +17,7 @@ struct TunnelListener: Sendable {
     let channel: any Channel
     /// Where it listens, with the port that the system chose.
     let endpoint: TunnelEndpoint
+    private let gate: AcceptGate
 
     /// How many connections the system keeps until they are accepted.
     static let backlog: Int32 = 511
@@ -30,12 +31,13 @@ struct TunnelListener: Sendable {
     static func bind(
         _ endpoint: TunnelEndpoint, limit: Int, group: any EventLoopGroup, accept: @escaping @Sendable (any Channel) throws -> Void
     ) async throws(TunnelError) -> TunnelListener {
+        let gate = AcceptGate(limit: limit)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptGate(limit: limit)) }
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(gate) }
             }
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
@@ -52,10 +54,10 @@ struct TunnelListener: Sendable {
                 let channel = try await bootstrap.withBoundSocket(descriptor).get()
                 // NIO has it listen with a backlog of its own.
                 _ = listen(descriptor, Self.backlog)
-                return TunnelListener(channel: channel, endpoint: endpoint)
+                return TunnelListener(channel: channel, endpoint: endpoint, gate: gate)
             case .ip(let host, let port):
                 let channel = try await bootstrap.bind(to: try Self.address(host, port)).get()
-                return TunnelListener(channel: channel, endpoint: Self.endpoint(of: channel, host, port))
+                return TunnelListener(channel: channel, endpoint: Self.endpoint(of: channel, host, port), gate: gate)
             }
         } catch {
             throw Self.refusal(of: endpoint, error)
@@ -91,6 +93,9 @@ struct TunnelListener: Sendable {
         let result = address.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
         if result != 0, errno == ECONNREFUSED { unlink(path) }
     }
+
+    /// A connection that was accepted goes on as another channel, and keeps its place.
+    func goesOn(as channel: any Channel) { self.gate.goesOn(as: channel, on: self.channel.eventLoop) }
 
     /// Accepts no more; a unix socket's file goes.
     func close() async {

@@ -36,6 +36,7 @@ final class SOCKSRelay: ChannelInboundHandler, @unchecked Sendable {
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.leaveReserve(for: .arrival)
+                        channel.widenDatagramRoom()
                         try channel.pipeline.syncOperations.addHandler(relay)
                     }
                 }
@@ -73,7 +74,7 @@ final class SOCKSRelay: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func deliver(_ payload: ByteBuffer, from target: Target, on channel: any Channel) {
-        guard let source = self.source, channel.isWritable else { return self.running.traffic.countLostDatagram() }
+        guard let source = self.source, channel.makesRoomForDatagram() else { return self.running.traffic.countLostDatagram() }
         var datagram = ByteBufferAllocator().buffer(capacity: payload.readableBytes + 262)
         datagram.writeBytes([0, 0, 0])
         if let address = try? SocketAddress(ipAddress: target.host, port: Int(target.port)) {

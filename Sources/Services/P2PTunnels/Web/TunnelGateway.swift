@@ -1,6 +1,7 @@
 import NIOCore
 public import P2PCore
 public import P2PIdentity
+public import P2PMultiaddr
 public import P2PWebSocket
 
 /// Lets web pages reach services through a WebSocket: what websockify does, for services of peers too. Binary frames carry the bytes; where they begin
@@ -15,8 +16,8 @@ public struct TunnelGateway: WebHandler {
     public enum Route: Sendable, Hashable {
         /// A program of this machine.
         case local(TunnelEndpoint)
-        /// A service of a peer.
-        case service(PeerID, TunnelName)
+        /// A service of a peer, and where the peer may be: it is dialled there unless it is connected.
+        case service(PeerID, TunnelName, at: [Multiaddr] = [])
     }
 
     /// The sub-protocol of pages that want bytes as they are.
@@ -57,7 +58,7 @@ public struct TunnelGateway: WebHandler {
     private func open(_ route: Route) async throws(TunnelError) -> PeerStream {
         switch route {
         case .local(let target): try await LocalStream.connect(to: target, self.tunnels.configuration)
-        case .service(let peer, let name): try await self.tunnels.open(name, at: peer)
+        case .service(let peer, let name, let addresses): try await self.tunnels.open(name, at: peer, addresses: addresses)
         }
     }
 

@@ -37,7 +37,7 @@ struct GatewayOptions: ParsableArguments {
                 guard let peer = address.peerID else {
                     throw ValidationError("\(address) does not say which peer to expect: add /p2p/ and its id.")
                 }
-                plan.routes[parts[0]] = .service(peer, try TunnelArgument.name(ends[1]))
+                plan.routes[parts[0]] = .service(peer, try TunnelArgument.name(ends[1]), at: [address])
                 plan.addresses.append(address)
             } else {
                 plan.routes[parts[0]] = .local(try TunnelArgument.target(parts[1]))

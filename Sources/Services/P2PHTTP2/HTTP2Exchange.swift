@@ -1,0 +1,177 @@
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+import P2PCore
+import P2PHTTP
+
+/// One request and its response, as a channel of nio-http2: what comes is read when it is asked for, and no sooner.
+final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
+    typealias InboundIn = HTTP2Frame.FramePayload
+
+    /// What comes.
+    enum Part: Sendable {
+        case head(HPACKHeaders, isLast: Bool)
+        case body(ByteBuffer)
+    }
+
+    /// Somebody who waits, and may stop doing so. Confined to the event loop.
+    private final class Ticket: @unchecked Sendable {
+        var isCancelled = false
+    }
+
+    private let channel: any Channel
+
+    // What follows is confined to the event loop.
+    /// What came together with what was asked for: no more than a window.
+    private var parts = CircularBuffer<Part>(initialCapacity: 2)
+    private var reader: (ticket: Ticket, promise: EventLoopPromise<Part?>)?
+    private var isWhole = false
+    private var failure: HTTPError?
+
+    private init(_ channel: any Channel) { self.channel = channel }
+
+    /// On the event loop, before the channel is active.
+    static func make(on channel: any Channel) throws -> HTTP2Exchange {
+        let exchange = HTTP2Exchange(channel)
+        try channel.syncOptions?.setOption(.autoRead, value: false)
+        try channel.pipeline.syncOperations.addHandler(exchange)
+        return exchange
+    }
+
+    /// Completes when the exchange is over, whoever has ended it.
+    func waitForEnd() async { try? await self.channel.closeFuture.get() }
+
+    /// Ends it; the other side is told, unless both have said all.
+    func close() { self.channel.close(promise: nil) }
+
+    // MARK: What comes
+
+    /// Waits for the next part; nil at the end. One caller at a time.
+    ///
+    /// - Throws: ``HTTPError`` (`broken`, `unexpectedEnd`, `busy`), `CancellationError`.
+    func next() async throws -> Part? {
+        let ticket = Ticket()
+        let eventLoop = self.channel.eventLoop
+        return try await withTaskCancellationHandler {
+            try await eventLoop.flatSubmit { self.take(ticket) }.get()
+        } onCancel: {
+            eventLoop.execute { self.cancel(ticket) }
+        }
+    }
+
+    /// The same, and no longer than that.
+    ///
+    /// - Throws: also ``HTTPError`` (`timedOut`).
+    func next(within time: Duration, _ clock: HostClock, _ what: String) async throws -> Part? {
+        let part = try await clock.result(by: clock.now().advanced(by: time)) { () async throws -> Result<Part?, Never> in
+            .success(try await self.next())
+        }
+        if let part { return part.get() }
+        if Task.isCancelled { throw CancellationError() }
+        throw HTTPError(.timedOut, "\(what) did not come in time")
+    }
+
+    /// The next piece of the body. Trailers are passed over.
+    func piece(within time: Duration, _ clock: HostClock) async throws -> ByteBuffer? {
+        while let part = try await self.next(within: time, clock, "more of a body") {
+            if case .body(let bytes) = part { return bytes }
+        }
+        return nil
+    }
+
+    /// Whether the other side has said all.
+    func hasEnded() async -> Bool { (try? await self.channel.eventLoop.submit { self.isWhole }.get()) ?? true }
+
+    private func take(_ ticket: Ticket) -> EventLoopFuture<Part?> {
+        let eventLoop = self.channel.eventLoop
+        if let part = self.parts.popFirst() { return eventLoop.makeSucceededFuture(part) }
+        if self.isWhole { return eventLoop.makeSucceededFuture(nil) }
+        if let failure = self.failure { return eventLoop.makeFailedFuture(failure) }
+        if ticket.isCancelled { return eventLoop.makeFailedFuture(CancellationError()) }
+        guard self.reader == nil else { return eventLoop.makeFailedFuture(HTTPError(.busy, "another task reads this exchange")) }
+        let promise = eventLoop.makePromise(of: Part?.self)
+        self.reader = (ticket, promise)
+        self.channel.read()
+        return promise.futureResult
+    }
+
+    private func cancel(_ ticket: Ticket) {
+        ticket.isCancelled = true
+        guard let reader = self.reader, reader.ticket === ticket else { return }
+        self.reader = nil
+        reader.promise.fail(CancellationError())
+    }
+
+    private func deliver() {
+        guard let reader = self.reader else { return }
+        if let part = self.parts.popFirst() {
+            self.reader = nil
+            reader.promise.succeed(part)
+        } else if self.isWhole {
+            self.reader = nil
+            reader.promise.succeed(nil)
+        } else if let failure = self.failure {
+            self.reader = nil
+            reader.promise.fail(failure)
+        } else {
+            self.channel.read()
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch self.unwrapInboundIn(data) {
+        case .headers(let head):
+            self.parts.append(.head(head.headers, isLast: head.endStream))
+            self.isWhole = head.endStream
+        case .data(let body):
+            if case .byteBuffer(let bytes) = body.data, bytes.readableBytes > 0 { self.parts.append(.body(bytes)) }
+            self.isWhole = body.endStream
+        default: break
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.deliver()
+        context.fireChannelReadComplete()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.fail(HTTPError(.broken, "the exchange was reset", cause: error))
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.fail(HTTPError(.unexpectedEnd, "the exchange ended before it was whole"))
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.fail(HTTPError(.broken, "the exchange is over")) }
+
+    /// The first reason is the reason.
+    private func fail(_ error: HTTPError) {
+        self.failure = self.failure ?? error
+        self.deliver()
+    }
+
+    // MARK: What goes
+
+    /// Sends a head.
+    func send(_ head: HPACKHeaders, isLast: Bool) async throws { try await self.send(.headers(.init(headers: head, endStream: isLast))) }
+
+    /// Sends a piece of a body; returns when the other side's windows have taken it.
+    func send(_ bytes: ByteBuffer) async throws { try await self.send(.data(.init(data: .byteBuffer(bytes)))) }
+
+    /// Says that this was all.
+    func sendEnd() async throws { try await self.send(.data(.init(data: .byteBuffer(ByteBuffer()), endStream: true))) }
+
+    /// Ends it with a reason.
+    func reset(_ code: HTTP2ErrorCode) async { try? await self.send(.rstStream(code)) }
+
+    private func send(_ payload: HTTP2Frame.FramePayload) async throws {
+        do {
+            try await self.channel.writeAndFlush(payload).get()
+        } catch {
+            throw HTTPError(.broken, "the exchange was reset or lost", cause: error)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import NIOCore
+import NIOHTTP2
+import P2PCore
+
+/// What bounds HTTP/2 over a stream. Whoever goes beyond a limit that is not of one exchange loses the stream, with `GOAWAY`.
+public struct HTTP2Limits: Sendable, Hashable {
+    /// Streams of this that one peer may have open.
+    public var streamsPerPeer = 4
+    /// Exchanges at a time on one of them (`SETTINGS_MAX_CONCURRENT_STREAMS`).
+    public var exchanges = 100
+    /// The longest head, in bytes as RFC 9113 counts them (`SETTINGS_MAX_HEADER_LIST_SIZE`).
+    public var headBytes = 32 * 1_024
+    /// `CONTINUATION` frames in which a head may come.
+    public var continuations = 5
+    /// Bytes of one body that may come before they are read.
+    public var bodyWindow = 256 * 1_024
+    /// The same of all bodies on one stream together.
+    public var window = 1_024 * 1_024
+    /// Exchanges that the other side may reset within a ``period``.
+    public var resets = 200
+    /// Exchanges in which the other side may break the rules within a ``period``.
+    public var faults = 50
+    /// `PING`, `SETTINGS` and `PRIORITY` frames that may come within a ``period``.
+    public var controlFrames = 200
+    /// The time in which resets, faults and control frames are counted.
+    public var period = Duration.seconds(30)
+    /// What the head of a response may take to arrive.
+    public var headTime = Duration.seconds(10)
+    /// How long nothing may come of a body.
+    public var bodyIdle = Duration.seconds(60)
+    /// How long a server keeps a stream on which there is no exchange.
+    public var idle = Duration.seconds(300)
+
+    /// The defaults.
+    public init() {}
+
+    /// What nio-http2 keeps to.
+    func configuration(_ mode: NIOHTTP2Handler.ParserMode) -> NIOHTTP2Handler.Configuration {
+        var settings = [
+            HTTP2Setting(parameter: .maxHeaderListSize, value: self.headBytes),
+            HTTP2Setting(parameter: .initialWindowSize, value: self.bodyWindow),
+        ]
+        switch mode {
+        case .server: settings.append(HTTP2Setting(parameter: .maxConcurrentStreams, value: self.exchanges))
+        case .client:
+            settings += [HTTP2Setting(parameter: .enablePush, value: 0), HTTP2Setting(parameter: .maxConcurrentStreams, value: 0)]
+        }
+        let period = TimeAmount(self.period)
+        var connection = NIOHTTP2Handler.ConnectionConfiguration()
+        connection.initialSettings = settings
+        connection.maximumSequentialContinuationFrames = self.continuations
+        connection.maximumConnectionGlitches = self.faults
+        connection.targetWindowSize = self.window
+        connection.controlFrameRateLimit.maximumCount = self.controlFrames
+        connection.controlFrameRateLimit.windowLength = period
+        var stream = NIOHTTP2Handler.StreamConfiguration()
+        stream.targetWindowSize = self.bodyWindow
+        stream.streamResetFrameRateLimit.maximumCount = self.resets
+        stream.streamResetFrameRateLimit.windowLength = period
+        stream.streamErrorRateLimit.maximumCount = self.faults
+        stream.streamErrorRateLimit.windowLength = period
+        return NIOHTTP2Handler.Configuration(connection: connection, stream: stream)
+    }
+}
