@@ -189,6 +189,16 @@ struct MuxerConnectionTests {
         #expect(error?.message == "first")
     }
 
+    @Test(
+        "What is far off is put off to the next tenth of a second, what is near is not",
+        arguments: [(4_999, 4_999), (5_000, 5_000), (5_001, 5_100), (29_999, 30_000), (30_000, 30_000), (30_001, 30_100)]
+            as [(Int64, Int64)])
+    func moment(milliseconds: Int64, expected: Int64) {
+        let now = NIODeadline.uptimeNanoseconds(0)
+        #expect(MuxerAlarm.moment(for: now + .milliseconds(milliseconds), at: now) == now + .milliseconds(expected))
+        #expect(MuxerAlarm.moment(for: .distantFuture, at: now) == .distantFuture)
+    }
+
     @Test("An alarm goes off at the earliest time that was asked for, once")
     func alarm() throws {
         let (connection, driver) = try self.make()

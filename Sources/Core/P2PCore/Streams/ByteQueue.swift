@@ -29,7 +29,7 @@ package struct ByteQueue: ~Copyable {
     ///
     /// A slice of a record usually shares that with others, or fills most of it, so this is for when memory is scarce.
     package mutating func appendSaving(_ bytes: ByteBuffer) {
-        guard bytes.storageCapacity > bytes.readableBytes + bytes.readableBytes / 8 + 512 else { return self.append(bytes) }
+        guard Self.hasRoomForMore(bytes) else { return self.append(bytes) }
         var rest = bytes
         while rest.readableBytes > 0 {
             let size = rest.readableBytes
@@ -40,6 +40,11 @@ package struct ByteQueue: ~Copyable {
             copy.writeImmutableBuffer(piece)
             self.append(copy)
         }
+    }
+
+    /// Whether bytes are in a buffer with room for much more.
+    static func hasRoomForMore(_ bytes: ByteBuffer) -> Bool {
+        bytes.storageCapacity > bytes.readableBytes + bytes.readableBytes / 8 + 512
     }
 
     /// Adds bytes at the end.

@@ -72,9 +72,9 @@ struct InboundHalf: ~Copyable {
 
     // MARK: The peer
 
-    /// - Parameter isSaving: memory is scarce. A reader that waits takes the bytes at once, so they stay where they are.
+    /// - Parameter isSaving: memory is scarce. A reader that waits takes the bytes at once, so the first of them stay where they are.
     mutating func append(_ bytes: ByteBuffer, isSaving: Bool) {
-        if isSaving, !self.reader.isClaimed { self.bytes.appendSaving(bytes) } else { self.bytes.append(bytes) }
+        if isSaving, !self.reader.isClaimed || !self.bytes.isEmpty { self.bytes.appendSaving(bytes) } else { self.bytes.append(bytes) }
     }
 
     /// Bytes that stood before the application's were consumed.

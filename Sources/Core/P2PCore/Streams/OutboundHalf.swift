@@ -23,9 +23,9 @@ struct OutboundHalf: ~Copyable {
     /// Whether a writer that was suspended may go on.
     var hasRoom: Bool { self.bytes.count <= StreamBuffer.lowWaterMark }
 
-    /// - Parameter isSaving: memory is scarce. What waits behind others stays for a while, so it is to take no more than it holds.
+    /// - Parameter isSaving: memory is scarce, so that what waits is to take no more than it holds. Asked of what takes much more alone.
     mutating func append(_ bytes: ByteBuffer, isSaving: @autoclosure () -> Bool = false) {
-        if self.bytes.count >= ByteQueue.savedPiece, isSaving() { self.bytes.appendSaving(bytes) } else { self.bytes.append(bytes) }
+        if ByteQueue.hasRoomForMore(bytes), isSaving() { self.bytes.appendSaving(bytes) } else { self.bytes.append(bytes) }
     }
 
     mutating func finish() { self.finishing = .requested }

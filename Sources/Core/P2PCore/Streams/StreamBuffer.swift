@@ -95,7 +95,7 @@ package struct StreamBuffer: ~Copyable {
     /// Takes all of the bytes; `.wait` means that they were taken, but that more are not welcome yet.
     ///
     /// - Parameters:
-    ///   - isSaving: memory is scarce: what waits here is to take no more than it holds. Asked only where something waits.
+    ///   - isSaving: memory is scarce: what waits here is to take no more than it holds. Asked of what takes much more alone.
     ///   - claiming: after `.wait` the writer's place is taken until ``endWriting()``.
     package mutating func write(
         _ bytes: ByteBuffer, isSaving: @autoclosure () -> Bool = false, claiming: Bool = false, wake: inout Wake
