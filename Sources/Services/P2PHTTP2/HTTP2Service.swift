@@ -38,7 +38,8 @@ public struct HTTP2Service: ProtocolHandler {
     /// Serves exchanges until the peer has no more of them, or goes beyond a limit.
     public func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
         let (channel, multiplexer) = try await HTTP2Mount.mount(stream, .server, self.http2Limits)
-        // nio-http2 keeps a peer to the limit once it has acknowledged the settings; one that never does is kept to it here.
+        // nio-http2 keeps a peer to the limit once it has acknowledged the settings; one that never does is kept to twice as many
+        // here: of those that a peer may count as over, some are not over yet.
         let exchanging = Living()
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
@@ -46,7 +47,7 @@ public struct HTTP2Service: ProtocolHandler {
                 while let exchange = try? await exchanges.next() {
                     group.addTask {
                         defer { exchanging.count.subtract(1, ordering: .relaxed) }
-                        if exchanging.count.add(1, ordering: .relaxed).newValue <= self.http2Limits.exchanges {
+                        if exchanging.count.add(1, ordering: .relaxed).newValue <= 2 * self.http2Limits.exchanges {
                             await self.serve(exchange, on: connection)
                         } else {
                             await exchange.reset(.refusedStream)

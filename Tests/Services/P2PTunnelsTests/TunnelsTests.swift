@@ -189,9 +189,14 @@ struct TunnelsTests {
             try await listener.endpoint.program { inbound, outbound, _ in
                 try await outbound.write(ByteBuffer(string: "before "))
                 let first = try #require(await pumps.first { _ in true })
-                let second = try await first.moved(to: loops[1]) {
-                    #expect($0.eventLoop === loops[1])
-                    listener.goesOn(as: $0)
+                var second = first
+                // It goes once it is active.
+                for _ in 0..<1_000 where second === first {
+                    second = try await first.moved(to: loops[1]) {
+                        #expect($0.eventLoop === loops[1])
+                        listener.goesOn(as: $0)
+                    }
+                    if second === first { try await Task.sleep(for: .milliseconds(10)) }
                 }
                 #expect(second !== first)
                 let again = try await second.moved(to: loops[1]) { _ in }
