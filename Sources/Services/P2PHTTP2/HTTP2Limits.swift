@@ -12,7 +12,7 @@ public struct HTTP2Limits: Sendable, Hashable {
     public var headBytes = 32 * 1_024
     /// `CONTINUATION` frames in which a head may come.
     public var continuations = 5
-    /// Bytes of one body that may come before they are read.
+    /// Bytes of one body that may come before they are read; as many again may have come together with a piece that was read.
     public var bodyWindow = 256 * 1_024
     /// The same of all bodies on one stream together.
     public var window = 1_024 * 1_024
