@@ -83,15 +83,18 @@ package final class WriteBehindPeerstore: Sendable {
         let (isFirstLost, isIdle) = self.state.withLock { state in
             guard !state.isFinished else { return (false, false) }
             // With its place in the line: whoever waits for what was there before waits for this as well, or did not know of it.
-            let size = state.changes[change.peer]?.heldBytes ?? 0
-            if state.changes[change.peer]?.merge(change) != nil {
-                self.count((state.changes[change.peer]?.heldBytes ?? 0) - size, in: &state)
-                return (false, false)
-            }
-            guard state.changes.count < Self.limit, state.heldBytes < Self.byteLimit, !self.held.keepsTooMuch else {
+            let hasRoom = state.heldBytes < Self.byteLimit && !self.held.keepsTooMuch
+            let size = state.changes[change.peer]?.heldBytes
+            // That a peer was seen takes no room with what waits already.
+            guard hasRoom && (size != nil || state.changes.count < Self.limit) || size != nil && change.heldBytes <= PeerSizes.peer else {
                 state.lost += 1
                 self.held.forgot()
                 return (state.lost == 1, false)
+            }
+            if let size {
+                state.changes[change.peer]?.merge(change)
+                self.count((state.changes[change.peer]?.heldBytes ?? 0) - size, in: &state)
+                return (false, false)
             }
             state.changes[change.peer] = change
             self.count(change.heldBytes, in: &state)
@@ -101,7 +104,9 @@ package final class WriteBehindPeerstore: Sendable {
             return (false, !state.isWriting)
         }
         if isFirstLost {
-            self.logger.warning("the peerstore is too slow: changes of \(self.waiting) peers wait, and what is learnt now is lost")
+            self.logger.warning(
+                "the peerstore is too slow: as many changes wait as may (memoryKept), and what is learnt now is lost",
+                metadata: ["peers": "\(self.waiting)"])
         }
         // Nobody's child, so that nobody's end has to wait for a disk that hangs.
         if isIdle { Task(executorPreference: self.clock.executor) { await self.write() } }

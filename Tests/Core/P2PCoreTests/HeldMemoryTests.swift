@@ -66,6 +66,11 @@ struct HeldMemoryTests {
         #expect(memory.use == 150 && memory.keepsTooMuch)
         memory.keep(-150)
         #expect(memory.use == 0 && memory.kept == 0 && memory.peakOfKept == 150 && memory.peak == 150)
+        // Strangers on the local network have nobody forgotten.
+        memory.discover(500)
+        #expect(memory.use == 500 && memory.kept == 0 && !memory.keepsTooMuch)
+        memory.discover(-500)
+        #expect(memory.use == 0)
     }
 
     @Test("Scopes nest: connections of one peer are one peer's, and what it holds is the host's")

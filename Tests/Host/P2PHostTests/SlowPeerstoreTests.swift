@@ -64,6 +64,28 @@ struct SlowPeerstoreTests {
         }
     }
 
+    @Test("What becomes known of a peer of whom something waits already counts as well, but that it was seen is never lost")
+    func merged() throws {
+        let store = HangingPeerstore(clock: self.world.clock.clock)
+        defer { store.free() }
+        let memory = HeldMemory(MemoryLimits(total: 1 << 20, perPeer: .max, allowed: 0, kept: 10_000))
+        let behind = WriteBehindPeerstore(
+            store, clock: self.world.clock.clock, memory: memory, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        var changes = try (0..<30).map { _ in PeerChange(of: PeerID(try PrivateKey.generate(.ed25519).publicKey)) }
+        for index in changes.indices {
+            changes[index].isSeen = true
+            behind.later(changes[index])
+        }
+        for var change in changes {
+            change.introduction = Introduction(agentVersion: String(repeating: "a", count: 1_000))
+            behind.later(change)
+        }
+        #expect(memory.kept < 12_000 && memory.forgotten > 20)
+        let forgotten = memory.forgotten
+        for change in changes { behind.later(change) }
+        #expect(memory.forgotten == forgotten)
+    }
+
     @Test("Who can't be looked up by the deadline is not dialled, and the reason says so")
     func unanswered() async throws {
         let store = HangingPeerstore(clock: self.world.clock.clock)

@@ -56,6 +56,16 @@
             }
         }
 
+        @Test("A connection that does nothing counts for no more than each connection does")
+        func counted() async throws {
+            let pair = try await self.node(restingAfter: .milliseconds(20))
+                .connect(to: try await self.node(restingAfter: .milliseconds(20)))
+            for end in [pair.dialer, pair.listener] {
+                try await self.waitForRest(end)
+                #expect(end.account.charge == HeldMemory.perConnection)
+            }
+        }
+
         @Test("Keep-alive goes on: a connection at rest outlives its idle time")
         func keepsAlive() async throws {
             var configuration = QUICConfiguration()

@@ -200,7 +200,7 @@ package final class HeldMemory: Sendable {
 
     // MARK: What is known of peers
 
-    /// Bytes that the host keeps of peers that it knows: what is remembered, what waits to be written, who was discovered.
+    /// Bytes that the host keeps of peers that it knows: what is remembered, what waits to be written.
     package var kept: Int { self.keeping.load(ordering: .relaxed) }
     /// The most that ``kept`` has been.
     package var peakOfKept: Int { self.mostKept.load(ordering: .relaxed) }
@@ -214,6 +214,14 @@ package final class HeldMemory: Sendable {
         guard change != 0 else { return }
         self.strangers.wrappingAdd(change, ordering: .relaxed)
         self.mostKept.max(self.keeping.wrappingAdd(change, ordering: .relaxed).newValue, ordering: .relaxed)
+        self.highest.max(self.use, ordering: .relaxed)
+    }
+
+    /// So many bytes more, or less, are kept of peers that were discovered. That has a bound of its own, by network: nobody who is known is forgotten
+    /// for it.
+    package func discover(_ change: Int) {
+        guard change != 0 else { return }
+        self.strangers.wrappingAdd(change, ordering: .relaxed)
         self.highest.max(self.use, ordering: .relaxed)
     }
 

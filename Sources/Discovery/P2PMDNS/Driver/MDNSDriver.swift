@@ -117,7 +117,7 @@ final class MDNSDriver: Sendable {
 
     /// So many peers are known now.
     private func charge(_ peers: Int, _ state: inout State) {
-        self.memory?.keep((peers - state.charged) * MDNSCache.entrySize)
+        self.memory?.discover((peers - state.charged) * MDNSCache.entrySize)
         state.charged = peers
     }
 

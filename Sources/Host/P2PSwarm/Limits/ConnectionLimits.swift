@@ -169,7 +169,7 @@ package final class ConnectionLimits: ResourceManager {
             else {
                 let inUse = state.peers[peer]?.inboundStreams ?? 0
                 try Self.check(inUse, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer, of: .peer(peer))
-                try self.checkTasks(inUse, of: peer, state)
+                try self.checkTasks(inUse, state)
                 try Self.check(0, "inboundPerPeer of \(protocolID)", limit, of: .peer(peer))
                 let use = StreamUse(count: 1) { self.releaseStream(of: protocolID, from: peer) }
                 state.peers[peer, default: PeerUse()].protocols[protocolID] = use
@@ -181,7 +181,7 @@ package final class ConnectionLimits: ResourceManager {
             }
             try Self.check(
                 state.peers.values[index].inboundStreams, "inboundStreamsPerPeer", self.limits.inboundStreamsPerPeer, of: .peer(peer))
-            try self.checkTasks(state.peers.values[index].inboundStreams, of: peer, state)
+            try self.checkTasks(state.peers.values[index].inboundStreams, state)
             try Self.check(
                 state.peers.values[index].protocols.values[stream].count, "inboundPerPeer of \(protocolID)", limit, of: .peer(peer))
             state.peers.values[index].protocols.values[stream].count += 1
@@ -220,7 +220,7 @@ package final class ConnectionLimits: ResourceManager {
     }
 
     /// Whether a peer that has so many streams may have one more, as far as all together are concerned.
-    private func checkTasks(_ inUse: Int, of peer: PeerID, _ state: State) throws(LimitError) {
+    private func checkTasks(_ inUse: Int, _ state: State) throws(LimitError) {
         let all = state.counts.inboundStreams
         guard all >= self.limits.tasks, inUse > 0, inUse >= all / max(1, state.peers.count) else { return }
         throw LimitError(limit: "tasks", value: self.limits.tasks, use: all)

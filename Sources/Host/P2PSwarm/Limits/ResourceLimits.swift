@@ -48,8 +48,8 @@ public struct ResourceLimits: Sendable, Hashable {
     /// connections are not closed for want of memory, only beyond ``memoryPerPeer``; at first an eighth of it.
     public var memoryAllowed = 64 * 1_024 * 1_024
 
-    /// Of ``memory``, for what is kept of peers that are known, connected or not: the peerstore in memory, or what waits to be written into another,
-    /// and who was discovered on the local network. Beyond it the peers make room of whom least is to be expected; at first a sixteenth of it.
+    /// Of ``memory``, for what is kept of peers that are known, connected or not: the peerstore in memory, in which the peers make room of whom
+    /// least is to be expected, or what waits to be written into another, and is lost beyond it; at first a sixteenth of it.
     public var memoryKept = 32 * 1_024 * 1_024
 
     /// Sets what is a part of ``memory``.

@@ -33,8 +33,9 @@
         private var moment: UInt64?
         /// What the library holds beyond ``ordinaryMemory``, as far as it was counted.
         private var countedMemory = 0
-        /// What it may hold for a connection that gets its packets in order.
-        private static let ordinaryMemory = 64 * 1_024
+        /// What it holds for a connection that gets its packets in order, in whole cells: a handshake has up to 160 KiB of them, a quiet connection
+        /// 104, of which few bytes are in use.
+        private static let ordinaryMemory = 160 * 1_024
         /// In such steps it is counted, so that a burst seldom changes anything.
         private static let memoryStep = 32 * 1_024
         private var liveness: QUICLiveness
