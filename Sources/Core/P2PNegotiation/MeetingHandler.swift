@@ -17,12 +17,13 @@ package final class MeetingHandler: ChannelInboundHandler, RemovableChannelHandl
     private var input = ByteBuffer()
     private var hasBegun = false
     private var hasSaidHeader = false
-    private var isTimed = false
+    private var timer: Scheduled<Void>?
     private var isDone = false
 
     /// - Parameters:
     ///   - agreed: the role that this side should have.
-    ///   - patience: how long the other side's first bytes may take, or its proposal behind its header: a round trip.
+    ///   - patience: how long the other side's first bytes may take, or its proposal behind its header: a round trip. The two sides should not
+    ///     have the same: with equal roles both would propose when it ends.
     ///   - onRole: called on the event loop, before any byte is passed on, so that it can install what negotiates in that role.
     package init(
         as agreed: ConnectionRole, patience: TimeAmount,
@@ -73,15 +74,15 @@ package final class MeetingHandler: ChannelInboundHandler, RemovableChannelHandl
 
     /// For what would show that the other side proposes.
     private func wait(context: ChannelHandlerContext) {
-        guard !self.isTimed else { return }
-        self.isTimed = true
-        context.eventLoop.assumeIsolated().scheduleTask(in: self.patience) {
+        guard self.timer == nil else { return }
+        self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: self.patience) {
             if !self.isDone { self.decide(.dialer, context: context) }
         }
     }
 
     private func decide(_ role: ConnectionRole, context: ChannelHandlerContext) {
         self.isDone = true
+        self.timer?.cancel()
         self.onRole(.success((role, self.hasSaidHeader)))
         if self.input.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(self.input)) }
         self.input = ByteBuffer()
@@ -101,6 +102,7 @@ package final class MeetingHandler: ChannelInboundHandler, RemovableChannelHandl
     private func end(_ error: NegotiationError) {
         guard !self.isDone else { return }
         self.isDone = true
+        self.timer?.cancel()
         self.onRole(.failure(error))
     }
 }

@@ -30,6 +30,7 @@ public final class RelayClient: HostModule {
     /// What happens, for one consumer; the newest 64 wait.
     public let events: AsyncStream<Event>
     private let event: AsyncStream<Event>.Continuation
+    private let pending = LentPlaces(limit: CircuitRoom.pendingLimit)
 
     /// A client for one host.
     public init() {
@@ -45,9 +46,12 @@ public final class RelayClient: HostModule {
                 .invalidConfiguration, "circuits need secure channels and muxers: name Upgrading before RelayClient in the list of modules")
         }
         let event = self.event
-        let room = CircuitRoom(plan, upgrader: upgrader) { event.yield($0) }
+        let room = CircuitRoom(plan, upgrader: upgrader, pending: self.pending) { event.yield($0) }
         plan.transports.append(CircuitTransport(room: room))
         plan.handlers.append(StopProtocol(room: room))
         plan.services.append(HostService("relay client") { host in await room.follow(host.events()) })
     }
+
+    /// Circuits that relays have offered, and that are no connections yet.
+    var pendingCircuits: Int { self.pending.count }
 }

@@ -9,19 +9,26 @@ public final class RelayService: HostModule {
     /// What it gives away.
     public let limits: RelayServiceLimits
     private let access: any RelayAccess
+    private let stopTimeout: Duration
     private let desk = Mutex<RelayDesk?>(nil)
 
     /// A relay for one host.
-    public init(limits: RelayServiceLimits = RelayServiceLimits(), access: any RelayAccess = OpenRelayAccess()) {
+    public convenience init(limits: RelayServiceLimits = RelayServiceLimits(), access: any RelayAccess = OpenRelayAccess()) {
+        self.init(limits: limits, access: access, stopTimeout: HopProtocol.stopTimeout)
+    }
+
+    /// - Parameter stopTimeout: how long a target has for everything until it has agreed.
+    init(limits: RelayServiceLimits, access: any RelayAccess, stopTimeout: Duration) {
         self.limits = limits
         self.access = access
+        self.stopTimeout = stopTimeout
     }
 
     /// Adds the protocol that relays serve, and the task that watches the connections of its clients.
     public func join(_ plan: inout HostPlan) async throws {
         let desk = RelayDesk(plan, limits: self.limits, access: self.access)
         self.desk.withLock { $0 = desk }
-        plan.handlers.append(HopProtocol(desk: desk))
+        plan.handlers.append(HopProtocol(desk: desk, stopTimeout: self.stopTimeout))
         plan.services.append(HostService("relay service") { host in await desk.follow(host.events()) })
     }
 

@@ -16,7 +16,7 @@ struct MeetingTests {
         private(set) var verdict: Result<ProtocolID, NegotiationError>?
         private(set) var failure: NegotiationError?
 
-        init(_ agreed: ConnectionRole) throws {
+        init(_ agreed: ConnectionRole, patience: TimeAmount = MeetingTests.patience) throws {
             let handler = MeetingHandler(as: agreed, patience: patience) { outcome in
                 switch outcome {
                 case .failure(let error): self.failure = error
@@ -105,12 +105,32 @@ struct MeetingTests {
         #expect(try side.channel.readInbound(as: ByteBuffer.self) == ByteBuffer(bytes: [7]))
     }
 
-    @Test("Two of ours agree at once, whichever is later")
-    func ours() throws {
+    @Test(
+        "Of two that believe to have the same role the one with less patience proposes, and the other answers",
+        arguments: [ConnectionRole.listener, .dialer])
+    func sameRole(role: ConnectionRole) throws {
+        let (hasty, patient) = (try Side(role), try Side(role, patience: Self.patience * 2))
+        let (ofHasty, ofPatient) = (try hasty.said(), try patient.said())
+        try hasty.hear(ofPatient)
+        try patient.hear(ofHasty)
+        hasty.wait()
+        patient.wait()
+        #expect(hasty.role == .dialer && patient.role == nil)
+        try patient.hear(hasty.said())
+        #expect(patient.role == .listener)
+        try hasty.hear(patient.said())
+        #expect(hasty.verdict == .success("/a") && patient.verdict == .success("/a"))
+        patient.wait()
+        #expect(try patient.role == .listener && patient.said() == [])
+    }
+
+    @Test("Two of ours agree at once, whichever is later", arguments: [false, true])
+    func ours(isDialerLater: Bool) throws {
         let (dialer, listener) = (try Side(.dialer), try Side(.listener))
         for _ in 0..<4 {
+            if isDialerLater { try listener.hear(dialer.said()) }
             try dialer.hear(listener.said())
-            try listener.hear(dialer.said())
+            if !isDialerLater { try listener.hear(dialer.said()) }
         }
         #expect(dialer.verdict == .success("/a") && listener.verdict == .success("/a"))
         #expect(dialer.role == .dialer && listener.role == .listener)

@@ -24,9 +24,18 @@ struct HostileRelayTests {
         return try HopMessage(try #require(try await stream.readMessageBytes(upTo: Relay.maximumMessage)))
     }
 
-    @Test("A target that never answers costs a quarter of a minute, and nothing is left of it")
+    /// Waits until something is so, for as long as a busy machine may take.
+    private static func wait(_ comment: String, until isSo: () -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(40)
+        while !isSo(), ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(10)) }
+        let isThere = isSo()
+        #expect(isThere, "\(comment)")
+    }
+
+    @Test("A target that never answers costs the time that it has, a quarter of a minute as a rule, and nothing is left of it")
     func silentTarget() async throws {
-        try await RelayHosts.run { hosts, _, source in
+        #expect(HopProtocol.stopTimeout == .seconds(15))
+        try await RelayHosts.run(stopTimeout: .seconds(1)) { hosts, _, source in
             let silent = try await RelayHosts.host(on: hosts.network, Silent())
             try await silent.running { silent in
                 let place = try await Self.ask(HopMessage(.reserve), try await silent.connect(to: hosts.relayAddress))
@@ -35,8 +44,10 @@ struct HostileRelayTests {
                 let began = ContinuousClock.now
                 let answer = try await Self.ask(HopMessage(.connect, peer: silent.peerID), relay)
                 #expect(answer == HopMessage(.status, status: .connectionFailed))
-                #expect((.seconds(14)...(.seconds(40))).contains(ContinuousClock.now - began))
-                #expect(hosts.service.statistics.circuits == 0 && hosts.service.statistics.reservations == 1)
+                #expect(ContinuousClock.now - began >= .milliseconds(900))
+                // The answer is told before the circuit is taken off.
+                try await Self.wait("no circuit is left") { hosts.service.statistics.circuits == 0 }
+                #expect(hosts.service.statistics.reservations == 1)
             }
         }
     }
@@ -64,10 +75,14 @@ struct HostileRelayTests {
                 streams.append(stream)
                 statuses.append(status)
             }
+            // A place may be free again before the last one is offered, where the machine is busy.
             let taken = statuses.count { $0 == .ok }
-            #expect((1...CircuitRoom.pendingLimit).contains(taken), "\(taken) are waited for")
-            #expect(statuses.dropFirst(taken).allSatisfy { $0 != nil && $0 != .ok })
+            let refused = statuses.count { $0 != nil && $0 != .ok }
+            #expect(taken > 0 && refused > 0 && taken + refused == statuses.count, "\(taken) taken, \(refused) refused")
+            let pending = hosts.targetClient.pendingCircuits
+            #expect(pending <= CircuitRoom.pendingLimit)
             for stream in streams { stream.reset() }
+            try await Self.wait("every place is back") { hosts.targetClient.pendingCircuits == 0 }
             #expect(try await RelayHosts.say("x", over: try await source.connect(to: hosts.address(of: target))) == "x")
         }
     }

@@ -177,6 +177,16 @@ struct PunchLedgerTests {
     }
 
     @Test(
+        "Whoever asks looks for a round trip which role the other takes, and whoever answers twice as long",
+        arguments: [0, 100, 5_000] as [Int64])
+    func patience(milliseconds: Int64) {
+        let roundTrip = TimeAmount.milliseconds(milliseconds)
+        let patience = Duration.milliseconds(min(max(milliseconds, 20), 1_000))
+        #expect(PunchWorks.meeting(roundTrip, .asking) == patience)
+        #expect(PunchWorks.meeting(roundTrip, .answering) == patience * 2)
+    }
+
+    @Test(
         "A connection whose handshakes come to nothing looks like a clash, and one that never was does not",
         arguments: [
             (TransportError(.negotiationFailed, ""), true), (TransportError(.securityFailed, ""), true),

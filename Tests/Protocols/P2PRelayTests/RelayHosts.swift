@@ -18,6 +18,8 @@ struct RelayHosts {
     let service: RelayService
     let relayAddress: Multiaddr
     let network: MemoryNetwork
+    /// That of the host with a place.
+    let targetClient: RelayClient
 
     /// Carries bytes in memory.
     private struct Carrier: HostModule {
@@ -63,15 +65,18 @@ struct RelayHosts {
     /// Runs `body` with a relay, a host that has a place at it, and one that has not.
     static func run(
         _ limits: RelayServiceLimits = RelayServiceLimits(), access: any RelayAccess = OpenRelayAccess(),
+        stopTimeout: Duration = HopProtocol.stopTimeout,
         _ body: @escaping @Sendable (_ hosts: RelayHosts, _ target: PeerHost, _ source: PeerHost) async throws -> Void
     ) async throws {
         let network = MemoryNetwork()
-        let service = RelayService(limits: limits, access: access)
+        let service = RelayService(limits: limits, access: access, stopTimeout: stopTimeout)
         let relay = try await Self.host(on: network, service, RelayClient())
-        let target = try await Self.host(on: network, RelayService(), RelayClient())
+        let targetClient = RelayClient()
+        let target = try await Self.host(on: network, RelayService(), targetClient)
         let source = try await Self.host(on: network, RelayClient())
         let address = try #require(relay.listenAddresses.first)
-        let hosts = RelayHosts(relay: relay, service: service, relayAddress: address, network: network)
+        let hosts = RelayHosts(
+            relay: relay, service: service, relayAddress: address, network: network, targetClient: targetClient)
         try await relay.running { _ in
             try await target.running { target in
                 try await source.running { source in try await body(hosts, target, source) }

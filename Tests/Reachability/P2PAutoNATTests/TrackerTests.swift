@@ -116,6 +116,21 @@ struct TrackerTests {
         #expect(scene.state(of: Self.udp) == (isAddressRestricted ? .unreachable : .unknown))
     }
 
+    @Test("A second stranger that never answers keeps nobody from a verdict", arguments: [false, true])
+    func silentStranger(isAddressRestricted: Bool) throws {
+        var scene = try Scene(Self.networks + [0x2d24_000b], version2: true)
+        for server in scene.servers.prefix(2) { scene.tracker.spoke(to: server.ip, over: .udp, at: scene.now) }
+        scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
+        let (stranger, silent) = (scene.servers[2].peer, scene.servers[3].peer)
+        #expect(scene.state(of: Self.udp) == .unknown)
+        scene.run(for: 100) { probe in
+            if probe.server.peer == silent { return .noAnswer }
+            return isAddressRestricted && probe.server.peer == stranger ? .notReached("timed out") : .reached
+        }
+        #expect(scene.probes.contains { $0.server.peer == silent })
+        #expect(scene.state(of: Self.udp) == (isAddressRestricted ? .unreachable : .reachable))
+    }
+
     @Test("Where not even those get in to which the port has spoken, one stranger more that does not is enough")
     func nobody() throws {
         var scene = try Scene(Self.networks)
@@ -149,6 +164,24 @@ struct TrackerTests {
         scene.tracker.arrival(from: IPAddress(v4: 0x0a00_0001), at: Self.udp, now: scene.now)
         scene.tracker.arrival(from: IPAddress(v4: 0x2d23_0102), at: "/ip4/9.9.9.9/udp/1/quic-v1", now: scene.now)
         #expect(scene.tracker.verdicts(at: scene.now).map(\.servers) == [2])
+    }
+
+    @Test("Whoever is dialled is spoken to, and who has come in once it has introduced itself; nobody nearby, or over a relay's limits")
+    func spokenTo() throws {
+        func connection(isDialled: Bool, remote: Multiaddr = "/ip4/45.33.1.1/tcp/9", isLimited: Bool = false) throws -> ConnectionInfo {
+            let sample = try ConnectionInfo.sample()
+            return ConnectionInfo(
+                role: isDialled ? .dialer : .listener, localPeer: sample.localPeer, remotePeer: sample.remotePeer,
+                remoteKey: sample.remoteKey, localAddress: "/ip4/192.168.1.7/tcp/4001", remoteAddress: remote, security: "/s", muxer: "/m",
+                isLimited: isLimited, isDialled: isDialled)
+        }
+        let (dialled, known, unknown) = try (
+            connection(isDialled: true), connection(isDialled: false), connection(isDialled: false)
+        )
+        let near = try connection(isDialled: true, remote: "/ip4/192.168.1.8/tcp/9")
+        let limited = try connection(isDialled: true, isLimited: true)
+        let spokenTo = AutoNAT.spokenTo([dialled, known, unknown, near, limited], identified: [known.id])
+        #expect(spokenTo.map(\.id) == [dialled.id, known.id])
     }
 
     @Test("Servers are not asked more often than they take, and not again about what they have just said")

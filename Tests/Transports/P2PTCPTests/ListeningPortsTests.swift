@@ -23,13 +23,21 @@ struct ListeningPortsTests {
         #expect(ports.local(for: try Self.remote(0)) == nil)
     }
 
-    @Test("Only so many hosts are remembered; the others are dialled from the port that listens")
-    func limit() throws {
-        let ports = ListeningPorts()
+    @Test(
+        "Beyond the hosts that are remembered about one in three stays a stranger, too, always the same ones",
+        arguments: [0, 1, .max] as [UInt64])
+    func manyHosts(seed: UInt64) throws {
+        let ports = ListeningPorts(seed: seed)
         let own = try SocketAddress(ipAddress: "0.0.0.0", port: 4001)
         ports.add(own)
         for number in 0..<ListeningPorts.hostLimit { _ = ports.local(for: try Self.remote(number)) }
-        for number in 0..<10 { #expect(ports.local(for: try Self.remote(ListeningPorts.hostLimit + number)) == own) }
+        let others = ListeningPorts.hostLimit..<ListeningPorts.hostLimit + 3_000
+        let first = try others.map { ports.local(for: try Self.remote($0)) }
+        let strangers = first.count { $0 == nil }
+        #expect((800...1_200).contains(strangers))
+        #expect(first.allSatisfy { $0 == nil || $0 == own })
+        let again = try others.map { ports.local(for: try Self.remote($0, port: 9)) }
+        #expect(again == first)
         #expect(ports.local(for: try Self.remote(2)) == nil)
     }
 

@@ -14,13 +14,15 @@ final class CircuitRoom: Sendable {
     let host: any HostAccess
     let upgrader: Upgrader
     private let group: any EventLoopGroup
-    private let pending = LentPlaces(limit: CircuitRoom.pendingLimit)
+    private let pending: LentPlaces
     private let listeners = Mutex<[CircuitListener]>([])
     private let tell: @Sendable (RelayClient.Event) -> Void
 
-    init(_ plan: HostPlan, upgrader: Upgrader, tell: @escaping @Sendable (RelayClient.Event) -> Void) {
+    /// - Parameter pending: the places of circuits on their way to a connection.
+    init(_ plan: HostPlan, upgrader: Upgrader, pending: LentPlaces, tell: @escaping @Sendable (RelayClient.Event) -> Void) {
         self.host = plan.host
         self.upgrader = upgrader
+        self.pending = pending
         self.group = plan.group
         self.tell = tell
     }
@@ -64,8 +66,6 @@ final class CircuitRoom: Sendable {
     /// Whether one more circuit may be on its way to a connection.
     func lendPlace() -> Bool { self.pending.lend() }
     func takeBackPlace() { self.pending.giveBack() }
-    /// Circuits on their way to a connection.
-    var pendingCount: Int { self.pending.count }
 
     /// Makes a channel of a stream whose ends have agreed to be a circuit.
     func mount(_ stream: PeerStream, limit: CircuitLimit?, of relay: ConnectionInfo, progress: ArrivalProgress? = nil) async -> ByteChannel

@@ -13,6 +13,15 @@ enum PunchRole: Sendable, Hashable {
     /// From this attempt on the other way round is tried even where no clash was seen, as go-libp2p does when it asks.
     private static let lastResort = 3
 
+    /// Round trips in which the other side has to show which role it takes. Both look: were they equally patient, two that believe to have the same
+    /// role would change it at the same moment, and have the same again.
+    var patience: Int64 {
+        switch self {
+        case .asking: 1
+        case .answering: 2
+        }
+    }
+
     /// The role in the handshakes of TCP in an attempt, counted from one.
     ///
     /// - Parameter clashes: how often the two have connected and then had the same role.

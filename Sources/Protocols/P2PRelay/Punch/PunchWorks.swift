@@ -245,7 +245,7 @@ final class PunchWorks: Sendable {
         let clashes = self.state.withLock { $0.ledger.clashes(with: connection.remotePeer) }
         let handshake = PunchRole.asking.handshake(inAttempt: number, clashes: clashes)
         let early = targets.filter { PunchTransport($0) == .tcp }
-        for address in early { self.roles.expect(address, as: handshake, patience: Self.meeting(roundTrip)) }
+        for address in early { self.roles.expect(address, as: handshake, patience: Self.meeting(roundTrip, .asking)) }
         await clock.sleep(clock.now() + min(.nanoseconds(roundTrip.nanoseconds / 2), Self.longestWait))
         for address in early { self.roles.forget(address) }
         return (targets, roundTrip)
@@ -329,7 +329,7 @@ final class PunchWorks: Sendable {
                     case .tcp:
                         // Whoever asks begins the next attempt; whoever answers is told of it.
                         let result = await self.dialTCP(
-                            peer, at: addresses, as: handshake, by: deadline, patience: patience, meeting: Self.meeting(roundTrip))
+                            peer, at: addresses, as: handshake, by: deadline, patience: patience, meeting: Self.meeting(roundTrip, role))
                         return result == .direct || result == .clash && role == .asking
                     }
                 }
@@ -495,8 +495,8 @@ final class PunchWorks: Sendable {
     }
 
     /// How long to look which role the other side takes.
-    private static func meeting(_ roundTrip: TimeAmount) -> Duration {
-        .nanoseconds(min(max(roundTrip, Self.roundTrips.lowerBound), Self.roundTrips.upperBound).nanoseconds)
+    static func meeting(_ roundTrip: TimeAmount, _ role: PunchRole) -> Duration {
+        .nanoseconds(min(max(roundTrip, Self.roundTrips.lowerBound), Self.roundTrips.upperBound).nanoseconds * role.patience)
     }
 
     private func time(until deadline: NIODeadline) -> Duration? {

@@ -9,7 +9,7 @@ struct HopProtocol: ProtocolHandler {
     /// How long a client has for its request.
     private static let requestTimeout = Duration.seconds(10)
     /// How long the target has for everything until it has agreed.
-    private static let stopTimeout = Duration.seconds(15)
+    static let stopTimeout = Duration.seconds(15)
     /// Streams of one peer beside its circuits.
     private static let spareStreams = 4
     /// Streams of a peer that may be refused in a while (``StreamLimits/refusalPeriod``).
@@ -20,6 +20,8 @@ struct HopProtocol: ProtocolHandler {
     private static let addressBytes = 2_048
 
     let desk: RelayDesk
+    /// How long this relay's targets have.
+    let stopTimeout: Duration
 
     var protocolIDs: [ProtocolID] { [Relay.hopID] }
     var limits: StreamLimits {
@@ -110,7 +112,7 @@ struct HopProtocol: ProtocolHandler {
         let (host, limit) = (self.desk.host, self.desk.limits.circuit)
         let agreed: (PeerStream, [UInt8])
         do throws(StreamError) {
-            agreed = try await StreamError.within(Self.stopTimeout, on: host.clock, "the target's answer") {
+            agreed = try await StreamError.within(self.stopTimeout, on: host.clock, "the target's answer") {
                 () async throws(StreamError) -> (PeerStream, [UInt8]) in
                 let stream = try await host.openStream(on: connection, protocols: [Relay.stopID])
                 try await stream.write(StopMessage(.connect, peer: source, limit: limit).encoded.framed)

@@ -17,11 +17,14 @@ public final class AutoNAT: HostModule, AddressContributing {
         var servers: [ConnectionID: AutoNATTracker.Server] = [:]
         /// Where peers see this node, whichever the port, by connection.
         var seen: [ConnectionID: IPAddress] = [:]
+        /// Connections whose peers have introduced themselves.
+        var identified: Set<ConnectionID> = []
         var addresses: [Multiaddr] = []
     }
 
     private static let interval = Duration.seconds(1)
     private static let serverLimit = 128
+    private static let identifiedLimit = 10_000
 
     private let state = Mutex(State())
     private let room = DialBackRoom()
@@ -77,7 +80,12 @@ public final class AutoNAT: HostModule, AddressContributing {
                 self.state.withLock { state in
                     state.servers[connection.id] = nil
                     state.seen[connection.id] = nil
+                    state.identified.remove(connection.id)
                 }
+            case .lost:
+                // Introductions may be among what was lost.
+                let living = host.connections.map(\.info.id).prefix(Self.identifiedLimit)
+                self.state.withLock { $0.identified.formUnion(living) }
             default: break
             }
         }
@@ -111,6 +119,7 @@ public final class AutoNAT: HostModule, AddressContributing {
         else { return }
         let speaksVersion2 = introduction.protocols.contains(AutoNATProtocols.version2Request)
         self.state.withLock { state in
+            if state.identified.count < Self.identifiedLimit { state.identified.insert(connection.id) }
             if speaksVersion2 || introduction.protocols.contains(AutoNATProtocols.version1), state.servers.count < Self.serverLimit {
                 state.servers[connection.id] = AutoNATTracker.Server(
                     peer: connection.remotePeer, connection: connection.id, ip: ip, speaksVersion2: speaksVersion2)
@@ -129,8 +138,11 @@ public final class AutoNAT: HostModule, AddressContributing {
 
     /// Tells the tracker what there is now; returns what to ask.
     private func look(_ host: any HostAccess) -> [(probe: AutoNATTracker.Probe, isStranger: Bool)] {
-        // What is connected is spoken to.
-        self.noteContacts(host.connections.map(\.info).filter { $0.remoteAddress.isPublic && !$0.isLimited }, host)
+        let identified = self.state.withLock { $0.identified }
+        let connections = host.connections.map(\.info)
+        let gone = identified.subtracting(connections.map(\.id))
+        if !gone.isEmpty { self.state.withLock { $0.identified.subtract(gone) } }
+        self.noteContacts(Self.spokenTo(connections, identified: identified), host)
         let now = host.clock.now()
         let (listening, announced, observed) = (host.listenAddresses, host.announcedAddresses, host.introductions.observedAddresses)
         let (probes, verdicts, change, board, servers) = self.state.withLock { state in
@@ -149,6 +161,12 @@ public final class AutoNAT: HostModule, AddressContributing {
         if let change { self.change.yield(change) }
         board?.post(verdicts, servers: servers)
         return probes.map { (probe: $0.0, isStranger: $0.1) }
+    }
+
+    /// What is connected is spoken to; but whoever has come in counts only once it has introduced itself, for its arrival may be a proof, and where it
+    /// came in is known no sooner.
+    static func spokenTo(_ connections: [ConnectionInfo], identified: Set<ConnectionID>) -> [ConnectionInfo] {
+        connections.filter { $0.remoteAddress.isPublic && !$0.isLimited && ($0.isDialled || identified.contains($0.id)) }
     }
 
     /// The addresses that this node has or might have, the surest first.

@@ -138,11 +138,12 @@ package struct AutoNATTracker {
         return one.isProof ? (.reachable, all, nil) : (.unknown, votes, nil)
     }
 
-    /// Whether a server could be asked to which the port has not spoken.
+    /// Whether a server could be asked to which the port has not spoken. Not one that has not answered: it might never do so.
     private func hasMoreStrangers(for candidate: Candidate, at now: NIODeadline) -> Bool {
         guard let waist = ThinWaist(candidate.address) else { return false }
         return self.servers.values.contains { server in
-            server.ip.isIPv4 == waist.ip.isIPv4 && !self.hasSpoken(to: server.ip, over: waist.transport, at: now)
+            server.ip.isIPv4 == waist.ip.isIPv4 && self.refusalPauses[server.peer] == nil
+                && !self.hasSpoken(to: server.ip, over: waist.transport, at: now)
                 && AddressKey(Multiaddr(ip: server.ip, tcp: 1)).map { candidate.votes[$0]?.isStranger != true } ?? false
         }
     }
