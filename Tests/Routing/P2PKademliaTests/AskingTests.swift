@@ -92,9 +92,12 @@ struct AskingTests {
         ]
         #expect(taken == [true, true, false, false])
         #expect(kept.end == Fixture.start.advanced(by: KeptStreams.lifetime))
-        let over = kept.takeOver(at: Fixture.start.advanced(by: KeptStreams.lifetime))
+        let end = Fixture.start.advanced(by: KeptStreams.lifetime)
+        let late = kept.take(on: one, at: end)
+        #expect(late == nil)
+        let over = kept.takeOver(at: end)
         #expect(over.count == 1 && over.first === first)
-        let left = (kept.take(on: one), kept.take(on: two))
+        let left = (kept.take(on: one, at: end), kept.take(on: two, at: end))
         #expect(left.0 == nil && left.1 === second && kept.count == 0)
     }
 
