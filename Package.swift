@@ -300,7 +300,7 @@ let package = Package(
         tests("Protocols", "P2PFetch", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PRequestResponse", core + ["P2PProtocolTesting"]),
         tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PSwarm", "P2PTesting"]),
-        tests("Services", "P2PHTTP2", core + ["P2PHTTP", "P2PTunnels", "P2PProtocolTesting", httpTypes]),
+        tests("Services", "P2PHTTP2", core + ["P2PHTTP", "P2PTunnels", "P2PProtocolTesting", httpTypes, nioHPACK]),
         tests("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", "P2PProtocolTesting", httpTypes]),
         tests("Services", "P2PTunnels", core + ["P2PProtocolTesting", "P2PPolicy", nioPosix]),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),

@@ -13,7 +13,7 @@ import Synchronization
 /// let answer = try await http.http(HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/"))
 /// ```
 ///
-/// It ends when nobody holds it, nor an answer that came over it.
+/// It ends when nobody holds it, nor an answer that came over it. A server ends one on which there has been no exchange for its ``HTTP2Limits/idle``.
 public final class HTTP2Connection: Sendable {
     /// Interim responses that a peer may send before one that counts.
     static let maximumInterim = 8

@@ -19,6 +19,9 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
         var isCancelled = false
     }
 
+    /// As much of a piece of a body has to be taken in time, in bytes.
+    private static let partSize = 256 * 1_024
+
     private let channel: any Channel
 
     // What follows is confined to the event loop.
@@ -160,6 +163,49 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
 
     /// Sends a piece of a body; returns when the other side's windows have taken it.
     func send(_ bytes: ByteBuffer) async throws { try await self.send(.data(.init(data: .byteBuffer(bytes)))) }
+
+    /// Sends a head, and waits no longer than that until it has gone.
+    func send(_ head: HPACKHeaders, isLast: Bool, within time: Duration, _ clock: HostClock) async throws {
+        try await self.send(.headers(.init(headers: head, endStream: isLast)), within: time, clock)
+    }
+
+    /// Sends a piece of a body, and waits no longer than that for the other side's windows to take more of it.
+    ///
+    /// - Throws: ``HTTPError`` (`broken`, `timedOut`), `CancellationError`; the exchange is reset.
+    func send(_ bytes: ByteBuffer, within time: Duration, _ clock: HostClock) async throws {
+        var rest = bytes
+        while let part = rest.readSlice(length: min(rest.readableBytes, Self.partSize)) {
+            try await self.send(.data(.init(data: .byteBuffer(part))), within: time, clock)
+            if rest.readableBytes == 0 { return }
+        }
+    }
+
+    /// Says that this was all, and waits no longer than that until it has gone.
+    func sendEnd(within time: Duration, _ clock: HostClock) async throws {
+        try await self.send(.data(.init(data: .byteBuffer(ByteBuffer()), endStream: true)), within: time, clock)
+    }
+
+    private func send(_ payload: HTTP2Frame.FramePayload, within time: Duration, _ clock: HostClock) async throws {
+        // What waits in the stream below does not fail with the exchange, so there is a promise to give up.
+        let promise = self.channel.eventLoop.makePromise(of: Void.self)
+        self.channel.writeAndFlush(payload).cascade(to: promise)
+        let isSent = try await clock.result(by: clock.now().advanced(by: time)) { () async throws -> Bool in
+            do {
+                try await withTaskCancellationHandler {
+                    try await promise.futureResult.get()
+                } onCancel: {
+                    self.close()
+                    promise.fail(CancellationError())
+                }
+            } catch {
+                throw HTTPError(.broken, "the exchange was reset or lost", cause: error)
+            }
+            return true
+        }
+        if isSent == true { return }
+        if Task.isCancelled { throw CancellationError() }
+        throw HTTPError(.timedOut, "the other side takes nothing of what is sent")
+    }
 
     /// Says that this was all.
     func sendEnd() async throws { try await self.send(.data(.init(data: .byteBuffer(ByteBuffer()), endStream: true))) }

@@ -19,7 +19,8 @@ enum HTTP2Head {
         guard let path = pseudo[":path"], path.hasPrefix("/") || (path == "*" && method == .options),
             path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
         else { throw HTTPError(.malformed, "the path of a request begins with a slash") }
-        return HTTPRequest(method: method, scheme: pseudo[":scheme"], authority: pseudo[":authority"], path: path, headerFields: fields)
+        let authority = pseudo[":authority"] ?? pseudo["host"]
+        return HTTPRequest(method: method, scheme: pseudo[":scheme"], authority: authority, path: path, headerFields: fields)
     }
 
     /// - Throws: ``HTTPError`` (`malformed`).
@@ -31,12 +32,14 @@ enum HTTP2Head {
         return HTTPResponse(status: .init(code: code), headerFields: fields)
     }
 
+    /// - Returns: pseudo-fields, and the first `host` under that name; and the other fields, with all cookies in one (RFC 9113, section 8.2.3).
     private static func split(_ block: HPACKHeaders, known: Set<String>) throws(HTTPError) -> ([String: String], HTTPFields) {
         var pseudo: [String: String] = [:]
         var fields = HTTPFields()
+        var cookies: [String] = []
         for (name, value, _) in block {
             if name.hasPrefix(":") {
-                guard known.contains(name), pseudo[name] == nil, fields.isEmpty else {
+                guard known.contains(name), pseudo[name] == nil, fields.isEmpty, cookies.isEmpty else {
                     throw HTTPError(.malformed, "a head has a pseudo-field that is unknown, late or there twice")
                 }
                 pseudo[name] = value
@@ -47,9 +50,16 @@ enum HTTP2Head {
                 guard name == "host" || !Self.foreign.contains(name) else {
                     throw HTTPError(.malformed, "a head has a field that is about a connection of HTTP/1.1")
                 }
-                if name != "host" { fields.append(HTTPField(name: field, value: value)) }
+                switch name {
+                case "host":
+                    guard pseudo[name] == nil || pseudo[name] == value else { throw HTTPError(.malformed, "a head names two hosts") }
+                    pseudo[name] = value
+                case "cookie": cookies.append(value)
+                default: fields.append(HTTPField(name: field, value: value))
+                }
             }
         }
+        if !cookies.isEmpty { fields.append(HTTPField(name: .cookie, value: cookies.joined(separator: "; "))) }
         let lengths = Set(fields[values: .contentLength])
         guard lengths.count <= 1,
             lengths.allSatisfy({ (1...18).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } })

@@ -3,18 +3,21 @@ import NIOHTTP2
 import P2PCore
 
 /// What bounds HTTP/2 over a stream. Whoever goes beyond a limit that is not of one exchange loses the stream, with `GOAWAY`.
+///
+/// What one peer may have a server keep of bodies that nobody reads is the product of ``streamsPerPeer``, ``exchanges`` and ``bodyWindow``: 12.5 MiB by
+/// default; and twice that of bodies that were begun to be read. The host's memory (`ResourceLimits/memory`) does not count it.
 public struct HTTP2Limits: Sendable, Hashable {
     /// Streams of this that one peer may have open.
-    public var streamsPerPeer = 4
+    public var streamsPerPeer = 2
     /// Exchanges at a time on one of them (`SETTINGS_MAX_CONCURRENT_STREAMS`).
     public var exchanges = 100
     /// The longest head, in bytes as RFC 9113 counts them (`SETTINGS_MAX_HEADER_LIST_SIZE`).
     public var headBytes = 32 * 1_024
     /// `CONTINUATION` frames in which a head may come.
     public var continuations = 5
-    /// Bytes of one body that may come before they are read; as many again may have come together with a piece that was read.
-    public var bodyWindow = 256 * 1_024
-    /// The same of all bodies on one stream together.
+    /// Bytes of one body that may come before they are read, and as many again when reading has begun. HTTP/2 begins with 64 KiB for each, so less is of no use.
+    public var bodyWindow = 64 * 1_024
+    /// The window of the whole stream that the peer sees. It bounds what is under way, and not what is kept: what has come makes room in it, read or not.
     public var window = 1_024 * 1_024
     /// Exchanges that the other side may reset within a ``period``.
     public var resets = 200
@@ -26,7 +29,7 @@ public struct HTTP2Limits: Sendable, Hashable {
     public var period = Duration.seconds(30)
     /// What the head of a response may take to arrive.
     public var headTime = Duration.seconds(10)
-    /// How long nothing may come of a body.
+    /// How long nothing may come of a body, and how long the other side may take nothing of a response.
     public var bodyIdle = Duration.seconds(60)
     /// How long a server keeps a stream on which there is no exchange.
     public var idle = Duration.seconds(300)

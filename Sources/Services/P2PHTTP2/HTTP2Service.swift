@@ -90,7 +90,7 @@ public struct HTTP2Service: ProtocolHandler {
             let request = HTTPPeerRequest(head: head, peer: connection.remotePeer, body: body, hasBody: !isLast)
             var response = await self.responder.answer(to: request, logger: connection.host.logger)
             if response.body.isUpgrade { response = .text(.notImplemented, "HTTP/2 changes to no other protocol") }
-            try await self.send(response, to: head.method, exchange)
+            try await self.send(response, to: head.method, exchange, clock)
             // The rest of a request that nobody reads is not wanted, and the response holds all the same (RFC 9113, section 8.1).
             if await !exchange.hasEnded() { await exchange.reset(.noError) }
         } catch let error as HTTPError where error.code == .malformed {
@@ -100,14 +100,17 @@ public struct HTTP2Service: ProtocolHandler {
         }
     }
 
-    private func send(_ response: HTTPPeerResponse, to method: HTTPRequest.Method, _ exchange: HTTP2Exchange) async throws {
+    private func send(
+        _ response: HTTPPeerResponse, to method: HTTPRequest.Method, _ exchange: HTTP2Exchange, _ clock: HostClock
+    ) async throws {
+        let time = self.http2Limits.bodyIdle
         let status = response.head.status.code
         let isBodiless = method == .head || status == 204 || status == 304
         let length = response.body.length
         let block = HTTP2Head.block(response.head, length: status == 204 || status == 304 ? nil : length)
-        guard !isBodiless, length != 0 else { return try await exchange.send(block, isLast: true) }
-        try await exchange.send(block, isLast: false)
-        try await response.body.write { try await exchange.send($0) }
-        try await exchange.sendEnd()
+        guard !isBodiless, length != 0 else { return try await exchange.send(block, isLast: true, within: time, clock) }
+        try await exchange.send(block, isLast: false, within: time, clock)
+        try await response.body.write { try await exchange.send($0, within: time, clock) }
+        try await exchange.sendEnd(within: time, clock)
     }
 }

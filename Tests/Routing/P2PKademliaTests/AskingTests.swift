@@ -76,6 +76,20 @@ struct AskingTests {
             } == 3)
     }
 
+    @Test("A value that is refused on a kept stream is not sent again on a new one")
+    func refusedValue() async throws {
+        let (node, contact, host) = try self.nodeAndHost(.seconds(10)) { stream in
+            _ = try await stream.readMessage(upTo: 1_000)
+            try await stream.writeMessage(KademliaMessage(.getValue, key: [1]).encoded())
+            _ = try await stream.readMessage(upTo: 1_000)
+            stream.reset()
+        }
+        node.state.withLock { $0.kept = KeptStreams() }
+        _ = try await node.ask(contact, KademliaMessage(.getValue, key: [1]))
+        await #expect(throws: StreamError.self) { _ = try await node.ask(contact, KademliaMessage(.putValue, key: [1])) }
+        #expect(host.opened == 1)
+    }
+
     @Test("One stream of a connection is kept, for a while, and no more than there may be")
     func keptFor() async throws {
         let host = try LoopbackPeer { stream in while try await stream.read() != nil {} }
@@ -92,9 +106,12 @@ struct AskingTests {
         ]
         #expect(taken == [true, true, false, false])
         #expect(kept.end == Fixture.start.advanced(by: KeptStreams.lifetime))
-        let over = kept.takeOver(at: Fixture.start.advanced(by: KeptStreams.lifetime))
+        let end = Fixture.start.advanced(by: KeptStreams.lifetime)
+        let late = kept.take(on: one, at: end)
+        #expect(late == nil)
+        let over = kept.takeOver(at: end)
         #expect(over.count == 1 && over.first === first)
-        let left = (kept.take(on: one), kept.take(on: two))
+        let left = (kept.take(on: one, at: end), kept.take(on: two, at: end))
         #expect(left.0 == nil && left.1 === second && kept.count == 0)
     }
 

@@ -203,11 +203,30 @@ struct HTTP2ServiceTests {
         }
         let making = try await http.http(self.get("/make"))
         for _ in 0..<200 { #expect(try await self.text(http.http(self.get("/"))) == "other\n") }
-        // A window, as much as came with the piece that was read, and what each writer has in hand.
+        // What comes together with the head counts as read.
         let most = 2 * HTTP2Limits().bodyWindow + 20_000
         #expect(taken.load(ordering: .relaxed) <= most && made.load(ordering: .relaxed) <= most)
         taking.cancel()
         withExtendedLifetime(making) {}
+    }
+
+    @Test("Whoever takes nothing of an answer has it made for as long as a body may be idle, and no longer")
+    func neverTaken() async throws {
+        let ended = AsyncStream<Void>.makeStream()
+        var limits = HTTP2Limits()
+        limits.bodyIdle = .milliseconds(500)
+        let http = try await self.connection(
+            HTTPClosureResponder { _ in
+                HTTPPeerResponse(
+                    HTTPResponse(status: .ok),
+                    .pieces { writer in
+                        defer { ended.continuation.yield() }
+                        while true { try await writer.write(ByteBuffer(repeating: 1, count: 10_000)) }
+                    })
+            }, limits)
+        let answer = try await http.http(self.get("/"))
+        for await _ in ended.stream { break }
+        await #expect(throws: HTTPError.self) { while try await answer.body.next() != nil {} }
     }
 
     @Test("A server that says nothing is not waited for, and a peer that asks for nothing is sent away")

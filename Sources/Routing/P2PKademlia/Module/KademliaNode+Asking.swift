@@ -18,7 +18,8 @@ extension KademliaNode {
 
     /// Asks a peer, and checks that the answer is one to this request. All of it, the dial included, has ``KademliaConfiguration/requestTimeout``.
     func ask(_ contact: Lookup.Contact, _ request: KademliaMessage) async throws(StreamError) -> Reply {
-        try await self.exchange(with: contact, "the request", onKept: true) { (stream, connection) throws(StreamError) in
+        try await self.exchange(with: contact, "the request", onKept: true, isRepeatable: request.kind != .putValue) {
+            (stream, connection) throws(StreamError) in
             try await stream.writeMessage(request.encoded())
             // Finished only then: py resets the stream at a half-close, and its answer may be lost.
             guard let bytes = try await stream.readMessage(upTo: KademliaLimits.answerSize) else {
@@ -121,7 +122,7 @@ extension KademliaNode {
     }
 
     private func exchange<Success: Sendable>(
-        with contact: Lookup.Contact, _ name: String, onKept: Bool = false,
+        with contact: Lookup.Contact, _ name: String, onKept: Bool = false, isRepeatable: Bool = true,
         _ body: @escaping @Sendable (PeerStream, ConnectionInfo) async throws(StreamError) -> Success
     ) async throws(StreamError) -> Success {
         self.state.withLock { state in
@@ -136,26 +137,27 @@ extension KademliaNode {
         }
         return try await StreamError.within(self.configuration.requestTimeout, on: self.clock, name) { () throws(StreamError) -> Success in
             do throws(StreamError) {
-                return try await self.attempt(contact, onKept: onKept, body)
+                return try await self.attempt(contact, onKept: onKept, isRepeatable: isRepeatable, body)
             } catch {
                 // The connection was ending when it was chosen: a new one may do.
                 guard error.code == .connectionLost, !(error.cause is DialError), !Task.isCancelled else { throw error }
-                return try await self.attempt(contact, onKept: false, body)
+                return try await self.attempt(contact, onKept: false, isRepeatable: isRepeatable, body)
             }
         }
     }
 
     private func attempt<Success: Sendable>(
-        _ contact: Lookup.Contact, onKept: Bool,
+        _ contact: Lookup.Contact, onKept: Bool, isRepeatable: Bool,
         _ body: @escaping @Sendable (PeerStream, ConnectionInfo) async throws(StreamError) -> Success
     ) async throws(StreamError) -> Success {
         let connection = try await self.connect(to: contact)
-        if onKept, let kept = self.state.withLock({ $0.kept?.take(on: connection.info.id) }), kept.isAtRest {
+        let now = self.clock.now()
+        if onKept, let kept = self.state.withLock({ $0.kept?.take(on: connection.info.id, at: now) }), kept.isAtRest {
             do throws(StreamError) {
                 return try await body(kept, connection.info)
             } catch {
-                // The peer had done with it: that says nothing of what it is asked for.
-                guard [.reset, .unexpectedEnd, .connectionLost].contains(error.code), !Task.isCancelled else { throw error }
+                // The peer had done with it: that says nothing of what it is asked for. But a value that is refused is answered by a reset, too.
+                guard isRepeatable, [.reset, .unexpectedEnd, .connectionLost].contains(error.code), !Task.isCancelled else { throw error }
             }
         }
         let stream = try await self.host.openStream(on: connection.info.id, protocols: [self.configuration.protocolID])

@@ -25,6 +25,9 @@ extension KademliaNode {
         var isCut = false
     }
 
+    /// What a second walk needs to lead to anything.
+    private static let timeForAnother = Duration.seconds(1)
+
     /// Asks from peer to peer, and once more where that was not enough while this node was joining the network: whoever is known by then leads farther than the first one that it met.
     ///
     /// Parameters are those of ``walkOnce(to:asking:count:until:onEvent:absorb:)``.
@@ -41,8 +44,21 @@ extension KademliaNode {
         if Task.isCancelled { throw Self.cancelled }
         let met = Set(first.lookup.nearest.map(\.peer))
         let known = self.state.withLock { $0.table.nearest(to: first.lookup.target, count: first.lookup.terms.count) }
-        guard joining.isFired, known.contains(where: { !met.contains($0.peer) }) else { return first }
-        var walk = try await self.walkOnce(to: key, asking: request, count: count, until: deadline, onEvent: onEvent, absorb: absorb)
+        guard joining.isFired, known.contains(where: { !met.contains($0.peer) }),
+            self.clock.now().advanced(by: Self.timeForAnother) <= deadline
+        else { return first }
+        // What the first has found is not lost where the second finds less, or nobody.
+        var walk: Walk
+        do throws(KademliaError) {
+            walk = try await self.walkOnce(to: key, asking: request, count: count, until: deadline, onEvent: onEvent, absorb: absorb)
+        } catch {
+            guard error.code != .cancelled, !Task.isCancelled else { throw error }
+            return first
+        }
+        if !walk.isCut, walk.lookup.nearest.count < first.lookup.nearest.count {
+            walk.lookup = first.lookup
+            walk.crowding = first.crowding
+        }
         walk.startedAt = first.startedAt
         walk.summary.messages += first.summary.messages
         walk.summary.failures += first.summary.failures

@@ -33,6 +33,8 @@ final class KademliaNode: Sendable {
         var joining: Signal?
         /// Streams for the next request; nil for a node that does not run, which keeps none.
         var kept: KeptStreams?
+        /// The log has been told that the host's limits are too low for a server.
+        var isShortOfRoom = false
         /// No look-up of a sequence begins any more.
         var isOver = false
         var judge: (judge: AddressJudge, until: NIODeadline)?
@@ -131,7 +133,13 @@ final class KademliaNode: Sendable {
     private var hasRoomToServe: Bool {
         let connections = self.host.sample().limits.first { $0.name == "connections" }?.limit ?? .max
         let memory = self.memory?.limits.total ?? .max
-        if connections >= KademliaLimits.serverConnections, memory >= KademliaLimits.serverMemory { return true }
+        let isShort = connections < KademliaLimits.serverConnections || memory < KademliaLimits.serverMemory
+        let wasShort = self.state.withLock { state in
+            defer { state.isShortOfRoom = isShort }
+            return state.isShortOfRoom
+        }
+        guard isShort else { return true }
+        guard !wasShort else { return false }
         self.logger.notice(
             "others can reach this node, but its limits are too low for a server of the hash table",
             metadata: [

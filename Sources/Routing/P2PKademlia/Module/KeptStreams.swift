@@ -23,8 +23,12 @@ struct KeptStreams {
     /// When the first of them has been kept for long enough.
     var end: NIODeadline? { self.entries.values.lazy.map(\.until).min() }
 
-    /// The stream of that connection. It is of use only while it is at rest.
-    mutating func take(on connection: ConnectionID) -> PeerStream? { self.entries.removeValue(forKey: connection)?.stream }
+    /// The stream of that connection, unless it was kept for long enough. It is of use only while it is at rest.
+    mutating func take(on connection: ConnectionID, at now: NIODeadline) -> PeerStream? {
+        guard let entry = self.entries[connection], entry.until > now else { return nil }
+        self.entries[connection] = nil
+        return entry.stream
+    }
 
     /// - Returns: false when it is not kept, since there is one already, or no room.
     mutating func keep(_ stream: PeerStream, on connection: ConnectionID, at now: NIODeadline) -> Bool {

@@ -87,7 +87,7 @@ enum SystemFile {
         guard descriptor >= 0 else { throw ToolError("inputFailed", "opening \(path) failed: \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
         guard lseek(descriptor, 0, SEEK_CUR) == 0 else {
-            throw ToolError("inputFailed", "\(path) is not a regular file: it has to be one, since it is read again")
+            throw ToolError("inputFailed", "\(path) can't be read again: a file has to be given, not a pipe")
         }
         return try self.contents(from: descriptor, upTo: limit)
     }
