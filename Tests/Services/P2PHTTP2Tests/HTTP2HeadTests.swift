@@ -1,5 +1,6 @@
 import HTTPTypes
 import NIOHPACK
+import P2PCore
 import P2PHTTP
 import Testing
 
