@@ -4,8 +4,8 @@ package import NIOPosix
 package import P2PCore
 package import P2PMultiaddr
 import P2PNames
-import P2PSystem
 package import P2PPipeline
+import P2PSystem
 
 /// Plain TCP: `/ip4`, `/ip6`, `/dns`, `/dns4` and `/dns6`, each followed by `/tcp` and nothing more than `/p2p`.
 package struct TCPTransport: ByteTransport {
