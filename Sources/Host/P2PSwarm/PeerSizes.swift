@@ -10,12 +10,14 @@ enum PeerSizes {
     static let address = 96
     /// A text or an array, without its bytes.
     static let array = 48
+    /// A public key; to encode it for the sake of its size would cost more than all the rest.
+    static let key = 256
 }
 
 extension Introduction {
     var heldBytes: Int {
         var bytes = PeerSizes.array * 4 + self.protocolVersion.utf8.count + self.agentVersion.utf8.count
-        bytes += self.publicKey?.protobufEncoded.count ?? 0
+        bytes += self.publicKey == nil ? 0 : PeerSizes.key
         bytes += self.signedRecord?.count ?? 0
         bytes += self.observedAddress?.bytes.count ?? 0
         for address in self.listenAddresses { bytes += PeerSizes.array + address.bytes.count }
