@@ -189,6 +189,16 @@ struct LookupTests {
         #expect(lookup.nearest.count == 10 && lookup.messages == 10)
     }
 
+    @Test("In a small network, where nobody names anybody new, the silent are waited for no longer than elsewhere")
+    func smallNetwork() throws {
+        var lookup = try self.lookup(Array(0..<6))
+        #expect(self.asked(&lookup)?.count == 6)
+        try self.answer(&lookup, 0, Array(1..<6))
+        try self.answer(&lookup, 1, Array(2..<6))
+        #expect(!self.isFinished(&lookup, at: self.now.advanced(by: .seconds(1))))
+        #expect(self.isFinished(&lookup, at: self.now.advanced(by: .seconds(2))))
+    }
+
     @Test("Of the one liar that a newcomer has met every invention is tried, and then it is over")
     func strandedByLiar() throws {
         var lookup = try self.lookup([100])

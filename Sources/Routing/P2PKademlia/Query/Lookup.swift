@@ -338,10 +338,10 @@ package struct Lookup: Sendable {
         return since.advanced(by: self.terms.stall)
     }
 
-    /// Whether most are silent and nobody has answered beyond those that it knew to begin with, as when this node has just come and the machine is busy: who may be believed
-    /// is not to be told then.
+    /// Whether most are silent and nobody has answered of those that were named beyond the first, as when this node has just come and the machine is busy: who
+    /// may be believed is not to be told then. Not where nobody was named whom it did not know, as in a small network.
     private var isStranded: Bool {
-        guard self.named == 0 else { return false }
+        guard self.named == 0, self.candidates.contains(where: { $0.contact.hop > 1 }) else { return false }
         let silent = self.candidates.count { candidate in
             switch candidate.state {
             case .silent: true
