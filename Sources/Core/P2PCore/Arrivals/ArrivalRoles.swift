@@ -37,7 +37,7 @@ public final class ArrivalRoles: Sendable {
         }
     }
 
-    /// Takes an ``expect(_:as:)`` back.
+    /// Takes an ``expect(_:as:patience:)`` back.
     public func forget(_ remote: Multiaddr) {
         self.state.withLock { state in
             guard let count = state.expected[remote]?.count else { return }
