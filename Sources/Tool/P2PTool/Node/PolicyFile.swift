@@ -10,8 +10,7 @@ struct PolicyFile: Sendable {
     /// - Parameter isLasting: whether it has to be a file that can be read again, and not a pipe.
     /// - Throws: `PolicyError` with the line and the column of a mistake; `ToolError` for a file that can't be read.
     func read(isLasting: Bool = false) throws -> Policy {
-        let limit = Policy.maximumTextBytes
-        let bytes = try isLasting ? SystemFile.lastingContents(of: self.path, upTo: limit) : SystemFile.contents(of: self.path, upTo: limit)
+        let bytes = try SystemFile.contents(of: self.path, upTo: Policy.maximumTextBytes, isLasting: isLasting)
         guard let text = String(validating: bytes.readableBytesView, as: UTF8.self) else {
             throw ToolError("inputFailed", "\(self.path) is not text in UTF-8")
         }

@@ -72,27 +72,17 @@ enum SystemFile {
 
     /// The whole of a file.
     ///
-    /// - Parameter limit: bytes; a file that is longer is returned as far as one byte more.
+    /// - Parameters:
+    ///   - limit: bytes; a file that is longer is returned as far as one byte more.
+    ///   - isLasting: it will be read again, so that what can't be, such as a pipe, which would hold up whoever opens it, is refused.
     /// - Throws: `ToolError` with the code `inputFailed`.
-    static func contents(of path: String, upTo limit: Int) throws -> ByteBuffer {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    static func contents(of path: String, upTo limit: Int, isLasting: Bool = false) throws -> ByteBuffer {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | (isLasting ? O_NONBLOCK : 0))
         guard descriptor >= 0 else { throw ToolError("inputFailed", "opening \(path) failed: \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
-        return try self.contents(from: descriptor, upTo: limit)
-    }
-
-    /// The same of a file that can be read again: what is none, such as a pipe, would hold up whoever opens it.
-    static func lastingContents(of path: String, upTo limit: Int) throws -> ByteBuffer {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw ToolError("inputFailed", "opening \(path) failed: \(String(cString: strerror(errno)))") }
-        defer { close(descriptor) }
-        guard lseek(descriptor, 0, SEEK_CUR) == 0 else {
+        guard !isLasting || lseek(descriptor, 0, SEEK_CUR) == 0 else {
             throw ToolError("inputFailed", "\(path) can't be read again: a file has to be given, not a pipe")
         }
-        return try self.contents(from: descriptor, upTo: limit)
-    }
-
-    private static func contents(from descriptor: CInt, upTo limit: Int) throws -> ByteBuffer {
         var contents = ByteBuffer()
         while contents.readableBytes <= limit, var piece = try self.read(upTo: limit + 1 - contents.readableBytes, from: descriptor) {
             contents.writeBuffer(&piece)
