@@ -94,6 +94,9 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
+            # One that is still opening its store says so in plain text.
+            if error.headers.get_content_type() != "application/json":
+                raise
             return json.load(error)
 
     def query(self, text):
