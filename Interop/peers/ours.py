@@ -115,11 +115,12 @@ class Outcome:
 
 
 def run(*arguments, stdin=b"", timeout=60, variables=None, wrapper=()):
-    """Runs the tool to its end."""
+    """Runs the tool to its end. Standard input has the bytes; None keeps it open and says nothing."""
     arguments = [str(argument) for argument in (*wrapper, BINARY, *arguments)]
+    quiet, kept = os.pipe() if stdin is None else (subprocess.PIPE, None)
     process = subprocess.Popen(
         tied(arguments),
-        stdin=subprocess.PIPE,
+        stdin=quiet,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**environment(), **(variables or {})},
@@ -132,6 +133,10 @@ def run(*arguments, stdin=b"", timeout=60, variables=None, wrapper=()):
         raise AssertionError(
             f"{arguments} still ran after {timeout} s\nstdout: {stdout[-2000:]!r}\nstderr: {stderr[-2000:]!r}"
         ) from None
+    finally:
+        if kept is not None:
+            os.close(quiet)
+            os.close(kept)
     return Outcome(
         arguments[len(wrapper) + 1 :], subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
     )

@@ -30,6 +30,8 @@ extension TunnelError.Code {
     public static var peerUnreachable: Self { Self("peerUnreachable") }
     /// The host does not run, or not any more.
     public static var notRunning: Self { Self("notRunning") }
+    /// The peer reset the stream before it said whether it serves it: it may not, or be at a limit.
+    public static var unanswered: Self { Self("unanswered") }
     /// The connection to the peer was lost under the tunnel; the message says why, such as a relay's limit that was reached.
     public static var connectionLost: Self { Self("connectionLost") }
     /// An end of the tunnel was reset or lost.
@@ -43,11 +45,20 @@ extension TunnelError {
         case (.protocolNotSupported, _), (.gated, _), (_, .gated?):
             self.init(.denied, "the peer does not serve it, or not to this node", cause: error)
         case (.resourceLimit, _), (_, .resourceLimitExceeded?): self.init(.busy, "a limit was reached", cause: error)
+        case (.reset, _) where error.unanswered != nil:
+            self.init(.unanswered, error.unansweredMessage, cause: error)
         case (.timedOut, _): self.init(.timedOut, "the peer did not answer in time", cause: error)
         case (.connectionLost, _) where error.cause is DialError:
             self.init(.peerUnreachable, "there is no connection to the peer", cause: error)
         case (.connectionLost, _): self.init(.connectionLost, "the connection to the peer was lost: \(error.message)", cause: error)
         default: self.init(.broken, "the stream was reset or lost", cause: error)
         }
+    }
+}
+
+extension StreamError {
+    /// What a reset means that came in place of the answer, and what to do.
+    package var unansweredMessage: String {
+        "\(self.message): it may not serve that, or have reached a limit. Ask again without sending anything at first, so that it can say which"
     }
 }

@@ -17,6 +17,22 @@ struct LazyNegotiationTests {
         return (stream, muxed)
     }
 
+    @Test("A reset in place of the answer names what was asked for; one behind it does not")
+    func resetBeforeAgreement() async throws {
+        let (stream, muxed) = self.lazyStream()
+        try await stream.write(text: "+data")
+        muxed.receive("[header]")
+        muxed.fail(StreamError(.reset, "the peer reset the stream", resetCode: .gated))
+        let early = await #expect(throws: StreamError.self) { try await stream.read() }
+        #expect(early?.code == .reset && early?.resetCode == .gated && early?.unanswered == "/echo")
+        #expect(early?.message == "the peer reset the stream before it agreed to /echo")
+        let (agreed, below) = self.lazyStream()
+        below.receive(Self.agreement)
+        below.fail(StreamError(.reset, "the peer reset the stream"))
+        let late = await #expect(throws: StreamError.self) { try await agreed.read() }
+        #expect(late?.code == .reset && late?.unanswered == nil && late?.message == "the peer reset the stream")
+    }
+
     // MARK: Held bytes
 
     @Test("Held bytes leave with the first write, before it")

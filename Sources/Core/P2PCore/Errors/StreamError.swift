@@ -52,12 +52,14 @@ public struct StreamError: CodedError {
         let message: String
         let cause: (any Error)?
         let resetCode: StreamErrorCode?
+        let unanswered: ProtocolID?
 
-        init(code: Code, message: String, cause: (any Error)?, resetCode: StreamErrorCode?) {
+        init(code: Code, message: String, cause: (any Error)?, resetCode: StreamErrorCode?, unanswered: ProtocolID?) {
             self.code = code
             self.message = message
             self.cause = cause
             self.resetCode = resetCode
+            self.unanswered = unanswered
         }
     }
 
@@ -71,9 +73,18 @@ public struct StreamError: CodedError {
     public var cause: (any Error)? { self.storage.cause }
     /// The number that came with a reset, where the transport carries one.
     public var resetCode: StreamErrorCode? { self.storage.resetCode }
+    /// The protocol that the peer had been asked for and had not answered to when it reset the stream: it may not serve it. Nil once it has agreed.
+    public var unanswered: ProtocolID? { self.storage.unanswered }
 
     /// An error with a code, a message for people and perhaps a cause.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil, resetCode: StreamErrorCode? = nil) {
-        self.storage = Storage(code: code, message: message, cause: cause, resetCode: resetCode)
+        self.storage = Storage(code: code, message: message, cause: cause, resetCode: resetCode, unanswered: nil)
+    }
+
+    /// A reset that came in place of the answer to a proposal.
+    init(_ reset: StreamError, insteadOfAgreementTo protocolID: ProtocolID) {
+        self.storage = Storage(
+            code: reset.code, message: "\(reset.message) before it agreed to \(protocolID)", cause: reset.cause,
+            resetCode: reset.resetCode, unanswered: protocolID)
     }
 }

@@ -13,7 +13,7 @@ package struct LazyExpectation {
 
     private let agreement: ByteBuffer
     private let refusal: ByteBuffer
-    private let protocolID: ProtocolID
+    let protocolID: ProtocolID
     private var matched = 0
     private var isRefusing = false
 

@@ -8,6 +8,8 @@ struct Prelude {
 
     /// Whether whatever still comes is the application's.
     var isAgreed: Bool { self.expectation == nil }
+    /// What the peer has been asked for, until it has agreed.
+    var proposed: ProtocolID? { self.expectation?.protocolID }
 
     mutating func expect(_ expectation: LazyExpectation) { self.expectation = expectation }
 

@@ -213,6 +213,8 @@ package struct StreamBuffer: ~Copyable {
     /// Ends the stream from below: a reset by the peer, or a lost connection.
     package mutating func fail(_ error: StreamError, wake: inout Wake) {
         guard self.failure == nil else { return }
+        var error = error
+        if error.code == .reset, let protocolID = self.prelude.proposed { error = StreamError(error, insteadOfAgreementTo: protocolID) }
         self.fail(error, telling: nil, wake: &wake)
     }
 

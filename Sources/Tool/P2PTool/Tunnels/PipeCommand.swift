@@ -36,6 +36,8 @@ struct PipeCommand: ToolCommand {
         } catch let error as StreamError where error.isRefusal {
             console.report(ToolError("denied", "the peer does not serve \(name), or not to this node"))
             throw Self.denied
+        } catch let error as StreamError where error.unanswered != nil {
+            throw ToolError("unanswered", error.unansweredMessage)
         }
     }
 }
