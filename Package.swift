@@ -302,7 +302,7 @@ let package = Package(
         tests("Host", "P2PPeerstoreSQLite", core + [grdb, "P2PSwarm", "P2PTesting"]),
         tests("Services", "P2PHTTP2", core + ["P2PHTTP", "P2PTunnels", "P2PProtocolTesting", httpTypes, nioHPACK]),
         tests("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", "P2PProtocolTesting", httpTypes]),
-        tests("Services", "P2PTunnels", core + ["P2PProtocolTesting", "P2PPolicy", nioPosix]),
+        tests("Services", "P2PTunnels", core + ["P2PProtocolTesting", "P2PPolicy", nioPosix, nioEmbedded]),
         tests("Protocols", "P2PPing", core + ["P2PProtocolTesting"]),
         tests(
             "Protocols", "P2PRelay",

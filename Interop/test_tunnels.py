@@ -1,5 +1,6 @@
 """Programs that know nothing of peers, through peers: half-close, resets, unix sockets, datagrams, SOCKS, pipes, and who may."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -223,6 +224,54 @@ def test_ten_thousand_opens_of_one_peer_are_bounded_and_leave_nothing():
                 return any(item["flows"] == 0 and item["total_flows"] > 0 for item in listed)
 
             wait_until(is_listed_idle, 20, "the end of every flow")
+
+
+def echo(pipe):
+    while chunk := pipe.recv(1 << 16):
+        pipe.sendall(chunk)
+
+
+@pytest.mark.parametrize("transport", LISTEN)
+def test_a_well_behaved_client_has_every_one_of_ten_thousand_and_of_a_thousand_at_once_no_more_than_its_share(transport):
+    """A flow is one of the peer's 256 until the program is gone; what is beyond is refused, each time with the same code, and the next is served."""
+    with server(echo) as target:
+        serving = Serving("/x/test", target, listen=LISTEN[transport])
+        forwarding = Forwarding("127.0.0.1:0", serving.address, "/x/test")
+        with stopping(forwarding, serving):
+            served = [0] * 4
+
+            def one_after_another(worker):
+                for number in range(2_500):
+                    with forwarding.connect() as pipe:
+                        served[worker] += ask(pipe, b"%d" % number) == b"%d" % number
+
+            workers = [threading.Thread(target=one_after_another, args=(worker,)) for worker in range(4)]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join(300)
+            assert served == [2_500] * 4 and not forwarding.process.all("tunnel_failed")
+
+            pipes = [forwarding.connect(60) for _ in range(1_000)]
+            outcomes = []
+            for pipe in pipes:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    pipe.sendall(b"x")
+            for pipe in pipes:
+                try:
+                    outcomes.append(pipe.recv(1))
+                except ConnectionResetError:
+                    outcomes.append("reset")
+            refused = outcomes.count("reset")
+            assert (outcomes.count(b"x"), refused) == (256, 744), outcomes
+            wait_until(lambda: len(forwarding.process.all("tunnel_failed")) == refused, 20, "what is said of each refusal")
+            assert {item["code"] for item in forwarding.process.all("tunnel_failed")} == {"busy"}
+            for pipe in pipes:
+                pipe.close()
+            wait_until(lambda: serving.stats()["streams"] == 0, 20, "the end of every stream")
+            wait_until(lambda: all(item["flows"] == 0 for item in ours.run("tunnel", "ls").objects), 20, "the end of every flow")
+            with forwarding.connect() as pipe:
+                assert ask(pipe, b"again") == b"again"
 
 
 class Echo:

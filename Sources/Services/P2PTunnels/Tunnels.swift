@@ -284,7 +284,7 @@ public final class Tunnels: HostModule {
                 }
                 place.opened()
                 let hold = await self.finishHold(for: peer, host)
-                let moved = try await pump.moved(to: stream.muxed.home) { listener.goesOn(as: $0) }
+                let moved = try await pump.moved(to: stream.muxed.home) { listener.takePlace() }
                 try await moved.run(stream, place, finishHold: hold)
             }
         } catch {

@@ -192,14 +192,11 @@ struct TunnelsTests {
                 var second = first
                 // It goes once it is active.
                 for _ in 0..<1_000 where second === first {
-                    second = try await first.moved(to: loops[1]) {
-                        #expect($0.eventLoop === loops[1])
-                        listener.goesOn(as: $0)
-                    }
+                    second = try await first.moved(to: loops[1]) { listener.takePlace() }
                     if second === first { try await Task.sleep(for: .milliseconds(10)) }
                 }
                 #expect(second !== first)
-                let again = try await second.moved(to: loops[1]) { _ in }
+                let again = try await second.moved(to: loops[1]) { listener.takePlace() }
                 #expect(again === second)
                 let pair = StreamPair()
                 let ended = second.attach(pair.listener, TunnelTraffic())

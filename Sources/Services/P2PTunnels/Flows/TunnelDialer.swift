@@ -177,6 +177,11 @@ extension Channel {
     /// - Throws: ``DescriptorShortage`` when its descriptor is one that is kept.
     func prepareForTunnel(for purpose: DescriptorReserve.Purpose) throws {
         try self.leaveReserve(for: purpose)
+        try self.adjustForTunnel()
+    }
+
+    /// The same for a socket whose descriptor nobody minds. On the event loop.
+    func adjustForTunnel() throws {
         try TunnelDialer.adjust(self)
         // Not every socket has it: those of unix do not.
         try? self.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)

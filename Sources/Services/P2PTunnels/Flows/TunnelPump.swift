@@ -98,28 +98,39 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// The same socket on the loop of a stream, so that no byte changes threads. This pump where it is there already, or where a move could lose
-    /// something. Whoever cancels this one cancels the other.
+    /// something or would take a descriptor that is kept. Whoever cancels this one cancels the other.
     ///
-    /// - Parameter moved: is told of the channel that stands for the socket from now on.
-    func moved(to eventLoop: (any EventLoop)?, _ moved: (any Channel) -> Void) async throws -> TunnelPump {
+    /// - Parameter takePlace: takes another place for it where it was accepted: for a moment it has two.
+    func moved(
+        to eventLoop: (any EventLoop)?, sparing reserve: DescriptorReserve = .current(), _ takePlace: () -> AcceptGate.Place
+    ) async throws -> TunnelPump {
         guard let eventLoop, eventLoop !== self.eventLoop else { return self }
         let successor = TunnelPump(times: self.times, on: eventLoop)
-        guard let descriptor = try await self.eventLoop.submit({ self.leave(to: successor) }).get() else { return self }
-        let channel = try await ClientBootstrap(group: eventLoop)
-            .channelOption(.autoRead, value: false)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.prepareForTunnel(for: .arrival)
-                    try channel.pipeline.syncOperations.addHandler(successor)
+        let place = takePlace()
+        guard let descriptor = try await self.eventLoop.submit({ self.leave(to: successor, sparing: reserve) }).get() else {
+            place.giveBack()
+            return self
+        }
+        do {
+            let channel = try await ClientBootstrap(group: eventLoop)
+                .channelOption(.autoRead, value: false)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.adjustForTunnel()
+                        try channel.pipeline.syncOperations.addHandler(successor)
+                    }
                 }
-            }
-            .withConnectedSocket(descriptor).get()
-        moved(channel)
-        return successor
+                .withConnectedSocket(descriptor).get()
+            channel.closeFuture.whenComplete { _ in place.giveBack() }
+            return successor
+        } catch {
+            place.giveBack()
+            throw error
+        }
     }
 
     /// Lets go of the socket, which goes on under another descriptor; nil where that can't be any more. On the event loop.
-    private func leave(to successor: TunnelPump) -> CInt? {
+    private func leave(to successor: TunnelPump, sparing reserve: DescriptorReserve) -> CInt? {
         guard let context = self.context, context.channel.isActive, self.stream == nil, !self.isEnded, !self.isSocketGone,
             !self.hasEarlyEnd,
             self.early.isEmpty
@@ -128,6 +139,10 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
             fcntl($0, F_DUPFD_CLOEXEC, 0)
         }
         guard let descriptor = copy ?? nil, descriptor >= 0 else { return nil }
+        guard !reserve.isTouched(by: descriptor, for: .arrival) else {
+            close(descriptor)
+            return nil
+        }
         self.successor = successor
         context.channel.close(promise: nil)
         return descriptor

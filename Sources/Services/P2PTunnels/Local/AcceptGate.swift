@@ -28,24 +28,32 @@ final class AcceptGate: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.keepPlace(for: self.unwrapInboundIn(data), on: context.eventLoop)
+        self.living += 1
+        let place = Place(gate: self, eventLoop: context.eventLoop)
+        self.unwrapInboundIn(data).closeFuture.whenComplete { _ in place.giveBack() }
         context.fireChannelRead(data)
     }
 
-    /// Has a connection take a place for as long as it lives. On the event loop of the listening socket.
-    private func keepPlace(for channel: any Channel, on eventLoop: any EventLoop) {
-        self.living += 1
-        channel.closeFuture.hop(to: eventLoop).whenComplete { _ in
-            self.living -= 1
-            if let context = self.context { self.readOn(context) }
+    /// What a connection takes that goes on as another channel, before it leaves the first.
+    struct Place: Sendable {
+        fileprivate let gate: AcceptGate
+        fileprivate let eventLoop: any EventLoop
+
+        /// From any thread, once.
+        func giveBack() {
+            self.eventLoop.execute {
+                self.gate.living -= 1
+                if let context = self.gate.context { self.gate.readOn(context) }
+            }
         }
     }
 
-    /// A connection that was accepted goes on as another channel. From any thread.
+    /// Takes one more place, beyond the limit if need be. From any thread.
     ///
     /// - Parameter eventLoop: that of the listening socket.
-    func goesOn(as channel: any Channel, on eventLoop: any EventLoop) {
-        eventLoop.execute { self.keepPlace(for: channel, on: eventLoop) }
+    func takePlace(on eventLoop: any EventLoop) -> Place {
+        eventLoop.execute { self.living += 1 }
+        return Place(gate: self, eventLoop: eventLoop)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -94,8 +94,8 @@ struct TunnelListener: Sendable {
         if result != 0, errno == ECONNREFUSED { unlink(path) }
     }
 
-    /// A connection that was accepted goes on as another channel, and keeps its place.
-    func goesOn(as channel: any Channel) { self.gate.goesOn(as: channel, on: self.channel.eventLoop) }
+    /// A place for a connection that goes on as another channel, while it still has its own.
+    func takePlace() -> AcceptGate.Place { self.gate.takePlace(on: self.channel.eventLoop) }
 
     /// Accepts no more; a unix socket's file goes.
     func close() async {
