@@ -29,6 +29,10 @@ struct Companion: Sendable {
         }
     }
 
+    private func isReachedDirectly(_ peer: PeerID) -> Bool {
+        self.host.connections().contains { $0.remotePeer == peer && !$0.info.isLimited }
+    }
+
     /// Until it breaks, or there is a better connection.
     private func replicate(over connection: PeerConnection) async throws {
         let events = self.host.events()
@@ -40,9 +44,9 @@ struct Companion: Sendable {
             // What a relay lends has limits, and a direct way may be found meanwhile.
             if connection.info.isLimited {
                 group.addTask {
-                    for await event in events {
-                        if case .connected(let other) = event, other.remotePeer == connection.remotePeer, !other.isLimited { return }
-                    }
+                    // It may have come before anybody listened, so what there is counts, whatever event says to look.
+                    var news = events.makeAsyncIterator()
+                    while !self.isReachedDirectly(connection.remotePeer), await news.next() != nil {}
                 }
             }
             for database in self.databases {
