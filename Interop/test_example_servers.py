@@ -11,6 +11,7 @@ import pytest
 from peers import ours
 from peers.processes import tied
 from peers.terminal import Terminal
+from peers.tunnels import Forwarding, stopping
 from test_examples import binary
 
 
@@ -55,6 +56,23 @@ def test_a_hummingbird_router_is_served_to_peers(serve):
     assert json.load(urllib.request.urlopen(f"{base}/entries", timeout=20)) == [entry]
     body = os.urandom(3_000_000)
     assert urllib.request.urlopen(f"{base}/echo", body, timeout=20).read() == body
+
+
+def test_others_clients_of_http2_reach_a_peer_through_a_tunnel(serve):
+    """nghttp2's: its load generator, and curl."""
+    address, _ = serve("Guestbook")
+    forwarding = Forwarding("127.0.0.1:0", address, "/x/guestbook")
+    with stopping(forwarding):
+        base = f"http://127.0.0.1:{forwarding.port}"
+        body = os.urandom(3_000_000)
+        echo = subprocess.run(
+            ["curl", "-sS", "--http2-prior-knowledge", "-H", "Expect: 100-continue", "-w", "%{stderr}%{http_version} %{http_code}",
+             "--data-binary", "@-", f"{base}/echo"], input=body, capture_output=True, timeout=60, check=True)
+        assert (echo.stdout == body, echo.stderr) == (True, b"2 200"), echo.stderr
+        load = subprocess.run(
+            ["h2load", "-n", "1000", "-c", "2", "-m", "50", "-p", "h2c", f"{base}/entries"], capture_output=True, text=True, timeout=60)
+        assert "1000 done, 1000 succeeded, 0 failed, 0 errored, 0 timeout" in load.stdout, load
+        assert "status codes: 1000 2xx, 0 3xx, 0 4xx, 0 5xx" in load.stdout, load
 
 
 def test_grpc_calls_between_peers(serve):

@@ -29,11 +29,20 @@ public final class HTTPIncomingBody: Sendable, AsyncSequence {
     }
 
     private let state: Mutex<State>
+    /// Lives for as long as the body.
+    private let companion: (any Sendable)?
 
-    init(_ source: sending Source) { self.state = Mutex(.waiting(source)) }
+    /// - Parameter companion: is let go of with the body.
+    init(_ source: sending Source, with companion: (any Sendable)? = nil) {
+        self.state = Mutex(.waiting(source))
+        self.companion = companion
+    }
 
     /// A body of nothing.
-    package init() { self.state = Mutex(.over) }
+    package init() {
+        self.state = Mutex(.over)
+        self.companion = nil
+    }
 
     /// A body of another version of HTTP.
     ///

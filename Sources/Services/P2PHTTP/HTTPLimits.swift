@@ -2,7 +2,7 @@
 public struct HTTPLimits: Sendable, Hashable {
     /// The longest head, in bytes; it has at most 100 fields.
     public var headBytes = 32 * 1_024
-    /// What a head may take to arrive.
+    /// What a head may take to arrive; that of a response while it is the server's turn, and not while the request waits for its own body.
     public var headTime = Duration.seconds(10)
     /// How long nothing may come of a body.
     public var bodyIdle = Duration.seconds(60)

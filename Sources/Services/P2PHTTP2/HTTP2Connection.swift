@@ -20,13 +20,15 @@ public final class HTTP2Connection: Sendable {
 
     private let channel: StreamChannel
     private let multiplexer: HTTP2Mount.Multiplexer
+    private let holdings: HTTP2Holdings
     private let host: String
     private let limits: HTTP2Limits
     private let clock: HostClock
 
-    private init(_ channel: StreamChannel, _ multiplexer: HTTP2Mount.Multiplexer, host: String, _ limits: HTTP2Limits, _ clock: HostClock) {
-        self.channel = channel
-        self.multiplexer = multiplexer
+    private init(_ mounted: HTTP2Mount.Mounted, host: String, _ limits: HTTP2Limits, _ clock: HostClock) {
+        self.channel = mounted.channel
+        self.multiplexer = mounted.multiplexer
+        self.holdings = mounted.holdings
         self.host = host
         self.limits = limits
         self.clock = clock
@@ -45,8 +47,8 @@ public final class HTTP2Connection: Sendable {
         do throws(StreamError) { stream = try await connection.openStream(protocolID) } catch {
             throw HTTPError(.broken, "no stream to \(connection.remotePeer)", cause: error)
         }
-        let (channel, multiplexer) = try await HTTP2Mount.mount(stream, .client, limits)
-        return HTTP2Connection(channel, multiplexer, host: "\(connection.remotePeer)", limits, connection.host.clock)
+        let mounted = try await HTTP2Mount.mount(stream, .client, limits)
+        return HTTP2Connection(mounted, host: "\(connection.remotePeer)", limits, connection.host.clock)
     }
 
     /// Ends it, and every exchange on it.
@@ -66,8 +68,8 @@ public final class HTTP2Connection: Sendable {
         }
         let exchange: HTTP2Exchange
         do {
-            exchange = try await self.multiplexer.openStream { child in
-                child.eventLoop.makeCompletedFuture { try HTTP2Exchange.make(on: child) }
+            exchange = try await self.multiplexer.openStream { [holdings] child in
+                child.eventLoop.makeCompletedFuture { try HTTP2Exchange.make(on: child, holdings) }
             }
         } catch {
             throw HTTPError(.broken, "the stream of HTTP/2 is over", cause: error)
@@ -75,25 +77,30 @@ public final class HTTP2Connection: Sendable {
         let lease = Lease(exchange, of: self)
         let isBodiless = body.length == 0 && (request.method == .get || request.method == .head)
         let block = HTTP2Head.block(request, host: self.host, length: isBodiless ? nil : body.length)
-        let isAll = body.length == 0
+        let (isAll, clock, turn) = (body.length == 0, self.clock, HTTPTurn())
         // A server may answer before it has heard all, so nobody waits for that.
         let broken = Mutex<(any Error)?>(nil)
         let sending = Task {
             do {
+                // It waits here for a place among the server's exchanges.
                 try await exchange.send(block, isLast: isAll)
-                guard !isAll else { return }
-                try await body.write { try await exchange.send($0) }
+                guard !isAll else { return turn.passed(at: clock.now()) }
+                try await body.write { try await exchange.send($0, turn, clock) }
+                turn.passed(at: clock.now())
                 try await exchange.sendEnd()
             } catch let error as HTTPError where error.code == .broken {
                 // One that hears no more may have answered.
             } catch {
+                guard !Task.isCancelled else { return }
                 broken.withLock { $0 = error }
                 await exchange.reset(.cancel)
             }
         }
+        // Nobody goes on sending when the exchange is over.
+        exchange.whenOver { sending.cancel() }
         do {
-            let head = try await self.answer(exchange)
-            let (limits, clock) = (self.limits, self.clock)
+            let head = try await self.answer(exchange, turn)
+            let limits = self.limits
             return HTTPPeerAnswer(
                 head: head,
                 body: HTTPIncomingBody {
@@ -107,10 +114,10 @@ public final class HTTP2Connection: Sendable {
         }
     }
 
-    private func answer(_ exchange: HTTP2Exchange) async throws -> HTTPResponse {
+    private func answer(_ exchange: HTTP2Exchange, _ turn: HTTPTurn) async throws -> HTTPResponse {
         for _ in 0...Self.maximumInterim {
-            guard case .head(let block, _)? = try await exchange.next(within: self.limits.headTime, self.clock, "the head of a response")
-            else {
+            let part = try await exchange.next(within: self.limits.headTime, turn, self.clock, "the head of a response")
+            guard case .head(let block, _)? = part else {
                 throw HTTPError(.unexpectedEnd, "the peer ended without a response")
             }
             let response = try HTTP2Head.response(block)

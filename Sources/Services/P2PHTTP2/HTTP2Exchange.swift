@@ -23,6 +23,8 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
     private static let partSize = 256 * 1_024
 
     private let channel: any Channel
+    /// The stream beneath, for which what is kept here counts.
+    private let stream: MuxedStream
 
     // What follows is confined to the event loop.
     /// What came together with what was asked for: no more than a window.
@@ -30,12 +32,22 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
     private var reader: (ticket: Ticket, promise: EventLoopPromise<Part?>)?
     private var isWhole = false
     private var failure: HTTPError?
+    private var holdings: HTTP2Holdings?
+    private var number: Int?
+    /// Bytes of bodies in ``parts``.
+    private var kept = 0
 
-    private init(_ channel: any Channel) { self.channel = channel }
+    private init(_ channel: any Channel, _ holdings: HTTP2Holdings) {
+        self.channel = channel
+        self.holdings = holdings
+        self.stream = holdings.stream
+    }
+
+    deinit { self.keep(-self.kept) }
 
     /// On the event loop, before the channel is active.
-    static func make(on channel: any Channel) throws -> HTTP2Exchange {
-        let exchange = HTTP2Exchange(channel)
+    static func make(on channel: any Channel, _ holdings: HTTP2Holdings) throws -> HTTP2Exchange {
+        let exchange = HTTP2Exchange(channel, holdings)
         try channel.syncOptions?.setOption(.autoRead, value: false)
         try channel.pipeline.syncOperations.addHandler(exchange)
         return exchange
@@ -43,6 +55,9 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
 
     /// Completes when the exchange is over, whoever has ended it.
     func waitForEnd() async { try? await self.channel.closeFuture.get() }
+
+    /// Calls back when the exchange is over.
+    func whenOver(_ callback: @escaping @Sendable () -> Void) { self.channel.closeFuture.whenComplete { _ in callback() } }
 
     /// Ends it; the other side is told, unless both have said all.
     func close() { self.channel.close(promise: nil) }
@@ -62,13 +77,11 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    /// The same, and no longer than that.
+    /// The same, and no longer than that while it is the other side's turn.
     ///
     /// - Throws: also ``HTTPError`` (`timedOut`).
-    func next(within time: Duration, _ clock: HostClock, _ what: String) async throws -> Part? {
-        let part = try await clock.result(by: clock.now().advanced(by: time)) { () async throws -> Result<Part?, Never> in
-            .success(try await self.next())
-        }
+    func next(within time: Duration, _ turn: HTTPTurn, _ clock: HostClock, _ what: String) async throws -> Part? {
+        let part = try await turn.wait(time, on: clock) { () async throws -> Result<Part?, Never> in .success(try await self.next()) }
         if let part { return part.get() }
         if Task.isCancelled { throw CancellationError() }
         throw HTTPError(.timedOut, "\(what) did not come in time")
@@ -76,7 +89,7 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
 
     /// The next piece of the body. Trailers are passed over.
     func piece(within time: Duration, _ clock: HostClock) async throws -> ByteBuffer? {
-        while let part = try await self.next(within: time, clock, "more of a body") {
+        while let part = try await self.next(within: time, HTTPTurn(theirsSince: clock.now()), clock, "more of a body") {
             if case .body(let bytes) = part { return bytes }
         }
         return nil
@@ -87,7 +100,7 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
 
     private func take(_ ticket: Ticket) -> EventLoopFuture<Part?> {
         let eventLoop = self.channel.eventLoop
-        if let part = self.parts.popFirst() { return eventLoop.makeSucceededFuture(part) }
+        if let part = self.popPart() { return eventLoop.makeSucceededFuture(part) }
         if self.isWhole { return eventLoop.makeSucceededFuture(nil) }
         if let failure = self.failure { return eventLoop.makeFailedFuture(failure) }
         if ticket.isCancelled { return eventLoop.makeFailedFuture(CancellationError()) }
@@ -96,6 +109,27 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
         self.reader = (ticket, promise)
         self.channel.read()
         return promise.futureResult
+    }
+
+    private func popPart() -> Part? {
+        guard let part = self.parts.popFirst() else { return nil }
+        if case .body(let bytes) = part { self.keep(-bytes.readableBytes) }
+        return part
+    }
+
+    private func keep(_ change: Int) {
+        guard change != 0 else { return }
+        self.kept += change
+        self.stream.keepElsewhere(change)
+    }
+
+    /// A request of ours has a number once its head leaves.
+    private func numberOnceKnown() -> Int? {
+        if self.number == nil {
+            let id = try? self.channel.syncOptions?.getOption(HTTP2StreamChannelOptions.streamID)
+            self.number = id.map { Int($0) }
+        }
+        return self.number
     }
 
     private func cancel(_ ticket: Ticket) {
@@ -107,7 +141,7 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
 
     private func deliver() {
         guard let reader = self.reader else { return }
-        if let part = self.parts.popFirst() {
+        if let part = self.popPart() {
             self.reader = nil
             reader.promise.succeed(part)
         } else if self.isWhole {
@@ -127,7 +161,11 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
             self.parts.append(.head(head.headers, isLast: head.endStream))
             self.isWhole = head.endStream
         case .data(let body):
-            if case .byteBuffer(let bytes) = body.data, bytes.readableBytes > 0 { self.parts.append(.body(bytes)) }
+            if case .byteBuffer(let bytes) = body.data, bytes.readableBytes > 0 {
+                self.parts.append(.body(bytes))
+                self.keep(bytes.readableBytes)
+                if let number = self.numberOnceKnown() { self.holdings?.gave(bytes.readableBytes, of: number) }
+            }
             self.isWhole = body.endStream
         default: break
         }
@@ -148,7 +186,11 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.fail(HTTPError(.broken, "the exchange is over")) }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        if let number = self.numberOnceKnown() { self.holdings?.ended(number) }
+        self.holdings = nil
+        self.fail(HTTPError(.broken, "the exchange is over"))
+    }
 
     /// The first reason is the reason.
     private func fail(_ error: HTTPError) {
@@ -161,8 +203,15 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
     /// Sends a head.
     func send(_ head: HPACKHeaders, isLast: Bool) async throws { try await self.send(.headers(.init(headers: head, endStream: isLast))) }
 
-    /// Sends a piece of a body; returns when the other side's windows have taken it.
-    func send(_ bytes: ByteBuffer) async throws { try await self.send(.data(.init(data: .byteBuffer(bytes)))) }
+    /// Sends a piece of a body; returns when the other side's windows have taken it, which is its turn.
+    func send(_ bytes: ByteBuffer, _ turn: HTTPTurn, _ clock: HostClock) async throws {
+        var rest = bytes
+        while rest.readableBytes > 0, let part = rest.readSlice(length: min(rest.readableBytes, Self.partSize)) {
+            turn.passed(at: clock.now())
+            try await self.send(.data(.init(data: .byteBuffer(part))))
+            turn.cameBack()
+        }
+    }
 
     /// Sends a head, and waits no longer than that until it has gone.
     func send(_ head: HPACKHeaders, isLast: Bool, within time: Duration, _ clock: HostClock) async throws {
@@ -186,20 +235,8 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func send(_ payload: HTTP2Frame.FramePayload, within time: Duration, _ clock: HostClock) async throws {
-        // What waits in the stream below does not fail with the exchange, so there is a promise to give up.
-        let promise = self.channel.eventLoop.makePromise(of: Void.self)
-        self.channel.writeAndFlush(payload).cascade(to: promise)
         let isSent = try await clock.result(by: clock.now().advanced(by: time)) { () async throws -> Bool in
-            do {
-                try await withTaskCancellationHandler {
-                    try await promise.futureResult.get()
-                } onCancel: {
-                    self.close()
-                    promise.fail(CancellationError())
-                }
-            } catch {
-                throw HTTPError(.broken, "the exchange was reset or lost", cause: error)
-            }
+            try await self.send(payload)
             return true
         }
         if isSent == true { return }
@@ -213,9 +250,18 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
     /// Ends it with a reason.
     func reset(_ code: HTTP2ErrorCode) async { try? await self.send(.rstStream(code)) }
 
+    /// Returns when it has gone; cancelling ends the exchange.
     private func send(_ payload: HTTP2Frame.FramePayload) async throws {
+        // What waits in the stream below does not fail with the exchange, so there is a promise to give up.
+        let promise = self.channel.eventLoop.makePromise(of: Void.self)
+        self.channel.writeAndFlush(payload).cascade(to: promise)
         do {
-            try await self.channel.writeAndFlush(payload).get()
+            try await withTaskCancellationHandler {
+                try await promise.futureResult.get()
+            } onCancel: {
+                self.close()
+                promise.fail(CancellationError())
+            }
         } catch {
             throw HTTPError(.broken, "the exchange was reset or lost", cause: error)
         }

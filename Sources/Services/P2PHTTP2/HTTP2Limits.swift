@@ -5,7 +5,7 @@ import P2PCore
 /// What bounds HTTP/2 over a stream. Whoever goes beyond a limit that is not of one exchange loses the stream, with `GOAWAY`.
 ///
 /// What one peer may have a server keep of bodies that nobody reads is the product of ``streamsPerPeer``, ``exchanges`` and ``bodyWindow``: 12.5 MiB by
-/// default; and twice that of bodies that were begun to be read. The host's memory (`ResourceLimits/memory`) does not count it.
+/// default; and twice that of bodies that were begun to be read. It counts for the host's memory (`ResourceLimits/memory`).
 public struct HTTP2Limits: Sendable, Hashable {
     /// Streams of this that one peer may have open.
     public var streamsPerPeer = 2
@@ -27,7 +27,7 @@ public struct HTTP2Limits: Sendable, Hashable {
     public var controlFrames = 200
     /// The time in which resets, faults and control frames are counted.
     public var period = Duration.seconds(30)
-    /// What the head of a response may take to arrive.
+    /// What the head of a response may take to arrive, while it is the server's turn: not while the request waits for one that is over, or for its own body.
     public var headTime = Duration.seconds(10)
     /// How long nothing may come of a body, and how long the other side may take nothing of a response.
     public var bodyIdle = Duration.seconds(60)

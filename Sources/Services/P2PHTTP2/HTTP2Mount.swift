@@ -8,25 +8,32 @@ import P2PPipeline
 enum HTTP2Mount {
     typealias Multiplexer = NIOHTTP2Handler.AsyncStreamMultiplexer<HTTP2Exchange>
 
+    struct Mounted: Sendable {
+        let channel: StreamChannel
+        let multiplexer: Multiplexer
+        let holdings: HTTP2Holdings
+    }
+
     /// Mounts it, and gives the stream up to it. It ends when the channel is closed.
     static func mount(
         _ stream: PeerStream, _ mode: NIOHTTP2Handler.ParserMode, _ limits: HTTP2Limits
-    ) async throws -> (channel: StreamChannel, multiplexer: Multiplexer) {
+    ) async throws -> Mounted {
         let channel = StreamChannel(stream, on: stream.muxed.home ?? MultiThreadedEventLoopGroup.singleton.any())
-        let multiplexer = try await channel.eventLoop.submit {
+        return try await channel.eventLoop.submit {
             let manager = mode == .server ? Self.manager(limits, channel.eventLoop) : nil
+            let holdings = HTTP2Holdings(stream.muxed, expectsPreface: mode == .server, next: manager?.http2StreamDelegate)
+            try channel.pipeline.syncOperations.addHandler(holdings)
             let multiplexer = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
-                mode: mode, streamDelegate: manager?.http2StreamDelegate,
+                mode: mode, streamDelegate: holdings,
                 frameDelegate: LastWord(of: channel, grace: TimeAmount(limits.bodyIdle)),
                 configuration: limits.configuration(mode)
             ) { child in
-                child.eventLoop.makeCompletedFuture { try HTTP2Exchange.make(on: child) }
+                child.eventLoop.makeCompletedFuture { try HTTP2Exchange.make(on: child, holdings) }
             }
             if let manager { try channel.pipeline.syncOperations.addHandler(manager) }
             channel.activate()
-            return multiplexer
+            return Mounted(channel: channel, multiplexer: multiplexer, holdings: holdings)
         }.get()
-        return (channel, multiplexer)
     }
 
     /// Says goodbye to those who ask for nothing.

@@ -1,5 +1,6 @@
 import HTTPTypes
 import NIOCore
+import NIOHPACK
 import NIOHTTP2
 public import P2PCore
 public import P2PHTTP
@@ -37,7 +38,8 @@ public struct HTTP2Service: ProtocolHandler {
 
     /// Serves exchanges until the peer has no more of them, or goes beyond a limit.
     public func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
-        let (channel, multiplexer) = try await HTTP2Mount.mount(stream, .server, self.http2Limits)
+        let mounted = try await HTTP2Mount.mount(stream, .server, self.http2Limits)
+        let (channel, multiplexer) = (mounted.channel, mounted.multiplexer)
         // nio-http2 keeps a peer to the limit once it has acknowledged the settings; one that never does is kept to twice as many
         // here: of those that a peer may count as over, some are not over yet.
         let exchanging = Living()
@@ -86,6 +88,9 @@ public struct HTTP2Service: ProtocolHandler {
             guard case .head(let block, let isLast)? = try await exchange.next() else { return }
             let head = try HTTP2Head.request(block)
             let (limits, clock) = (self.http2Limits, connection.host.clock)
+            if !isLast, head.headerFields[values: .expect].contains(where: { $0.lowercased() == "100-continue" }) {
+                try await exchange.send([":status": "100"], isLast: false, within: limits.bodyIdle, clock)
+            }
             let body = isLast ? HTTPIncomingBody() : HTTPIncomingBody { try await exchange.piece(within: limits.bodyIdle, clock) }
             let request = HTTPPeerRequest(head: head, peer: connection.remotePeer, body: body, hasBody: !isLast)
             var response = await self.responder.answer(to: request, logger: connection.host.logger)

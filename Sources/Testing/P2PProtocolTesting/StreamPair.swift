@@ -10,9 +10,14 @@ package struct StreamPair {
 
     package let dialer: PeerStream
     package let listener: PeerStream
+    private let wire: Wire
+
+    /// Bytes that both ends hold, and what they count besides.
+    package var heldBytes: Int { self.wire.held.load(ordering: .sequentiallyConsistent) }
 
     package init() {
         let wire = Wire()
+        self.wire = wire
         let dialer = MuxedStream(slot: 0, owner: wire, creditThreshold: Self.window / 2)
         let listener = MuxedStream(slot: 1, owner: wire, creditThreshold: Self.window / 2)
         wire.ends.withLock { $0 = [Wire.End(stream: dialer), Wire.End(stream: listener)] }
@@ -32,7 +37,10 @@ private final class Wire: MuxedStreamOwner {
     private static let recordSize = 64 * 1_024
 
     let ends = Mutex<[End]>([])
+    let held = Atomic<Int>(0)
     private let queue = DispatchQueue(label: "stream pair")
+
+    func streamHolds(_ change: Int) { self.held.add(change, ordering: .sequentiallyConsistent) }
 
     func streamHasWork(_ stream: MuxedStream) {
         self.queue.async { self.carry(from: stream.slot) }

@@ -112,6 +112,54 @@ struct HTTP2HostileTests {
         #expect(living.peak <= 8)
     }
 
+    @Test("What comes of bodies counts for the peer until it is read, or its exchange is over", arguments: [UInt8(0), 8])
+    func counted(padding: UInt8) async throws {
+        let gates = (0..<3).map { _ in AsyncStream<Void>.makeStream() }
+        let peer = try await RawHTTP2(
+            HTTP2Service(
+                HTTPClosureResponder { request in
+                    guard let number = Int(request.head.path?.dropFirst() ?? "") else { return .text(.ok, "") }
+                    for await _ in gates[number].stream { break }
+                    return .text(.ok, number == 0 ? "\(try await request.body.collect(upTo: 100_000).readableBytes)" : "not read")
+                }))
+        let size = 16_000
+        for number in 0..<3 {
+            let stream = UInt32(number * 2 + 1)
+            let head = [0x82, 0x86] + Self.short(":path", "/\(number)") + Self.short(":authority", "a")
+            let pad = padding == 0 ? [] : [padding]
+            let payload = pad + Array(repeating: 1, count: size) + Array(repeating: 0, count: Int(padding))
+            await peer.send([Self.headers(stream, head, isLast: false)] + Self.many(3, RawFrame(.data, stream, flags: padding, payload)))
+        }
+        // An exchange that is answered behind them says that they have come.
+        await peer.send([Self.headers(7)])
+        _ = await peer.answer(to: 7)
+        await until { peer.heldBytes == 9 * size }
+        gates[0].continuation.yield()
+        await peer.send([RawFrame(.data, 1, flags: RawFrame.endStream, [])])
+        #expect(await peer.answer(to: 1).contains { $0.payload == Array("\(3 * size)\n".utf8) })
+        await until { peer.heldBytes == 6 * size }
+        // One is answered unread, and one is reset.
+        gates[1].continuation.yield()
+        _ = await peer.answer(to: 3)
+        await until { peer.heldBytes == 3 * size }
+        await peer.send([RawFrame(.reset, 5, [0, 0, 0, 8])])
+        await until { peer.heldBytes == 0 }
+    }
+
+    @Test("What still counts when the stream ends counts no more")
+    func countedToTheEnd() async throws {
+        let peer = try await RawHTTP2(
+            HTTP2Service(
+                HTTPClosureResponder { _ in
+                    try await Task.sleep(for: .seconds(600))
+                    return .text(.ok, "")
+                }))
+        await peer.send([Self.headers(1, isLast: false), RawFrame(.data, 1, Array(repeating: 1, count: 16_000))])
+        await until { peer.heldBytes == 16_000 }
+        peer.stream.reset()
+        await until { peer.heldBytes == 0 }
+    }
+
     @Test(
         "What is no request ends its exchange, and the next one is answered",
         arguments: [

@@ -148,6 +148,61 @@ struct HTTP2ServiceTests {
         #expect(try await self.text(http.http(self.get("/"))) == "other\n")
     }
 
+    @Test("A request is sent no longer than its answer is wanted, also while it waits for its own body")
+    func sentInVain() async throws {
+        let http = try await self.connection(HTTPClosureResponder { _ in .text(.ok, "early") })
+        let ended = AsyncStream<Bool>.makeStream()
+        func ask() async throws -> HTTPPeerAnswer {
+            try await http.http(
+                self.get("/", method: .post),
+                .pieces { writer in
+                    try await writer.write(ByteBuffer(string: "a"))
+                    try? await Task.sleep(for: .seconds(600))
+                    ended.continuation.yield(Task.isCancelled)
+                })
+        }
+        var ends = ended.stream.makeAsyncIterator()
+        // The server has answered, and wants no more of it.
+        let answer = try await ask()
+        #expect(try await self.text(answer) == "early\n")
+        #expect(await ends.next() == true)
+        _ = try await ask()
+        #expect(await ends.next() == true)
+        #expect(try await self.text(http.http(self.get("/"))) == "early\n")
+    }
+
+    @Test("The time for a head is the server's: it does not pass while a request waits for its turn, or for its own body")
+    func turns() async throws {
+        var limits = HTTP2Limits()
+        limits.exchanges = 1
+        limits.headTime = .milliseconds(50)
+        let longer = Duration.milliseconds(200)
+        let http = try await self.connection(Self.echo, limits)
+        let first = AsyncStream<Void>.makeStream()
+        let holding = try await http.http(
+            self.get("/", method: .post),
+            .pieces { writer in
+                for await _ in first.stream { break }
+                try await writer.write(ByteBuffer(string: "a"))
+            })
+        let waiting = Task { try await self.text(http.http(self.get("/", method: .post), .text("b"))) }
+        try await Task.sleep(for: longer)
+        first.continuation.yield()
+        #expect(try await self.text(holding) == "a")
+        #expect(try await waiting.value == "b")
+        let whole = try await self.connection(
+            HTTPClosureResponder { .text(.ok, "\(try await $0.body.collect(upTo: 10).readableBytes)") }, limits)
+        let slow = try await whole.http(
+            self.get("/", method: .post),
+            .pieces { writer in
+                for _ in 0..<3 {
+                    try await Task.sleep(for: longer / 2)
+                    try await writer.write(ByteBuffer(string: "c"))
+                }
+            })
+        #expect(try await self.text(slow) == "3\n")
+    }
+
     @Test("Who ends the stream ends what is asked over it, on both sides")
     func closed() async throws {
         let (begun, ended) = (AsyncStream<Void>.makeStream(), AsyncStream<Bool>.makeStream())

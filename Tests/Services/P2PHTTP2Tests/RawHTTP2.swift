@@ -46,10 +46,17 @@ struct RawFrame: Sendable, CustomStringConvertible {
 struct RawHTTP2 {
     static let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     let stream: PeerStream
+    private let pair: StreamPair
+
+    /// Bytes that the service keeps.
+    var heldBytes: Int { self.pair.heldBytes - self.stream.muxed.unreadBytes }
 
     /// Opens a stream, and says hello unless something else is to be said first.
     init(_ service: HTTP2Service, first: String = RawHTTP2.preface, settings: RawFrame? = RawFrame(.settings)) async throws {
-        self.stream = try await LoopbackPeer(service, on: try .sample()).peerConnection.openStream(.http2)
+        let (pair, connection) = (StreamPair(), LoopbackPeer(service, on: try .sample()).peerConnection)
+        Task { await service.serve(pair.listener, on: connection) }
+        self.stream = pair.dialer
+        self.pair = pair
         var bytes = ByteBuffer(string: first)
         settings?.write(into: &bytes)
         try await self.stream.write(bytes)
@@ -91,4 +98,9 @@ struct RawHTTP2 {
         }
         return frames
     }
+}
+
+/// Returns once that holds.
+func until(_ condition: () -> Bool) async {
+    while !condition() { await Task.yield() }
 }

@@ -37,6 +37,45 @@ struct HTTPServiceTests {
         }
     }
 
+    @Test("A request is sent no longer than its answer is wanted, also while it waits for its own body")
+    func sentInVain() async throws {
+        let connection = try self.peer(HTTPClosureResponder { _ in .text(.ok, "early") })
+        let ended = AsyncStream<Bool>.makeStream()
+        _ = try await connection.http(
+            self.get("/", method: .post),
+            .pieces { writer in
+                try await writer.write(ByteBuffer(string: "a"))
+                try? await Task.sleep(for: .seconds(600))
+                ended.continuation.yield(Task.isCancelled)
+            })
+        for await isCancelled in ended.stream {
+            #expect(isCancelled)
+            break
+        }
+    }
+
+    @Test("The time for a head is the server's: it does not pass while a request waits for its own body")
+    func turns() async throws {
+        var limits = HTTPLimits()
+        limits.headTime = .milliseconds(50)
+        let connection = try self.peer(HTTPClosureResponder { .text(.ok, "\(try await $0.body.collect(upTo: 10).readableBytes)") })
+        let answer = try await connection.http(
+            self.get("/", method: .post),
+            .pieces { writer in
+                for _ in 0..<3 {
+                    try await Task.sleep(for: .milliseconds(100))
+                    try await writer.write(ByteBuffer(string: "c"))
+                }
+            }, limits: limits)
+        #expect(String(buffer: try await answer.body.collect(upTo: 10)) == "3\n")
+        let silent = try self.peer(
+            HTTPClosureResponder { _ in
+                try await Task.sleep(for: .seconds(600))
+                return .text(.ok, "")
+            })
+        await #expect(throws: HTTPError(.timedOut, "")) { _ = try await silent.http(self.get("/"), limits: limits) }
+    }
+
     @Test("The responder knows who asks, what it throws is a 500, and HEAD has no body")
     func answers() async throws {
         let connection = try self.peer(

@@ -13,6 +13,8 @@ let host = try await PeerHost.standard()
 let responder = RouterForPeers(Guestbook().router.buildResponder())
 try host.serve(HTTPService(responder))
 try host.serve(HTTP2Service(responder))
+// The same for programs that know nothing of peers, through `p2p tunnel forward`.
+try host.serve(HTTP2Service(responder, protocolID: "/x/guestbook"))
 try await host.running { host in
     if let address = arguments.first {
         let connection = try await host.connect(to: Multiaddr(address))

@@ -57,6 +57,9 @@ package final class MuxedStream: ParkingPlace {
         if held > 0 { self.owner.streamHolds(-held) }
     }
 
+    /// The application keeps so many bytes more of the stream, or less, that count with those in its buffers.
+    package func keepElsewhere(_ change: Int) { self.owner.streamHolds(change) }
+
     /// Decides under the lock, counts and wakes after it.
     private func withBuffer<R: ~Copyable>(_ body: (inout StreamBuffer, inout StreamBuffer.Wake) -> R) -> R {
         var wake = StreamBuffer.Wake()

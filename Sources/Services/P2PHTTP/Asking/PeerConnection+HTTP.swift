@@ -56,13 +56,12 @@ struct HTTPExchange {
         if framing == .none, request.method != .get, request.method != .head { framing = .length(0) }
         var bytes = ByteBuffer()
         HTTPHeadWriter.write(request, framing: framing, host: host, into: &bytes)
-        let (stream, head, finishes) = (self.stream, bytes, self.finishes)
+        let (stream, head, turn) = (self.stream, bytes, HTTPTurn())
         // A server may answer before it has heard all, so nobody waits for that.
         let broken = Mutex<(any Error)?>(nil)
         let sending = Task {
             do {
-                try await body.write(behind: head, to: stream)
-                if finishes { try await stream.finish() }
+                try await self.send(head, body, turn)
             } catch {
                 // It never comes whole, and a server that waits for it answers nothing. One that hears no more may have answered.
                 guard !(error is StreamError), !(error is CancellationError) else { return }
@@ -71,7 +70,7 @@ struct HTTPExchange {
             }
         }
         do {
-            return try await self.answer(to: request.method)
+            return try await self.answer(to: request.method, turn, while: Sending(task: sending))
         } catch {
             sending.cancel()
             stream.reset()
@@ -81,15 +80,47 @@ struct HTTPExchange {
         }
     }
 
-    private func answer(to method: HTTPRequest.Method) async throws -> HTTPPeerAnswer {
+    /// Pieces in which a body goes that is there already, in bytes: how long the other side takes for each says whether it takes any.
+    private static let pieceSize = 64 * 1_024
+
+    private func send(_ head: ByteBuffer, _ body: HTTPOutgoingBody, _ turn: HTTPTurn) async throws {
+        let isChunked = body.framing == .chunked
+        try await self.write(head, turn)
+        try await body.write { piece in
+            var rest = piece
+            while rest.readableBytes > 0, let part = rest.readSlice(length: min(rest.readableBytes, Self.pieceSize)) {
+                try await self.write(isChunked ? HTTPHeadWriter.chunk(part) : part, turn)
+            }
+        }
+        if isChunked { try await self.write(HTTPHeadWriter.lastChunk, turn) }
+        turn.passed(at: self.clock.now())
+        if self.finishes { try await self.stream.finish() }
+    }
+
+    private func write(_ bytes: ByteBuffer, _ turn: HTTPTurn) async throws {
+        turn.passed(at: self.clock.now())
+        try await self.stream.write(bytes)
+        turn.cameBack()
+    }
+
+    /// A request that goes on being sent for as long as somebody may read its answer.
+    private final class Sending: Sendable {
+        private let task: Task<Void, Never>
+
+        init(task: Task<Void, Never>) { self.task = task }
+
+        deinit { self.task.cancel() }
+    }
+
+    private func answer(to method: HTTPRequest.Method, _ turn: HTTPTurn, while sending: Sending) async throws -> HTTPPeerAnswer {
         var messages = HTTPMessageStream(self.stream, self.limits, self.clock)
         for _ in 0...HTTPResponseReader.maximumInterim {
-            guard let head = try await messages.head() else { throw HTTPError(.unexpectedEnd, "the peer ended without a response") }
+            guard let head = try await messages.head(turn) else { throw HTTPError(.unexpectedEnd, "the peer ended without a response") }
             let parsed = try HTTPResponseHead(head, to: method)
             if (100..<200).contains(parsed.response.status.code), parsed.response.status.code != 101 { continue }
             if parsed.response.status.code == 101 { messages.unreadRest() }
             return HTTPPeerAnswer(
-                head: parsed.response, body: HTTPIncomingBody(.messages(messages, HTTPBodyReader(parsed.framing))),
+                head: parsed.response, body: HTTPIncomingBody(.messages(messages, HTTPBodyReader(parsed.framing)), with: sending),
                 connectionOptions: parsed.connectionOptions)
         }
         throw HTTPError(.malformed, "the peer sends interim responses without end")

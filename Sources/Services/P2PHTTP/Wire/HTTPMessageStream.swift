@@ -16,9 +16,11 @@ struct HTTPMessageStream {
     }
 
     /// Waits for a head; nil when the other side ends before its first byte.
-    mutating func head() async throws -> HTTPHead? {
+    ///
+    /// - Parameter turn: when its time begins; nil for now.
+    mutating func head(_ turn: HTTPTurn? = nil) async throws -> HTTPHead? {
         var reader = HTTPHeadReader(maximumLength: self.limits.headBytes)
-        let deadline = self.clock.now().advanced(by: self.limits.headTime)
+        let turn = turn ?? HTTPTurn(theirsSince: self.clock.now())
         var isBegun = false
         while true {
             if self.input.readableBytes > 0 {
@@ -30,7 +32,7 @@ struct HTTPMessageStream {
                         error.message.contains("longer than") || error.message.contains("more than") ? 431 : 400, error.message)
                 }
             }
-            guard let bytes = try await self.read(by: deadline, "the head of a message") else {
+            guard let bytes = try await self.read(turn, self.limits.headTime, "the head of a message") else {
                 if isBegun { throw HTTPRefusal("the stream ended within a head") }
                 return nil
             }
@@ -45,8 +47,8 @@ struct HTTPMessageStream {
             case .bytes(let bytes): return bytes
             case .end: return nil
             case .more:
-                let deadline = self.clock.now().advanced(by: self.limits.bodyIdle)
-                guard let bytes = try await self.read(by: deadline, "more of a body") else {
+                let turn = HTTPTurn(theirsSince: self.clock.now())
+                guard let bytes = try await self.read(turn, self.limits.bodyIdle, "more of a body") else {
                     if reader.endsWithStream { return nil }
                     throw HTTPError(.unexpectedEnd, "the stream ended within a body")
                 }
@@ -62,12 +64,12 @@ struct HTTPMessageStream {
         self.input = ByteBuffer()
     }
 
-    private func read(by deadline: NIODeadline, _ what: String) async throws -> ByteBuffer? {
+    private func read(_ turn: HTTPTurn, _ time: Duration, _ what: String) async throws -> ByteBuffer? {
         let stream = self.stream
         // What is there already costs no timer.
         if case .bytes(let bytes) = stream.muxed.tryRead(upTo: .max) { return bytes }
         do {
-            let outcome = try await self.clock.result(by: deadline) { () async throws(StreamError) -> ByteBuffer? in try await stream.read()
+            let outcome = try await turn.wait(time, on: self.clock) { () async throws(StreamError) -> ByteBuffer? in try await stream.read()
             }
             guard let outcome else {
                 if Task.isCancelled { throw CancellationError() }
