@@ -84,6 +84,7 @@ struct DialRequestTests {
         self.world.network.set(.gate(gate, isStubborn: false), at: near)
         try await self.world.run(a, b) {
             async let dial = a.dial(b.localPeer, DialRequest(addresses: [near, far]), deadline: self.deadline)
+            await self.world.network.dialled(atLeast: 1)
             await self.world.clock.sleeper(until: start + .milliseconds(30))
             self.world.clock.advance(.milliseconds(30))
             let limited = try await dial
@@ -106,6 +107,7 @@ struct DialRequestTests {
         self.world.network.set(.silence, at: dead)
         try await self.world.run(a, b) {
             async let dial = a.dial(b.localPeer, DialRequest(addresses: [dead, far]), deadline: self.deadline)
+            await self.world.network.dialled(atLeast: 1)
             await self.world.clock.sleeper(until: start + .milliseconds(30))
             self.world.clock.advance(.milliseconds(30))
             let limited = try await dial

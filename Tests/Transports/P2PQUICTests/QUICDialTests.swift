@@ -8,19 +8,33 @@
 
     @Suite("Where QUIC dials from", .timeLimit(.minutes(1)))
     struct QUICDialTests {
-        /// A listener that accepts everybody, while `body` runs.
+        /// A listener that accepts everybody, while `body` runs; its socket is closed after that.
         private func listen(
-            _ node: QUICNode, _ body: @escaping @Sendable (Multiaddr, Inbox<ConnectionInfo, Never>) async throws -> Void
+            _ node: QUICNode, on address: String = "/ip4/127.0.0.1/udp/0/quic-v1",
+            _ body: @escaping @Sendable (Multiaddr, Inbox<ConnectionInfo, Never>) async throws -> Void
         ) async throws {
-            let listening = try await node.transport.listen(on: try Multiaddr("/ip4/127.0.0.1/udp/0/quic-v1"))
+            let listening = try await node.transport.listen(on: try Multiaddr(address))
             let accepted = Inbox<ConnectionInfo, Never>(limit: 8)
-            let accepting = Task {
-                try await listening.run { arrival in
-                    if let connection = try? await arrival.accept() { _ = accepted.offer(connection.info) }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await listening.run { arrival in
+                        if let connection = try? await arrival.accept() { _ = accepted.offer(connection.info) }
+                    }
                 }
+                defer { group.cancelAll() }
+                try await body(try #require(listening.addresses.first), accepted)
             }
-            defer { accepting.cancel() }
-            try await body(try #require(listening.addresses.first), accepted)
+        }
+
+        /// A port that is free, and that nobody gets who asks for any: the system gives those from higher ones.
+        private func freePort() async throws -> UInt16 {
+            while true {
+                let port = UInt16.random(in: 20_000..<32_000)
+                do {
+                    try await self.listen(try await QUICNode(), on: "/ip4/0.0.0.0/udp/\(port)/quic-v1") { _, _ in }
+                    return port
+                } catch let error as TransportError where error.code == .addressInUse {}
+            }
         }
 
         private func options(from local: Multiaddr? = nil, role: ConnectionRole = .dialer) -> DialOptions {
@@ -43,10 +57,7 @@
         @Test("It dials from the port that it is told, beside the one that it listens on, and from the address")
         func fromLocalAddress() async throws {
             let (one, two) = (try await QUICNode(), try await QUICNode())
-            // A port that is free now.
-            let free = Inbox<Multiaddr, Never>(limit: 1)
-            try await self.listen(try await QUICNode()) { address, _ in _ = free.offer(address) }
-            let port = try #require(free.poll()?.udpEndpoint?.port)
+            let port = try await self.freePort()
             try await self.listen(one) { _, _ in
                 try await self.listen(two) { address, accepted in
                     for ip in ["0.0.0.0", "127.0.0.2"] {
