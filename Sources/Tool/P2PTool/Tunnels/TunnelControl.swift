@@ -1,4 +1,5 @@
 import NIOCore
+import P2PSystem
 import P2PTunnels
 
 #if canImport(Darwin)
@@ -21,12 +22,13 @@ enum TunnelControl {
     /// Makes the directory, or makes sure that it is the user's alone.
     private static func prepareDirectory() throws -> String {
         let path = self.directory
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw DataDirectory.error("can't be made", path) }
-        var status = stat()
-        guard lstat(path, &status) == 0 else { throw DataDirectory.error("can't be looked at", path) }
-        guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
-            throw ToolError("dataUnavailable", "\(path) is no directory that is this user's alone (mode 0700)")
+        let isOwn: Bool
+        do throws(IOError) {
+            isOwn = try OwnersDirectory.prepare(at: path)
+        } catch {
+            throw ToolError("dataUnavailable", "\(path) can't be made or looked at: \(SystemError(error)?.words ?? "\(error)")")
         }
+        guard isOwn else { throw ToolError("dataUnavailable", "\(path) is no directory that is this user's alone (mode 0700)") }
         return path
     }
 
