@@ -21,8 +21,8 @@ public struct KademliaAddressFilter: Sendable {
     /// - Parameter admits: is asked about each address, which is without `/p2p`.
     public init(_ admits: @escaping @Sendable (Multiaddr) -> Bool) { self.admitting = admits }
 
-    /// Whether the address may be taken and given out.
-    public func admits(_ address: Multiaddr) -> Bool { self.admitting(address) }
+    /// Whether the address may be taken and given out: never when it has more than 512 bytes, which no sound one has.
+    public func admits(_ address: Multiaddr) -> Bool { address.bytes.count <= KademliaLimits.addressLength && self.admitting(address) }
 
     /// Every address.
     public static let any = KademliaAddressFilter { _ in true }

@@ -14,6 +14,8 @@ package enum KademliaLimits {
     package static let addressesPerPeer = 16
     /// Addresses of one peer that are looked at.
     package static let addressesRead = 64
+    /// The longest address that is kept, in bytes: so those of one peer take up 8 KiB at most.
+    package static let addressLength = 512
     /// Addresses of one peer that are sent.
     package static let addressesSent = 8
     /// The most bytes that one peer may take up in a message; one that takes up more is left out.
@@ -86,7 +88,7 @@ package enum KademliaLimits {
     package static let memoryDivisor = 16
     /// What a peer of the table counts for in the host's memory, in bytes.
     package static let entrySize = 400
-    /// What a peer that a look-up knows of counts for, in bytes.
+    /// What a peer that a look-up knows of counts for besides its addresses, in bytes.
     package static let candidateSize = 512
     /// Peers of the table that are kept for the next start.
     package static let remembered = 256

@@ -13,14 +13,14 @@ import Testing
 /// Peers that mean no good, on a network in virtual time.
 @Suite("A table among hostile peers")
 struct HostileTests {
-    private static let network: ProtocolID = "/hostile/kad/1.0.0"
+    static let network: ProtocolID = "/hostile/kad/1.0.0"
 
-    private struct Member {
+    struct Member {
         let host: PeerHost
         let dht: Kademlia
     }
 
-    private static func join(
+    static func join(
         _ world: World, by way: PeerHost? = nil, mode: KademliaMode = .server
     ) async throws -> Member {
         var configuration = KademliaConfiguration(Self.network, mode: mode, namespaces: .publicNetwork)
@@ -31,7 +31,7 @@ struct HostileTests {
     }
 
     /// A host that serves the protocol as `body` says.
-    private static func liar(
+    static func liar(
         _ world: World, to members: [PeerHost], _ body: @escaping @Sendable (PeerStream, KademliaMessage) async throws -> Void
     ) async throws -> PeerHost {
         let handler = ClosureHandler([Self.network]) { stream, _ in

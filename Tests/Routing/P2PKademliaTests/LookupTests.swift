@@ -1,6 +1,7 @@
 import NIOCore
 import P2PCore
 import P2PIdentity
+import P2PMultiaddr
 import Testing
 
 @testable import P2PKademlia
@@ -77,6 +78,19 @@ struct LookupTests {
         #expect(lookup.knownCount == 1)
     }
 
+    @Test("Who names farther peers alone leads nowhere: none of them is asked, and the look-up is over")
+    func farther() throws {
+        var terms = Lookup.Terms()
+        (terms.count, terms.parallelism) = (2, 2)
+        var lookup = try self.lookup([1, 2], terms: terms)
+        #expect(self.asked(&lookup) == [try self.peer(1), try self.peer(2)])
+        try self.answer(&lookup, 1, Array(10..<50))
+        try self.answer(&lookup, 2, [5, 6])
+        #expect(self.isFinished(&lookup))
+        #expect(lookup.messages == 2)
+        #expect(lookup.nearest.map(\.peer) == [try self.peer(1), try self.peer(2)])
+    }
+
     @Test("Of an answer the first forty count, and it knows of a thousand at most")
     func bounds() throws {
         var terms = Lookup.Terms()
@@ -119,10 +133,11 @@ struct LookupTests {
         try self.answer(&lookup, 2, [])
         #expect(!self.isFinished(&lookup))
         let later = self.now.advanced(by: terms.stall)
-        #expect(self.asked(&lookup, at: later) == [try self.peer(3)])
+        // One is missing, and of two that were asked one was silent: two are asked for it.
+        #expect(self.asked(&lookup, at: later) == [try self.peer(3), try self.peer(4)])
         try self.answer(&lookup, 3, [])
         #expect(self.isFinished(&lookup, at: later))
-        #expect(lookup.messages == 3)
+        #expect(lookup.messages == 4)
     }
 
     @Test("In a network of few, the silent are waited for a while; when nobody answers, for as long as it takes")
@@ -222,6 +237,19 @@ struct LookupTests {
         _ = lookup.next(at: self.now)
         try self.answer(&lookup, 0, [])
         #expect(self.asked(&lookup)?.count == 8)
+    }
+
+    @Test("What it knows is counted: each peer, and each address once")
+    func size() throws {
+        let address = try Multiaddr("/ip4/10.0.0.1/tcp/1")
+        let known = KnownAddress(address, source: .identify)
+        var lookup = Lookup(
+            towards: self.target, from: [Lookup.Contact(try self.peer(1), at: [known])], ownPeer: nil, point: Self.point)
+        #expect(lookup.size == KademliaLimits.candidateSize + address.bytes.count)
+        _ = lookup.next(at: self.now)
+        let named = [Lookup.Contact(try self.peer(2), at: [known]), Lookup.Contact(try self.peer(2), at: [known])]
+        lookup.answered(try self.peer(1), naming: named, point: Self.point)
+        #expect(lookup.size == 2 * (KademliaLimits.candidateSize + address.bytes.count))
     }
 
     @Test("It asks no more than it may")

@@ -3,6 +3,7 @@ import NIOCore
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
+import P2PProtobuf
 import P2PProtocolTesting
 import P2PTesting
 import Synchronization
@@ -212,5 +213,44 @@ struct ServingTests {
         #expect(believed.map { $0.addresses.map(\.address) } == [[addresses[2]]])
         #expect(self.node.told(contact, at: remote, judge: self.node.judge).addresses == [addresses[2]])
         #expect(self.node.told(contact, at: Meeting(self.connection.info), judge: self.node.judge).addresses.contains(addresses[0]))
+    }
+
+    @Test("An address of 512 bytes is kept and one of 513 is not, so that those of one peer take up 8 KiB")
+    func longAddresses() throws {
+        func address(_ number: Int, length: Int) throws -> Multiaddr {
+            let start = "/ip4/127.0.0.1/tcp/\(number + 1)/http-path/"
+            let fill = length - (try Multiaddr(start + String(repeating: "a", count: 200)).bytes.count) + 200
+            return try Multiaddr(start + String(repeating: "a", count: fill))
+        }
+        let long = try (0..<4).map { try address($0, length: 513) }
+        let fitting = try (4..<30).map { try address($0, length: 512) }
+        #expect(long.allSatisfy { $0.bytes.count == 513 } && fitting.allSatisfy { $0.bytes.count == 512 })
+        var peer = ProtobufWriter()
+        peer.write(1, bytes: try Fixture.peer(3).bytes)
+        for address in long + fitting { peer.write(2, bytes: address.bytes) }
+        var answer = ProtobufWriter()
+        answer.write(1, varint: 4)
+        answer.write(8, message: peer.buffer)
+        let named = try KademliaMessage(reading: answer.buffer).closer
+        #expect(named.map(\.addresses) == [Array(fitting.prefix(16))])
+        let believed = self.node.believed(named, toldAt: Meeting(self.connection.info), judge: self.node.judge)
+        #expect(believed.flatMap(\.addresses).reduce(0) { $0 + $1.address.bytes.count } == 8_192)
+        // Nor where a peer says itself that it is.
+        let four = try Fixture.peer(4)
+        self.node.offer(four, at: (long + fitting).filter(self.node.configuration.addresses.admits))
+        #expect(self.node.state.withLock { $0.table.contact(four) }?.addresses == Array(fitting.prefix(8)))
+    }
+
+    @Test("However many say that they have something, of this node's own keys it tells itself as well")
+    func ownKey() async throws {
+        let key: [UInt8] = [7, 7]
+        try await self.node.configuration.keystore.add([key])
+        let now = self.node.clock.now()
+        for number in 0..<1_000 {
+            let peer = try Fixture.peer(number: number)
+            self.node.change { _ = $0.providers.add(peer, at: [Multiaddr("/ip4/127.0.0.1/tcp/1")], for: key, now: now) }
+        }
+        let told = try #require(try await self.answer(KademliaMessage(.getProviders, key: key))).providers.map(\.peer)
+        #expect(told.count == KademliaLimits.providersPerKey + 1 && told.contains(self.node.ownPeer))
     }
 }

@@ -89,6 +89,12 @@ struct StoreTests {
         #expect(store.count == 9)
         for number in 6_000..<6_100 { store.add(try Fixture.peer(number: number), at: [], for: [9, 9, UInt8(number % 50)], now: self.now) }
         #expect(store.count == 20)
+        // With the limits that a node has.
+        var ordinary = ProviderStore()
+        for number in 0..<1_000 { ordinary.add(try Fixture.peer(number: number), at: [], for: [0], now: self.now) }
+        #expect(ordinary.count == 64)
+        for number in 0..<10_000 { ordinary.add(flooder, at: [], for: [1, UInt8(number / 256), UInt8(number % 256)], now: self.now) }
+        #expect(ordinary.count == 64 + 8_192)
         let address = try Multiaddr("/ip4/10.0.0.1/tcp/1")
         var small = ProviderStore(byteLimit: 2_000)
         for number in 0..<100 {

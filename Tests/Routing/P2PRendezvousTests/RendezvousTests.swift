@@ -161,6 +161,21 @@ struct RendezvousTests {
         }
     }
 
+    @Test("Whoever discovers leaves nothing behind, and the thirty-third registration of a peer is refused")
+    func floods() async throws {
+        let key = try PrivateKey.generate(.ed25519)
+        var store = RegistrationStore()
+        for number in 0..<32 { #expect(try await self.register(key, "\(number)", in: &store) == .ok) }
+        #expect(try await self.register(key, "32", in: &store) == .notAuthorized)
+        for number in 0..<10_000 {
+            let found = try self.discover("nobody \(number)", in: &store)
+            #expect(found.status == .ok && found.names.isEmpty)
+            // A cookie is made of what the one who asks has said, and of one number.
+            #expect(found.cookie == RegistrationStore.cookie(32, of: "nobody \(number)"))
+        }
+        #expect(store.count == 32 && RendezvousLimits.registrations == 10_000)
+    }
+
     @Test("Answers are asked for one after the other while they are full and lead on, and ten times at most")
     func rounds() throws {
         var peers: [PeerID] = []

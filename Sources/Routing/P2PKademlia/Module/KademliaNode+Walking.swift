@@ -97,7 +97,7 @@ extension KademliaNode {
                 Lookup.Contact(seed.peer, at: seed.addresses.map { KnownAddress($0, source: .identify, origin: judge.origin(of: $0)) })
             }, ownPeer: self.ownPeer, terms: terms)
         var failed: [PeerID] = []
-        var charged = lookup.knownCount * KademliaLimits.candidateSize
+        var charged = lookup.size
         self.account?.change(by: charged)
         defer { self.account?.change(by: -charged) }
         let clock = self.clock
@@ -147,8 +147,8 @@ extension KademliaNode {
                     let named = self.believed(reply.message.closer, toldAt: Meeting(reply.connection), judge: judge)
                     self.answered(contact.peer, on: reply.connection, heard: await self.addresses(toldBy: contact.peer))
                     let new = lookup.answered(contact.peer, naming: named.filter(self.isReachable))
-                    charged += new * KademliaLimits.candidateSize
-                    self.account?.change(by: new * KademliaLimits.candidateSize)
+                    self.account?.change(by: lookup.size - charged)
+                    charged = lookup.size
                     onEvent(.answered(contact.peer, new: new))
                     let began = clock.now()
                     isCut = await absorb(contact, reply, lookup)

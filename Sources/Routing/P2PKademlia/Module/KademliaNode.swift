@@ -238,8 +238,10 @@ final class KademliaNode: Sendable {
         }
         if Task.isCancelled { throw Self.cancelled }
         guard signal.isFired else {
-            throw KademliaError(
-                .noPeers, "no peer is known that serves \(self.configuration.protocolID): name one to begin with, or connect to one")
+            let told = self.configuration.bootstrap.count
+            let advice =
+                told == 0 ? "name one to begin with, or connect to one" : "at none of the \(told) addresses to begin with one answers"
+            throw KademliaError(.noPeers, "no peer is known that serves \(self.configuration.protocolID): \(advice)")
         }
     }
 

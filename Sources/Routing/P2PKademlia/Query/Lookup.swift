@@ -1,6 +1,7 @@
 package import NIOCore
 package import P2PCore
 package import P2PIdentity
+import P2PMultiaddr
 
 /// One walk towards a place in the key space: whom to ask, whom to wait for, when it is over.
 ///
@@ -93,8 +94,12 @@ package struct Lookup: Sendable {
     package private(set) var answers = 0
     /// How many have failed.
     package private(set) var failures = 0
+    /// How many are silent.
+    private var silences = 0
     /// How many of those that have answered it did not know to begin with.
     private var named = 0
+    /// Bytes of the addresses that it knows.
+    private var addressBytes = 0
 
     /// - Parameters:
     ///   - seeds: peers of the table, which have answered before.
@@ -116,9 +121,7 @@ package struct Lookup: Sendable {
     package mutating func next(at now: NIODeadline) -> Step {
         self.noteSilence(at: now)
         var asked: [Contact] = []
-        var (seen, answered, isOpen) = (0, 0, false)
-        // Those that have answered, or may soon.
-        var hopeful = 0
+        var (seen, answered, underWay, isOpen) = (0, 0, 0, false)
         var doubtful: [Int] = []
         for place in self.order {
             if seen >= self.terms.count { break }
@@ -127,13 +130,12 @@ package struct Lookup: Sendable {
             case .answered:
                 seen += 1
                 answered += 1
-                hopeful += 1
             // Others may be asked in its place, until it has answered.
             case .asked:
                 isOpen = true
-                hopeful += 1
+                underWay += 1
             case .heard:
-                if self.candidates[place].isReserve, hopeful >= self.terms.count { continue }
+                if self.candidates[place].isReserve, answered + self.expectedAnswers(of: underWay) >= self.terms.count { continue }
                 switch self.permission(for: place) {
                 case .never:
                     doubtful.append(place)
@@ -144,7 +146,7 @@ package struct Lookup: Sendable {
                     isOpen = true
                     guard self.asking.count < self.terms.parallelism else { break }
                     asked.append(self.ask(place, at: now))
-                    hopeful += 1
+                    underWay += 1
                     continue
                 }
                 seen += 1
@@ -240,6 +242,9 @@ package struct Lookup: Sendable {
     /// Whether everybody that it knows of has answered.
     package var isWhole: Bool { self.answers == self.candidates.count }
 
+    /// Bytes that it takes up, roughly.
+    package var size: Int { self.candidates.count * KademliaLimits.candidateSize + self.addressBytes }
+
     /// How many peers it knows of.
     package var knownCount: Int { self.candidates.count }
 
@@ -280,6 +285,14 @@ package struct Lookup: Sendable {
         return who.proved == 0 && who.waiting >= self.terms.unprovenPerReferrer ? .notNow : .now
     }
 
+    /// How many of so many that were asked will probably answer, as far as those before them have: where others were silent or failed, more are asked than are missing, or
+    /// the last ones would be asked one after the other, each of them only when the one before has been silent for long enough.
+    private func expectedAnswers(of asked: Int) -> Int {
+        let lost = self.silences + self.failures
+        guard lost > 0, self.answers > 0 else { return asked }
+        return asked * self.answers / (self.answers + lost)
+    }
+
     private mutating func ask(_ place: Int, at now: NIODeadline) -> Contact {
         self.candidates[place].state = .asked(now)
         self.asking.append(place)
@@ -299,6 +312,7 @@ package struct Lookup: Sendable {
                 if !isSuccess { self.candidates[referrer].doubts += 1 }
             }
         case .silent:
+            self.silences -= 1
             if isSuccess, let referrer = self.candidates[place].referrer { self.candidates[referrer].doubts -= 1 }
         case .heard, .answered, .failed: return false
         }
@@ -327,6 +341,7 @@ package struct Lookup: Sendable {
         {
             self.asking.removeFirst()
             self.candidates[place].state = .silent(since)
+            self.silences += 1
             guard let referrer = self.candidates[place].referrer else { continue }
             self.candidates[referrer].waiting -= 1
             self.candidates[referrer].doubts += 1
@@ -342,13 +357,7 @@ package struct Lookup: Sendable {
     /// may be believed is not to be told then. Not where nobody was named whom it did not know, as in a small network.
     private var isStranded: Bool {
         guard self.named == 0, self.candidates.contains(where: { $0.contact.hop > 1 }) else { return false }
-        let silent = self.candidates.count { candidate in
-            switch candidate.state {
-            case .silent: true
-            case .heard, .asked, .answered, .failed: false
-            }
-        }
-        return self.answers < silent + self.failures
+        return self.answers < self.silences + self.failures
     }
 
     /// Until when the silent are waited for: to the end of their own time while nobody has answered at all, or nobody of those that were named.
@@ -370,6 +379,7 @@ package struct Lookup: Sendable {
         let distance = point.distance(to: self.target)
         let place = self.candidates.count
         self.candidates.append(Candidate(contact: contact, distance: distance, referrer: referrer))
+        self.addressBytes += contact.addresses.reduce(0) { $0 + $1.address.bytes.count }
         self.index[contact.peer] = place
         var (low, high) = (0, self.order.count)
         while low < high {
@@ -384,6 +394,7 @@ package struct Lookup: Sendable {
         for known in addresses where self.candidates[place].contact.addresses.count < KademliaLimits.addressesPerPeer {
             if !self.candidates[place].contact.addresses.contains(where: { $0.address == known.address }) {
                 self.candidates[place].contact.addresses.append(known)
+                self.addressBytes += known.address.bytes.count
             }
         }
     }

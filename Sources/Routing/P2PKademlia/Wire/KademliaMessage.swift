@@ -129,7 +129,8 @@ extension KademliaMessage {
             guard let address = try? Multiaddr(bytes: address.readableBytesView), address.peerID == nil || address.peerID == peer
             else { continue }
             let bare = address.withoutPeerID
-            if !bare.isEmpty, !contact.addresses.contains(bare) { contact.addresses.append(bare) }
+            guard !bare.isEmpty, bare.bytes.count <= KademliaLimits.addressLength, !contact.addresses.contains(bare) else { continue }
+            contact.addresses.append(bare)
         }
         return contact
     }
