@@ -23,7 +23,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench compare tunnels lookups lookups-go soak fuzz format lint proto clean
+.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench compare tunnels lookups lookups-go gates soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -114,6 +114,10 @@ tunnels: setup ## What tunnels cost next to bare streams and to ssh -L, in relea
 lookups: setup ## What a look-up in the hash table costs as the network grows, as a picture (Specs/kademlia-lookups.svg)
 	P2P_SIMULATION_LOOKUPS=200 $(PACKAGE) test $(TRAITS) --no-parallel --filter SimulationTests/alive > $(BUILD)/lookups.log
 	$(PYTHON) Benchmarks/lookups.py < $(BUILD)/lookups.log > Specs/kademlia-lookups.svg
+
+gates: build ## The gates of the hash table as they are meant, each of them for eight networks, some 40 minutes (SEEDS="9 10" for others)
+	for seed in $(or $(SEEDS),1 2 3 4 5 6 7 8); do P2P_SIMULATION_LOOKUPS=200 P2P_SIMULATION_SEED=$$seed $(PACKAGE) test $(TRAITS) --skip-build \
+	    --no-parallel --filter '^P2PKademliaTests\.(SimulationTests|ProvidingTests|SweepTests|NetworkSizeTests)/' || exit 1; done
 
 lookups-go: setup ## Look-ups by ours and by a go client in one network of 30 go nodes, all alive and 30 % silent (ARGS="--lookups 50")
 	@.ci/setup test

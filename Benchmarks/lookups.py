@@ -7,7 +7,7 @@ import re
 import sys
 
 LINE = re.compile(
-    r"simulation of (\d+), all alive, seed (\d+): messages p50 (\d+), p95 (\d+), hops max (\d+), time p50 ([\d.]+) seconds, p95 ([\d.]+) seconds"
+    r"simulation of (\d+), all alive: messages p50 (\d+), p95 (\d+), hops max (\d+), time p50 ([\d.]+) seconds, p95 ([\d.]+) seconds"
 )
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 320, 56, 56, 40, 48
 MESSAGES, TIME = "#1f5fa8", "#b5542a"
@@ -18,7 +18,7 @@ def measured(lines):
     found = {}
     for line in lines:
         if match := LINE.search(line):
-            size, _, *figures = match.groups()
+            size, *figures = match.groups()
             found[int(size)] = tuple(float(figure) for figure in figures)
     return dict(sorted(found.items()))
 

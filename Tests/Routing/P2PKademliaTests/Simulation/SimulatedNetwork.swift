@@ -44,6 +44,8 @@ struct SimulatedNetwork {
     var nodes: [Node] = []
     var index: [PeerID: Int] = [:]
     private var points: [PeerID: KademliaPoint] = [:]
+    /// Those that a liar has made up in the look-up that is under way.
+    private var invented: [PeerID] = []
     var generator: SeededGenerator
     var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
 
@@ -119,9 +121,13 @@ struct SimulatedNetwork {
 
     /// The nearest nodes that answer honestly.
     func trulyNearest(to target: KademliaPoint, count: Int = 20, except node: Int? = nil) -> [Int] {
-        Array(
-            self.honest.filter { $0 != node }
-                .sorted { self.nodes[$0].point.distance(to: target) < self.nodes[$1].point.distance(to: target) }.prefix(count))
+        self.nearest(to: target, among: self.honest.filter { $0 != node }, count: count)
+    }
+
+    /// The nearest of some nodes, the nearest first.
+    func nearest(to target: KademliaPoint, among nodes: some Sequence<Int>, count: Int = 20) -> [Int] {
+        nodes.map { (distance: self.nodes[$0].point.distance(to: target), node: $0) }.sorted { $0.distance < $1.distance }
+            .prefix(count).map(\.node)
     }
 
     // MARK: Looking up
@@ -145,12 +151,11 @@ struct SimulatedNetwork {
         _ target: KademliaPoint, from node: Int, learns: Bool = false, key: [UInt8]? = nil, count: Int = 20,
         isEnough: (Lookup) -> Bool = { _ in false }
     ) -> Outcome {
-        let points = self.points
-        let point: (PeerID) -> KademliaPoint = { points[$0] ?? KademliaPoint(of: $0) }
         let seeds = self.nodes[node].table.nearest(to: target, count: count * Lookup.Terms.seeds).map { Lookup.Contact($0.peer) }
         var terms = Lookup.Terms()
         terms.count = count
-        var lookup = Lookup(towards: target, from: seeds, ownPeer: self.nodes[node].peer, terms: terms, point: point)
+        var lookup = Lookup(
+            towards: target, from: seeds, ownPeer: self.nodes[node].peer, terms: terms, point: { self.point(of: $0) })
         var outcome = Outcome(lookup: lookup, duration: .zero, nearest: [])
         let start = self.now
         var queue: [Arrival] = []
@@ -181,13 +186,12 @@ struct SimulatedNetwork {
             self.now = max(self.now, arrival.time)
             guard let other = arrival.node else {
                 lookup.failed(arrival.peer)
-                if learns { self.nodes[node].table.remove(arrival.peer, point: point(arrival.peer)) }
+                if learns { self.nodes[node].table.remove(arrival.peer, point: self.point(of: arrival.peer)) }
                 continue
             }
             let named = self.answer(of: other, about: target, to: node)
             // Those that were invented have places now.
-            let all = self.points
-            lookup.answered(arrival.peer, naming: named.map { Lookup.Contact($0) }, point: { all[$0] ?? KademliaPoint(of: $0) })
+            lookup.answered(arrival.peer, naming: named.map { Lookup.Contact($0) }, point: { self.point(of: $0) })
             if learns { self.nodes[node].table.offer(arrival.peer, point: self.nodes[other].point, now: self.now) }
             if learns { self.nodes[other].table.offer(self.nodes[node].peer, point: self.nodes[node].point, now: self.now) }
             if let key {
@@ -197,8 +201,10 @@ struct SimulatedNetwork {
             if isEnough(lookup) { break looking }
         }
         if learns {
-            for peer in lookup.unanswered { self.nodes[node].table.suspect(peer, point: point(peer)) }
+            for peer in lookup.unanswered { self.nodes[node].table.suspect(peer, point: self.point(of: peer)) }
         }
+        for peer in self.invented { self.points[peer] = nil }
+        self.invented = []
         outcome.duration = .nanoseconds((self.now - start).nanoseconds)
         outcome.nearest = lookup.nearest.compactMap { self.index[$0.peer] }
         outcome.lookup = lookup
@@ -214,8 +220,7 @@ struct SimulatedNetwork {
             return self.nodes[node].table.nearest(to: target, count: 20, except: self.nodes[requester].peer).map(\.peer)
         case .colluding:
             let liars = self.nodes.indices.filter { self.nodes[$0].role == .colluding && $0 != node }
-            return liars.sorted { self.nodes[$0].point.distance(to: target) < self.nodes[$1].point.distance(to: target) }.prefix(20)
-                .map { self.nodes[$0].peer }
+            return self.nearest(to: target, among: liars).map { self.nodes[$0].peer }
         case .inventing:
             return (0..<20).map { _ in
                 let peer = self.randomPeer()
@@ -223,6 +228,7 @@ struct SimulatedNetwork {
                 var point = target
                 for bit in 16..<64 where Bool.random(using: &self.generator) { point = point.flippingBit(bit) }
                 self.points[peer] = point
+                self.invented.append(peer)
                 return peer
             }
         }
