@@ -3,6 +3,11 @@
 import base64
 import contextlib
 import hashlib
+import os
+import pty
+import re
+import subprocess
+import threading
 
 import base58
 import pytest
@@ -370,6 +375,54 @@ def test_what_a_node_holds_outlasts_its_restart(tmp_path):
         assert outcome.code == 0, outcome
         assert [base64.b64decode(item["value"]) for item in events(outcome, "value")] == [b"hello"]
         assert events(outcome, "value")[0]["from"] == again.peer
+
+
+def test_a_value_of_a_namespace_that_nobody_knows_is_not_stored_and_it_is_said_why(network):
+    outcome = dht("put", "/text/hello", "world", bootstrap=network[1].address)
+    assert outcome.code == 1 and outcome.error["code"] == "notStored", outcome
+    assert "--dht-namespace text" in outcome.error["message"], outcome
+    assert outcome.event("summary")["found"] == 0 and events(outcome, "stored") == []
+
+
+def test_requests_in_a_row_go_over_one_stream_of_ours(go):
+    """A go node that serves the protocol by hand counts the streams: eleven look-ups take one, beside the check of a newcomer."""
+    server = go()
+    lock, streams, requests = threading.Lock(), [], []
+
+    def answer(pipe):
+        with lock:
+            streams.append(pipe)
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                request = fields(read_message(pipe))
+                with lock:
+                    requests.append(request[1][0])
+                pipe.sendall(delimited(message((1, request[1][0]), (2, request[2][0]))))
+
+    server.serve(KAD, answer)
+    keys = "\n".join(f"hex:{number:04x}" for number in range(1, 12)).encode()
+    outcome = dht("closest", "--stdin", bootstrap=server.address, stdin=keys)
+    assert outcome.code == 0, outcome
+    assert len(events(outcome, "summary")) == 11
+    assert len(requests) >= 11 and set(requests) == {FIND_NODE}
+    assert len(streams) <= 3, f"{len(streams)} streams for {len(requests)} requests"
+
+
+def test_a_terminal_shows_how_far_a_look_up_has_come(network):
+    master, terminal = pty.openpty()
+    command = [ours.BINARY, "dht", "closest", OWNER, "--bootstrap", network[0].address]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal, env=ours.environment())
+    os.close(terminal)
+    output = process.communicate(timeout=30)[0]
+    said = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(master, 4096):
+            said += piece
+    os.close(master)
+    assert process.returncode == 0, said
+    assert re.search(rb"\d+ asked, \d+ have answered, \d+ failed", said), said
+    assert said.endswith(b"\r\x1b[K"), "the line is wiped"
+    assert b"asked" not in output and output.count(b"found ") >= 3, output
 
 
 def test_keys_come_from_standard_input(network):

@@ -1,47 +1,34 @@
 import P2P
 import Synchronization
 
-/// How far a measurement has come, on one line of a terminal that is written over ten times a second.
+/// How far a measurement has come, on one line of a terminal.
 final class PerfProgressBar: Sendable {
-    private static let interval = Duration.milliseconds(100)
-
-    private struct State {
-        var reports: [Int: PerfProgress] = [:]
-        var nextAt = ContinuousClock.now
-        var isShown = false
-    }
-
     private let upload: UInt64
     private let download: UInt64
-    private let isVisible: Bool
-    private let state = Mutex(State())
+    private let line: ProgressLine
+    private let reports = Mutex<[Int: PerfProgress]>([:])
 
     init(upload: UInt64, download: UInt64, isVisible: Bool) {
         self.upload = upload
         self.download = download
-        self.isVisible = isVisible
+        self.line = ProgressLine(isVisible: isVisible)
     }
 
     func note(_ report: PerfProgress, of stream: Int) {
-        guard self.isVisible else { return }
-        let line = self.state.withLock { state -> String? in
-            state.reports[stream] = report
-            let now = ContinuousClock.now
-            guard now >= state.nextAt else { return nil }
-            state.nextAt = now + Self.interval
-            state.isShown = true
-            let up = state.reports.values.reduce(UInt64(0)) { $0 + $1.uploadedBytes }
-            let down = state.reports.values.reduce(UInt64(0)) { $0 + $1.downloadedBytes }
-            return "\r\u{1b}[K"
-                + [Self.part("up", up, of: self.upload), Self.part("down", down, of: self.download)].compactMap { $0 }
-                .joined(separator: "   ")
+        let reports = self.reports.withLock { reports in
+            reports[stream] = report
+            return reports
         }
-        if let line { StandardError.write(line) }
+        self.line.show(self.text(reports.values))
     }
 
     /// Wipes the line.
-    func end() {
-        if self.state.withLock({ $0.isShown }) { StandardError.write("\r\u{1b}[K") }
+    func end() { self.line.end() }
+
+    private func text(_ reports: some Collection<PerfProgress>) -> String {
+        let up = reports.reduce(UInt64(0)) { $0 + $1.uploadedBytes }
+        let down = reports.reduce(UInt64(0)) { $0 + $1.downloadedBytes }
+        return [Self.part("up", up, of: self.upload), Self.part("down", down, of: self.download)].compactMap { $0 }.joined(separator: "   ")
     }
 
     private static func part(_ name: String, _ done: UInt64, of all: UInt64) -> String? {

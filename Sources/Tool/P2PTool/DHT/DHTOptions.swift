@@ -33,8 +33,11 @@ struct DHTOptions: ParsableArguments {
         }
     }
 
+    /// Whether values of a namespace are checked everywhere.
+    static func isChecked(_ namespace: String) -> Bool { namespace == "pk" || namespace == "ipns" }
+
     static func check(namespaces: [String]) throws {
-        if let name = namespaces.first(where: { $0.isEmpty || $0.contains("/") || $0 == "pk" || $0 == "ipns" }) {
+        if let name = namespaces.first(where: { $0.isEmpty || $0.contains("/") || Self.isChecked($0) }) {
             throw ValidationError("--dht-namespace \(name) is a name without a slash, and neither pk nor ipns, which are checked.")
         }
     }
@@ -55,7 +58,7 @@ struct DHTOptions: ParsableArguments {
     ///
     /// - Parameter key: the namespace of this one is taken as it is when there is no validator for it: whoever names a key knows what it is.
     func configuration(for key: DHTKey?) -> KademliaConfiguration {
-        let namespace = key?.namespace.flatMap { ["pk", "ipns"].contains($0) ? nil : $0 }
+        let namespace = key?.namespace.flatMap { Self.isChecked($0) ? nil : $0 }
         return Self.configuration(
             protocolID: self.dhtProtocol, namespaces: namespace.map { [$0] } ?? [], mode: .client, bootstrap: self.bootstrap)
     }

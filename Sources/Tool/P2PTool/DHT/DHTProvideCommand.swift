@@ -14,7 +14,7 @@ struct DHTProvideCommand: ToolCommand {
               p2p dht provide bafkreih... --bootstrap /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... --optimistic --stay
             """)
 
-    @Argument(help: "A CID, or another key.")
+    @Argument(help: "A CID; or hex: and the bytes of another key.")
     var key: DHTKey
 
     @Flag(help: "Run on until interrupted.")

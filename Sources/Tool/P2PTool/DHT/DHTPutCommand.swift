@@ -8,14 +8,17 @@ struct DHTPutCommand: ToolCommand {
         commandName: "put", abstract: "Store a value under a key.",
         discussion: """
             The value is the text that stands behind the key, its bytes in base64 with --base64, or without either what comes from standard input. \
-            Values of pk and ipns are checked; those of other namespaces are sent as they are.
-              p2p dht put /ipns/12D3Koo... --bootstrap /ip4/... <record
+            Values of pk and ipns are checked; those of other namespaces are sent as they are, and taken by members that know the namespace: daemons do \
+            by --dht-namespace. Each member that has stored it is printed.
+              p2p dht put /ipns/12D3Koo... --bootstrap /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... <record
+              p2p daemon --dht server --dht-namespace text --listen /ip4/127.0.0.1/tcp/4001
+              p2p dht put /text/hello world --bootstrap /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo...
             """)
 
     /// The longest value that is read, in bytes: what a table keeps.
     private static let limit = 64 * 1_024
 
-    @Argument(help: "A key such as /ipns/12D3Koo...")
+    @Argument(help: "A key such as /ipns/12D3Koo..., or /text/ and anything.")
     var key: DHTKey
 
     @Argument(help: "The value.")
@@ -47,9 +50,17 @@ struct DHTPutCommand: ToolCommand {
     }
 
     func execute(_ console: Console) async throws {
-        let key = self.key.bytes
+        let (key, namespace) = (self.key.bytes, self.key.namespace)
         try await DHTRun.execute(self.dht, self.node, console, tells: self.trace, key: self.key) { run, _ in
-            _ = try await run.dht.put(try await self.bytes(), for: key, onEvent: run.print)
+            let value = try await self.bytes()
+            do throws(KademliaError) {
+                _ = try await run.dht.put(value, for: key, onEvent: run.print)
+            } catch {
+                // A member resets the stream and says nothing of why.
+                guard error.code == .notStored, let namespace, !DHTOptions.isChecked(namespace) else { throw error }
+                let advice = "a daemon takes values of \(namespace) with --dht-namespace \(namespace) alone"
+                throw ToolError(error.code.description, "\(error.message); \(advice)")
+            }
         }
     }
 }

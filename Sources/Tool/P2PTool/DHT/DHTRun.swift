@@ -9,6 +9,13 @@ struct DHTRun: Sendable {
     let console: Console
     /// Whether each step is printed, too.
     let tells: Bool
+    private let progress: DHTProgress
+
+    private init(_ dht: Kademlia, _ console: Console, tells: Bool) {
+        (self.dht, self.console, self.tells) = (dht, console, tells)
+        // What comes as it goes on would stand in the middle of the line.
+        self.progress = DHTProgress(isVisible: StandardError.isTerminal && !console.speaksJSON && !tells)
+    }
 
     /// Runs a node that is a member of the network, and asks.
     static func execute(
@@ -21,7 +28,8 @@ struct DHTRun: Sendable {
         var configuration = options.configuration(for: key)
         adjust(&configuration)
         let dht = Kademlia(configuration)
-        let run = DHTRun(dht: dht, console: console, tells: tells)
+        let run = DHTRun(dht, console, tells: tells)
+        defer { run.progress.end() }
         try await NodeSession.run(node, adjust: { $0.modules.append(dht) }) { session in
             if !listen.isEmpty { _ = try await session.host.listen(on: listen) }
             await session.host.waitUntilRunning()
@@ -31,6 +39,7 @@ struct DHTRun: Sendable {
 
     /// Prints what happens.
     func print(_ event: KademliaEvent) {
+        self.progress.note(event)
         switch event {
         case .found(let contact):
             self.console.announce(contact.object("found"), contact.text("found"))
