@@ -320,6 +320,32 @@ def test_four_of_each_kind_that_join_through_one_know_each_other(go):
                 )
 
 
+def test_servers_alone_are_in_tables_and_clients_are_found_all_the_same():
+    network = ["--dht-protocol", "/modes/kad/1.0.0"]
+    with contextlib.ExitStack() as stack:
+
+        def daemon(mode, *options):
+            made = ours.Daemon(options=["--dht", mode, *network, *options])
+            stack.callback(made.stop)
+            return made
+
+        first = daemon("server")
+        server, client, auto = (daemon(mode, "--bootstrap", first.address) for mode in ("server", "client", "auto"))
+
+        def known(way):
+            return {item["peer"] for item in events(dht("closest", OWNER, *network, bootstrap=way.address), "found")}
+
+        wait_until(lambda: known(first) == {first.peer, server.peer}, 20, "both servers are found")
+        # Nobody has said that the third is reached from outside: it serves nobody.
+        for other in (client, auto):
+            outcome = dht("find-peer", other.peer, *network, bootstrap=first.address)
+            assert outcome.code == 0 and other.address in events(outcome, "found")[-1]["addresses"], outcome
+            outcome = dht("closest", OWNER, *network, bootstrap=other.address, timeout=40)
+            assert outcome.code == 1 and outcome.error["code"] == "noPeers", outcome
+            assert "none of those named to begin with answers" in outcome.error["message"], outcome
+        assert known(first) == {first.peer, server.peer}
+
+
 def test_what_is_provided_early_is_found_by_go(go):
     """In a network that is large enough to guess who the nearest are before they have been met."""
     with contextlib.ExitStack() as stack:

@@ -238,9 +238,8 @@ final class KademliaNode: Sendable {
         }
         if Task.isCancelled { throw Self.cancelled }
         guard signal.isFired else {
-            let told = self.configuration.bootstrap.count
-            let advice =
-                told == 0 ? "name one to begin with, or connect to one" : "at none of the \(told) addresses to begin with one answers"
+            let isTold = !self.configuration.bootstrap.isEmpty
+            let advice = isTold ? "none of those named to begin with answers" : "name one to begin with, or connect to one"
             throw KademliaError(.noPeers, "no peer is known that serves \(self.configuration.protocolID): \(advice)")
         }
     }
