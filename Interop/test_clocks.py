@@ -8,6 +8,7 @@ import pytest
 
 from conftest import Stack, make_peer
 from peers import ours
+from peers.processes import tied
 
 CLOCKS = {
     "1970": "@1970-01-01 00:10:00",
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.skipif(not CAN_RUN, reason="faketime is not installed, 
 
 
 def with_clock(when):
-    return [*OWN_MEMORY, "env", *(f"{name}={value}" for name, value in UNTOUCHED.items()), "faketime", "-m", "-f", when]
+    """faketime starts a process of its own, which ends with it only where that is asked for."""
+    variables = (f"{name}={value}" for name, value in UNTOUCHED.items())
+    return [*OWN_MEMORY, "env", *variables, "faketime", "-m", "-f", when, *tied([])]
 
 
 def ping(address, stack, clock=()):
