@@ -144,6 +144,8 @@ def test_a_daemon_shows_how_near_its_limits_are(keys):
         links = [Link(daemon.endpoint) for _ in range(2)]
         sessions = [session(link, key) for link in links]
         assert all(near.is_alive() for near in sessions)
+        # A muxer answers a moment before its connection counts as one.
+        clock.wait_until(lambda: daemon.stats()["connections"] == 2, 10, "both connections")
         limits = {row["limit"]: row for row in daemon.stats()["limits"]}
         assert limits["connections"]["use"] == 2 and limits["connections"]["refusals"] == 0
         assert limits["connectionsPerPeer"] == {

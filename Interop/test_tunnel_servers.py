@@ -189,7 +189,7 @@ def test_ssh_and_scp(ssh_options, ports, tmp_path):
     (tmp_path / "down").write_bytes(os.urandom(8 * MIB))
     there = "root@127.0.0.1"
     for ends in ((tmp_path / "up", f"{there}:{tmp_path}/up.there"), (f"{there}:{tmp_path}/down", tmp_path / "down.here")):
-        copied = run("scp", "-O", "-q", *ssh_options, "-P", ports["ssh"], *ends)
+        copied = run("scp", "-O", "-q", *ssh_options, "-P", ports["ssh"], *ends, timeout=180)
         assert copied.returncode == 0, copied
     assert (tmp_path / "up.there").read_bytes() == (tmp_path / "up").read_bytes()
     assert (tmp_path / "down.here").read_bytes() == (tmp_path / "down").read_bytes()

@@ -15,7 +15,7 @@ class PythonMember:
     def __init__(self):
         self._process = JSONProcess([sys.executable, MAIN], stdin=True)
         self._ids = itertools.count(1)
-        ready = self._process.wait_for("ready", timeout=40)
+        ready = self._process.wait_for("ready", timeout=90)
         self.peer, self.address = ready["peer"], ready["addresses"][0]
 
     def do(self, name, **details):

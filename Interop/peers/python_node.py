@@ -32,7 +32,7 @@ class PythonNode:
     def _start(self, arguments):
         self._process = JSONProcess(arguments, stdin=True)
         self._ids = itertools.count(1)
-        ready = self._process.wait_for("ready", timeout=30)
+        ready = self._process.wait_for("ready", timeout=90)
         self.peer, self.addresses = ready["peer"], ready["addresses"]
 
     @property
