@@ -30,3 +30,10 @@ func borrow(_ book: [UInt8], by dht: Kademlia, on host: PeerHost) async throws -
 
 /// What members ask each other, each on a stream of its own.
 let title = RequestResponse("/library/title/1.0.0", requests: BytesCodec(), responses: TextCodec())
+
+/// Whoever else is at the meeting point is found there.
+func player(meetingAt point: Multiaddr) async throws -> PeerHost {
+    let meeting = try Rendezvous("my-game", at: point)
+    let host = try await PeerHost.standard(modules: .standard.adding(meeting))
+    return host
+}

@@ -36,26 +36,22 @@ struct FindingExampleTests {
         }
     }
 
-    @Test("Two that know a meeting point alone meet")
+    @Test("Whoever comes to a meeting point finds who is there")
     func meetingPoint() async throws {
-        try await Self.running(.standard.adding(RendezvousPoint())) { _, point in
-            try await Self.host(at: point).running { one in
-                try await one.listen(on: "/ip4/127.0.0.1/tcp/0")
-                let events = one.events()
-                try await Self.host(at: point).running { other in
-                    try await other.listen(on: "/ip4/127.0.0.1/tcp/0")
+        let registrations = RendezvousPoint()
+        try await Self.running(.standard.adding(registrations)) { _, point in
+            let (one, other) = (try await player(meetingAt: point), try await player(meetingAt: point))
+            for host in [one, other] { _ = try await host.listen(on: "/ip4/127.0.0.1/tcp/0") }
+            let events = other.events()
+            try await one.running { _ in
+                while registrations.registrationCount == 0 { try await Task.sleep(for: .milliseconds(10)) }
+                try await other.running { _ in
                     for await event in events {
-                        if case .connected(let connection) = event, connection.remotePeer == other.peerID { return }
+                        if case .connected(let connection) = event, connection.remotePeer == one.peerID { return }
                     }
                     Issue.record("they have not met")
                 }
             }
         }
-    }
-
-    private static func host(at point: Multiaddr) async throws -> PeerHost {
-        let meeting = try Rendezvous("my-game", at: point)
-        let host = try await PeerHost.standard(modules: .standard.adding(meeting))
-        return host
     }
 }
