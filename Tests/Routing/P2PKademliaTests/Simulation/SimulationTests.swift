@@ -116,7 +116,8 @@ struct SimulationTests {
         #expect(measured.percentile(0.95, of: measured.times) <= .seconds(3), "\(measured)")
     }
 
-    @Test("Liars who name nobody, or each other, hide nothing", arguments: [SimulatedNetwork.Role.empty, .colluding], SimulationTests.sizes)
+    @Test(
+        "Liars who name nobody, or each other, hide nothing", arguments: [SimulatedNetwork.Role.empty, .colluding], SimulationTests.sizes)
     func liars(role: SimulatedNetwork.Role, size: Int) {
         var network = SimulatedNetwork(size, seed: Self.seed)
         network.assign(role, to: 0.2)
