@@ -2,8 +2,8 @@
 
     P2P_BIN=… relay_bench.py [--peers 1000] [--circuits 200] [--seconds 10] [--json FILE]
 
-The load (P2PRelayLoad, beside the tool) is one process with all of the peers. go's relay (p2pd) gives 128 places, and its
-limits of connections end a little earlier, so all are measured with 96 first, in turns; ours then with all of them. p2pd copies through
+The load (P2PRelayLoad, beside the tool) is one process with all of the peers. p2pd, a node of go-libp2p, gives 128 places, and its
+limits of connections end a little earlier, so all are measured with 96 first, in turns; ours and kubo then with all of them. p2pd copies through
 buffers of 16 MiB, as its makers have patched it; `kubo` is go's relay with the buffers that go-libp2p has (2 KiB), where its library and
 network namespaces are. Figures are the relay process's own: resident memory at rest with all places taken beyond that at the start, the
 most that it had while busy, CPU seconds, and the bytes that it received for one end of a circuit and sent to the other.
@@ -169,25 +169,30 @@ def main():
                 show(found[-1])
             except Exception as error:
                 print(f"{name}: {error}", file=sys.stderr)
-    if arguments.peers > few:
-        found.append(measure("ours", start_ours, arguments.peers, arguments.circuits, arguments.seconds))
-        show(found[-1])
-    medians = {
-        name: {
-            key: statistics.median(row[key] for row in found if (row["relay"], row["places"]) == (name, few))
-            for key in ("busy_mib", "rest_mib", "mib_per_cpu_second")
-        }
-        for name in relays
-        if any((row["relay"], row["places"]) == (name, few) for row in found)
-    }
-    for other in medians.keys() - {"ours"} if "ours" in medians else ():
-        mine, theirs = medians["ours"], medians[other]
-        print(
-            f"ours to {other}, medians with {few} places: {mine['mib_per_cpu_second'] / theirs['mib_per_cpu_second']:.2f} x the bytes for a CPU "
-            f"second, {mine['busy_mib'] / theirs['busy_mib']:.2f} x the memory when busy, {mine['rest_mib'] / theirs['rest_mib']:.2f} x at rest"
-        )
+    for name, start in relays.items():
+        if arguments.peers > few and name != "go":
+            found.append(measure(name, start, arguments.peers, arguments.circuits, arguments.seconds))
+            show(found[-1])
+    for places in sorted({row["places"] for row in found}):
+        compare(found, places)
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(found, indent=1))
+
+
+def compare(found, places):
+    medians = {
+        name: {
+            key: statistics.median(row[key] for row in found if (row["relay"], row["places"]) == (name, places))
+            for key in ("busy_mib", "rest_mib", "mib_per_cpu_second")
+        }
+        for name in {row["relay"] for row in found if row["places"] == places}
+    }
+    for other in sorted(medians.keys() - {"ours"}) if "ours" in medians else ():
+        mine, theirs = medians["ours"], medians[other]
+        print(
+            f"ours to {other}, medians with {places} places: {mine['mib_per_cpu_second'] / theirs['mib_per_cpu_second']:.2f} x the bytes for a CPU "
+            f"second, {mine['busy_mib'] / theirs['busy_mib']:.2f} x the memory when busy, {mine['rest_mib'] / theirs['rest_mib']:.2f} x at rest"
+        )
 
 
 def show(row):

@@ -3,8 +3,8 @@ import Synchronization
 
 /// A relay for others: whoever has asked for a place is reached through this node, within limits of time and bytes.
 ///
-/// It knows who talks to whom, and never what they say. It passes on as much as the slower of both takes, and keeps no more than 16 KiB of a
-/// circuit in its own buffers. It gives no place, and makes no circuit, over another relay.
+/// It knows who talks to whom, and never what they say. It passes on as much as the slower of both takes, and has no buffers of its own for a
+/// circuit. It gives no place, and makes no circuit, over another relay.
 public final class RelayService: HostModule {
     /// What it gives away.
     public let limits: RelayServiceLimits

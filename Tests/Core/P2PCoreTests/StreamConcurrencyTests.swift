@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import P2PCore
@@ -177,6 +178,39 @@ struct StreamConcurrencyTests {
         try await stream.write(text: "y")
         #expect(self.muxer.signalCount == 2)
         #expect(muxed.text() == "xxxxxxy")
+    }
+
+    @Test("Whoever feeds a stream is asked for bytes when they can leave, behind what waits, and the window stays as it is")
+    func feeding() async throws {
+        final class Feeder: MuxedStreamObserver {
+            let waiting = Mutex("bcdef")
+            func streamChanged() {}
+            func waitingBytes(for stream: MuxedStream) -> Int { self.waiting.withLock { $0.utf8.count } }
+            func takeBytes(for stream: MuxedStream, upTo limit: Int) -> ByteBuffer? {
+                self.waiting.withLock { waiting in
+                    guard !waiting.isEmpty, limit > 0 else { return nil }
+                    defer { waiting.removeFirst(min(2, limit, waiting.count)) }
+                    return ByteBuffer(string: String(waiting.prefix(min(2, limit))))
+                }
+            }
+        }
+        let (stream, muxed) = self.muxer.stream()
+        defer { withExtendedLifetime(stream) {} }
+        let feeder = Feeder()
+        muxed.observe(feeder, isFed: true)
+        _ = muxed.tryWrite(ByteBuffer(string: "a"))
+        #expect(muxed.waitingBytes == 6)
+        #expect(muxed.flight(upTo: 4) == Flight(bytes: Array("abcd".utf8), remaining: 2))
+        #expect(muxed.flight(upTo: 0) == Flight(remaining: 2) && muxed.waitingBytes == 2)
+        muxed.askForBytes()
+        #expect(self.muxer.signalCount == 2)
+        _ = muxed.tryFinish()
+        #expect(muxed.flight() == Flight(finish: true), "who has finished takes no more")
+        var record = ByteBuffer()
+        let keepsWindow = muxed.copy(upTo: 0, to: &record).keepsWindow
+        #expect(keepsWindow)
+        muxed.observe(nil)
+        #expect(muxed.waitingBytes == 0)
     }
 
     @Test("An observer hears of bytes, room, the half-close that left, the end and a failure")

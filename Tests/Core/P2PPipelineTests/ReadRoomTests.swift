@@ -44,6 +44,16 @@ struct ReadRoomTests {
         #expect(account.held == 0)
     }
 
+    @Test("Of very many connections most read less at a time")
+    func many() throws {
+        let account = try self.account()
+        let rooms = (0..<100).map { _ in ReadRoom(account: account) }
+        let sizes = rooms.map { self.fill($0, times: 9).last ?? 0 }
+        #expect(sizes.allSatisfy { $0 >= ReadRoom.scarce } && sizes.last == ReadRoom.scarce)
+        #expect(sizes.reduce(0) { $0 + $1 - ReadRoom.scarce } <= ReadRoom.shared)
+        withExtendedLifetime(rooms) {}
+    }
+
     @Test("Where memory is scarce it grows no further than it has to, and keeps what it has")
     func scarce() throws {
         let (hoarder, account, early) = (try self.account(), try self.account(), try self.account())

@@ -54,6 +54,46 @@ struct CircuitSpliceTests {
         #expect(await errorCode { _ = try await self.source.dialer.read() } == .reset)
     }
 
+    @Test("A limit that both reach at the same byte ends both, behind exactly so many bytes")
+    func exhaustedBothWays() async throws {
+        let splice = self.splice(limit: 100_000)
+        let body = [UInt8](repeating: 1, count: 100_001)
+        try await self.source.dialer.write(bytes: body)
+        try await self.target.dialer.write(bytes: body)
+        async let end = splice.run(for: nil, on: .system)
+        #expect(await end == .exhausted)
+        let (here, there) = (await Self.drain(self.source.dialer), await Self.drain(self.target.dialer))
+        #expect(here.code == .reset && there.code == .reset)
+        #expect(max(here.bytes, there.bytes) == 100_000 && splice.bytes <= 200_000)
+    }
+
+    /// What arrives until the stream fails.
+    private static func drain(_ stream: PeerStream) async -> (bytes: Int, code: StreamError.Code?) {
+        var received = 0
+        do throws(StreamError) {
+            while let bytes = try await stream.read() { received += bytes.readableBytes }
+            return (received, nil)
+        } catch {
+            return (received, error.code)
+        }
+    }
+
+    @Test("A byte at a time goes on a byte at a time, nothing of it waits here, and at its time the circuit is over all the same")
+    func trickle() async throws {
+        let splice = self.splice(limit: 100)
+        async let end = splice.run(for: .seconds(2), on: .system)
+        let (near, far) = (self.source.dialer, self.target.dialer)
+        for number in 1...UInt8(20) {
+            try await near.write(bytes: [number])
+            #expect(try await far.readExactly(1) == ByteBuffer(bytes: [number]))
+            #expect(splice.bytes == UInt64(number))
+        }
+        #expect(self.source.listener.muxed.inbound == (0, false) && self.target.listener.muxed.waitingBytes == 0)
+        #expect(await end == .over)
+        #expect(await errorCode { _ = try await near.read() } == .reset)
+        #expect(await errorCode { _ = try await far.read() } == .reset)
+    }
+
     @Test("As many bytes as may, and the end behind them, are whole; the limit counts each way by itself")
     func exactly() async throws {
         let splice = self.splice(limit: 5)
@@ -67,20 +107,21 @@ struct CircuitSpliceTests {
         #expect(await end == .finished)
     }
 
-    @Test("A reader that stops makes the relay keep a few KiB, and stops the writer")
+    @Test("A reader that stops makes the relay keep nothing but what the writer's window lets it send ahead, and stops the writer")
     func slowReader() async throws {
         let splice = self.splice()
         let running = Task { await splice.run(for: nil, on: .system) }
         let near = self.source.dialer
         let writer = Task { for _ in 0..<64 { try await near.write(bytes: [UInt8](repeating: 1, count: 64 * 1_024)) } }
-        // The target's window is full, then the few KiB of the relay; nothing moves any more.
-        var last: UInt64 = 0
-        repeat {
-            last = splice.bytes
-            try await Task.sleep(for: .milliseconds(200))
-        } while splice.bytes == 0 || splice.bytes != last
-        #expect(splice.bytes <= UInt64(StreamPair.window + CircuitSplice.waiting))
-        #expect(self.target.listener.muxed.waitingBytes <= CircuitSplice.waiting)
+        // The target's window is full, then the source's; nothing moves any more.
+        let (incoming, outgoing) = (self.source.listener.muxed, self.target.listener.muxed)
+        while splice.bytes < UInt64(StreamPair.window) || incoming.unreadBytes < StreamPair.window {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(splice.bytes == UInt64(StreamPair.window))
+        #expect(incoming.unreadBytes == StreamPair.window)
+        #expect(outgoing.writableBytes == StreamBuffer.highWaterMark)
         writer.cancel()
         running.cancel()
         #expect(await running.value == .over)
@@ -91,7 +132,7 @@ struct CircuitSpliceTests {
         let splice = self.splice()
         async let end = splice.run(for: .seconds(2), on: .system)
         let (near, far) = (self.source.dialer, self.target.dialer)
-        try await near.write(bytes: [UInt8](repeating: 1, count: StreamPair.window + CircuitSplice.waiting / 2))
+        try await near.write(bytes: [UInt8](repeating: 1, count: StreamPair.window + 4_096))
         try await near.finish()
         try await far.finish()
         #expect(await end == .over)
@@ -102,14 +143,13 @@ struct CircuitSpliceTests {
         let splice = self.splice()
         async let end = splice.run(for: .seconds(30), on: .system)
         let (near, far) = (self.source.dialer, self.target.dialer)
-        let body = [UInt8](repeating: 1, count: StreamPair.window + CircuitSplice.waiting / 2)
+        let body = [UInt8](repeating: 1, count: StreamPair.window + 4_096)
         try await near.write(bytes: body)
         try await near.finish()
         try await far.finish()
-        while !self.source.listener.muxed.hasFinishLeft || splice.bytes < UInt64(body.count) { try await Task.sleep(for: .milliseconds(5)) }
-        // The splice has seen the source's end before the source's connection fails.
-        try await Task.sleep(for: .milliseconds(100))
-        self.source.listener.muxed.fail(StreamError(.connectionLost, "gone"))
+        let incoming = self.source.listener.muxed
+        while !incoming.hasFinishLeft || incoming.inbound != (4_096, true) { try await Task.sleep(for: .milliseconds(5)) }
+        incoming.fail(StreamError(.connectionLost, "gone"))
         #expect(try await far.readToEnd(upTo: body.count) == body)
         #expect(await end == .finished)
     }

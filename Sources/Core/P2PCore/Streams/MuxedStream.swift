@@ -26,6 +26,21 @@ extension MuxedStreamOwner {
 package protocol MuxedStreamObserver: AnyObject, Sendable {
     /// There may be bytes to read, room to write, an end or a failure: look again.
     func streamChanged()
+    /// There are bytes to read, and nothing else has changed.
+    func streamReceived(_ stream: MuxedStream)
+    /// Bytes that it has for a stream which it feeds.
+    func waitingBytes(for stream: MuxedStream) -> Int
+    /// Gives at most `limit` of these, which leave at once: there is room and credit for them. Nil when it has none.
+    func takeBytes(for stream: MuxedStream, upTo limit: Int) -> ByteBuffer?
+}
+
+extension MuxedStreamObserver {
+    /// As any change.
+    package func streamReceived(_ stream: MuxedStream) { self.streamChanged() }
+    /// It feeds none.
+    package func waitingBytes(for stream: MuxedStream) -> Int { 0 }
+    /// It feeds none.
+    package func takeBytes(for stream: MuxedStream, upTo limit: Int) -> ByteBuffer? { nil }
 }
 
 /// A stream as its muxer sees it; the application holds a ``PeerStream`` over it.
@@ -74,7 +89,11 @@ package final class MuxedStream: ParkingPlace {
         wake.reader?.resume()
         wake.writer?.resume()
         if wake.muxer { self.owner.streamHasWork(self) }
-        if wake.observer { self.observer.withLock { $0 }?.streamChanged() }
+        switch wake.observer {
+        case .none: break
+        case .bytes: self.observer.withLock { $0 }?.streamReceived(self)
+        case .change: self.observer.withLock { $0 }?.streamChanged()
+        }
         return result
     }
 
@@ -98,7 +117,22 @@ package final class MuxedStream: ParkingPlace {
 
     /// Copies at most `limit` waiting bytes to the end of `record` and reports what else is due.
     package func copy(upTo limit: Int, to record: inout ByteBuffer) -> StreamBuffer.Drained {
-        self.withBuffer { $0.drain(upTo: limit, to: &record, wake: &$1) }
+        var drained = self.withBuffer { $0.drain(upTo: limit, to: &record, wake: &$1) }
+        if drained.isHungry { self.feed(&drained, upTo: limit, to: &record) }
+        return drained
+    }
+
+    /// Copies what whoever feeds the stream has for it, behind what waited here.
+    private func feed(_ drained: inout StreamBuffer.Drained, upTo limit: Int, to record: inout ByteBuffer) {
+        guard let feeder = self.observer.withLock({ $0 }) else { return }
+        var fed = 0
+        while drained.copied + fed < limit, let bytes = feeder.takeBytes(for: self, upTo: limit - drained.copied - fed) {
+            record.writeImmutableBuffer(bytes)
+            fed += bytes.readableBytes
+        }
+        if fed > 0 { self.buffer.withLock { $0.wasFed(fed) } }
+        drained.copied += fed
+        drained.remaining = feeder.waitingBytes(for: self)
     }
 
     /// The half-close that ``copy(upTo:to:)`` reported was written.
@@ -136,8 +170,13 @@ package final class MuxedStream: ParkingPlace {
         self.withBuffer { $0.finish(wake: &$1) }
     }
 
-    /// Bytes that wait to be sent, up to the high-water mark.
-    package var waitingBytes: Int { StreamBuffer.highWaterMark - self.writableBytes }
+    /// Bytes that wait to be sent, up to the high-water mark, and those that whoever feeds the stream has for it.
+    package var waitingBytes: Int {
+        let (own, isFed) = self.buffer.withLock { (StreamBuffer.highWaterMark - $0.writableBytes, $0.isFed) }
+        return isFed ? own + (self.observer.withLock { $0 }?.waitingBytes(for: self) ?? 0) : own
+    }
+    /// Bytes of the peer that wait for the reader, and whether it has said all that it will.
+    package var inbound: (bytes: Int, isFinished: Bool) { self.buffer.withLock { ($0.unreadBytes, $0.hasPeerFinished) } }
     package var writableBytes: Int { self.buffer.withLock { $0.writableBytes } }
     package var failure: StreamError? { self.buffer.withLock { $0.failure } }
     package var hasFinishLeft: Bool { self.buffer.withLock { $0.hasFinishLeft } }
@@ -182,9 +221,19 @@ package final class MuxedStream: ParkingPlace {
     }
 
     /// Tells `observer` of every change from now on; nil ends that.
-    package func observe(_ observer: (any MuxedStreamObserver)?) {
+    ///
+    /// - Parameter isFed: it is asked for bytes when they can leave, instead of writing them before; see ``askForBytes()``.
+    package func observe(_ observer: (any MuxedStreamObserver)?, isFed: Bool = false) {
         self.observer.withLock { $0 = observer }
-        self.buffer.withLock { $0.isObserved = observer != nil }
+        self.buffer.withLock { buffer in
+            buffer.isObserved = observer != nil
+            buffer.isFed = observer != nil && isFed
+        }
+    }
+
+    /// Whoever feeds the stream has bytes for it: the muxer comes for them when there is room and credit.
+    package func askForBytes() {
+        self.withBuffer { $0.askForBytes(wake: &$1) }
     }
 
     // MARK: Waiting

@@ -9,10 +9,13 @@ extension StreamBuffer {
         package var reader: Waiter?
         package var writer: Waiter?
         package var muxer = false
-        package var observer = false
+        package var observer = News.none
 
         package init() {}
     }
+
+    /// What an adapter is told.
+    package enum News { case none, bytes, change }
 
     /// What a reader gets.
     package enum Read: ~Copyable {
@@ -35,6 +38,8 @@ extension StreamBuffer {
         package var copied = 0
         /// Bytes that still wait.
         package var remaining = 0
+        /// Whoever feeds the stream may add to what was copied.
+        package var isHungry = false
         /// Every byte has left and this side is done: FIN is due, and said once.
         package var finish = false
         /// A reset is due, and said once; nothing else follows.
@@ -43,5 +48,7 @@ extension StreamBuffer {
         package var stopReading = false
         /// Bytes that the reader consumed since the last time, to be given back as credit.
         package var credit = 0
+        /// The peer is to get no larger window, for its reader is another peer, and what that does not take waits here.
+        package var keepsWindow = false
     }
 }

@@ -20,6 +20,8 @@ package struct StreamBuffer: ~Copyable {
     private var isWorkSignalled = false
     /// An adapter that is told instead of a suspended task.
     package var isObserved = false
+    /// The adapter has the stream's bytes until they leave.
+    package var isFed = false
     /// Counts what the application reads and writes; nil where nobody wants to know.
     var meter: StreamMeter?
     package var protocolID: ProtocolID?
@@ -195,7 +197,7 @@ package struct StreamBuffer: ~Copyable {
         guard !self.inbound.isStopped else { return bytes.readableBytes }
         self.inbound.append(bytes, isSaving: isSaving)
         wake.reader = self.inbound.reader.wake()
-        wake.observer = self.isObserved
+        wake.observer = self.isObserved ? .bytes : .none
         return 0
     }
 
@@ -207,7 +209,7 @@ package struct StreamBuffer: ~Copyable {
             return self.fail(error, telling: .protocolNegotiationFailed, wake: &wake)
         }
         wake.reader = self.inbound.reader.wake()
-        wake.observer = self.isObserved
+        self.tellObserver(&wake)
     }
 
     /// Ends the stream from below: a reset by the peer, or a lost connection.
@@ -225,21 +227,31 @@ package struct StreamBuffer: ~Copyable {
         drained.reset = self.pendingReset.take()
         guard self.failure == nil else { return drained }
         drained.credit = self.inbound.takeCredit()
+        drained.keepsWindow = self.isFed
         drained.stopReading = self.inbound.takeStop()
         (drained.copied, drained.finish) = self.outbound.drain(upTo: limit, to: &record)
         drained.remaining = self.outbound.count
+        drained.isHungry = self.isFed && drained.remaining == 0 && self.outbound.isOpen
         if drained.copied > 0, self.outbound.hasRoom, self.outbound.isOpen {
             wake.writer = self.outbound.writer.wake()
-            wake.observer = self.isObserved
+            self.tellObserver(&wake)
         }
         return drained
+    }
+
+    /// So many bytes left that waited with whoever feeds the stream.
+    package mutating func wasFed(_ count: Int) { self.meter?.wrote(count) }
+
+    /// There are bytes for the stream, with whoever feeds it.
+    package mutating func askForBytes(wake: inout Wake) {
+        if self.failure == nil { self.signal(&wake) }
     }
 
     /// The half-close was written to the transport.
     package mutating func finishLeft(wake: inout Wake) {
         guard self.outbound.finishLeft() else { return }
         wake.writer = self.outbound.writer.wake()
-        wake.observer = self.isObserved
+        self.tellObserver(&wake)
     }
 
     package mutating func setCreditThreshold(_ threshold: Int) { self.inbound.creditThreshold = threshold }
@@ -253,10 +265,14 @@ package struct StreamBuffer: ~Copyable {
         self.outbound.removeAll()
         wake.reader = self.inbound.reader.wake()
         wake.writer = self.outbound.writer.wake()
-        wake.observer = self.isObserved
+        self.tellObserver(&wake)
         guard let code else { return }
         self.pendingReset = code
         self.signal(&wake)
+    }
+
+    private func tellObserver(_ wake: inout Wake) {
+        if self.isObserved { wake.observer = .change }
     }
 
     private mutating func signal(_ wake: inout Wake) {
