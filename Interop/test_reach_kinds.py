@@ -1,10 +1,11 @@
 """`p2p reach` behind routers of several kinds, with three peers to ask: what it calls them, and whether it says what to do."""
 
 import contextlib
+import json
 
 import pytest
 
-from peers import nat_lab, ours
+from peers import clock, nat_lab, ours
 from peers.punches import LISTEN, address_of
 
 pytestmark = pytest.mark.skipif(not nat_lab.is_possible(), reason="no network namespaces and routers here")
@@ -55,3 +56,26 @@ def test_servers_over_one_transport(kind, state, diagnosis, transport):
         assert (told["state"], told["diagnosis"]) == (state, diagnosis), found
         verdict = {"public": "reachable", "private": "unreachable"}[state]
         assert {address["verdict"] for address in told["addresses"]} == {verdict}, found
+
+
+def test_daemon_whose_servers_are_all_met_over_quic(tmp_path):
+    """The port that listens has spoken to every one of them, and this router lets in just those: reached it is not, and it says what to do."""
+    with nat_lab.Lab("address") as lab, contextlib.ExitStack() as stack:
+        known = []
+        for host in lab.observers:
+            options = ["--no-port-mapping", "--autonat-service"]
+            server = ours.Daemon(LISTEN["quic"].format(host.address), options=options, wrapper=host.inside)
+            stack.callback(server.stop)
+            known += ["--bootstrap", server.address]
+        options = ["--no-port-mapping", "--data", tmp_path / "data", *known]
+        home = ours.Daemon(LISTEN["quic"].format(lab.a.address), options=options, wrapper=lab.a.inside)
+        stack.callback(home.stop)
+        event = home.process.wait_for(lambda item: item.get("event") == "reachability" and item["state"] != "unknown", timeout=120)
+        assert event["state"] == "private"
+        assert {address["verdict"] for address in event["addresses"]} == {"unreachable"}
+
+        def told():
+            return json.loads(ours.run("reach", "--data", tmp_path / "data", "--json").stdout)
+
+        clock.wait_until(lambda: told()["diagnosis"] == "cone-nat", 10, "cone-nat")
+        assert "forward UDP 4001 to 10.101.0.2" in told()["remedy"]

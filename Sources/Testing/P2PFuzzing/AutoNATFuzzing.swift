@@ -38,7 +38,13 @@ enum AutoNATFuzzing {
         var tracker = AutoNATTracker()
         var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
         var servers: [AutoNATTracker.Server] = []
-        var asking: [(probe: AutoNATTracker.Probe, isStranger: Bool)] = []
+        var asking: [(probe: AutoNATTracker.Probe, since: NIODeadline)] = []
+        // Since when the ports have spoken to whom, without a pause in which a router would forget it.
+        var spoken: [Contact: (since: NIODeadline, last: NIODeadline)] = [:]
+        func isStranger(_ ip: IPAddress, to address: Multiaddr, at then: NIODeadline) -> Bool {
+            guard let waist = ThinWaist(address), let known = spoken[Contact(ip: ip, transport: waist.transport)] else { return true }
+            return known.since > then || then - known.last >= .minutes(10)
+        }
         let needsStrangers = input.byte() % 2 == 0
         tracker.use(Self.addresses.map { (address: $0, needsStrangers: needsStrangers) }, at: now)
         // Whose word, or visit, said that an address is reached, and whether the port had ever spoken to it.
@@ -59,23 +65,30 @@ enum AutoNATFuzzing {
             case 2:
                 if !servers.isEmpty { servers.remove(at: number % servers.count) }
                 tracker.use(servers)
-            case 3: tracker.spoke(to: ip, over: number % 2 == 0 ? .tcp : .udp, at: now)
+            case 3:
+                let contact = Contact(ip: ip, transport: number % 2 == 0 ? .tcp : .udp)
+                tracker.spoke(to: ip, over: contact.transport, at: now)
+                let isAcquainted = spoken[contact].map { now - $0.last < .minutes(10) } ?? false
+                spoken[contact] = (isAcquainted ? spoken[contact]?.since ?? now : now, now)
             case 4:
                 tracker.arrival(from: ip, at: address, now: now)
                 reached[address, default: []].append((ip, true))
             case 5, 6:
                 for _ in 0..<(1 + number % 4) where !asking.isEmpty {
-                    let (probe, isStranger) = asking.remove(at: input.number(below: asking.count))
-                    let outcomes: [AutoNATTracker.Outcome] = [.reached, .notReached("no"), .noAnswer, .reached]
+                    let (probe, since) = asking.remove(at: input.number(below: asking.count))
+                    let outcomes: [AutoNATTracker.Outcome] = [.reached(), .notReached("no"), .noAnswer, .reached(visitor: ip)]
                     let outcome = outcomes[input.number(below: 4)]
-                    tracker.finished(probe, outcome, wasStranger: isStranger, at: now)
-                    if outcome == .reached { reached[probe.address, default: []].append((probe.server.ip, isStranger)) }
+                    tracker.finished(probe, outcome, at: now)
+                    if case .reached(let visitor) = outcome {
+                        let witness = visitor ?? probe.server.ip
+                        reached[probe.address, default: []].append((witness, isStranger(witness, to: probe.address, at: since)))
+                    }
                 }
             default: now = now + .milliseconds(Int64(input.short()) * 20)
             }
             for probe in tracker.poll(at: now) {
                 precondition(servers.contains(probe.server), "one is asked who is not there")
-                asking.append((probe, tracker.isStranger(probe, at: now)))
+                asking.append((probe, now))
             }
             precondition(asking.count <= AutoNATTracker.probesAtOnce)
             for server in Set(asking.map(\.probe.server.peer)) {
@@ -88,6 +101,11 @@ enum AutoNATFuzzing {
                 precondition(!needsStrangers || witnesses.contains { $0.isStranger }, "those are believed to which the port has spoken")
             }
         }
+    }
+
+    private struct Contact: Hashable {
+        let ip: IPAddress
+        let transport: ThinWaist.Transport
     }
 
     private static let addresses: [Multiaddr] = ["/ip4/45.99.0.1/tcp/4001", "/ip4/45.99.0.1/udp/4001/quic-v1"]

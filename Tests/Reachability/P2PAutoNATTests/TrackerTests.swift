@@ -34,8 +34,7 @@ struct TrackerTests {
             for _ in 0..<seconds {
                 for probe in self.tracker.poll(at: self.now) {
                     self.probes.append(probe)
-                    let isStranger = self.tracker.isStranger(probe, at: self.now)
-                    self.tracker.finished(probe, outcome(probe), wasStranger: isStranger, at: self.now)
+                    self.tracker.finished(probe, outcome(probe), at: self.now)
                 }
                 self.now = self.now + .seconds(1)
             }
@@ -53,7 +52,7 @@ struct TrackerTests {
     func numbers(count: Int, isOneNetwork: Bool) throws {
         var scene = try Scene(Array((isOneNetwork ? Self.oneNetwork : Self.networks).prefix(count)))
         scene.tracker.use([(address: Self.tcp, needsStrangers: false)], at: scene.now)
-        scene.run(for: 100) { _ in .reached }
+        scene.run(for: 100) { _ in .reached() }
         #expect((scene.state(of: Self.tcp) == .reachable) == (isOneNetwork ? count >= 3 : count >= 2))
         var failing = try Scene(Array((isOneNetwork ? Self.oneNetwork : Self.networks).prefix(count)))
         failing.tracker.use([(address: Self.tcp, needsStrangers: false)], at: failing.now)
@@ -69,25 +68,27 @@ struct TrackerTests {
         scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
         // An address-restricted router lets in those to whom the port has spoken.
         let known = Set(scene.servers.prefix(3).map(\.peer))
-        scene.run(for: 200) { known.contains($0.server.peer) ? .reached : .notReached("timed out") }
+        scene.run(for: 200) { known.contains($0.server.peer) ? .reached() : .notReached("timed out") }
         #expect(scene.state(of: Self.udp) == .unreachable)
         #expect(Set(scene.probes.prefix(3).map(\.server.peer)).isDisjoint(with: known), "strangers are asked first")
 
         var full = try Scene(Self.oneNetwork + [0x2d21_000f, 0x2d21_0010])
         for server in full.servers.prefix(3) { full.tracker.spoke(to: server.ip, over: .udp, at: Self.start) }
         full.tracker.use([(address: Self.udp, needsStrangers: true)], at: full.now)
-        full.run(for: 200) { _ in .reached }
+        full.run(for: 200) { _ in .reached() }
         #expect(full.state(of: Self.udp) == .reachable)
 
         var friends = try Scene(Self.networks)
         for server in friends.servers { friends.tracker.spoke(to: server.ip, over: .udp, at: Self.start) }
         friends.tracker.use([(address: Self.udp, needsStrangers: true)], at: friends.now)
-        friends.run(for: 200) { _ in .reached }
+        friends.run(for: 30) { _ in .reached() }
         #expect(friends.state(of: Self.udp) == .unknown, "only friends have tried")
+        friends.run(for: 1) { _ in .reached() }
+        #expect(friends.state(of: Self.udp) == .unreachable, "and nobody else has come in for half a minute")
         #expect(friends.tracker.verdicts(at: friends.now).first?.lastError?.contains("spoken") == true)
         // Over the other protocol the same servers are strangers.
         friends.tracker.use([(address: Self.tcp, needsStrangers: true)], at: friends.now)
-        friends.run(for: 200) { _ in .reached }
+        friends.run(for: 200) { _ in .reached() }
         #expect(friends.state(of: Self.tcp) == .reachable)
     }
 
@@ -99,7 +100,9 @@ struct TrackerTests {
         for server in scene.servers.prefix(2) { scene.tracker.spoke(to: server.ip, over: .udp, at: scene.now) }
         scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
         let stranger = scene.servers[2].peer
-        scene.run(for: 100) { isAddressRestricted && $0.server.peer == stranger ? .notReached("timed out") : .reached }
+        scene.run(for: 100) {
+            isAddressRestricted && $0.server.peer == stranger ? .notReached("timed out") : .reached(visitor: isProof ? $0.server.ip : nil)
+        }
         let expected: AutoNATTracker.Verdict = isAddressRestricted ? .unreachable : isProof ? .reachable : .unknown
         #expect(scene.state(of: Self.udp) == expected)
         if isAddressRestricted {
@@ -125,7 +128,7 @@ struct TrackerTests {
         #expect(scene.state(of: Self.udp) == .unknown)
         scene.run(for: 100) { probe in
             if probe.server.peer == silent { return .noAnswer }
-            return isAddressRestricted && probe.server.peer == stranger ? .notReached("timed out") : .reached
+            return isAddressRestricted && probe.server.peer == stranger ? .notReached("timed out") : .reached(visitor: probe.server.ip)
         }
         #expect(scene.probes.contains { $0.server.peer == silent })
         #expect(scene.state(of: Self.udp) == (isAddressRestricted ? .unreachable : .reachable))
@@ -145,10 +148,51 @@ struct TrackerTests {
         var scene = try Scene(Self.networks)
         for server in scene.servers { scene.tracker.spoke(to: server.ip, over: .udp, at: scene.now) }
         scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
-        scene.run(for: 599) { _ in .reached }
-        #expect(scene.state(of: Self.udp) == .unknown && scene.probes.count == 3)
+        scene.run(for: 599) { _ in .reached() }
+        #expect(scene.state(of: Self.udp) == .unreachable && scene.probes.count == 3)
         scene.run(for: 100) { _ in .notReached("timed out") }
         #expect(scene.state(of: Self.udp) == .unreachable && scene.probes.count == 6)
+    }
+
+    @Test("Where only those have tried to whom the port had spoken, strangers that come in open the address again")
+    func strangerAtLast() throws {
+        var scene = try Scene(Self.networks)
+        for server in scene.servers { scene.tracker.spoke(to: server.ip, over: .udp, at: scene.now) }
+        scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
+        scene.run(for: 60) { .reached(visitor: $0.server.ip) }
+        #expect(scene.state(of: Self.udp) == .unreachable)
+        #expect(scene.tracker.verdicts(at: scene.now).first?.lastError?.contains("spoken") == true)
+        scene.tracker.arrival(from: IPAddress(v4: 0x2d24_0102), at: Self.udp, now: scene.now)
+        #expect(scene.state(of: Self.udp) == .reachable)
+    }
+
+    @Test("A server that sends another proves that one's way in: no more than a friend of the port's, and once however many send the same")
+    func sentByAnother() throws {
+        // Two strangers are asked, and send one to whom the port has spoken.
+        let friend = IPAddress(v4: 0x2d24_000b)
+        var scene = try Scene(Self.networks, version2: true)
+        scene.tracker.spoke(to: scene.servers[0].ip, over: .udp, at: scene.now)
+        scene.tracker.spoke(to: friend, over: .udp, at: scene.now)
+        scene.tracker.use([(address: Self.udp, needsStrangers: true)], at: scene.now)
+        let known = scene.servers[0]
+        scene.run(for: 200) { .reached(visitor: $0.server == known ? known.ip : friend) }
+        #expect(scene.state(of: Self.udp) == .unreachable, "only those get in to whom the port has spoken")
+        #expect(scene.probes.count == 3, "nobody is asked again and again")
+        // All send the same stranger: that is one voice.
+        var same = try Scene(Self.networks, version2: true)
+        same.tracker.use([(address: Self.udp, needsStrangers: true)], at: same.now)
+        same.run(for: 200) { _ in .reached(visitor: friend) }
+        #expect(same.state(of: Self.udp) == .unknown)
+        #expect(same.tracker.verdicts(at: same.now).map(\.servers) == [1])
+        // Whoever has come in is spoken to from then on, which does not make its visit worth less.
+        var own = try Scene(Self.networks, version2: true)
+        own.tracker.use([(address: Self.udp, needsStrangers: true)], at: own.now)
+        own.now = own.now + .seconds(2)
+        for probe in own.tracker.poll(at: own.now) {
+            own.tracker.spoke(to: probe.server.ip, over: .udp, at: own.now + .seconds(1))
+            own.tracker.finished(probe, .reached(visitor: probe.server.ip), at: own.now + .seconds(2))
+        }
+        #expect(own.state(of: Self.udp) == .reachable)
     }
 
     @Test("Whoever comes in without having been spoken to is a proof; one who was is none")
@@ -189,9 +233,9 @@ struct TrackerTests {
         var scene = try Scene(Self.networks)
         let addresses = (1...50).map { (address: Multiaddr(ip: IPAddress(v4: 0x2d21_0016), tcp: $0), needsStrangers: false) }
         scene.tracker.use(addresses, at: scene.now)
-        scene.run(for: 60) { _ in .reached }
+        scene.run(for: 60) { _ in .reached() }
         for server in scene.servers { #expect(scene.probes.filter { $0.server == server }.count <= 3) }
-        scene.run(for: 3_500) { _ in .reached }
+        scene.run(for: 3_500) { _ in .reached() }
         #expect(Set(scene.probes).count == scene.probes.count)
     }
 
@@ -214,7 +258,7 @@ struct TrackerTests {
     func renewal() throws {
         var scene = try Scene(Self.networks)
         scene.tracker.use([(address: Self.tcp, needsStrangers: false)], at: scene.now)
-        scene.run(for: 60) { _ in .reached }
+        scene.run(for: 60) { _ in .reached() }
         #expect(scene.state(of: Self.tcp) == .reachable && scene.probes.count == 3)
         scene.run(for: 3_700) { _ in .notReached("gone") }
         #expect(scene.state(of: Self.tcp) == .unreachable)
@@ -257,7 +301,7 @@ struct QuestionTests {
 
     /// A server of the second version that does what the closure says.
     private static func outcome(
-        room: DialBackRoom = DialBackRoom(), _ body: @escaping @Sendable (PeerStream, UInt64) async throws -> Void
+        room: DialBackRoom = DialBackRoom(), left: Int = 0, _ body: @escaping @Sendable (PeerStream, UInt64) async throws -> Void
     ) async throws -> AutoNATTracker.Outcome {
         let peer = try LoopbackPeer { stream in
             guard let bytes = try await stream.readMessage(upTo: 8_192),
@@ -269,7 +313,7 @@ struct QuestionTests {
         let server = AutoNATTracker.Server(
             peer: connection.remotePeer, connection: connection.info.id, ip: IPAddress(v4: 0x2d21_0001), speaksVersion2: true)
         let outcome = await AutoNATQuestion(probe: AutoNATTracker.Probe(address: Self.asked, server: server), host: peer, room: room).ask()
-        #expect(room.count == 0, "a number is forgotten")
+        #expect(room.count == left, "a number is forgotten")
         return outcome
     }
 
@@ -298,7 +342,7 @@ struct QuestionTests {
                 try await Self.dialBack(room, nonce)
                 try await stream.writeMessage(AutoNATv2Message.dialResponse(.ok, address: 0, status).bytes)
             }
-            #expect(outcome == .reached)
+            #expect(outcome == .reached(visitor: IPAddress(v4: 0x2d21_0001)))
         }
     }
 
@@ -321,6 +365,18 @@ struct QuestionTests {
         #expect(try await Self.outcome { stream, _ in try await stream.write(bytes: [3, 0xff, 0xff, 0xff]) } == .noAnswer)
     }
 
+    @Test("OK without the number, or with the number of another question, is no answer")
+    func okAlone() async throws {
+        let room = DialBackRoom()
+        let other = try #require(room.expect(over: .tcp))
+        let outcome = try await Self.outcome(room: room, left: 1) { stream, _ in
+            try await Self.dialBack(room, other)
+            try await stream.writeMessage(AutoNATv2Message.dialResponse(.ok, address: 0, .ok).bytes)
+        }
+        #expect(outcome == .noAnswer)
+        #expect(room.forget(other) != nil)
+    }
+
     @Test("Dial data is paid once, in pieces that every server takes")
     func pays() async throws {
         let outcome = try await Self.outcome { stream, _ in
@@ -338,13 +394,13 @@ struct QuestionTests {
     @Test("A number that nobody waits for, a replayed one, and one over another protocol cost nothing and prove nothing")
     func numbers() async throws {
         let room = DialBackRoom()
-        for nonce: UInt64 in [0, 1, .max] { try await Self.dialBack(room, nonce) }
+        for nonce in 0..<UInt64(1_000) { try await Self.dialBack(room, nonce) }
         #expect(room.count == 0)
         let nonce = try #require(room.expect(over: .tcp))
         try await Self.dialBack(room, nonce, at: "/ip4/192.168.1.7/udp/4001/quic-v1")
-        #expect(await !room.hasArrived(nonce, within: .milliseconds(10), on: .system))
+        #expect(await room.arrival(of: nonce, within: .milliseconds(10), on: .system) == nil)
         try await Self.dialBack(room, nonce)
-        #expect(room.count == 0 && !room.forget(nonce), "it was forgotten")
+        #expect(room.count == 0 && room.forget(nonce) == nil, "it was forgotten")
         #expect((0..<100).compactMap { _ in room.expect(over: .tcp) }.count == 16)
     }
 
@@ -356,18 +412,19 @@ struct QuestionTests {
         try await Self.dialBack(room, nonce, from: "/ip4/45.33.0.1/tcp/9/p2p-circuit")
         try await Self.dialBack(room, nonce, isLimited: true)
         try await Self.dialBack(room, nonce, at: "/ip4/192.168.1.7/tcp/4002")
-        #expect(room.forget(nonce) == false)
+        #expect(room.forget(nonce) == nil)
         let second = try #require(room.expect(over: .tcp, at: 4_001))
         try await Self.dialBack(room, second)
-        #expect(room.forget(second) == true)
+        try await Self.dialBack(room, second, from: "/ip4/45.34.0.1/tcp/9")
+        #expect(room.forget(second) == IPAddress(v4: 0x2d21_0001), "whoever brings it first")
         let third = try #require(room.expect(over: .tcp))
         try await Self.dialBack(room, third, at: "/ip4/192.168.1.7/tcp/4002")
-        #expect(room.forget(third) == true, "a router may have another port outside")
+        #expect(room.forget(third) == IPAddress(v4: 0x2d21_0001), "a router may have another port outside")
     }
 
     @Test("The first version's word counts only for the address that was meant")
     func version1() {
-        #expect(AutoNATQuestion.outcome(.ok, "", "/ip4/45.33.0.22/tcp/4001", asked: Self.asked) == .reached)
+        #expect(AutoNATQuestion.outcome(.ok, "", "/ip4/45.33.0.22/tcp/4001", asked: Self.asked) == .reached())
         #expect(AutoNATQuestion.outcome(.ok, "", "/ip4/45.33.0.22/udp/4001/quic-v1", asked: Self.asked) == .noAnswer)
         #expect(AutoNATQuestion.outcome(.ok, "", nil, asked: Self.asked) == .noAnswer)
         #expect(AutoNATQuestion.outcome(.dialError, "", nil, asked: Self.asked) == .notReached("the dial failed"))

@@ -54,13 +54,11 @@ public final class AutoNAT: HostModule, AddressContributing {
             let events = host.events()
             group.addTask { await self.watch(events, host) }
             while !Task.isCancelled {
-                for (probe, isStranger) in self.look(host) {
+                for probe in self.look(host) {
                     group.addTask {
                         let outcome = await AutoNATQuestion(probe: probe, host: host, room: self.room).ask()
                         guard !Task.isCancelled else { return }
-                        self.state.withLock { state in
-                            state.tracker.finished(probe, outcome, wasStranger: isStranger, at: host.clock.now())
-                        }
+                        self.state.withLock { $0.tracker.finished(probe, outcome, at: host.clock.now()) }
                     }
                 }
                 await host.clock.sleep(for: Self.interval)
@@ -137,7 +135,7 @@ public final class AutoNAT: HostModule, AddressContributing {
     // MARK: Decisions
 
     /// Tells the tracker what there is now; returns what to ask.
-    private func look(_ host: any HostAccess) -> [(probe: AutoNATTracker.Probe, isStranger: Bool)] {
+    private func look(_ host: any HostAccess) -> [AutoNATTracker.Probe] {
         let identified = self.state.withLock { $0.identified }
         let connections = host.connections.map(\.info)
         let gone = identified.subtracting(connections.map(\.id))
@@ -151,7 +149,7 @@ public final class AutoNAT: HostModule, AddressContributing {
             let candidates = Self.candidates(listening: listening, announced: announced, observed: observed, mapped: mapped, seen: seen)
             state.tracker.use(Array(state.servers.values))
             state.tracker.use(candidates, at: now)
-            let probes = state.tracker.poll(at: now).map { ($0, state.tracker.isStranger($0, at: now)) }
+            let probes = state.tracker.poll(at: now)
             let verdicts = Self.verdicts(state.tracker.verdicts(at: now), on: candidates.map(\.address))
             let reached = verdicts.filter { $0.state == .reachable }.map(\.address)
             let change = reached == state.addresses ? nil : reached
@@ -160,7 +158,7 @@ public final class AutoNAT: HostModule, AddressContributing {
         }
         if let change { self.change.yield(change) }
         board?.post(verdicts, servers: servers)
-        return probes.map { (probe: $0.0, isStranger: $0.1) }
+        return probes
     }
 
     /// What is connected is spoken to; but whoever has come in counts only once it has introduced itself, for its arrival may be a proof, and where it

@@ -44,7 +44,7 @@ struct AutoNATQuestion: Sendable {
         switch status {
         case .ok:
             guard let address, ThinWaist(address) == ThinWaist(asked) else { return .noAnswer }
-            return .reached
+            return .reached()
         case .dialError: return .notReached(text.isEmpty ? "the dial failed" : String(text.prefix(100)))
         default: return .noAnswer
         }
@@ -87,7 +87,8 @@ struct AutoNATQuestion: Sendable {
         switch status {
         case .ok, .dialBackError:
             // The number proves it, whatever else is said; nothing else does.
-            return await self.room.hasArrived(nonce, within: Self.nonceTime, on: self.host.clock) ? .reached : .noAnswer
+            guard let visitor = await self.room.arrival(of: nonce, within: Self.nonceTime, on: self.host.clock) else { return .noAnswer }
+            return .reached(visitor: visitor)
         case .dialError: return .notReached("the dial failed")
         default: return .noAnswer
         }

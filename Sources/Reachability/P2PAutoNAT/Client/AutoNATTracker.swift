@@ -32,7 +32,8 @@ package struct AutoNATTracker {
     }
 
     package enum Outcome: Equatable {
-        case reached
+        /// - Parameter visitor: who has come in; nil where there is the server's word alone.
+        case reached(visitor: IPAddress? = nil)
         case notReached(String)
         /// It would not, or could not, try, or what it says makes no sense; perhaps later.
         case noAnswer
@@ -40,10 +41,14 @@ package struct AutoNATTracker {
 
     private struct Vote {
         let isReached: Bool
-        /// The server was none to which the port had spoken.
+        /// Whoever has tried was none to whom the port had spoken.
         let isStranger: Bool
+        /// Nor had it to the server, which may have sent another.
+        let isOfStranger: Bool
         /// It has come in, so that it need not be believed.
         let isProof: Bool
+        /// Who has tried: the server, or who came in its stead.
+        let witness: AddressKey
         let network: NetworkKey
         let at: NIODeadline
     }
@@ -53,7 +58,8 @@ package struct AutoNATTracker {
         /// There may be a router that lets in whom this node has spoken to.
         var needsStrangers: Bool
         var votes: [AddressKey: Vote] = [:]
-        var asking: Set<PeerID> = []
+        /// Whom it is asked about, since when.
+        var asking: [PeerID: NIODeadline] = [:]
         var dueAt: NIODeadline
         var lastError: String?
     }
@@ -78,6 +84,8 @@ package struct AutoNATTracker {
     /// of TCP (RFC 5382), doubled.
     static let acquaintance = TimeAmount.minutes(10)
     private static let contactLimit = 10_000
+    /// How long somebody may still come to whom the port has not spoken, before it counts that only others get in.
+    static let strangerPatience = TimeAmount.seconds(30)
 
     private var servers: [PeerID: Server] = [:]
     private var candidates: [ThinWaist: Candidate] = [:]
@@ -86,13 +94,18 @@ package struct AutoNATTracker {
     /// How long the last pause of a server was that has not answered since.
     private var refusalPauses: [PeerID: TimeAmount] = [:]
     private var questions: [PeerID: [NIODeadline]] = [:]
-    /// Whom this node's listening ports have spoken to, by protocol, and when last.
-    private var contacts: [Contact: NIODeadline] = [:]
+    /// Whom this node's listening ports have spoken to, by protocol: since when, without a pause in which a router would forget it, and when last.
+    private var contacts: [Contact: Acquaintance] = [:]
     private var asked: Set<PeerID> = []
 
     private struct Contact: Hashable {
         let ip: IPAddress
         let transport: ThinWaist.Transport
+    }
+
+    private struct Acquaintance {
+        var since: NIODeadline
+        var last: NIODeadline
     }
 
     package init() {}
@@ -117,7 +130,8 @@ package struct AutoNATTracker {
     package enum Verdict { case reachable, unreachable, unknown }
 
     private func verdict(on candidate: Candidate, at now: NIODeadline) -> (state: Verdict, votes: [Vote], remark: String?) {
-        let all = Array(candidate.votes.values)
+        // Servers that send the same one have one voice.
+        let all = Array(Dictionary(candidate.votes.values.map { ($0.witness, $0) }) { $0.at > $1.at ? $0 : $1 }.values)
         let strangers = all.filter(\.isStranger)
         // Strangers decide wherever there are any. Where not even others get in, these don't either.
         let votes = strangers.isEmpty || !candidate.needsStrangers ? all : all.filter { $0.isStranger || !$0.isReached }
@@ -125,7 +139,11 @@ package struct AutoNATTracker {
         if Self.suffices(missed, against: reached) { return (.unreachable, votes, nil) }
         if Self.suffices(reached, against: missed) {
             guard candidate.needsStrangers, strangers.isEmpty else { return (.reachable, votes, nil) }
-            return (.unknown, votes, "only peers to which this port had spoken have tried, and many routers let in those alone")
+            // Nobody else may ever be there: where all servers are met over QUIC, the port that listens has spoken to each.
+            return (
+                now - candidate.dueAt < Self.strangerPatience ? .unknown : .unreachable, votes,
+                "only peers to which this port had spoken have tried, and many routers let in those alone"
+            )
         }
         // One stranger alone, and others that get in: the router lets it in, too, or it lets in whom the port has spoken to.
         let friends = all.filter { !$0.isStranger }
@@ -144,7 +162,7 @@ package struct AutoNATTracker {
         return self.servers.values.contains { server in
             server.ip.isIPv4 == waist.ip.isIPv4 && self.refusalPauses[server.peer] == nil
                 && !self.hasSpoken(to: server.ip, over: waist.transport, at: now)
-                && AddressKey(Multiaddr(ip: server.ip, tcp: 1)).map { candidate.votes[$0]?.isStranger != true } ?? false
+                && Self.key(server.ip).map { candidate.votes[$0]?.isOfStranger != true } ?? false
         }
     }
 
@@ -186,47 +204,69 @@ package struct AutoNATTracker {
     package mutating func spoke(to ip: IPAddress, over transport: ThinWaist.Transport, at now: NIODeadline) {
         let contact = Contact(ip: ip.unmapped, transport: transport)
         if self.contacts.count >= Self.contactLimit, self.contacts[contact] == nil {
-            self.contacts = self.contacts.filter { now - $0.value < Self.acquaintance }
+            self.contacts = self.contacts.filter { now - $0.value.last < Self.acquaintance }
             // Who has spoken to so many has no strangers left worth asking.
             guard self.contacts.count < Self.contactLimit else { return }
         }
-        self.contacts[contact] = now
+        var acquaintance = self.contacts[contact] ?? Acquaintance(since: now, last: now)
+        if now - acquaintance.last >= Self.acquaintance { acquaintance.since = now }
+        acquaintance.last = now
+        self.contacts[contact] = acquaintance
     }
 
     /// Whether a router may let it in for that.
     private func hasSpoken(to ip: IPAddress, over transport: ThinWaist.Transport, at now: NIODeadline) -> Bool {
-        self.contacts[Contact(ip: ip.unmapped, transport: transport)].map { now - $0 < Self.acquaintance } ?? false
+        self.contacts[Contact(ip: ip.unmapped, transport: transport)].map { now - $0.last < Self.acquaintance } ?? false
+    }
+
+    /// Whether a router might have let it in for that at a time in the past. Whoever has come in since then is spoken to by now.
+    private func hadSpoken(to ip: IPAddress, over transport: ThinWaist.Transport, at then: NIODeadline) -> Bool {
+        guard let known = self.contacts[Contact(ip: ip.unmapped, transport: transport)] else { return false }
+        return known.since <= then && then - known.last < Self.acquaintance
     }
 
     /// A peer has come in at an address by itself. If this node had not spoken to it, that is the best proof there is.
     package mutating func arrival(from ip: IPAddress, at address: Multiaddr, now: NIODeadline) {
         guard let waist = ThinWaist(address), ip.isPublic, self.candidates[waist] != nil,
-            !self.hasSpoken(to: ip, over: waist.transport, at: now), let key = AddressKey(Multiaddr(ip: ip, tcp: 1))
+            !self.hasSpoken(to: ip, over: waist.transport, at: now), let key = Self.key(ip)
         else { return }
         self.vote(
-            Vote(isReached: true, isStranger: true, isProof: true, network: NetworkKey(ip), at: now), by: key, on: waist)
+            Vote(
+                isReached: true, isStranger: true, isOfStranger: true, isProof: true, witness: key, network: NetworkKey(ip), at: now),
+            by: key, on: waist)
     }
 
     /// What came of a probe.
-    package mutating func finished(_ probe: Probe, _ outcome: Outcome, wasStranger: Bool, at now: NIODeadline) {
-        guard let waist = ThinWaist(probe.address), self.candidates[waist] != nil else { return }
-        self.candidates[waist]?.asking.remove(probe.server.peer)
-        guard let key = AddressKey(Multiaddr(ip: probe.server.ip, tcp: 1)) else { return }
+    ///
+    /// A server may send somebody else, whose way in is then what was tried: one to whom the port had spoken proves no more than such a server does.
+    package mutating func finished(_ probe: Probe, _ outcome: Outcome, at now: NIODeadline) {
+        let server = probe.server
+        guard let waist = ThinWaist(probe.address), let asked = self.candidates[waist]?.asking.removeValue(forKey: server.peer),
+            let key = Self.key(server.ip)
+        else { return }
+        let visitor: IPAddress?
         switch outcome {
         case .noAnswer:
-            let pause = self.refusalPauses[probe.server.peer].map { min($0 * 2, Self.longestRefusalPause) } ?? Self.firstRefusalPause
-            self.refusalPauses[probe.server.peer] = pause
-            self.busyUntil[probe.server.peer] = now + pause
-        case .reached, .notReached:
-            self.refusalPauses[probe.server.peer] = nil
-            self.asked.insert(probe.server.peer)
-            if case .notReached(let error) = outcome { self.candidates[waist]?.lastError = error }
-            self.vote(
-                Vote(
-                    isReached: outcome == .reached, isStranger: wasStranger, isProof: outcome == .reached && probe.server.speaksVersion2,
-                    network: NetworkKey(probe.server.ip), at: now), by: key, on: waist)
+            let pause = self.refusalPauses[server.peer].map { min($0 * 2, Self.longestRefusalPause) } ?? Self.firstRefusalPause
+            self.refusalPauses[server.peer] = pause
+            self.busyUntil[server.peer] = now + pause
+            return
+        case .reached(let ip): visitor = ip
+        case .notReached(let error):
+            visitor = nil
+            self.candidates[waist]?.lastError = error
         }
+        self.refusalPauses[server.peer] = nil
+        self.asked.insert(server.peer)
+        let witness = visitor ?? server.ip
+        let vote = Vote(
+            isReached: outcome.isReached, isStranger: !self.hadSpoken(to: witness, over: waist.transport, at: asked),
+            isOfStranger: !self.hadSpoken(to: server.ip, over: waist.transport, at: asked), isProof: visitor != nil,
+            witness: Self.key(witness) ?? key, network: NetworkKey(witness), at: now)
+        self.vote(vote, by: key, on: waist)
     }
+
+    private static func key(_ ip: IPAddress) -> AddressKey? { AddressKey(Multiaddr(ip: ip, tcp: 1)) }
 
     private mutating func vote(_ vote: Vote, by key: AddressKey, on waist: ThinWaist) {
         guard let votes = self.candidates[waist]?.votes, votes.count < Self.servers || votes[key] != nil else { return }
@@ -254,11 +294,6 @@ package struct AutoNATTracker {
         return probes
     }
 
-    /// Whether the server is one to which the listening ports of the address' protocol have never spoken.
-    package func isStranger(_ probe: Probe, at now: NIODeadline) -> Bool {
-        ThinWaist(probe.address).map { !self.hasSpoken(to: probe.server.ip, over: $0.transport, at: now) } ?? false
-    }
-
     private mutating func next(at now: NIODeadline) -> Probe? {
         for waist in self.order {
             guard let candidate = self.candidates[waist], candidate.dueAt <= now else { continue }
@@ -266,7 +301,7 @@ package struct AutoNATTracker {
             let decisive = candidate.needsStrangers ? fresh.filter(\.isStranger) : Array(fresh)
             guard decisive.count + candidate.asking.count < Self.votesWanted, let server = self.server(for: waist, candidate, at: now)
             else { continue }
-            self.candidates[waist]?.asking.insert(server.peer)
+            self.candidates[waist]?.asking[server.peer] = now
             self.questions[server.peer] = self.questions[server.peer, default: []].filter { now - $0 < Self.questionPeriod } + [now]
             return Probe(address: candidate.address, server: server)
         }
@@ -277,12 +312,12 @@ package struct AutoNATTracker {
     private func server(for waist: ThinWaist, _ candidate: Candidate, at now: NIODeadline) -> Server? {
         let networks = Set(candidate.votes.values.map(\.network))
         let able = self.servers.values.filter { server in
-            guard server.ip.isIPv4 == waist.ip.isIPv4, self.mayAsk(server, at: now), !candidate.asking.contains(server.peer),
-                let key = AddressKey(Multiaddr(ip: server.ip, tcp: 1))
+            guard server.ip.isIPv4 == waist.ip.isIPv4, self.mayAsk(server, at: now), candidate.asking[server.peer] == nil,
+                let key = Self.key(server.ip)
             else { return false }
             // Whoever has said something lately says the same again, unless it has become a stranger meanwhile.
             guard let vote = candidate.votes[key], now - vote.at < Self.renewal else { return true }
-            return !vote.isStranger && !self.hasSpoken(to: server.ip, over: waist.transport, at: now)
+            return !vote.isOfStranger && !self.hasSpoken(to: server.ip, over: waist.transport, at: now)
         }
         return able.min { one, other in
             let rank = { (server: Server) -> (Int, Int, Int, String) in
@@ -297,7 +332,12 @@ package struct AutoNATTracker {
 
     private func mayAsk(_ server: Server, at now: NIODeadline) -> Bool {
         let recent = self.questions[server.peer, default: []].count { now - $0 < Self.questionPeriod }
-        let underWay = self.candidates.values.count { $0.asking.contains(server.peer) }
+        let underWay = self.candidates.values.count { $0.asking[server.peer] != nil }
         return recent < Self.questionsInPeriod && underWay < Self.questionsAtOnce && self.busyUntil[server.peer].map { $0 <= now } ?? true
     }
+}
+
+extension AutoNATTracker.Outcome {
+    /// Whether somebody has come in, as far as is known.
+    package var isReached: Bool { if case .reached = self { true } else { false } }
 }

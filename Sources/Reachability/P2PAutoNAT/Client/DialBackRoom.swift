@@ -9,7 +9,8 @@ final class DialBackRoom: ProtocolHandler {
         let transport: ThinWaist.Transport
         let port: UInt16?
         let arrived: Signal
-        var hasArrived = false
+        /// Who has brought it.
+        var visitor: IPAddress?
     }
 
     /// More than the questions that are under way.
@@ -33,15 +34,16 @@ final class DialBackRoom: ProtocolHandler {
         }
     }
 
-    /// Whether it has come, or comes until the deadline; then it is forgotten.
-    func hasArrived(_ nonce: UInt64, within time: Duration, on clock: HostClock) async -> Bool {
-        guard let signal = self.waiting.withLock({ $0[nonce]?.arrived }) else { return false }
+    /// Who has brought it, or brings it until the deadline, nil for nobody; then it is forgotten.
+    func arrival(of nonce: UInt64, within time: Duration, on clock: HostClock) async -> IPAddress? {
+        guard let signal = self.waiting.withLock({ $0[nonce]?.arrived }) else { return nil }
         _ = await clock.result(by: clock.now().advanced(by: time)) { await signal.wait() }
         return self.forget(nonce)
     }
 
-    @discardableResult func forget(_ nonce: UInt64) -> Bool {
-        self.waiting.withLock { $0.removeValue(forKey: nonce)?.hasArrived ?? false }
+    /// Who has brought it.
+    @discardableResult func forget(_ nonce: UInt64) -> IPAddress? {
+        self.waiting.withLock { $0.removeValue(forKey: nonce)?.visitor }
     }
 
     var count: Int { self.waiting.withLock { $0.count } }
@@ -51,7 +53,8 @@ final class DialBackRoom: ProtocolHandler {
         let nonce = try DialBackMessage.nonce(in: message)
         // Only a connection that the other side has made, straight to the address in question, says that this side is reached there.
         guard !connection.isDialled, !connection.isLimited, !connection.remoteAddress.isRelayed,
-            let waist = ThinWaist(connection.localAddress), self.arrived(nonce, at: waist)
+            let waist = ThinWaist(connection.localAddress), let visitor = connection.remoteAddress.ipAddress?.unmapped,
+            self.arrived(nonce, at: waist, with: visitor)
         else {
             throw AutoNATError("nobody waits for that number")
         }
@@ -59,12 +62,13 @@ final class DialBackRoom: ProtocolHandler {
         try await stream.writeMessage(ByteBuffer())
     }
 
-    private func arrived(_ nonce: UInt64, at local: ThinWaist) -> Bool {
+    /// Only the first who brings it counts.
+    private func arrived(_ nonce: UInt64, at local: ThinWaist, with visitor: IPAddress) -> Bool {
         let signal = self.waiting.withLock { waiting -> Signal? in
             guard let expected = waiting[nonce], expected.transport == local.transport, expected.port ?? local.port == local.port else {
                 return nil
             }
-            waiting[nonce]?.hasArrived = true
+            if expected.visitor == nil { waiting[nonce]?.visitor = visitor }
             return waiting[nonce]?.arrived
         }
         signal?.fire()
