@@ -5,8 +5,8 @@ import P2PSwarm
 
 /// Where peers say that they see this node, as a value.
 ///
-/// One peer may lie or sit in the same network; an address counts once enough peers in different networks name it, for as
-/// long as they do.
+/// One peer may lie or sit in the same network; an address counts once enough peers name it, not all of them in one network (IPv4 /24, IPv6 /48),
+/// for as long as they do.
 struct ObservedAddresses {
     /// Addresses that are counted at a time; the one with the fewest observers makes room.
     static let limit = 64
@@ -18,8 +18,12 @@ struct ObservedAddresses {
     /// For how long a peer's word counts, and again for as long as its connection lives; as in go-libp2p.
     static let timeToLive = Duration.seconds(40 * 60)
 
+    /// Networks in which those who name an address have to be, unless one of them is enough.
+    static let networksNeeded = 2
+
     private struct Observation {
         var connection: ConnectionID
+        let network: NetworkKey
         var expiresAt: NIODeadline
     }
 
@@ -67,7 +71,8 @@ struct ObservedAddresses {
         else { return false }
         let known = self.observations[address, default: [:]]
         guard known[key] != nil || known.count < Self.observerLimit else { return false }
-        self.observations[address, default: [:]][key] = Observation(connection: connection, expiresAt: now.advanced(by: Self.timeToLive))
+        self.observations[address, default: [:]][key] = Observation(
+            connection: connection, network: NetworkKey(observer), expiresAt: now.advanced(by: Self.timeToLive))
         return self.confirm()
     }
 
@@ -80,7 +85,8 @@ struct ObservedAddresses {
             let current = observers.compactMapValues { observation -> Observation? in
                 guard observation.expiresAt <= now else { return observation }
                 guard isLive(observation.connection) else { return nil }
-                return Observation(connection: observation.connection, expiresAt: now.advanced(by: Self.timeToLive))
+                return Observation(
+                    connection: observation.connection, network: observation.network, expiresAt: now.advanced(by: Self.timeToLive))
             }
             self.observations[address] = current.isEmpty ? nil : current
         }
@@ -90,14 +96,19 @@ struct ObservedAddresses {
     /// False when the address is new and there is none that may make room for it.
     private mutating func makeRoom(for address: Multiaddr) -> Bool {
         guard self.observations[address] == nil, self.observations.count >= Self.limit else { return true }
-        guard let weakest = self.observations.min(by: { $0.value.count < $1.value.count }), weakest.value.count < self.observersNeeded
-        else { return false }
+        let doubtful = self.observations.filter { !self.areEnough($0.value) }
+        guard let weakest = doubtful.min(by: { $0.value.count < $1.value.count }) else { return false }
         self.observations[weakest.key] = nil
         return true
     }
 
+    private func areEnough(_ observers: [AddressKey: Observation]) -> Bool {
+        guard observers.count >= self.observersNeeded else { return false }
+        return self.observersNeeded == 1 || Set(observers.values.map(\.network)).count >= Self.networksNeeded
+    }
+
     private mutating func confirm() -> Bool {
-        let strongest = self.observations.filter { $0.value.count >= self.observersNeeded }
+        let strongest = self.observations.filter { self.areEnough($0.value) }
             .sorted { ($1.value.count, $0.key.description) < ($0.value.count, $1.key.description) }.map(\.key)
         let families = [true, false].map { isIPv4 in strongest.filter { $0.ipAddress?.isIPv4 == isIPv4 }.prefix(Self.confirmedLimit) }
         let confirmed = families.joined().sorted { $0.description < $1.description }

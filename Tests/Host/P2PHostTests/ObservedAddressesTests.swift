@@ -23,10 +23,10 @@ struct ObservedAddressesTests {
         var observed = ObservedAddresses(observersNeeded: 3)
         #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.1/tcp/1"))
         #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.1/tcp/2"))
-        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.2/tcp/1"))
+        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.2.1/tcp/1"))
         #expect(observed.confirmed.isEmpty)
-        #expect(try self.observe(&observed, self.address, by: "/ip4/1.1.1.3/tcp/1"))
-        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.1.4/tcp/1"))
+        #expect(try self.observe(&observed, self.address, by: "/ip4/1.1.3.1/tcp/1"))
+        #expect(try !self.observe(&observed, self.address, by: "/ip4/1.1.4.1/tcp/1"))
         #expect(observed.confirmed == [self.address])
         #expect(try !self.observe(&observed, Multiaddr(ip: .loopbackV4, tcp: 1), by: "/ip4/1.1.1.1/tcp/1"))
         #expect(observed.count == 1)
@@ -38,7 +38,20 @@ struct ObservedAddressesTests {
         for host in 1...20 { #expect(try !self.observe(&observed, self.address, by: "/ip6/2001:db8:0:1::\(host)/tcp/1")) }
         for host in 1...20 { #expect(try !self.observe(&observed, self.address, by: "/ip4/127.0.0.\(host)/tcp/1")) }
         #expect(observed.confirmed.isEmpty)
-        #expect(try self.observe(&observed, self.address, by: "/ip6/2001:db8:0:2::1/tcp/1"))
+        #expect(try self.observe(&observed, self.address, by: "/ip6/2001:db8:1::1/tcp/1"))
+        #expect(observed.confirmed == [self.address])
+    }
+
+    @Test("A thousand peers of one network confirm nothing, and make room for those of others", arguments: [true, false])
+    func oneNetwork(isIPv4: Bool) throws {
+        var observed = ObservedAddresses(observersNeeded: 4)
+        for number in 1...1_000 {
+            let ip = try #require(IPAddress(isIPv4 ? "1.1.1.\(number % 250)" : "2001:db8:0:\(number)::1"))
+            let foreign = Multiaddr(ip: .init(v4: 0x0808_0808), tcp: UInt16(1 + number % 100))
+            #expect(try !self.observe(&observed, foreign, by: Multiaddr(ip: ip, tcp: 1).description))
+        }
+        #expect(observed.confirmed.isEmpty && observed.count <= ObservedAddresses.limit)
+        for host in 1...4 { _ = try self.observe(&observed, self.address, by: "/ip4/1.2.\(host).1/tcp/1") }
         #expect(observed.confirmed == [self.address])
     }
 
@@ -47,7 +60,7 @@ struct ObservedAddressesTests {
         var observed = ObservedAddresses(observersNeeded: 2)
         let connections = [ConnectionID(), ConnectionID()]
         for (index, connection) in connections.enumerated() {
-            _ = try self.observe(&observed, self.address, by: "/ip4/1.1.1.\(index)/tcp/1", on: connection)
+            _ = try self.observe(&observed, self.address, by: "/ip4/1.1.\(index).1/tcp/1", on: connection)
         }
         let due = self.start + .minutes(40)
         #expect(observed.expire(at: due - .nanoseconds(1)) { _ in false } == false)
@@ -75,11 +88,11 @@ struct ObservedAddressesTests {
     func strongest() throws {
         var observed = ObservedAddresses(observersNeeded: 2)
         let six = Multiaddr("/ip6/2001:db8::1/tcp/4001")
-        for host in 1...2 { _ = try self.observe(&observed, six, by: "/ip4/1.1.1.\(host)/tcp/1") }
-        for host in 1...5 { _ = try self.observe(&observed, self.address, by: "/ip4/1.1.1.\(host)/tcp/1") }
+        for host in 1...2 { _ = try self.observe(&observed, six, by: "/ip4/1.1.\(host).1/tcp/1") }
+        for host in 1...5 { _ = try self.observe(&observed, self.address, by: "/ip4/1.1.\(host).1/tcp/1") }
         for port in 1...40 {
             let bogus = Multiaddr(ip: .init(v4: 0x0102_0304), tcp: UInt16(port))
-            for host in 1...3 { _ = try self.observe(&observed, bogus, by: "/ip4/9.1.1.\(host)/tcp/1") }
+            for host in 1...3 { _ = try self.observe(&observed, bogus, by: "/ip4/9.1.\(host).1/tcp/1") }
         }
         #expect(observed.confirmed.count == ObservedAddresses.confirmedLimit + 1)
         #expect(observed.confirmed.contains(self.address))
@@ -89,7 +102,7 @@ struct ObservedAddressesTests {
     @Test("The tally is bounded, and keeps what is confirmed")
     func bounded() throws {
         var observed = ObservedAddresses(observersNeeded: 2)
-        for host in 1...2 { _ = try self.observe(&observed, self.address, by: "/ip4/1.1.1.\(host)/tcp/1") }
+        for host in 1...2 { _ = try self.observe(&observed, self.address, by: "/ip4/1.1.\(host).1/tcp/1") }
         for port in 1...1_000 {
             _ = try self.observe(&observed, Multiaddr(ip: .init(v4: 0x0102_0304), tcp: UInt16(port)), by: "/ip4/1.1.1.1/tcp/1")
         }
