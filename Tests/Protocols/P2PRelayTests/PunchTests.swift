@@ -217,6 +217,29 @@ struct PunchLedgerTests {
         #expect(ledger.begin(peer, at: self.start + .seconds(300)) == 1 && ledger.clashes(with: peer) == 0)
     }
 
+    @Test("Where one peer is expected no other is, so that nobody's role is changed by another's word")
+    func expectations() throws {
+        let peer = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let stranger = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let (there, elsewhere) = (Multiaddr("/ip4/45.33.0.1/tcp/1"), Multiaddr("/ip4/45.33.0.1/tcp/2"))
+        var expected = PunchExpectations()
+        // While it waits for its moment, and again while it dials.
+        #expect(expected.expect(there, of: peer) && expected.expect(there, of: peer))
+        #expect(!expected.expect(there, of: stranger) && expected.expect(elsewhere, of: stranger))
+        #expect(!expected.forget(there, of: stranger) && expected.peers == [there: peer, elsewhere: stranger])
+        #expect(expected.forget(there, of: peer) && expected.peers[there] == peer)
+        #expect(expected.forget(there, of: peer) && !expected.forget(there, of: peer))
+        #expect(expected.expect(there, of: stranger) && expected.expect(there, of: stranger))
+        let gone = try #require(expected.forgetAll(at: there))
+        #expect(gone == (stranger, 2) && expected.forgetAll(at: there) == nil && !expected.forget(there, of: stranger))
+        #expect(expected.peers == [elsewhere: stranger])
+    }
+
+    @Test("Half of a round trip is waited for, and five seconds at most", arguments: [(0, 0), (100, 50), (30_000, 5_000)])
+    func waits(_ row: (roundTrip: Int64, wait: Int64)) {
+        #expect(PunchWorks.wait(.milliseconds(row.roundTrip)) == .milliseconds(row.wait))
+    }
+
     @Test("What arrives from where a punch goes has its role, as long as the punch lasts")
     func arrivals() throws {
         let roles = ArrivalRoles()

@@ -47,8 +47,7 @@ final class PunchWorks: Sendable {
         var awaited: [PeerID: Signal] = [:]
         /// Attempts that peers have asked for, and that are under way.
         var answered: [PeerID: Answered] = [:]
-        /// Where the other side's packets may meet a listener of this node's, and whose they are then.
-        var expected: [Multiaddr: PeerID] = [:]
+        var expected = PunchExpectations()
     }
 
     /// An attempt that a peer has asked for.
@@ -207,8 +206,9 @@ final class PunchWorks: Sendable {
             guard let number = self.state.withLock({ $0.ledger.begin(peer, at: self.host.clock.now()) }) else { return }
             let began = self.host.clock.now()
             do throws(StreamError) {
-                let (targets, roundTrip) = try await self.agree(on: connection, attempt: number)
-                try await self.dial(peer, at: targets, .asking, attempt: number, roundTrip: roundTrip)
+                let (told, roundTrip) = try await self.agree(on: connection)
+                let targets = try self.chosen(of: told, for: peer)
+                try await self.dialSoon(peer, at: targets, attempt: number, roundTrip: roundTrip)
                 self.state.withLock { $0.ledger.end(peer) }
             } catch {
                 let isUnknown = error.code == .protocolNotSupported
@@ -221,10 +221,8 @@ final class PunchWorks: Sendable {
         }
     }
 
-    /// Tells the peer this node's addresses, hears the peer's, and says when to begin; returns at that moment.
-    private func agree(
-        on connection: ConnectionInfo, attempt number: Int
-    ) async throws(StreamError) -> ([Multiaddr], roundTrip: TimeAmount) {
+    /// Tells the peer this node's addresses, hears the peer's, and says when to begin: after half a round trip.
+    private func agree(on connection: ConnectionInfo) async throws(StreamError) -> ([Multiaddr], roundTrip: TimeAmount) {
         let clock = self.host.clock
         let own = await self.ownAddressesSoon()
         guard !own.isEmpty else { throw StreamError(.unexpectedEnd, "nobody has said at which public address this node is") }
@@ -241,15 +239,25 @@ final class PunchWorks: Sendable {
         }
         let targets = PunchAddresses.dialled(answer.addresses, of: connection.remotePeer, except: own)
         guard !targets.isEmpty else { throw StreamError(.malformed, "the peer told no address that could be dialled") }
-        // The peer's first packet may be earlier than ours.
-        let clashes = self.state.withLock { $0.ledger.clashes(with: connection.remotePeer) }
-        let handshake = PunchRole.asking.handshake(inAttempt: number, clashes: clashes)
-        let early = targets.filter { PunchTransport($0) == .tcp }
-        for address in early { self.roles.expect(address, as: handshake, patience: Self.meeting(roundTrip, .asking)) }
-        await clock.sleep(clock.now() + min(.nanoseconds(roundTrip.nanoseconds / 2), Self.longestWait))
-        for address in early { self.roles.forget(address) }
         return (targets, roundTrip)
     }
+
+    /// Dials when the peer has heard that it is to. Its first packet may come before that.
+    private func dialSoon(
+        _ peer: PeerID, at targets: [Multiaddr], attempt number: Int, roundTrip: TimeAmount
+    ) async throws(StreamError) {
+        let clock = self.host.clock
+        let clashes = self.state.withLock { $0.ledger.clashes(with: peer) }
+        let handshake = PunchRole.asking.handshake(inAttempt: number, clashes: clashes)
+        let early = targets.filter { PunchTransport($0) == .tcp }
+        self.expect(peer, at: early, as: handshake, patience: Self.meeting(roundTrip, .asking))
+        defer { self.forget(peer, at: early) }
+        await clock.sleep(clock.now() + Self.wait(roundTrip))
+        try await self.dial(peer, at: targets, .asking, attempt: number, roundTrip: roundTrip)
+    }
+
+    /// How long SYNC is under way, which no peer can make longer than so.
+    static func wait(_ roundTrip: TimeAmount) -> TimeAmount { min(.nanoseconds(roundTrip.nanoseconds / 2), Self.longestWait) }
 
     private static func read(_ stream: PeerStream, _ kind: PunchMessage.Kind) async throws(StreamError) -> PunchMessage {
         guard let bytes = try await stream.readMessageBytes(upTo: Relay.maximumMessage) else {
@@ -295,10 +303,23 @@ final class PunchWorks: Sendable {
         try await stream.write(PunchMessage(.connect, addresses: own).encoded.framed)
         _ = try await Self.read(stream, .sync)
         let roundTrip = self.host.clock.now() - answered
-        try await self.dial(peer, at: targets, .answering, attempt: number, roundTrip: roundTrip, until: this.isSuperseded)
+        let free = try self.chosen(of: targets, for: peer)
+        try await self.dial(peer, at: free, .answering, attempt: number, roundTrip: roundTrip, until: this.isSuperseded)
     }
 
     // MARK: Dialing
+
+    /// Those of the addresses at which nobody else is, and which may be dialled now.
+    private func chosen(of told: [Multiaddr], for peer: PeerID) throws(StreamError) -> [Multiaddr] {
+        let others = Set(self.host.connections.filter { $0.remotePeer != peer }.map(\.remoteAddress.withoutPeerID))
+        let now = self.host.clock.now()
+        let targets = self.state.withLock { state in
+            let free = PunchAddresses.free(told, for: peer, taken: others, expected: state.expected.peers)
+            return state.ledger.allowed(free, at: now)
+        }
+        guard !targets.isEmpty else { throw StreamError(.rateLimited, "the addresses of \(peer) were dialled too often lately") }
+        return targets
+    }
 
     /// Dials over both transports until there is a direct connection, whoever made it, or the attempt's time is over.
     ///
@@ -306,15 +327,11 @@ final class PunchWorks: Sendable {
     ///   - roundTrip: to the peer over the relay.
     ///   - superseded: ends the attempt.
     private func dial(
-        _ peer: PeerID, at told: [Multiaddr], _ role: PunchRole, attempt number: Int, roundTrip: TimeAmount, until superseded: Signal? = nil
+        _ peer: PeerID, at targets: [Multiaddr], _ role: PunchRole, attempt number: Int, roundTrip: TimeAmount,
+        until superseded: Signal? = nil
     ) async throws(StreamError) {
         let began = self.host.clock.now()
-        let others = Set(self.host.connections.filter { $0.remotePeer != peer }.map(\.remoteAddress.withoutPeerID))
-        let (targets, clashes) = self.state.withLock { state in
-            let free = PunchAddresses.free(told, for: peer, taken: others, expected: state.expected)
-            return (state.ledger.allowed(free, at: began), state.ledger.clashes(with: peer))
-        }
-        guard !targets.isEmpty else { throw StreamError(.rateLimited, "the addresses of \(peer) were dialled too often lately") }
+        let clashes = self.state.withLock { $0.ledger.clashes(with: peer) }
         let deadline = began + Self.attemptTime
         let arrived = self.awaitDirect(peer)
         let handshake = role.handshake(inAttempt: number, clashes: clashes)
@@ -459,28 +476,22 @@ final class PunchWorks: Sendable {
     // MARK: Arrivals
 
     private func expect(_ peer: PeerID, at addresses: [Multiaddr], as role: ConnectionRole, patience: Duration) {
-        for address in addresses {
-            self.state.withLock { $0.expected[address] = peer }
+        for address in addresses where self.state.withLock({ $0.expected.expect(address, of: peer) }) {
             self.roles.expect(address, as: role, patience: patience)
         }
     }
 
     private func forget(_ peer: PeerID, at addresses: [Multiaddr]) {
-        for address in addresses {
-            let isExpected = self.state.withLock { state in
-                guard state.expected[address] == peer else { return false }
-                state.expected[address] = nil
-                return true
-            }
-            if isExpected { self.roles.forget(address) }
-        }
+        for address in addresses where self.state.withLock({ $0.expected.forget(address, of: peer) }) { self.roles.forget(address) }
     }
 
     /// Whoever comes from there again is taken for an ordinary arrival: it may be somebody else, of whom the peer said that it is there.
     private func noteArrival(from address: Multiaddr, failedBy error: TransportError) {
         let address = address.withoutPeerID
-        guard PunchClash.isLikely(arrival: error), let peer = self.state.withLock({ $0.expected[address] }) else { return }
-        self.forget(peer, at: [address])
+        guard PunchClash.isLikely(arrival: error), let (peer, count) = self.state.withLock({ $0.expected.forgetAll(at: address) }) else {
+            return
+        }
+        for _ in 0..<count { self.roles.forget(address) }
         self.state.withLock { $0.ledger.clashed(with: peer) }
     }
 
