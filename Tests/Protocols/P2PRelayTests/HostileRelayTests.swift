@@ -1,8 +1,10 @@
+import NIOCore
 import P2PCore
 import P2PHost
 import P2PIdentity
 import P2PMultiaddr
 import P2PProtocolTesting
+import Synchronization
 import Testing
 
 @testable import P2PRelay
@@ -84,6 +86,73 @@ struct HostileRelayTests {
             for stream in streams { stream.reset() }
             try await Self.wait("every place is back") { hosts.targetClient.pendingCircuits == 0 }
             #expect(try await RelayHosts.say("x", over: try await source.connect(to: hosts.address(of: target))) == "x")
+        }
+    }
+
+    /// A relay that has each side's first words, which are the same for all, arrive with its own message, in one piece.
+    private final class Eager: ProtocolHandler {
+        /// With what either side of a handshake begins.
+        private static let header = ByteBuffer(string: "\u{13}/multistream/1.0.0\n")
+
+        let protocolIDs = [Relay.hopID]
+        private let target = Mutex<PeerConnection?>(nil)
+
+        func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
+            let bytes = try #require(try await stream.readMessageBytes(upTo: Relay.maximumMessage))
+            guard try HopMessage(bytes).kind == .connect, let target = self.target.withLock({ $0 }) else {
+                self.target.withLock { $0 = connection }
+                let place = WireReservation(expire: UInt64(WallTime.now.secondsSince1970) + 3_600, addresses: [], voucher: nil)
+                return try await stream.write(HopMessage(.status, reservation: place, status: .ok).encoded.framed)
+            }
+            let stop = try await target.openStream(Relay.stopID)
+            try await self.say(StopMessage(.connect, peer: connection.remotePeer).encoded, on: stop)
+            let answer = try #require(try await stop.readMessageBytes(upTo: Relay.maximumMessage))
+            #expect(try StopMessage(answer).status == .ok)
+            try await self.say(HopMessage(.status, status: .ok).encoded, on: stream)
+            for side in [stop, stream] { #expect(try await side.readExactly(Self.header.readableBytes) == Self.header) }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (from, to) in [(stream, stop), (stop, stream)] {
+                    group.addTask {
+                        while let bytes = try await from.read() { try await to.write(bytes) }
+                        try await to.finish()
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+
+        private func say(_ message: [UInt8], on stream: PeerStream) async throws {
+            var piece = message.framed
+            piece.writeImmutableBuffer(Self.header)
+            try await stream.write(piece)
+        }
+    }
+
+    @Test("What follows a relay's message in the same piece is the other side's, on either end of a circuit")
+    func bytesBehindTheMessage() async throws {
+        try await RelayHosts.run { hosts, target, source in
+            let relay = try await RelayHosts.host(on: hosts.network, Eager())
+            try await relay.running { relay in
+                let place = try #require(relay.listenAddresses.first).withPeerID(relay.peerID).appending(.p2pCircuit)
+                let events = target.events()
+                _ = try await target.listen(on: place)
+                for await event in events { if case .listening(let address) = event, address.isRelayed { break } }
+                let connection = try await source.connect(to: place.withPeerID(target.peerID))
+                #expect(connection.remotePeer == target.peerID && connection.remoteAddress.isRelayed)
+                #expect(try await RelayHosts.say("whole", over: connection) == "whole")
+            }
+        }
+    }
+
+    @Test("Nobody connects to the relay itself through it, or to itself")
+    func relayAsTarget() async throws {
+        try await RelayHosts.run { hosts, _, source in
+            let connection = try await source.connect(to: hosts.relayAddress)
+            for target in [hosts.relay.peerID, source.peerID] {
+                let status: RelayStatus = target == source.peerID ? .permissionDenied : .noReservation
+                #expect(try await Self.ask(HopMessage(.connect, peer: target), connection) == HopMessage(.status, status: status))
+            }
+            #expect(hosts.service.statistics == RelayStatistics())
         }
     }
 }
