@@ -184,3 +184,24 @@ def test_peers_that_never_read_fill_no_more_than_the_budget(keys):
             pinger.process.kill()
             pinger.process.wait()
         target.stop()
+
+
+def test_a_record_that_is_not_whole_counts(attack):
+    """Whoever announces a large record and keeps the end of it back makes the daemon hold the rest."""
+    body = bytes(range(256)) * 240
+
+    def use():
+        return next(row["use"] for row in attack.daemon.stats()["limits"] if row["limit"] == "memory")
+
+    sessions = [attack.session() for _ in range(16)]
+    streams = [near.open(ECHO) for near in sessions]
+    before = use()
+    records = [stream.session.channel.record(data_frame(stream.id, body).wire) for stream in streams]
+    for near, record in zip(sessions, records, strict=True):
+        near.link.send(record[:-1])
+    clock.wait_until(lambda: use() - before >= len(sessions) * len(body), 10, "that what has come counts")
+    for near, record in zip(sessions, records, strict=True):
+        near.link.send(record[-1:])
+    for near, stream in zip(sessions, streams, strict=True):
+        assert stream.receive_exactly(len(body)) == body
+        near.link.close()

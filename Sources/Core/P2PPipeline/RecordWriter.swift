@@ -32,9 +32,14 @@ public protocol RecordWriter: AnyObject {
     func write(_ record: consuming ByteBuffer, promise: EventLoopPromise<Void>?)
     /// Flushes the channel.
     func flush()
+    /// Bytes of memory that the peer's next record takes while there is more of it to come; zero between records.
+    var partialRecord: Int { get }
 }
 
 extension RecordWriter {
+    /// Nothing is kept of a record that is not whole, or hardly anything.
+    public var partialRecord: Int { 0 }
+
     /// Fresh memory for each record.
     public func makeRecord(payload: Int) -> ByteBuffer {
         var record = ByteBufferAllocator().buffer(capacity: self.layout.headroom + payload + self.layout.tailroom)

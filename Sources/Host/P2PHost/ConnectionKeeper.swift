@@ -17,6 +17,8 @@ final class ConnectionKeeper: Sendable {
         var schedule: RedialSchedule
         /// Where the caller said that a peer is.
         var given: [PeerID: [Multiaddr]] = [:]
+        /// Peers that count for the host's memory.
+        var charged = 0
         /// Fires when the host is suspended, or nil when it is.
         var suspended: Signal? = Signal()
         var resumed = Signal()
@@ -50,6 +52,7 @@ final class ConnectionKeeper: Sendable {
             state.schedule.release(peer)
             state.given[peer] = nil
         }
+        self.wake.yield()
     }
 
     func found(_ peer: PeerID, until: NIODeadline, yields: Bool, now: NIODeadline) {
@@ -115,6 +118,7 @@ final class ConnectionKeeper: Sendable {
                 let now = clock.now()
                 look = self.look(after: look, of: host, at: now)
                 let (peers, deadline) = self.state.withLock { ($0.schedule.next(at: now), $0.schedule.deadline) }
+                self.charge(to: host.swarm.memory)
                 for peer in peers { group.addTask { await self.dial(peer, from: host) } }
                 guard let next = [deadline, look?.due].compactMap({ $0 }).min() else { continue }
                 if let alarm, alarm > now, alarm <= next { continue }
@@ -125,6 +129,17 @@ final class ConnectionKeeper: Sendable {
                 }
             }
         }
+        self.charge(to: host.swarm.memory, isOver: true)
+    }
+
+    /// Those that are in the schedule, or none of them any more, count for the host.
+    private func charge(to memory: HeldMemory, isOver: Bool = false) {
+        let change = self.state.withLock { state in
+            let count = isOver ? 0 : state.schedule.count
+            defer { state.charged = count }
+            return count - state.charged
+        }
+        memory.discover(change * RedialSchedule.entrySize)
     }
 
     /// Looks whether the interfaces are what they were, as long as it matters to somebody.

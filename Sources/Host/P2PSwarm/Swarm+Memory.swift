@@ -7,18 +7,13 @@ import Synchronization
 extension Swarm {
     /// What was said of streams that were refused for want of memory.
     struct RefusalReport {
-        /// As many had been refused at the last look.
-        var seen = 0
-        /// As many at the last line.
+        /// As many had been refused at the last line.
         var told = 0
         var log = LogInterval(.seconds(1))
     }
 
     /// How often connections are looked at while memory is tight, and when there is none left.
     private static let pause = (watching: Duration.milliseconds(50), closing: Duration.milliseconds(10))
-
-    /// Between two times that pages are given back to the system.
-    private static let cleaningPause = Duration.milliseconds(250)
 
     /// Has a ``SwarmJob/relieve`` come whenever memory is tight.
     func watchMemory() {
@@ -30,7 +25,7 @@ extension Swarm {
         var relief = MemoryRelief(limits: self.memory.limits)
         var log = LogInterval(.seconds(1))
         var leaving: Set<ConnectionID> = []
-        var (hasClosed, nextCleaning) = (false, self.clock.now())
+        var cleaning = PageCleaning(limit: self.memory.limits.total)
         var worst = MemoryPressure.none
         while !Task.isCancelled {
             let entries = self.holders
@@ -42,24 +37,28 @@ extension Swarm {
                 self.close(entry, victim.reason, &log)
                 leaving.insert(victim.id)
             }
-            // What was closed since the last look has freed pages among others that are in use.
-            if hasClosed, self.clock.now() >= nextCleaning {
-                FreePages.giveBack()
-                (hasClosed, nextCleaning) = (false, self.clock.now().advanced(by: Self.cleaningPause))
-            }
-            hasClosed = hasClosed || !victims.isEmpty
+            self.giveBackPages(&cleaning)
             let pressure = self.memory.pressure
             worst = max(worst, pressure)
-            let hasRefused = self.reportRefusals()
-            if !hasClosed, !hasRefused, pressure < .tight, !self.hasHeavyHolders(entries) { break }
+            self.reportRefusals()
+            if victims.isEmpty, !self.hasUntoldRefusals, pressure < .tight, !self.hasHeavyHolders(entries) { break }
             let pause = pressure < .exhausted ? Self.pause.watching : Self.pause.closing
             await self.clock.sleep(self.clock.now().advanced(by: pause))
         }
         // Those who left by themselves have freed pages as well.
         if worst >= .short { FreePages.giveBack() }
         self.memory.endAlarm()
-        // Who took something since the last look was not heard.
-        if !Task.isCancelled, self.memory.pressure >= .tight || self.hasHeavyHolders(self.holders) { self.memory.alarm() }
+        // Who took something since the last look, or was refused, was not heard.
+        guard !Task.isCancelled else { return }
+        if self.memory.pressure >= .tight || self.hasUntoldRefusals || self.hasHeavyHolders(self.holders) { self.memory.alarm() }
+    }
+
+    /// Gives pages back to the system that were freed among others which are in use, once there are many.
+    private func giveBackPages(_ cleaning: inout PageCleaning) {
+        let now = self.clock.now()
+        guard cleaning.isDue(resident: ResidentMemory.bytes, use: self.memory.use, at: now) else { return }
+        FreePages.giveBack()
+        cleaning.cleaned(resident: ResidentMemory.bytes, use: self.memory.use, at: now)
     }
 
     /// Connections whose memory can be taken back: those that are served, and those on which the gater has not decided.
@@ -94,27 +93,26 @@ extension Swarm {
         ]
     }
 
-    /// Says that streams are refused, a line a second at most; whether any was since the last look.
-    private func reportRefusals() -> Bool {
+    /// Whether streams were refused that no line has told of.
+    private var hasUntoldRefusals: Bool { self.refusals.withLock { self.memory.streamRefusals > $0.told } }
+
+    /// Says that streams are refused, a line a second at most.
+    private func reportRefusals() {
         let refusals = self.memory.streamRefusals
         let now = self.clock.now()
-        let report = self.refusals.withLock { state -> (news: Bool, streams: Int?) in
-            guard refusals > state.seen else { return (false, nil) }
-            state.seen = refusals
-            guard state.log.admit(at: now) != nil else { return (true, nil) }
+        let streams = self.refusals.withLock { state -> Int in
+            guard refusals > state.told, state.log.admit(at: now) != nil else { return 0 }
             defer { state.told = refusals }
-            return (true, refusals - state.told)
+            return refusals - state.told
         }
-        if let streams = report.streams {
-            self.logger.notice(
-                "streams are refused, for their peers hold too much memory",
-                metadata: [
-                    "scope": "peer", "limit": "memoryPerPeer", "value": "\(self.memory.limits.perPeer)",
-                    "use": "\(self.memory.heaviest.now)",
-                    "memory": "\(self.memory.use) of \(self.memory.limits.total)", "streams": "\(streams)",
-                ])
-        }
-        return report.news
+        guard streams > 0 else { return }
+        self.logger.notice(
+            "streams are refused, for their peers hold too much memory",
+            metadata: [
+                "scope": "peer", "limit": "memoryPerPeer", "value": "\(self.memory.limits.perPeer)",
+                "use": "\(self.memory.heaviest.now)",
+                "memory": "\(self.memory.use) of \(self.memory.limits.total)", "streams": "\(streams)",
+            ])
     }
 
     /// Whether a peer or a network holds more than it may.

@@ -155,6 +155,8 @@ final class NoiseHandler: ChannelDuplexHandler, RecordWriter {
         self.context?.flush()
     }
 
+    var partialRecord: Int { self.session.partialRecord }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         var plaintext = self.unwrapOutboundIn(data)
         if plaintext.readableBytes == 0 {

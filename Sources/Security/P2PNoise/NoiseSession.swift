@@ -40,6 +40,8 @@ package struct NoiseSession: ~Copyable {
     private let expected: PeerID?
     private let muxers: [ProtocolID]
     private let pool: RecordPool
+    /// Bytes of memory that a record takes which is not whole.
+    private(set) var partialRecord = 0
 
     /// A session about to begin. `ephemeral` is given by tests alone.
     package init(
@@ -99,7 +101,9 @@ package struct NoiseSession: ~Copyable {
             }
             return try self.received(message, in: handshake, collector)
         case .records(var opener, let sealer):
+            self.partialRecord = 0
             let record = try opener.next(from: &input)
+            self.partialRecord = opener.partialRecord
             self.phase = .records(opener, sealer)
             return record.map { .record($0) } ?? .none
         case .closed:

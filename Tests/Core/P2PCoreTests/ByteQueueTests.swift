@@ -75,6 +75,21 @@ struct ByteQueueTests {
         #expect(drained == sent)
     }
 
+    @Test("A reader who waits has it copied as well: it may be long until its task runs")
+    func savingForAReader() {
+        var stream = StreamBuffer(creditThreshold: 1 << 20)
+        var wake = StreamBuffer.Wake()
+        _ = stream.read(upTo: .max, claiming: true, wake: &wake)
+        var record = ByteBuffer(repeating: 7, count: 65_536)
+        let discarded = stream.receive(record.readSlice(length: 32_768) ?? record, isSaving: true, wake: &wake)
+        _ = stream.endReading()
+        guard case .bytes(let piece) = stream.read(upTo: .max, wake: &wake) else {
+            Issue.record("there is nothing to read")
+            return
+        }
+        #expect(discarded == 0 && piece.storageCapacity <= ByteQueue.savedPiece)
+    }
+
     @Test("What is put back comes out first")
     func prepending() {
         var queue = ByteQueue()

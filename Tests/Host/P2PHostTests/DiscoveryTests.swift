@@ -63,6 +63,19 @@ struct DiscoveryTests {
         }
     }
 
+    @Test("Peers that wait to be dialled count for the host's memory, until the host ends")
+    func waiting() async throws {
+        let a = try self.world.host()
+        let before = a.swarm.memory.use
+        try await self.world.run(a) {
+            let peers = try (0..<40).map { _ in PeerID(try PrivateKey.generate(.ed25519).publicKey) }
+            for peer in peers { a.keeper.found(peer, until: .distantFuture, yields: true, now: self.world.clock.clock.now()) }
+            while a.swarm.memory.use - before < 40 * RedialSchedule.entrySize { await Task.yield() }
+            #expect(a.swarm.memory.use - before == 40 * RedialSchedule.entrySize)
+        }
+        #expect(a.swarm.memory.use == before)
+    }
+
     @Test("A host that is told of itself does not dial itself")
     func itself() async throws {
         let a = try self.world.host()

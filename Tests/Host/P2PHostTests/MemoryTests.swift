@@ -1,9 +1,11 @@
+import Logging
 import NIOCore
 import P2PCore
 import P2PHost
 import P2PPing
 import P2PSwarm
 import P2PTesting
+import Synchronization
 import Testing
 
 @Suite("The memory of a host")
@@ -11,13 +13,13 @@ struct MemoryTests {
     private static let mebibyte = 1 << 20
 
     /// Serves a protocol whose handler reads nothing.
-    private static func server(of world: World, memory: Int) async throws -> PeerHost {
+    private static func server(of world: World, memory: Int, perPeer: Int? = nil, lines: Lines = Lines()) async throws -> PeerHost {
         var configuration = HostConfiguration()
         configuration.limits.memory = memory
-        configuration.limits.memoryPerPeer = memory
+        configuration.limits.memoryPerPeer = perPeer ?? memory
         // All hosts of a world are in one network.
         configuration.limits.memoryPerNetwork = memory
-        let server = try await world.host(PingProtocol(), configuration: configuration)
+        let server = try await world.host(PingProtocol(), configuration: configuration, logger: lines.logger)
         let clock = server.clock
         try server.serve("/hoard/1.0.0") { _, _ in await clock.sleep(clock.now().advanced(by: .seconds(3_600))) }
         return server
@@ -62,6 +64,52 @@ struct MemoryTests {
             }
             try await world.run(for: .seconds(2))
             #expect(server.statistics().heldBytes < Self.mebibyte)
+        }
+    }
+
+    @Test("A line a second tells of streams that are refused, and of each once: also of the last", .timeLimit(.minutes(1)))
+    func refusals() async throws {
+        try await withWorld(seed: 12, everyLink: .latency(.milliseconds(5))) { world in
+            let lines = Lines()
+            let server = try await Self.server(of: world, memory: 16 * Self.mebibyte, perPeer: 4 * Self.mebibyte, lines: lines)
+            let hoarder = try await world.host()
+            _ = try await Self.fill(server, from: hoarder, streams: 3, in: world)
+            let connection = try #require(hoarder.connections().first)
+            for refused in 1...7 {
+                await #expect(throws: (any Error).self) {
+                    try await world.perform { _ = try await connection.openStream("/hoard/1.0.0").read() }
+                }
+                if refused == 4 { try await world.run(for: .milliseconds(1_500)) }
+            }
+            try await world.run(for: .seconds(2))
+            // The first at once; those that came in the second after it together; the same again.
+            #expect(lines.refused == [1, 3, 3] || lines.refused == [1, 3, 1, 2], "\(lines.refused)")
+        }
+    }
+}
+
+/// Keeps how many streams each line says that were refused.
+private final class Lines: Sendable {
+    private let told = Mutex<[Int]>([])
+
+    var refused: [Int] { self.told.withLock { $0 } }
+    var logger: Logger { Logger(label: "test") { _ in Handler(lines: self) } }
+
+    private struct Handler: LogHandler {
+        let lines: Lines
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.notice
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { self.metadata[key] }
+            set { self.metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            guard event.message.description.hasPrefix("streams are refused"),
+                let streams = (event.metadata?["streams"]?.description).flatMap(Int.init)
+            else { return }
+            self.lines.told.withLock { $0.append(streams) }
         }
     }
 }

@@ -202,6 +202,21 @@ import Testing
         #expect(listener.noiseError?.message == "the connection ended after 3 of 65535 bytes of a record")
     }
 
+    @Test("A record of which a part has come says what it takes, until it is whole")
+    func partial() throws {
+        let (dialer, listener) = try self.hosts.connected()
+        let records = try listener.secured.records
+        #expect(records.partialRecord == 0)
+        try dialer.say([UInt8](repeating: 1, count: 60_000))
+        let record = try dialer.sent()
+        listener.receive(Array(record.prefix(2)))
+        #expect(records.partialRecord == 65_536)
+        listener.receive(Array(record.dropFirst(2).dropLast()))
+        #expect(records.partialRecord == 65_536 && listener.received.isEmpty)
+        listener.receive([record[record.count - 1]])
+        #expect(records.partialRecord == 0 && listener.text.count == 60_000)
+    }
+
     @Test("An end within the length or the tag of a record is an error, an end between records is none")
     func ends() throws {
         for length in 0...21 {

@@ -41,6 +41,7 @@ package final class HeldMemory: Sendable {
     private let refusedStreams = Atomic(0)
     private let refusedArrivals = Atomic(0)
     private let leavings = Atomic(0)
+    private let scarcity = Atomic(false)
     private let isAlarmed = Atomic(false)
     private let peers = Mutex(Peers())
 
@@ -85,8 +86,19 @@ package final class HeldMemory: Sendable {
     /// Bytes that count for arrivals whose handshakes are not done.
     package var heldByArrivals: Int { self.arriving.load(ordering: .relaxed) }
 
-    /// Whether connections copy what would keep more alive than it is: from an eighth of the memory on.
-    var saves: Bool { self.use >= self.limits.total / 8 }
+    /// Whether what waits is copied where it would keep more alive than it is: from an eighth of the memory on. Kept up to date by whoever takes or
+    /// gives back, so that it can be looked at for every piece that comes.
+    var isScarce: Bool { self.scarcity.load(ordering: .relaxed) }
+
+    /// - Returns: ``use``, after it has changed.
+    @discardableResult
+    private func useChanged() -> Int {
+        let use = self.use
+        let isScarce = use >= self.limits.total / 8
+        // Many read it, few change it.
+        if isScarce != self.isScarce { self.scarcity.store(isScarce, ordering: .relaxed) }
+        return use
+    }
 
     /// Whether windows may grow.
     package var mayGrow: Bool { self.pressure < .tight }
@@ -166,7 +178,7 @@ package final class HeldMemory: Sendable {
         } else {
             self.strangers.wrappingAdd(bytes, ordering: .relaxed)
         }
-        let use = self.use
+        let use = self.useChanged()
         self.highest.max(use, ordering: .relaxed)
         if isTooMuch || MemoryPressure.of(use, limit: self.limits.total) >= .tight { self.alarm() }
     }
@@ -183,19 +195,21 @@ package final class HeldMemory: Sendable {
         } else {
             self.strangers.wrappingSubtract(bytes, ordering: .relaxed)
         }
+        self.useChanged()
     }
 
     /// An arrival begins its handshakes; say ``arrivalEnded()`` once they are done, or have failed.
     package func arrivalBegan() {
         self.arriving.wrappingAdd(Self.perArrival, ordering: .relaxed)
         self.strangers.wrappingAdd(Self.perArrival, ordering: .relaxed)
-        self.highest.max(self.use, ordering: .relaxed)
+        self.highest.max(self.useChanged(), ordering: .relaxed)
     }
 
     /// An arrival has become a connection, or nothing.
     package func arrivalEnded() {
         self.arriving.wrappingSubtract(Self.perArrival, ordering: .relaxed)
         self.strangers.wrappingSubtract(Self.perArrival, ordering: .relaxed)
+        self.useChanged()
     }
 
     // MARK: What is known of peers
@@ -214,7 +228,7 @@ package final class HeldMemory: Sendable {
         guard change != 0 else { return }
         self.strangers.wrappingAdd(change, ordering: .relaxed)
         self.mostKept.max(self.keeping.wrappingAdd(change, ordering: .relaxed).newValue, ordering: .relaxed)
-        self.highest.max(self.use, ordering: .relaxed)
+        self.highest.max(self.useChanged(), ordering: .relaxed)
     }
 
     /// So many bytes more, or less, are kept of peers that were discovered. That has a bound of its own, by network: nobody who is known is forgotten
@@ -222,7 +236,7 @@ package final class HeldMemory: Sendable {
     package func discover(_ change: Int) {
         guard change != 0 else { return }
         self.strangers.wrappingAdd(change, ordering: .relaxed)
-        self.highest.max(self.use, ordering: .relaxed)
+        self.highest.max(self.useChanged(), ordering: .relaxed)
     }
 
     /// Something was forgotten, or not remembered, for want of room.

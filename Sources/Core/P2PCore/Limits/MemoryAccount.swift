@@ -19,7 +19,6 @@ package final class MemoryAccount: Sendable {
     private let freed = Atomic(0)
     /// What may be held without asking; changes with ``taken``.
     private let allowance = Atomic(HeldMemory.included)
-    private let saving = Atomic(false)
     /// Taken beyond ``HeldMemory/perConnection``.
     private let taken = Mutex(0)
 
@@ -59,8 +58,8 @@ package final class MemoryAccount: Sendable {
     /// Whether its peer may open one more stream.
     package var mayOpenStream: Bool { self.host.mayOpenStream(self.peer) }
 
-    /// Whether what the connection holds is to take as little as possible. Looked at anew whenever it takes more, or gives something back.
-    package var savesMemory: Bool { self.saving.load(ordering: .relaxed) }
+    /// Whether memory is scarce, so that what the connection holds is to take as little as possible.
+    package var savesMemory: Bool { self.host.isScarce }
 
     /// Calls `body` once, from any thread, when the connection wants more while the host has nothing left, and has as much as others or more:
     /// whoever closes connections may be late then. Nil calls nobody any more.
@@ -69,11 +68,13 @@ package final class MemoryAccount: Sendable {
     }
 
     /// It holds so many bytes more, or less.
-    package func change(by count: Int) {
+    ///
+    /// - Parameter goesForward: whether less of them says that peer and application go on.
+    package func change(by count: Int, goesForward: Bool = true) {
         let held = self.bytes.wrappingAdd(count, ordering: .relaxed).newValue
         let allowance = self.allowance.load(ordering: .relaxed)
         if count < 0 {
-            self.freed.wrappingSubtract(count, ordering: .relaxed)
+            if goesForward { self.freed.wrappingSubtract(count, ordering: .relaxed) }
             if allowance > HeldMemory.included, held + 3 * HeldMemory.quantum < allowance { self.adjust(sparing: HeldMemory.quantum) }
         } else if held > allowance {
             self.adjust(sparing: 0)
@@ -96,7 +97,6 @@ package final class MemoryAccount: Sendable {
             }
             return wanted - taken
         }
-        defer { self.saving.store(self.host.saves, ordering: .relaxed) }
         if change > 0 {
             self.host.take(change, for: self.peer, self.network, isAllowed: self.isAllowed)
             guard !self.isExempt, self.host.isExcessive(self.charge) else { return }

@@ -72,9 +72,10 @@ struct InboundHalf: ~Copyable {
 
     // MARK: The peer
 
-    /// - Parameter isSaving: memory is scarce. A reader that waits takes the bytes at once, so the first of them stay where they are.
+    /// - Parameter isSaving: memory is scarce, so that what waits is to take no more than it holds.
     mutating func append(_ bytes: ByteBuffer, isSaving: Bool) {
-        if isSaving, !self.reader.isClaimed || !self.bytes.isEmpty { self.bytes.appendSaving(bytes) } else { self.bytes.append(bytes) }
+        // Also for a reader that waits: on a busy loop it is long until it runs.
+        if isSaving { self.bytes.appendSaving(bytes) } else { self.bytes.append(bytes) }
     }
 
     /// Bytes that stood before the application's were consumed.

@@ -22,6 +22,8 @@ package final class MuxerChannel {
     package internal(set) var phase = Phase.running
     package internal(set) var isDraining = false
     private var isStalled = false
+    /// What counts for a record that is not whole.
+    private var partialRecord = 0
     /// Half-closes in records that are not flushed yet.
     package var finishing: [MuxedStream] = []
 
@@ -68,6 +70,14 @@ package final class MuxerChannel {
         guard isStalled != self.isStalled else { return }
         self.isStalled = isStalled
         self.connection.account.change(by: isStalled ? Self.stalledBytes : -Self.stalledBytes)
+    }
+
+    /// Counts the memory of a record of which the peer has sent a part: the rest may be long in coming.
+    func countPartial(isGone: Bool = false) {
+        let partial = isGone ? 0 : self.records.partialRecord
+        guard partial != self.partialRecord else { return }
+        self.connection.account.change(by: partial - self.partialRecord, goesForward: false)
+        self.partialRecord = partial
     }
 
     /// Closes the channel then, if it is open still.

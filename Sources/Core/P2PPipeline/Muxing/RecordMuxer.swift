@@ -69,6 +69,7 @@ extension RecordMuxer {
 
     package func channelReadComplete(context: ChannelHandlerContext) {
         self.side.connection.jobs.runPending()
+        self.side.countPartial()
         self.drain()
         context.fireChannelReadComplete()
     }
@@ -167,6 +168,7 @@ extension RecordMuxer {
         self.end(error, isOurs: isOurs)
         self.side.phase = .over
         self.side.countWaiting(isGone: true)
+        self.side.countPartial(isGone: true)
         self.side.connection.handler = nil
         self.side.context = nil
     }

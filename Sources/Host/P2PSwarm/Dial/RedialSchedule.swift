@@ -35,6 +35,8 @@ package struct RedialSchedule: Sendable {
     package static let keptLimit = 1_024
     /// Discovered peers that wait for their dial; those beyond wait until they are reported again.
     package static let discoveredLimit = 1_024
+    /// Bytes that a peer takes here, roughly.
+    package static let entrySize = 256
     /// The pause after the first failure, in milliseconds; it doubles from then on.
     private static let firstPause: Int64 = 250
     /// The longest pause for a peer that has not been missing for long, in milliseconds: short, so that a network that heals is

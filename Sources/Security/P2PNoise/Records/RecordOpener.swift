@@ -39,6 +39,9 @@ struct RecordOpener: ~Copyable {
         return "after \(received) of \(body.length) bytes of a record"
     }
 
+    /// Bytes of memory that the record takes that is being opened; zero between records.
+    var partialRecord: Int { self.body == nil ? 0 : self.plaintext.storageCapacity }
+
     /// Takes what it needs of `input`: the next record's plaintext, or nil when there isn't all of it.
     ///
     /// Records without plaintext are legal and say nothing; they are checked and passed over.

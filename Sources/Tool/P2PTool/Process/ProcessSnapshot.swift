@@ -26,7 +26,7 @@ struct ProcessSnapshot {
 
     /// Counts now, and leaves the allocator alone.
     static func measure() -> ProcessSnapshot {
-        ProcessSnapshot(fileDescriptors: self.countFileDescriptors(), residentBytes: self.measureResidentBytes())
+        ProcessSnapshot(fileDescriptors: self.countFileDescriptors(), residentBytes: ResidentMemory.bytes)
     }
 
     /// How near the process is to the end of those descriptors that connections may take.
@@ -51,27 +51,5 @@ struct ProcessSnapshot {
         }
         // One of them reads the directory.
         return max(0, count - 1)
-    }
-
-    private static func measureResidentBytes() -> Int {
-        #if canImport(Darwin)
-            var info = mach_task_basic_info()
-            var count = mach_msg_type_number_t(MemoryLayout<mach_task_basic_info>.size / MemoryLayout<natural_t>.size)
-            let result = withUnsafeMutablePointer(to: &info) { pointer in
-                pointer.withMemoryRebound(to: integer_t.self, capacity: Int(count)) {
-                    task_info(mach_task_self_, task_flavor_t(MACH_TASK_BASIC_INFO), $0, &count)
-                }
-            }
-            return result == KERN_SUCCESS ? Int(clamping: info.resident_size) : 0
-        #else
-            guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-            defer { fclose(file) }
-            var line = [CChar](repeating: 0, count: 256)
-            guard fgets(&line, CInt(line.count), file) != nil else { return 0 }
-            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            let fields = text.split(separator: " ")
-            guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
-            return pages * Int(sysconf(CInt(_SC_PAGESIZE)))
-        #endif
     }
 }
