@@ -31,10 +31,14 @@ struct PageCleaningTests {
     func stays() {
         var cleaning = PageCleaning(limit: Self.mebibyte)
         let (use, large) = (10 * Self.mebibyte, 90 * Self.mebibyte)
-        #expect(!cleaning.isDue(resident: use, use: use, at: self.start) && cleaning.isDue(resident: large, use: use, at: self.start))
+        func isDue(_ resident: Int, after time: TimeAmount = .zero) -> Bool {
+            cleaning.isDue(resident: resident, use: use, at: self.start + time)
+        }
+        #expect(!isDue(use))
+        #expect(isDue(large))
         cleaning.cleaned(resident: large, use: use, at: self.start)
-        #expect(!cleaning.isDue(resident: large, use: use, at: self.start + .hours(1)))
-        #expect(cleaning.isDue(resident: large + 4 * Self.mebibyte, use: use, at: self.start + .hours(1)))
+        #expect(!isDue(large, after: .hours(1)))
+        #expect(isDue(large + 4 * Self.mebibyte, after: .hours(1)))
     }
 
     @Test("This process is somewhere")
