@@ -19,7 +19,8 @@ public struct HostConfiguration: Sendable {
     public var agentVersion: String
     /// The family of protocols, as identify tells it.
     public var protocolVersion: String
-    /// How many peers at different addresses must have seen this node at an address before it is announced.
+    /// How many peers at different addresses must have seen this node at an address before it is announced; where that is more than one, they must
+    /// not all be in one network (IPv4 /24, IPv6 /48).
     public var observersNeeded: Int
     /// Whether peers that a source of discovery finds are dialled.
     public var dialsDiscovered: Bool
