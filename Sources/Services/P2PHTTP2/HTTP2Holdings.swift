@@ -2,9 +2,10 @@ import NIOCore
 import NIOHTTP2
 import P2PCore
 
-/// Counts what nio-http2 keeps of bodies that nobody has read, for the account of the connection: it has them in the channels of exchanges, where nobody
-/// sees them until they are asked for. So the frames of what comes are looked at (RFC 9113, section 4.1), behind nio-http2, which knows then whose they are.
-/// Confined to the event loop.
+/// Counts what nio-http2 keeps of bodies that nobody has read, for the account of the connection.
+///
+/// It has them in the channels of exchanges, where nobody sees them until they are asked for. So the frames that come are looked at (RFC 9113, section
+/// 4.1), each time after nio-http2, which knows then whose they are. Confined to the event loop.
 final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer

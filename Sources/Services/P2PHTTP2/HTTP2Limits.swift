@@ -27,7 +27,8 @@ public struct HTTP2Limits: Sendable, Hashable {
     public var controlFrames = 200
     /// The time in which resets, faults and control frames are counted.
     public var period = Duration.seconds(30)
-    /// What the head of a response may take to arrive, while it is the server's turn: not while the request waits for one that is over, or for its own body.
+    /// What the head of a response may take to arrive while it is the server's turn: not while the request waits for a place among ``exchanges``, or for
+    /// its own body.
     public var headTime = Duration.seconds(10)
     /// How long nothing may come of a body, and how long the other side may take nothing of a response.
     public var bodyIdle = Duration.seconds(60)

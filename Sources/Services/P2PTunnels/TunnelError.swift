@@ -59,6 +59,7 @@ extension TunnelError {
 extension StreamError {
     /// What a reset means that came in place of the answer, and what to do.
     package var unansweredMessage: String {
-        "\(self.message): it may not serve that, or have reached a limit. Ask again without sending anything at first, so that it can say which"
+        "\(self.message): it may not serve that, or have reached a limit. "
+            + "Ask again without sending anything at first, so that it can say which"
     }
 }

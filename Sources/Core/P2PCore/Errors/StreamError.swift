@@ -73,7 +73,7 @@ public struct StreamError: CodedError {
     public var cause: (any Error)? { self.storage.cause }
     /// The number that came with a reset, where the transport carries one.
     public var resetCode: StreamErrorCode? { self.storage.resetCode }
-    /// The protocol that the peer had been asked for and had not answered to when it reset the stream: it may not serve it. Nil once it has agreed.
+    /// The protocol that the peer had been asked for, where it reset the stream (`reset`) before it answered: it may not serve it. Nil otherwise.
     public var unanswered: ProtocolID? { self.storage.unanswered }
 
     /// An error with a code, a message for people and perhaps a cause.

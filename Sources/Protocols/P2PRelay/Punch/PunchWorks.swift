@@ -242,7 +242,7 @@ final class PunchWorks: Sendable {
         return (targets, roundTrip)
     }
 
-    /// Dials when the peer has heard that it is to. Its first packet may come before that.
+    /// Dials when the peer has probably heard that it is to. Its first packet may come before that, so it is expected from now on.
     private func dialSoon(
         _ peer: PeerID, at targets: [Multiaddr], attempt number: Int, roundTrip: TimeAmount
     ) async throws(StreamError) {
@@ -256,7 +256,7 @@ final class PunchWorks: Sendable {
         try await self.dial(peer, at: targets, .asking, attempt: number, roundTrip: roundTrip)
     }
 
-    /// How long SYNC is under way, which no peer can make longer than so.
+    /// How long SYNC is under way: half a round trip, and no longer than ``longestWait``, however slow a peer makes it look.
     static func wait(_ roundTrip: TimeAmount) -> TimeAmount { min(.nanoseconds(roundTrip.nanoseconds / 2), Self.longestWait) }
 
     private static func read(_ stream: PeerStream, _ kind: PunchMessage.Kind) async throws(StreamError) -> PunchMessage {

@@ -26,7 +26,7 @@ final class CircuitDirection: Sendable {
     /// More has come than may pass.
     var isExhausted: Bool { self.room(upTo: 1) == 0 && self.from.muxed.unreadBytes > 0 }
 
-    /// Nothing more will be taken: all has been, or may be.
+    /// Nothing more will be taken: all that may pass has passed, or all that the peer says has been taken.
     var hasComeToAnEnd: Bool {
         let (bytes, isFinished) = self.from.muxed.inbound
         return bytes > 0 ? self.room(upTo: 1) == 0 : isFinished
@@ -35,7 +35,7 @@ final class CircuitDirection: Sendable {
     /// Whether everything has gone on, its end included.
     var isOver: Bool { self.state.withLock { $0.isFinished } && self.to.muxed.hasFinishLeft }
 
-    /// A stream that has failed does no harm when everything has come from it and gone to it.
+    /// Whether the stream that it comes from has failed. That does no harm when everything has come from it, and all has gone to it, which `back` says.
     func isBroken(unless back: CircuitDirection) -> Bool {
         self.from.muxed.failure != nil && !(self.from.muxed.hasPeerFinished && back.isOver)
     }

@@ -285,8 +285,10 @@ package struct Lookup: Sendable {
         return who.proved == 0 && who.waiting >= self.terms.unprovenPerReferrer ? .notNow : .now
     }
 
-    /// How many of so many that were asked will probably answer, as far as those before them have: where others were silent or failed, more are asked than are missing, or
-    /// the last ones would be asked one after the other, each of them only when the one before has been silent for long enough.
+    /// How many of so many that were asked will probably answer, if they are like those before them.
+    ///
+    /// Where others were silent or failed, more are asked than are missing: or else the last ones would be asked one after the other, each only when
+    /// the one before has been silent for long enough.
     private func expectedAnswers(of asked: Int) -> Int {
         let lost = self.silences + self.failures
         guard lost > 0, self.answers > 0 else { return asked }

@@ -18,7 +18,7 @@ package final class HTTPTurn: Sendable {
     package func cameBack() { self.began.withLock { $0 = nil } }
 
     /// When the other side will have taken too long; when to look again, where it is our turn.
-    package func deadline(_ time: Duration, at now: NIODeadline) -> NIODeadline {
+    private func deadline(_ time: Duration, at now: NIODeadline) -> NIODeadline {
         (self.began.withLock { $0 } ?? now).advanced(by: time)
     }
 

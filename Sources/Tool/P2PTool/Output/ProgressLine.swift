@@ -4,7 +4,7 @@ import Synchronization
 final class ProgressLine: Sendable {
     private static let interval = Duration.milliseconds(100)
     /// Goes back to the beginning of the line, and wipes it.
-    static let wipe = "\r\u{1b}[K"
+    private static let wipe = "\r\u{1b}[K"
 
     private struct State {
         var nextAt = ContinuousClock.now

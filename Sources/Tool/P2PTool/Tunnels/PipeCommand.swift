@@ -10,7 +10,7 @@ struct PipeCommand: ToolCommand {
         abstract: "Join standard input and output to a peer's service.",
         discussion: """
             Ends when the peer ends, with 0; the end of standard input is passed on. Ends with 3 when the peer does not serve it, or not to this \
-            node, and with 1 when the peer is not reached.
+            node, and with 1 when the peer is not reached, or resets the stream before it has said whether it serves it.
               p2p pipe /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo... /x/ssh
               ssh -o ProxyCommand='p2p pipe /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo... /x/ssh' somebody@peer
             """)
