@@ -6,7 +6,8 @@ import Testing
 
 @testable import P2PPipeline
 
-@Suite("How much is read at a time")
+/// One after the other: connections of all tests share what they may read beyond ``ReadRoom/scarce``.
+@Suite("How much is read at a time", .serialized)
 struct ReadRoomTests {
     private let memory = HeldMemory(MemoryLimits(total: 8 << 20, perPeer: .max, allowed: 0))
 
