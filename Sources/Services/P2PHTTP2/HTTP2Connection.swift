@@ -84,12 +84,20 @@ public final class HTTP2Connection: Sendable {
             do {
                 // It waits here for a place among the server's exchanges.
                 try await exchange.send(block, isLast: isAll)
+            } catch {
+                // Nobody answers what was not asked.
+                if !Task.isCancelled { broken.withLock { $0 = error } }
+                turn.passed(at: clock.now())
+                return exchange.close()
+            }
+            do {
                 guard !isAll else { return turn.passed(at: clock.now()) }
                 try await body.write { try await exchange.send($0, turn, clock) }
                 turn.passed(at: clock.now())
                 try await exchange.sendEnd()
             } catch let error as HTTPError where error.code == .broken {
-                // One that hears no more may have answered.
+                // One that hears no more may have answered, or soon will.
+                turn.passed(at: clock.now())
             } catch {
                 guard !Task.isCancelled else { return }
                 broken.withLock { $0 = error }

@@ -3,7 +3,6 @@ import P2PCore
 import P2PHost
 import P2PIdentity
 import P2PMultiaddr
-import P2PProtobuf
 import P2PTesting
 import Synchronization
 import Testing
@@ -83,41 +82,6 @@ extension HostileTests {
             try await world.run(for: .seconds(5))
             #expect(ends.withLock { !$0.isEmpty && $0.allSatisfy { $0 == .reset } }, "\(ends.withLock { $0 })")
             #expect(KademliaConfiguration(Self.network).requestTimeout == .seconds(10))
-        }
-    }
-
-    @Test("Of an answer of four mebibytes that names eighty thousand, forty are known and three are asked", .timeLimit(.minutes(2)))
-    func hugeAnswers() async throws {
-        try await withWorld(seed: 41, everyLink: .latency(.milliseconds(20)).timeout(.seconds(5))) { world in
-            let one = try await Self.join(world)
-            var honest: [PeerID] = []
-            for _ in 0..<4 { honest.append(try await Self.join(world, by: one.host).host.peerID) }
-            var flood = ProtobufWriter(capacity: 4 << 20)
-            flood.write(1, varint: 4)
-            for number in 0..<80_000 {
-                var peer = ProtobufWriter()
-                peer.write(1, bytes: try Fixture.peer(number: number).bytes)
-                peer.write(2, bytes: try Multiaddr("/ip4/10.66.0.1/tcp/1").bytes)
-                flood.write(8, message: peer.buffer)
-            }
-            let answer = flood.buffer
-            #expect(answer.readableBytes > 3 << 20 && answer.readableBytes <= KademliaLimits.answerSize)
-            let liar = try await Self.liar(world, to: [one.host]) { stream, request in
-                let isCheck = request.key == one.host.peerID.bytes
-                try await stream.writeMessage(isCheck ? Self.answer(to: request).encoded() : answer)
-            }
-            try await world.run(for: .seconds(20))
-            #expect(Set(one.dht.knownPeers) == Set(honest + [liar.peerID]))
-            let new = Mutex(0)
-            let found = try await world.perform {
-                try await one.dht.closestPeers(to: [1]) { event in
-                    if case .answered(liar.peerID, let count) = event { new.withLock { $0 += count } }
-                }
-            }
-            #expect(Set(found.peers.map(\.peer)) == Set(honest + [liar.peerID]))
-            #expect(new.withLock { $0 } == KademliaLimits.peersPerAnswer)
-            // The five, and of the inventions three: none of them was there.
-            #expect(found.summary.messages == 5 + Lookup.Terms().unprovenPerReferrer, "\(found.summary)")
         }
     }
 }
