@@ -69,10 +69,13 @@ struct ObservedAddresses {
         guard let ip = address.ipAddress, !ip.isLoopback, !ip.isUnspecified, !ip.isLinkLocal, let key = AddressKey(observer),
             self.makeRoom(for: address)
         else { return false }
-        let known = self.observations[address, default: [:]]
-        guard known[key] != nil || known.count < Self.observerLimit else { return false }
+        let (known, network) = (self.observations[address, default: [:]], NetworkKey(observer))
+        // One network leaves room for others, without whom it confirms nothing.
+        let isOpen =
+            known.count < Self.observerLimit && known.values.count { $0.network == network } < Self.observerLimit / Self.networksNeeded
+        guard known[key] != nil || isOpen else { return false }
         self.observations[address, default: [:]][key] = Observation(
-            connection: connection, network: NetworkKey(observer), expiresAt: now.advanced(by: Self.timeToLive))
+            connection: connection, network: network, expiresAt: now.advanced(by: Self.timeToLive))
         return self.confirm()
     }
 

@@ -77,13 +77,13 @@ public final class HTTP2Connection: Sendable {
         let lease = Lease(exchange, of: self)
         let isBodiless = body.length == 0 && (request.method == .get || request.method == .head)
         let block = HTTP2Head.block(request, host: self.host, length: isBodiless ? nil : body.length)
-        let (isAll, clock, turn) = (body.length == 0, self.clock, HTTPTurn())
+        let (isAll, clock, turn, idle) = (body.length == 0, self.clock, HTTPTurn(), self.limits.idle)
         // A server may answer before it has heard all, so nobody waits for that.
         let broken = Mutex<(any Error)?>(nil)
         let sending = Task {
             do {
-                // It waits here for a place among the server's exchanges.
-                try await exchange.send(block, isLast: isAll)
+                // It waits here for a place among the server's exchanges, as long as one may do without any.
+                try await exchange.send(block, isLast: isAll, within: idle, clock)
             } catch {
                 // Nobody answers what was not asked.
                 if !Task.isCancelled { broken.withLock { $0 = error } }

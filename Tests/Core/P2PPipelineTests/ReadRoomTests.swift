@@ -6,8 +6,7 @@ import Testing
 
 @testable import P2PPipeline
 
-/// One after the other: connections of all tests share what they may read beyond ``ReadRoom/scarce``.
-@Suite("How much is read at a time", .serialized)
+@Suite("How much is read at a time")
 struct ReadRoomTests {
     private let memory = HeldMemory(MemoryLimits(total: 8 << 20, perPeer: .max, allowed: 0))
 
@@ -43,16 +42,6 @@ struct ReadRoomTests {
             #expect(room.nextBufferSize() == ReadRoom.least)
         }
         #expect(account.held == 0)
-    }
-
-    @Test("Of very many connections most read less at a time")
-    func many() throws {
-        let account = try self.account()
-        let rooms = (0..<100).map { _ in ReadRoom(account: account) }
-        let sizes = rooms.map { self.fill($0, times: 9).last ?? 0 }
-        #expect(sizes.allSatisfy { $0 >= ReadRoom.scarce } && sizes.last == ReadRoom.scarce)
-        #expect(sizes.reduce(0) { $0 + $1 - ReadRoom.scarce } <= ReadRoom.shared)
-        withExtendedLifetime(rooms) {}
     }
 
     @Test("Where memory is scarce it grows no further than it has to, and keeps what it has")

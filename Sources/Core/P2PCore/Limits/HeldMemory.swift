@@ -93,10 +93,12 @@ package final class HeldMemory: Sendable {
     /// - Returns: ``use``, after it has changed.
     @discardableResult
     private func useChanged() -> Int {
-        let use = self.use
-        let isScarce = use >= self.limits.total / 8
-        // Many read it, few change it.
-        if isScarce != self.isScarce { self.scarcity.store(isScarce, ordering: .relaxed) }
+        var use = self.use
+        // Many read it, few change it. Whoever was overtaken looks again.
+        while (use >= self.limits.total / 8) != self.isScarce {
+            self.scarcity.store(use >= self.limits.total / 8, ordering: .relaxed)
+            use = self.use
+        }
         return use
     }
 

@@ -1,12 +1,10 @@
 package import NIOCore
 package import P2PCore
-import Synchronization
 
 /// How much a connection reads from its socket at a time: twice as much while it finds that much, less when it finds little.
 ///
 /// A channel keeps its buffer at the size to which it has grown, for as long as it lives. So that counts for the connection, and where memory is
-/// scarce it grows no further than ``scarce``; nor where many have grown beyond that already, in all of the process: what is between two reads is
-/// most of what a busy connection takes. Confined to the event loop.
+/// scarce it grows no further than ``scarce``. Confined to the event loop.
 package final class ReadRoom: RecvByteBufferAllocator, @unchecked Sendable {
     /// A connection that is idle, or says little, reads into this.
     package static let least = 1_024
@@ -14,10 +12,6 @@ package final class ReadRoom: RecvByteBufferAllocator, @unchecked Sendable {
     package static let most = 256 * 1_024
     /// The largest one where memory is scarce.
     package static let scarce = 32 * 1_024
-
-    /// Bytes beyond ``scarce`` of all connections.
-    package static let shared = 16 * 1_048_576
-    private static let lent = Atomic<Int>(0)
 
     private let account: MemoryAccount
     private var size = ReadRoom.least
@@ -32,13 +26,6 @@ package final class ReadRoom: RecvByteBufferAllocator, @unchecked Sendable {
 
     deinit {
         self.account.change(by: Self.least - self.grown)
-        Self.lent.subtract(max(0, self.grown - Self.scarce), ordering: .relaxed)
-    }
-
-    private static func borrow(_ count: Int) -> Bool {
-        guard Self.lent.add(count, ordering: .relaxed).newValue > Self.shared else { return true }
-        Self.lent.subtract(count, ordering: .relaxed)
-        return false
     }
 
     package func buffer(allocator: ByteBufferAllocator) -> ByteBuffer { allocator.buffer(capacity: self.size) }
@@ -64,7 +51,7 @@ package final class ReadRoom: RecvByteBufferAllocator, @unchecked Sendable {
         let larger = self.size * 2
         guard larger <= Self.most else { return false }
         if larger > self.grown {
-            guard larger <= Self.scarce || !self.account.savesMemory && Self.borrow(larger - self.grown) else { return false }
+            guard larger <= Self.scarce || !self.account.savesMemory else { return false }
             self.account.change(by: larger - self.grown)
             self.grown = larger
         }

@@ -131,7 +131,7 @@ package struct AutoNATTracker {
 
     private func verdict(on candidate: Candidate, at now: NIODeadline) -> (state: Verdict, votes: [Vote], remark: String?) {
         // Servers that send the same one have one voice.
-        let all = Array(Dictionary(candidate.votes.values.map { ($0.witness, $0) }) { $0.at > $1.at ? $0 : $1 }.values)
+        let all = Array(Dictionary(candidate.votes.values.map { ($0.witness, $0) }, uniquingKeysWith: Self.stronger).values)
         let strangers = all.filter(\.isStranger)
         // Strangers decide wherever there are any. Where not even others get in, these don't either.
         let votes = strangers.isEmpty || !candidate.needsStrangers ? all : all.filter { $0.isStranger || !$0.isReached }
@@ -141,7 +141,8 @@ package struct AutoNATTracker {
             guard candidate.needsStrangers, strangers.isEmpty else { return (.reachable, votes, nil) }
             // Nobody else may ever be there: where all servers are met over QUIC, the port that listens has spoken to each.
             return (
-                now - candidate.dueAt < Self.strangerPatience ? .unknown : .unreachable, votes,
+                now - candidate.dueAt < Self.strangerPatience || self.hasMoreStrangers(for: candidate, at: now) ? .unknown : .unreachable,
+                votes,
                 "only peers to which this port had spoken have tried, and many routers let in those alone"
             )
         }
@@ -154,6 +155,12 @@ package struct AutoNATTracker {
             return (.unreachable, all, "only peers to which this port had spoken get in, as with an address-restricted router")
         }
         return one.isProof ? (.reachable, all, nil) : (.unknown, votes, nil)
+    }
+
+    /// Which of two votes by the same witness counts: the later one, but where they agree the one of a stranger.
+    private static func stronger(_ one: Vote, _ other: Vote) -> Vote {
+        if one.isReached == other.isReached, one.isStranger != other.isStranger { return one.isStranger ? one : other }
+        return one.at > other.at ? one : other
     }
 
     /// Whether a server could be asked to which the port has not spoken. Not one that has not answered: it might never do so.
@@ -258,7 +265,8 @@ package struct AutoNATTracker {
         }
         self.refusalPauses[server.peer] = nil
         self.asked.insert(server.peer)
-        let witness = visitor ?? server.ip
+        // Where a router or a container's proxy lets everybody in by its own address, that says nothing of who came.
+        let witness = visitor.flatMap { $0.unmapped.isPublic ? $0 : nil } ?? server.ip
         let vote = Vote(
             isReached: outcome.isReached, isStranger: !self.hadSpoken(to: witness, over: waist.transport, at: asked),
             isOfStranger: !self.hadSpoken(to: server.ip, over: waist.transport, at: asked), isProof: visitor != nil,
@@ -299,7 +307,8 @@ package struct AutoNATTracker {
             guard let candidate = self.candidates[waist], candidate.dueAt <= now else { continue }
             let fresh = candidate.votes.values.filter { now - $0.at < Self.renewal }
             let decisive = candidate.needsStrangers ? fresh.filter(\.isStranger) : Array(fresh)
-            guard decisive.count + candidate.asking.count < Self.votesWanted, let server = self.server(for: waist, candidate, at: now)
+            guard Set(decisive.map(\.witness)).count + candidate.asking.count < Self.votesWanted,
+                let server = self.server(for: waist, candidate, at: now)
             else { continue }
             self.candidates[waist]?.asking[server.peer] = now
             self.questions[server.peer] = self.questions[server.peer, default: []].filter { now - $0 < Self.questionPeriod } + [now]

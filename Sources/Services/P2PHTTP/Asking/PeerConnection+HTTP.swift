@@ -64,7 +64,7 @@ struct HTTPExchange {
                 try await self.send(head, body, turn)
             } catch {
                 // It never comes whole, and a server that waits for it answers nothing. One that hears no more may have answered.
-                guard !(error is StreamError), !(error is CancellationError) else { return }
+                guard !(error is StreamError), !(error is CancellationError) else { return turn.passed(at: self.clock.now()) }
                 broken.withLock { $0 = error }
                 stream.reset()
             }
