@@ -100,7 +100,7 @@ struct WorldTests {
         }
     }
 
-    @Test("A provider of whom nobody says where it is, is told all the same, and looked up when it is dialled", .timeLimit(.minutes(1)))
+    @Test("A provider of whom nobody says where it is, is told all the same, and found when it is dialled", .timeLimit(.minutes(1)))
     func withoutAddresses() async throws {
         try await withWorld(seed: 22, everyLink: .latency(.milliseconds(20))) { world in
             let members = try await Self.network(world, of: 12)
@@ -112,36 +112,12 @@ struct WorldTests {
             let client = try await Self.join(world, mode: .client, by: members[1])
             let found = try await world.perform { try await client.dht.findProviders(of: [3]) }
             #expect(found == [KademliaContact(provider)])
-            let lookups = client.dht.statistics.lookups
             await client.host.peerstore.forget(provider)
             try await world.perform { await client.host.disconnect(provider) }
             #expect(try await world.perform { try await client.host.connect(to: provider) }.remotePeer == provider)
-            #expect(client.dht.statistics.lookups > lookups)
             // With a count it is dialled before the search ends.
             let counted = try await world.perform { try await client.dht.findProviders(of: [3], count: 1) }
             #expect(counted.map(\.peer) == [provider])
-        }
-    }
-
-    @Test("Values from as many as suffice end a search, and none asks everybody who is near", .timeLimit(.minutes(1)))
-    func quorum() async throws {
-        try await withWorld(seed: 23, everyLink: .latency(.milliseconds(20))) { world in
-            let members = try await Self.network(world, of: 24)
-            let key = Array("/any/quorum".utf8)
-            let holders = try await world.perform { try await members[3].dht.put([1], for: key).holders }
-            #expect(holders.count == 20)
-            let client = try await Self.join(world, mode: .client, by: members[1])
-            try await world.perform { try await client.dht.refresh() }
-            var answers: [Int] = []
-            for quorum in [1, 16, 0] {
-                let answered = Mutex(0)
-                let value = try await world.perform {
-                    try await client.dht.value(for: key, quorum: quorum) { if case .answered = $0 { answered.withLock { $0 += 1 } } }
-                }
-                #expect(value == [1])
-                answers.append(answered.withLock { $0 })
-            }
-            #expect(answers[0] == 1 && (16...18).contains(answers[1]) && answers[2] >= 20, "\(answers)")
         }
     }
 
