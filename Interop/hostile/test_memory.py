@@ -193,7 +193,7 @@ def test_a_record_that_is_not_whole_counts(attack):
     def use():
         return next(row["use"] for row in attack.daemon.stats()["limits"] if row["limit"] == "memory")
 
-    sessions = [attack.session() for _ in range(16)]
+    sessions = [attack.session() for _ in range(4)]
     streams = [near.open(ECHO) for near in sessions]
     before = use()
     records = [stream.session.channel.record(data_frame(stream.id, body).wire) for stream in streams]
