@@ -39,7 +39,7 @@ extension YamuxSession {
             turn.hasFinished = isLast
             turn.isClosed = outgoing.isClosed
         }
-        if offer.credit > 0, let update = self.consume(offer.credit, on: id, mayGrow: !offer.keepsWindow, at: now) {
+        if offer.credit > 0, let update = self.consume(offer.credit, on: id, at: now) {
             turn.update = update
             turn.creditThreshold = self.creditThreshold(of: id)
         }

@@ -267,16 +267,14 @@ package struct YamuxSession: ~Copyable {
     func isUnannounced(_ id: UInt32) -> Bool { self.streams[id]?.opening == .unannounced }
 
     /// The reader took `count` bytes: the window update that is due, if one is.
-    ///
-    /// - Parameter mayGrow: whether a window that is too small for its path becomes larger.
-    package mutating func consume(_ count: Int, on id: UInt32, mayGrow: Bool = true, at now: NIODeadline) -> YamuxHeader? {
+    package mutating func consume(_ count: Int, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return nil }
         self.streams.values[index].receive.consume(UInt32(clamping: count))
         guard self.streams.values[index].receive.isUpdateDue else { return nil }
         if let value = self.heartbeat.measure(at: now) { self.control.append(self.ping(value)) }
         let wanted = self.streams.values[index].receive.wantedGrowth(
             maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
-        let growth = mayGrow && self.reserve(wanted) ? wanted : 0
+        let growth = self.reserve(wanted) ? wanted : 0
         let delta = self.streams.values[index].receive.update(growingBy: growth, at: now)
         return YamuxHeader(type: .windowUpdate, flags: self.greet(at: index), streamID: id, length: delta)
     }

@@ -206,9 +206,6 @@ struct StreamConcurrencyTests {
         #expect(self.muxer.signalCount == 2)
         _ = muxed.tryFinish()
         #expect(muxed.flight() == Flight(finish: true), "who has finished takes no more")
-        var record = ByteBuffer()
-        let keepsWindow = muxed.copy(upTo: 0, to: &record).keepsWindow
-        #expect(keepsWindow)
         muxed.observe(nil)
         #expect(muxed.waitingBytes == 0)
     }

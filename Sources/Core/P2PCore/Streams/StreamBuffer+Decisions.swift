@@ -48,7 +48,5 @@ extension StreamBuffer {
         package var stopReading = false
         /// Bytes that the reader consumed since the last time, to be given back as credit.
         package var credit = 0
-        /// The peer is to get no larger window, for its reader is another peer, and what that does not take waits here.
-        package var keepsWindow = false
     }
 }

@@ -227,7 +227,6 @@ package struct StreamBuffer: ~Copyable {
         drained.reset = self.pendingReset.take()
         guard self.failure == nil else { return drained }
         drained.credit = self.inbound.takeCredit()
-        drained.keepsWindow = self.isFed
         drained.stopReading = self.inbound.takeStop()
         (drained.copied, drained.finish) = self.outbound.drain(upTo: limit, to: &record)
         drained.remaining = self.outbound.count
