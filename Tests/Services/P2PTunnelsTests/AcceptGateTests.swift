@@ -41,8 +41,9 @@ struct AcceptGateTests {
 
     @Test("A socket is moved, and stays where it is when that would take one of the last descriptors", arguments: [true, false])
     func reserve(isShort: Bool) async throws {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
-        let (here, there) = (group.next(), group.next())
+        // They outlast the pumps, which say at their end how it went.
+        let loops = Array(MultiThreadedEventLoopGroup.singleton.makeIterator())
+        guard let here = loops.first, let there = loops.last, here !== there else { return }
         let times = TunnelCourse.Times(idle: nil, halfClosedIdle: .seconds(60))
         let pump = TunnelPump(times: times, on: here)
         let server = try await ServerBootstrap(group: here).bind(host: "127.0.0.1", port: 0).get()
@@ -58,6 +59,5 @@ struct AcceptGateTests {
         moved.cancel()
         pump.cancel()
         try await server.close()
-        try await group.shutdownGracefully()
     }
 }
