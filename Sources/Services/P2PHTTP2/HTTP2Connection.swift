@@ -67,6 +67,8 @@ public final class HTTP2Connection: Sendable {
                 .badRequest, "a path begins with a slash and has neither spaces nor controls; HTTP/2 changes to no other protocol")
         }
         let exchange: HTTP2Exchange
+        // What is written on a channel of nio-http2 that begins after that would wait for ever.
+        guard self.channel.isActive else { throw HTTPError(.broken, "the stream of HTTP/2 is over") }
         do {
             exchange = try await self.multiplexer.openStream { [holdings] child in
                 child.eventLoop.makeCompletedFuture { try HTTP2Exchange.make(on: child, holdings) }
