@@ -77,5 +77,5 @@ def test_daemon_whose_servers_are_all_met_over_quic(tmp_path):
         def told():
             return json.loads(ours.run("reach", "--data", tmp_path / "data", "--json").stdout)
 
-        clock.wait_until(lambda: told()["diagnosis"] == "cone-nat", 10, "cone-nat")
+        clock.wait_until(lambda: told()["diagnosis"] == "cone-nat", 60, "cone-nat")
         assert "forward UDP 4001 to 10.101.0.2" in told()["remedy"]
