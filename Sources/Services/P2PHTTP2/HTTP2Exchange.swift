@@ -200,17 +200,9 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
 
     // MARK: What goes
 
-    /// Sends a head.
-    func send(_ head: HPACKHeaders, isLast: Bool) async throws { try await self.send(.headers(.init(headers: head, endStream: isLast))) }
-
     /// Sends a piece of a body; returns when the other side's windows have taken it, which is its turn.
     func send(_ bytes: ByteBuffer, _ turn: HTTPTurn, _ clock: HostClock) async throws {
-        var rest = bytes
-        while rest.readableBytes > 0, let part = rest.readSlice(length: min(rest.readableBytes, Self.partSize)) {
-            turn.passed(at: clock.now())
-            try await self.send(.data(.init(data: .byteBuffer(part))))
-            turn.cameBack()
-        }
+        try await turn.send(bytes, inPiecesOf: Self.partSize, on: clock) { try await self.send(.data(.init(data: .byteBuffer($0)))) }
     }
 
     /// Sends a head, and waits no longer than that until it has gone.

@@ -14,8 +14,17 @@ package final class HTTPTurn: Sendable {
     /// The other side is to take what is sent, or to answer.
     package func passed(at now: NIODeadline) { self.began.withLock { $0 = now } }
 
-    /// This side has something to say, and may take its time.
-    package func cameBack() { self.began.withLock { $0 = nil } }
+    /// Has bytes written in pieces of that size at most. Each is the other side's turn until it has been taken; then this side may take its time.
+    package func send(
+        _ bytes: ByteBuffer, inPiecesOf size: Int, on clock: HostClock, by write: (ByteBuffer) async throws -> Void
+    ) async throws {
+        var rest = bytes
+        while rest.readableBytes > 0, let piece = rest.readSlice(length: min(rest.readableBytes, size)) {
+            self.passed(at: clock.now())
+            try await write(piece)
+            self.began.withLock { $0 = nil }
+        }
+    }
 
     /// When the other side will have taken too long; when to look again, where it is our turn.
     private func deadline(_ time: Duration, at now: NIODeadline) -> NIODeadline {

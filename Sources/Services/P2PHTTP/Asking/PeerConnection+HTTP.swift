@@ -86,10 +86,9 @@ struct HTTPExchange {
     private func send(_ head: ByteBuffer, _ body: HTTPOutgoingBody, _ turn: HTTPTurn) async throws {
         let isChunked = body.framing == .chunked
         try await self.write(head, turn)
-        try await body.write { piece in
-            var rest = piece
-            while rest.readableBytes > 0, let part = rest.readSlice(length: min(rest.readableBytes, Self.pieceSize)) {
-                try await self.write(isChunked ? HTTPHeadWriter.chunk(part) : part, turn)
+        try await body.write { bytes in
+            try await turn.send(bytes, inPiecesOf: Self.pieceSize, on: self.clock) {
+                try await self.stream.write(isChunked ? HTTPHeadWriter.chunk($0) : $0)
             }
         }
         if isChunked { try await self.write(HTTPHeadWriter.lastChunk, turn) }
@@ -98,9 +97,7 @@ struct HTTPExchange {
     }
 
     private func write(_ bytes: ByteBuffer, _ turn: HTTPTurn) async throws {
-        turn.passed(at: self.clock.now())
-        try await self.stream.write(bytes)
-        turn.cameBack()
+        try await turn.send(bytes, inPiecesOf: .max, on: self.clock) { try await self.stream.write($0) }
     }
 
     /// A request that goes on being sent for as long as somebody may read its answer.
