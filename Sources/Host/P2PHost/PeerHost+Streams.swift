@@ -25,8 +25,9 @@ extension PeerHost {
             try await stream.finish()
             _ = consume reservation
         } catch {
+            let isTooMuch = self.isTooMuch(error, for: handler.limits, on: entry)
             self.reset(stream, Self.resetCode(for: error), on: entry, "a stream was reset", error)
-            if self.isTooMuch(error, for: handler.limits, on: entry) { await self.sendAway(entry, for: protocolID) }
+            if isTooMuch { await self.sendAway(entry, for: protocolID) }
         }
     }
 
@@ -52,12 +53,14 @@ extension PeerHost {
             observation.end(.done)
         } catch {
             observation.end(.failed(error))
+            let isTooMuch = self.isTooMuch(error, for: served.limits, on: entry)
             self.reset(stream, Self.resetCode(for: error), on: entry, "a stream was reset", error)
-            if self.isTooMuch(error, for: served.limits, on: entry) { await self.sendAway(entry, for: protocolID) }
+            if isTooMuch { await self.sendAway(entry, for: protocolID) }
         }
     }
 
-    /// Counts what was refused: whoever is refused again and again does not stop by itself.
+    /// Counts what was refused: whoever is refused again and again does not stop by itself. Before the stream is reset, so
+    /// that a peer that has seen the reset has been counted, however busy this side is.
     @inline(never)
     private func isTooMuch(_ error: any Error, for limits: StreamLimits, on entry: ConnectionEntry) -> Bool {
         guard let refusals = limits.refusals, error is LimitError || (error as? StreamError)?.code == .rateLimited else { return false }

@@ -119,7 +119,6 @@ final class IdentifyExchange: ConnectionGreeting {
     /// Takes a push: fields that it leaves out stay what they were.
     func acceptPush(_ stream: PeerStream, on connection: ConnectionInfo) async throws(StreamError) {
         guard self.ledger.withLock({ $0.admitPush(from: connection.remotePeer, at: self.host.clock.now()) }) else {
-            stream.reset(.rateLimited)
             throw StreamError(.rateLimited, "the peer pushes more than every \(IdentifyLimits.pushInterval)")
         }
         var pushed = try await self.receive(stream, on: connection)

@@ -125,8 +125,9 @@ public final class HTTP2Connection: Sendable {
     }
 
     private func answer(_ exchange: HTTP2Exchange, _ turn: HTTPTurn) async throws -> HTTPResponse {
+        let patience = HTTPTurn.Patience(self.limits.headTime, withBody: self.limits.bodyIdle)
         for _ in 0...Self.maximumInterim {
-            let part = try await exchange.next(within: self.limits.headTime, turn, self.clock, "the head of a response")
+            let part = try await exchange.next(within: patience, turn, self.clock, "the head of a response")
             guard case .head(let block, _)? = part else {
                 throw HTTPError(.unexpectedEnd, "the peer ended without a response")
             }

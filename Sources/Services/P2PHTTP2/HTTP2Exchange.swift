@@ -80,8 +80,8 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
     /// The same, and no longer than that while it is the other side's turn.
     ///
     /// - Throws: also ``HTTPError`` (`timedOut`).
-    func next(within time: Duration, _ turn: HTTPTurn, _ clock: HostClock, _ what: String) async throws -> Part? {
-        let part = try await turn.wait(time, on: clock) { () async throws -> Result<Part?, Never> in .success(try await self.next()) }
+    func next(within patience: HTTPTurn.Patience, _ turn: HTTPTurn, _ clock: HostClock, _ what: String) async throws -> Part? {
+        let part = try await turn.wait(patience, on: clock) { () async throws -> Result<Part?, Never> in .success(try await self.next()) }
         if let part { return part.get() }
         if Task.isCancelled { throw CancellationError() }
         throw HTTPError(.timedOut, "\(what) did not come in time")
@@ -89,7 +89,7 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
 
     /// The next piece of the body. Trailers are passed over.
     func piece(within time: Duration, _ clock: HostClock) async throws -> ByteBuffer? {
-        while let part = try await self.next(within: time, HTTPTurn(theirsSince: clock.now()), clock, "more of a body") {
+        while let part = try await self.next(within: HTTPTurn.Patience(time), HTTPTurn(theirsSince: clock.now()), clock, "more of a body") {
             if case .body(let bytes) = part { return bytes }
         }
         return nil
@@ -115,6 +115,15 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
         guard let part = self.parts.popFirst() else { return nil }
         if case .body(let bytes) = part { self.keep(-bytes.readableBytes) }
         return part
+    }
+
+    /// Small pieces are joined: one who sends a byte at a time costs bytes, not buffers.
+    private func append(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes < ByteQueue.joinBelow, case .body(var last)? = self.parts.last, last.readableBytes < ByteQueue.joinBelow
+        else { return self.parts.append(.body(ByteQueue.compacted(bytes))) }
+        self.parts.removeLast()
+        last.writeImmutableBuffer(bytes)
+        self.parts.append(.body(last))
     }
 
     private func keep(_ change: Int) {
@@ -162,7 +171,7 @@ final class HTTP2Exchange: ChannelInboundHandler, @unchecked Sendable {
             self.isWhole = head.endStream
         case .data(let body):
             if case .byteBuffer(let bytes) = body.data, bytes.readableBytes > 0 {
-                self.parts.append(.body(bytes))
+                self.append(bytes)
                 self.keep(bytes.readableBytes)
                 if let number = self.numberOnceKnown() { self.holdings?.gave(bytes.readableBytes, of: number) }
             }

@@ -5,7 +5,7 @@ import P2PCore
 /// Counts what nio-http2 keeps of bodies that nobody has read, for the account of the connection.
 ///
 /// It has them in the channels of exchanges, where nobody sees them until they are asked for. So the frames that come are looked at (RFC 9113, section
-/// 4.1), each time after nio-http2, which knows then whose they are. Confined to the event loop.
+/// 4.1), and counted after nio-http2 has had them, which knows then whose they are. Confined to the event loop.
 final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -14,13 +14,26 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
     private static let headSize = 9
     private static let data: UInt8 = 0
     private static let padded: UInt8 = 0x8
+    /// What is kept of a piece of a body beside its bytes.
+    private static let pieceCost = 128
+
+    /// What is held of an exchange.
+    private struct Held {
+        /// Pieces that have come and were not handed out: the bytes, and what they take beyond those. Others may lie between them in a record,
+        /// and it is kept whole for the least of them.
+        var pieces = CircularBuffer<(bytes: Int, surplus: Int)>(initialCapacity: 0)
+        /// Bytes that were handed out and are yet to be counted here.
+        var ahead = 0
+    }
 
     /// The stream beneath all exchanges.
     let stream: MuxedStream
     /// Is told of exchanges as well.
     private let next: (any NIOHTTP2StreamDelegate)?
-    /// Bytes that have come and were not read, of each exchange that lives. Below zero while what was read is yet to be counted here.
-    private var held: [Int: Int] = [:]
+    /// Of each exchange that lives.
+    private var held: [Int: Held] = [:]
+    /// Pieces of bodies in the record that is looked at.
+    private var found: [(exchange: Int, bytes: Int)] = []
 
     /// What is left of the hello with which a client begins.
     private var preface: Int
@@ -41,40 +54,62 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
     // MARK: Exchanges
 
     func streamCreated(_ id: HTTP2StreamID, channel: any Channel) {
-        self.held[Int(id)] = 0
+        self.held[Int(id)] = Held()
         self.next?.streamCreated(id, channel: channel)
     }
 
     func streamClosed(_ id: HTTP2StreamID, channel: any Channel) { self.next?.streamClosed(id, channel: channel) }
 
     /// nio-http2 has handed out so many bytes of a body.
-    func gave(_ count: Int, of exchange: Int) { self.count(-count, exchange) }
+    func gave(_ count: Int, of exchange: Int) {
+        var (left, freed) = (count, 0)
+        while left > 0, let first = self.held[exchange]?.pieces.first {
+            let taken = min(left, first.bytes)
+            left -= taken
+            freed += taken
+            if taken < first.bytes {
+                self.held[exchange]?.pieces[offset: 0].bytes -= taken
+            } else {
+                freed += first.surplus
+                self.held[exchange]?.pieces.removeFirst()
+            }
+        }
+        self.held[exchange]?.ahead += left
+        if freed > 0 { self.stream.keepElsewhere(-freed) }
+    }
 
     /// nio-http2 keeps nothing of it any more.
     func ended(_ exchange: Int) {
-        if let held = self.held.removeValue(forKey: exchange), held != 0 { self.stream.keepElsewhere(-held) }
+        let pieces = self.held.removeValue(forKey: exchange)?.pieces ?? []
+        let held = pieces.reduce(0) { $0 + $1.bytes + $1.surplus }
+        if held > 0 { self.stream.keepElsewhere(-held) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         for exchange in Array(self.held.keys) { self.ended(exchange) }
     }
 
-    private func count(_ change: Int, _ exchange: Int) {
-        guard change != 0, let held = self.held[exchange] else { return }
-        self.held[exchange] = held + change
-        self.stream.keepElsewhere(change)
+    private func came(_ bytes: Int, surplus: Int, of exchange: Int) {
+        guard let held = self.held[exchange] else { return }
+        let paid = min(held.ahead, bytes)
+        self.held[exchange]?.ahead -= paid
+        guard paid < bytes else { return }
+        self.held[exchange]?.pieces.append((bytes - paid, surplus))
+        self.stream.keepElsewhere(bytes - paid + surplus)
     }
 
     // MARK: Frames
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let bytes = self.unwrapInboundIn(data)
-        context.fireChannelRead(data)
-        self.look(at: bytes)
+        let record = ByteQueue.compacted(self.unwrapInboundIn(data))
+        self.look(at: record)
+        context.fireChannelRead(self.wrapInboundOut(record))
+        self.countFound(in: record.storageCapacity)
     }
 
-    func look(at bytes: ByteBuffer) {
-        var bytes = bytes
+    /// Finds the pieces of bodies in a record.
+    func look(at record: ByteBuffer) {
+        var bytes = record
         self.preface -= Self.skip(&bytes, self.preface)
         while bytes.readableBytes > 0 {
             if self.rest > 0 {
@@ -84,6 +119,14 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
                 if self.head.readableBytes == Self.headSize { self.begin() }
             }
         }
+    }
+
+    /// Counts the pieces that were found in a record which takes so many bytes.
+    func countFound(in capacity: Int) {
+        let sum = self.found.reduce(0) { $0 + $1.bytes }
+        let room = max(0, capacity - sum)
+        for (exchange, bytes) in self.found { self.came(bytes, surplus: Self.pieceCost + room * bytes / sum, of: exchange) }
+        self.found.removeAll(keepingCapacity: true)
     }
 
     private func begin() {
@@ -105,7 +148,8 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
         let taken = Self.skip(&bytes, self.rest)
         let before = max(0, self.rest - (self.padding ?? 0))
         self.rest -= taken
-        if let exchange = self.exchange { self.count(before - max(0, self.rest - (self.padding ?? 0)), exchange) }
+        let count = before - max(0, self.rest - (self.padding ?? 0))
+        if let exchange = self.exchange, count > 0 { self.found.append((exchange, count)) }
     }
 
     private static func skip(_ bytes: inout ByteBuffer, _ count: Int) -> Int {

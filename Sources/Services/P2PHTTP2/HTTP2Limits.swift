@@ -28,9 +28,9 @@ public struct HTTP2Limits: Sendable, Hashable {
     /// The time in which resets, faults and control frames are counted.
     public var period = Duration.seconds(30)
     /// What the head of a response may take to arrive while it is the server's turn: not while the request waits for a place among ``exchanges``, or for
-    /// its own body.
+    /// its own body. Behind a body it may take ``bodyIdle``.
     public var headTime = Duration.seconds(10)
-    /// How long nothing may come of a body, and how long the other side may take nothing of a response.
+    /// How long nothing may come of a body, and how long the other side may take nothing of one or not answer it.
     public var bodyIdle = Duration.seconds(60)
     /// How long a server keeps a stream on which there is no exchange.
     public var idle = Duration.seconds(300)

@@ -135,7 +135,7 @@ package struct ByteQueue: ~Copyable {
     }
 
     /// A small slice of a large record would keep the whole record alive for as long as nobody reads it.
-    private static func compacted(_ bytes: ByteBuffer) -> ByteBuffer {
+    package static func compacted(_ bytes: ByteBuffer) -> ByteBuffer {
         guard bytes.storageCapacity > Self.retainedFreely, bytes.storageCapacity / Self.retainedFactor > bytes.readableBytes
         else { return bytes }
         var copy = ByteBufferAllocator().buffer(capacity: bytes.readableBytes)

@@ -97,7 +97,7 @@ struct HTTPExchange {
     }
 
     private func write(_ bytes: ByteBuffer, _ turn: HTTPTurn) async throws {
-        try await turn.send(bytes, inPiecesOf: .max, on: self.clock) { try await self.stream.write($0) }
+        try await turn.send(bytes, on: self.clock) { try await self.stream.write($0) }
     }
 
     /// A request that goes on being sent for as long as somebody may read its answer.

@@ -32,7 +32,8 @@ struct HTTPMessageStream {
                         error.message.contains("longer than") || error.message.contains("more than") ? 431 : 400, error.message)
                 }
             }
-            guard let bytes = try await self.read(turn, self.limits.headTime, "the head of a message") else {
+            let patience = HTTPTurn.Patience(self.limits.headTime, withBody: self.limits.bodyIdle)
+            guard let bytes = try await self.read(turn, patience, "the head of a message") else {
                 if isBegun { throw HTTPRefusal("the stream ended within a head") }
                 return nil
             }
@@ -48,7 +49,7 @@ struct HTTPMessageStream {
             case .end: return nil
             case .more:
                 let turn = HTTPTurn(theirsSince: self.clock.now())
-                guard let bytes = try await self.read(turn, self.limits.bodyIdle, "more of a body") else {
+                guard let bytes = try await self.read(turn, HTTPTurn.Patience(self.limits.bodyIdle), "more of a body") else {
                     if reader.endsWithStream { return nil }
                     throw HTTPError(.unexpectedEnd, "the stream ended within a body")
                 }
@@ -64,12 +65,13 @@ struct HTTPMessageStream {
         self.input = ByteBuffer()
     }
 
-    private func read(_ turn: HTTPTurn, _ time: Duration, _ what: String) async throws -> ByteBuffer? {
+    private func read(_ turn: HTTPTurn, _ patience: HTTPTurn.Patience, _ what: String) async throws -> ByteBuffer? {
         let stream = self.stream
         // What is there already costs no timer.
         if case .bytes(let bytes) = stream.muxed.tryRead(upTo: .max) { return bytes }
         do {
-            let outcome = try await turn.wait(time, on: self.clock) { () async throws(StreamError) -> ByteBuffer? in try await stream.read()
+            let outcome = try await turn.wait(patience, on: self.clock) { () async throws(StreamError) -> ByteBuffer? in
+                try await stream.read()
             }
             guard let outcome else {
                 if Task.isCancelled { throw CancellationError() }
