@@ -23,7 +23,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench compare tunnels lookups lookups-go gates soak fuzz format lint proto clean
+.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench bench-turns compare tunnels lookups lookups-go gates soak fuzz format lint proto clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -98,6 +98,15 @@ install: setup ## The tool p2p, optimised, into PREFIX/bin (PREFIX=~/.local)
 bench: setup ## Figures, in release (ARGS="throughput" for some)
 	$(PACKAGE) build -c release --package-path Benchmarks --product Bench
 	"$$($(PACKAGE) build -c release --package-path Benchmarks --show-bin-path)/Bench" $(ARGS)
+
+bench-turns: setup ## The figures of another state and of this one, in turns, in release (BASE=COMMIT, ARGS="--only quic")
+	test -n "$(BASE)" || { echo 'bench-turns: say which state to compare with: make bench-turns BASE=COMMIT'; exit 2; }
+	test -e $(BUILD)/base/.git || git clone --quiet --no-checkout . $(BUILD)/base
+	git -C $(BUILD)/base fetch --quiet origin && git -C $(BUILD)/base checkout --quiet --detach $(BASE)
+	$(PACKAGE) build -c release --package-path $(BUILD)/base/Benchmarks --product Bench
+	$(PACKAGE) build -c release --package-path Benchmarks --product Bench
+	$(PYTHON) Benchmarks/turns.py "$$($(PACKAGE) build -c release --package-path $(BUILD)/base/Benchmarks --show-bin-path)/Bench" \
+	    "$$($(PACKAGE) build -c release --package-path Benchmarks --show-bin-path)/Bench" $(ARGS)
 
 compare: setup ## The same work by two nodes of ours and by two go nodes, in one run, in release (ARGS="--stack tls")
 	@.ci/setup test

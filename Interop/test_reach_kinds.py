@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(not nat_lab.is_possible(), reason="no network na
         ("port", "private", "cone-nat", "cone", "forward TCP 4001 and UDP 4001 to 10.101.0.2"),
         ("symmetric", "private", "symmetric-nat", "symmetric", "hole punching fails with most peers"),
         ("udpblock", "private", "cone-nat", "cone", "lets no UDP out"),
+        ("refuse", "private", "cone-nat", "cone", "forward TCP 4001 and UDP 4001 to 10.101.0.2"),
+        ("double", "private", "cone-nat", "cone", "forward TCP 4001 and UDP 4001 to 10.101.0.2"),
     ],
 )
 def test_kinds(kind, state, diagnosis, tcp, advice):

@@ -66,8 +66,8 @@ struct ObservedAddresses {
     mutating func observe(
         _ address: Multiaddr, by observer: Multiaddr, on connection: ConnectionID, at now: NIODeadline
     ) -> Bool {
-        guard let ip = address.ipAddress, !ip.isLoopback, !ip.isUnspecified, !ip.isLinkLocal, let key = AddressKey(observer),
-            self.makeRoom(for: address)
+        guard let ip = address.ipAddress, !ip.isLoopback, !ip.isUnspecified, !ip.isLinkLocal,
+            (address.tcpEndpoint ?? address.udpEndpoint)?.port != 0, let key = AddressKey(observer), self.makeRoom(for: address)
         else { return false }
         let (known, network) = (self.observations[address, default: [:]], NetworkKey(observer))
         // One network leaves room for others, without whom it confirms nothing.

@@ -10,13 +10,14 @@ import Synchronization
 public final class ReachabilityWatch: HostModule {
     private struct State {
         var reachability = Reachability(ReachabilityFacts())
+        var news = ReachabilityNews()
         var dials = ReachabilityFacts.Dials()
         var trials = QUICTrials()
         /// This machine's addresses, by which a move to another network shows.
         var home: Set<IPAddress> = []
     }
 
-    /// How often what has no event is looked at, and so the least time between two changes that are told.
+    /// How often what has no event is looked at, and what was not told yet.
     private static let interval = Duration.seconds(2)
     /// How long a trial of QUIC may take.
     private static let trialTimeout = Duration.seconds(5)
@@ -45,7 +46,7 @@ public final class ReachabilityWatch: HostModule {
     /// Whether this node is finding out whether UDP gets through, so that the diagnosis may change soon.
     public var isTryingQUIC: Bool { self.state.withLock { $0.trials.isPending } }
 
-    /// What is known, each time that it changes from now on; only the newest waits.
+    /// What is known, each time that it changes from now on: a few changes at once, and then one in five seconds. Only the newest waits.
     public var changes: AsyncStream<Reachability> { self.broadcast.subscribe() }
 
     private func run(_ host: any HostAccess, _ board: ReachabilityBoard) async {
@@ -125,11 +126,12 @@ public final class ReachabilityWatch: HostModule {
             return state.dials
         }
         let now = Reachability(facts)
+        let time = host.clock.now()
         let before = self.state.withLock { state in
-            defer { state.reachability = now }
-            return state.reachability
+            state.reachability = now
+            return state.news.toTell(now, at: time)
         }
-        guard now != before else { return }
+        guard let before else { return }
         if now.state != before.state || now.diagnosis != before.diagnosis {
             host.logger.info(
                 "reachability changed",

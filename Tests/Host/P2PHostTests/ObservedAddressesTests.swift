@@ -32,6 +32,15 @@ struct ObservedAddressesTests {
         #expect(observed.count == 1)
     }
 
+    @Test("Nobody is found at port 0, however many say so", arguments: ["tcp/0", "udp/0/quic-v1", "tcp/0/ws"])
+    func noPort(part: String) throws {
+        var observed = ObservedAddresses(observersNeeded: 2)
+        for number in 1...20 {
+            #expect(try !self.observe(&observed, Multiaddr("/ip4/1.2.3.4/\(part)"), by: "/ip4/1.\(number).1.1/tcp/1"))
+        }
+        #expect(observed.confirmed.isEmpty && observed.count == 0)
+    }
+
     @Test("A whole IPv6 /64 is one observer, and loopback is none")
     func networks() throws {
         var observed = ObservedAddresses(observersNeeded: 2)

@@ -67,10 +67,13 @@ package final class MemoryAccount: Sendable {
         if !self.isExempt { self.onExcess.withLock { $0 = body } }
     }
 
+    /// It holds so many bytes more, or less; less of them says that peer and application go on.
+    package func change(by count: Int) { self.change(by: count, goesForward: true) }
+
     /// It holds so many bytes more, or less.
     ///
     /// - Parameter goesForward: whether less of them says that peer and application go on.
-    package func change(by count: Int, goesForward: Bool = true) {
+    package func change(by count: Int, goesForward: Bool) {
         let held = self.bytes.wrappingAdd(count, ordering: .relaxed).newValue
         let allowance = self.allowance.load(ordering: .relaxed)
         if count < 0 {

@@ -24,6 +24,8 @@ public final class EventLoopTaskExecutor: TaskExecutor {
 
     private let eventLoop: any EventLoop
     private let state = Mutex(State())
+    /// What was taken from the line at once, and runs before the rest of it. Confined to the event loop.
+    private nonisolated(unsafe) var taken = CircularBuffer<Work>(initialCapacity: 32)
     /// A job must not run inside another. Confined to the event loop.
     private nonisolated(unsafe) var isRunning = false
     /// Confined to the event loop.
@@ -91,14 +93,15 @@ public final class EventLoopTaskExecutor: TaskExecutor {
     }
 
     private func next() -> Work? {
-        self.state.withLock { $0.line.popFirst() }
+        if self.taken.isEmpty { self.state.withLock { swap(&$0.line, &self.taken) } }
+        return self.taken.popFirst()
     }
 
     private func runScheduled() {
         self.turn.enter(.tasks)
         self.run()
         let isMore = self.state.withLock { state in
-            state.isScheduled = !state.line.isEmpty
+            state.isScheduled = !self.taken.isEmpty || !state.line.isEmpty
             return state.isScheduled
         }
         guard isMore else { return }

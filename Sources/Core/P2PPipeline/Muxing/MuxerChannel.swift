@@ -60,6 +60,7 @@ package final class MuxerChannel {
     /// Lets go of what was written, and tells the streams whose half-close was among it.
     func flush() {
         self.records.flush()
+        guard !self.finishing.isEmpty else { return }
         for stream in self.finishing { stream.finishLeft() }
         self.finishing.removeAll(keepingCapacity: true)
     }

@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 import P2PMultiaddr
 
 /// What is under way on one link, as a value.
