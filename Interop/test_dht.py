@@ -431,7 +431,8 @@ def test_requests_in_a_row_go_over_one_stream_of_ours(go):
     assert outcome.code == 0, outcome
     assert len(events(outcome, "summary")) == 11
     assert len(requests) >= 11 and set(requests) == {FIND_NODE}
-    assert len(streams) <= 3, f"{len(streams)} streams for {len(requests)} requests"
+    # What is asked at the same time, as the table's own questions may be, has a stream each; what is asked in a row has not.
+    assert len(streams) * 3 <= len(requests), f"{len(streams)} streams for {len(requests)} requests"
 
 
 def test_a_terminal_shows_how_far_a_look_up_has_come(network):

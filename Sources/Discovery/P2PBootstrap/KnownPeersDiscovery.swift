@@ -33,8 +33,7 @@ public struct KnownPeersDiscovery: Discovery {
                 case .lost: gone = lost.connected
                 default: break
                 }
-                let connected = gone.isEmpty ? [] : Set(host.connections.map(\.remotePeer))
-                for peer in gone where !connected.contains(peer) {
+                for peer in gone where host.connections(to: peer).isEmpty {
                     guard let pause = lost.lost(peer, at: now) else { continue }
                     group.addTask {
                         await host.clock.sleep(for: pause)

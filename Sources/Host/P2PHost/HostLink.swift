@@ -31,6 +31,8 @@ final class HostLink: HostAccess {
     var listenAddresses: [Multiaddr] { self.host?.swarm.listenAddresses ?? [] }
     var announcedAddresses: [Multiaddr] { self.host?.introductions.announcedAddresses ?? [] }
     var connections: [PeerConnection] { self.host?.connections() ?? [] }
+    func connection(_ id: ConnectionID) -> PeerConnection? { self.host?.connection(id) }
+    func connections(to peer: PeerID) -> [PeerConnection] { self.host?.connections(to: peer) ?? [] }
     var peerstore: any Peerstore { self.host?.peerstore ?? MemoryPeerstore(clock: self.clock) }
     var resources: any ResourceManager { self.host?.swarm.limits ?? ConnectionLimits(ResourceLimits()) }
     var introductions: any PeerIntroducing { self.host?.introductions ?? SilentIntroductions() }

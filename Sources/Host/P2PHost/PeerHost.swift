@@ -244,6 +244,12 @@ public final class PeerHost: Sendable {
     /// Every connection that lives, the oldest first.
     public func connections() -> [PeerConnection] { self.swarm.connections.map(self.handle) }
 
+    /// The connection of that number; nil when it is over.
+    public func connection(_ id: ConnectionID) -> PeerConnection? { self.swarm.connection(id).map(self.handle) }
+
+    /// The connections to a peer that take new streams: those that no relay limits first, then the oldest.
+    public func connections(to peer: PeerID) -> [PeerConnection] { self.swarm.connections(to: peer).map(self.handle) }
+
     /// What happens from now on. Bounded: a slow subscriber is told how many events it lost.
     public func events() -> HostEvents { self.swarm.events.subscribe() }
 

@@ -142,6 +142,9 @@ package final class Swarm: Sendable {
     /// The connection that a new stream to the peer uses.
     package func connection(to peer: PeerID) -> ConnectionEntry? { self.table.withLock { $0.connection(to: peer) } }
 
+    /// The connections that new streams to the peer may use, the preferred one first.
+    package func connections(to peer: PeerID) -> [ConnectionEntry] { self.table.withLock { $0.connections(to: peer) } }
+
     package func connection(_ id: ConnectionID) -> ConnectionEntry? { self.table.withLock { $0.connections[id] } }
 
     /// Every connection, the oldest first.

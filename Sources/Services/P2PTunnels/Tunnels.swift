@@ -330,7 +330,7 @@ public final class Tunnels: HostModule {
 
     /// A connection that a relay lends, where there is no other: a tunnel goes over it as far as the relay's limits allow, while the host looks for a better one.
     private static func lentConnection(to peer: PeerID, _ host: any HostAccess) -> ConnectionID? {
-        let connections = host.connections.lazy.filter { $0.remotePeer == peer }
+        let connections = host.connections(to: peer)
         guard let newest = connections.last, connections.allSatisfy(\.info.isLimited) else { return nil }
         return newest.id
     }

@@ -52,6 +52,8 @@ package final class LoopbackPeer: HostAccess {
     package var listenAddresses: [Multiaddr] { [self.connection.localAddress] }
     package var announcedAddresses: [Multiaddr] { [self.connection.localAddress] }
     package var connections: [PeerConnection] { [self.peerConnection] }
+    package func connection(_ id: ConnectionID) -> PeerConnection? { self.connections.first { $0.id == id } }
+    package func connections(to peer: PeerID) -> [PeerConnection] { self.connections.filter { $0.remotePeer == peer } }
 
     package func sample() -> HostSample { HostSample(statistics: HostStatistics()) }
 

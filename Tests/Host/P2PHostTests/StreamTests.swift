@@ -57,6 +57,20 @@ struct StreamTests {
         }
     }
 
+    @Test("One connection is found by its number, and those of a peer by the peer, for as long as they live")
+    func lookedUp() async throws {
+        try await self.connected([.echo]) { a, b, connection in
+            #expect(a.connection(connection.id)?.id == connection.id)
+            #expect(a.connections(to: b.peerID).map(\.id) == [connection.id])
+            #expect(a.connections(to: a.peerID).isEmpty)
+            let second = try await a.connect(to: b.peerID, DialRequest(addresses: [connection.info.remoteAddress], forcesNew: true))
+            #expect(a.connections(to: b.peerID).map(\.id) == [connection.id, second.id])
+            await a.disconnect(connection.id)
+            #expect(a.connection(connection.id) == nil)
+            #expect(a.connections(to: b.peerID).map(\.id) == [second.id])
+        }
+    }
+
     @Test("A protocol is served no more, while streams that there are live on; then its name is free")
     func stopsServing() async throws {
         try await self.connected([.echo]) { a, b, connection in

@@ -17,8 +17,12 @@ public protocol HostAccess: StreamOpening, PeerValuing {
     var listenAddresses: [Multiaddr] { get }
     /// What the node tells others of where it is, without `/p2p`.
     var announcedAddresses: [Multiaddr] { get }
-    /// Every connection that lives, the oldest first.
+    /// Every connection that lives, the oldest first. A list of all: who wants one asks for that one.
     var connections: [PeerConnection] { get }
+    /// The connection of that number; nil when it is over.
+    func connection(_ id: ConnectionID) -> PeerConnection?
+    /// The connections to a peer that take new streams: those that no relay limits first, then the oldest.
+    func connections(to peer: PeerID) -> [PeerConnection]
     /// What is known of peers.
     var peerstore: any Peerstore { get }
     /// Counts what peers make this node hold.

@@ -53,6 +53,9 @@ struct ConnectionTable {
     /// The connection that a new stream to the peer uses.
     func connection(to peer: PeerID) -> ConnectionEntry? { self.usable[peer]?.first }
 
+    /// The connections that new streams to the peer may use, the preferred one first.
+    func connections(to peer: PeerID) -> [ConnectionEntry] { self.usable[peer] ?? [] }
+
     mutating func insert(_ entry: ConnectionEntry) {
         self.connections[entry.info.id] = entry
         let peer = entry.info.remotePeer

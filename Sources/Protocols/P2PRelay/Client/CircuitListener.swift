@@ -89,7 +89,7 @@ final class CircuitListener: TransportListener {
                             distances.yield(connection)
                         }
                     case .disconnected(let connection, _):
-                        guard !self.room.host.connections.contains(where: { $0.remotePeer == connection.remotePeer }) else { continue }
+                        guard self.room.host.connections(to: connection.remotePeer).isEmpty else { continue }
                         self.choice.withLock { $0.gone(connection.remotePeer) }
                     default: continue
                     }

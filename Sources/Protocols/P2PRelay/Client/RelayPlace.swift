@@ -95,7 +95,7 @@ final class RelayPlace: Sendable {
             self.announce(reservation.addresses)
             self.room.post(.reserved(reservation))
             // It may be over by now, and the event of that may have come before.
-            if !self.room.host.connections.contains(where: { $0.info.id == connection.info.id }) {
+            if self.room.host.connection(connection.info.id) == nil {
                 self.connectionsEnded { $0 == connection.info.id }
             }
         } catch {

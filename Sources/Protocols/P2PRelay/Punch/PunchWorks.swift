@@ -121,10 +121,10 @@ final class PunchWorks: Sendable {
     }
 
     private func isDirect(_ peer: PeerID) -> Bool {
-        self.host.connections.contains { $0.remotePeer == peer && !$0.remoteAddress.isRelayed }
+        self.host.connections(to: peer).contains { !$0.remoteAddress.isRelayed }
     }
 
-    private func lives(_ connection: ConnectionInfo) -> Bool { self.host.connections.contains { $0.info.id == connection.id } }
+    private func lives(_ connection: ConnectionInfo) -> Bool { self.host.connection(connection.id) != nil }
 
     // MARK: Asking
 
@@ -180,11 +180,12 @@ final class PunchWorks: Sendable {
 
     /// Once for each relayed connection, however often its peer introduces itself.
     private func mayDialPlainly(_ relayed: ConnectionInfo) -> Bool {
-        let living = Set(self.host.connections.map(\.info.id))
+        let gone = self.state.withLock { $0.plainlyDialled }.filter { self.host.connection($0) == nil }
+        let isLiving = self.lives(relayed)
         let now = self.host.clock.now()
         return self.state.withLock { state in
-            state.plainlyDialled.formIntersection(living)
-            guard living.contains(relayed.id), !state.plainlyDialled.contains(relayed.id),
+            state.plainlyDialled.subtract(gone)
+            guard isLiving, !state.plainlyDialled.contains(relayed.id),
                 state.ledger.beginPlainDial(relayed.remotePeer, at: now)
             else { return false }
             state.plainlyDialled.insert(relayed.id)
@@ -371,7 +372,7 @@ final class PunchWorks: Sendable {
         self.state.withLock { state in
             if state.awaited[peer] === arrived { state.awaited[peer] = nil }
         }
-        let direct = self.host.connections.first { $0.remotePeer == peer && !$0.remoteAddress.isRelayed }
+        let direct = self.host.connections(to: peer).first { !$0.remoteAddress.isRelayed }
         if let direct { return self.post(peer, number, PunchTransport(direct.remoteAddress), since: began, failure: nil) }
         let isClash = self.state.withLock { $0.ledger.clashes(with: peer) } > clashes
         for case let transport? in byTransport.keys {

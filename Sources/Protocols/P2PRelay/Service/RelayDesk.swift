@@ -28,7 +28,7 @@ final class RelayDesk: Sendable {
             $0.reserve(for: connection.remotePeer, over: connection.id, at: connection.remoteAddress, now: now)
         }
         // The connection may have ended before this, and its event have come.
-        if answer == .granted, !self.host.connections.contains(where: { $0.info.id == connection.id }) {
+        if answer == .granted, self.host.connection(connection.id) == nil {
             self.ledger.withLock { $0.ended { $0 == connection.id } }
         }
         return answer

@@ -19,10 +19,14 @@ public final class AutoNAT: HostModule, AddressContributing {
         var seen: [ConnectionID: IPAddress] = [:]
         /// Connections whose peers have introduced themselves.
         var identified: Set<ConnectionID> = []
+        /// When the contacts of all connections were noted.
+        var notedAll: NIODeadline?
         var addresses: [Multiaddr] = []
     }
 
     private static let interval = Duration.seconds(1)
+    /// How often all connections are noted to be spoken to, which is remembered for much longer: there may be thousands.
+    private static let renewal = TimeAmount.minutes(1)
     private static let serverLimit = 128
     private static let identifiedLimit = 10_000
 
@@ -83,7 +87,10 @@ public final class AutoNAT: HostModule, AddressContributing {
             case .lost:
                 // Introductions may be among what was lost.
                 let living = host.connections.map(\.info.id).prefix(Self.identifiedLimit)
-                self.state.withLock { $0.identified.formUnion(living) }
+                self.state.withLock { state in
+                    state.identified.formUnion(living)
+                    state.notedAll = nil
+                }
             default: break
             }
         }
@@ -136,12 +143,13 @@ public final class AutoNAT: HostModule, AddressContributing {
 
     /// Tells the tracker what there is now; returns what to ask.
     private func look(_ host: any HostAccess) -> [AutoNATTracker.Probe] {
-        let identified = self.state.withLock { $0.identified }
-        let connections = host.connections.map(\.info)
-        let gone = identified.subtracting(connections.map(\.id))
-        if !gone.isEmpty { self.state.withLock { $0.identified.subtract(gone) } }
-        self.noteContacts(Self.spokenTo(connections, identified: identified), host)
         let now = host.clock.now()
+        let isRenewal = self.state.withLock { state in
+            guard state.notedAll.map({ now - $0 >= Self.renewal }) ?? true else { return false }
+            state.notedAll = now
+            return true
+        }
+        if isRenewal { self.noteAll(host) }
         let (listening, announced, observed) = (host.listenAddresses, host.announcedAddresses, host.introductions.observedAddresses)
         let (probes, verdicts, change, board, servers) = self.state.withLock { state in
             let seen = Set(state.seen.values)
@@ -159,6 +167,15 @@ public final class AutoNAT: HostModule, AddressContributing {
         if let change { self.change.yield(change) }
         board?.post(verdicts, servers: servers)
         return probes
+    }
+
+    /// Notes whom this node has spoken to all the time.
+    private func noteAll(_ host: any HostAccess) {
+        let identified = self.state.withLock { $0.identified }
+        let connections = host.connections.map(\.info)
+        let gone = identified.subtracting(connections.map(\.id))
+        if !gone.isEmpty { self.state.withLock { $0.identified.subtract(gone) } }
+        self.noteContacts(Self.spokenTo(connections, identified: identified), host)
     }
 
     /// What is connected is spoken to; but whoever has come in counts only once it has introduced itself, for its arrival may be a proof, and where it

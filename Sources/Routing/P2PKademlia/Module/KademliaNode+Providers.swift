@@ -61,7 +61,7 @@ extension KademliaNode {
 
     /// Whether a provider is where it is said to be; it is asked for when nobody says where.
     private func isThere(_ contact: KademliaContact) async -> Bool {
-        if self.host.connections.contains(where: { $0.remotePeer == contact.peer }) { return true }
+        if !self.host.connections(to: contact.peer).isEmpty { return true }
         let known = contact.addresses.map { KnownAddress($0, source: .identify, origin: self.judge.origin(of: $0)) }
         return (try? await self.dial(Lookup.Contact(contact.peer, at: known), timeout: Self.proofTime)) != nil
     }

@@ -283,7 +283,7 @@ extension KademliaNode {
 
     func findPeer(_ peer: PeerID, onEvent: @escaping EventSink) async throws(KademliaError) -> KademliaContact {
         let startedAt = self.clock.now()
-        if let connection = self.host.connections.first(where: { $0.remotePeer == peer }) {
+        if let connection = self.host.connections(to: peer).first {
             let found = await self.contact(of: connection)
             onEvent(.found(found))
             var summary = KademliaSummary()

@@ -51,7 +51,7 @@ struct PingRun: Sendable {
         let host = session.host
         let events = host.events()
         @Sendable func current() -> PeerConnection? {
-            host.connections().first { $0.remotePeer == peer && !$0.remoteAddress.isRelayed }
+            host.connections(to: peer).first { !$0.remoteAddress.isRelayed }
         }
         if let connection = current() { return connection }
         _ = await host.clock.result(by: host.clock.now().advanced(by: time)) {
