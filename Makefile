@@ -100,9 +100,10 @@ bench: setup ## Figures, in release (ARGS="throughput" for some)
 	"$$($(PACKAGE) build -c release --package-path Benchmarks --show-bin-path)/Bench" $(ARGS)
 
 bench-turns: setup ## The figures of another state and of this one, in turns, in release (BASE=COMMIT, ARGS="--only quic")
-	test -n "$(BASE)" || { echo 'bench-turns: say which state to compare with: make bench-turns BASE=COMMIT'; exit 2; }
-	test -e $(BUILD)/base/.git || git clone --quiet --no-checkout . $(BUILD)/base
-	git -C $(BUILD)/base fetch --quiet origin && git -C $(BUILD)/base checkout --quiet --detach $(BASE)
+	@commit=$$(git rev-parse --verify --quiet "$(BASE)^{commit}") \
+	    || { echo 'bench-turns: say which state to compare with: make bench-turns BASE=COMMIT'; exit 2; }; \
+	test -e $(BUILD)/base/.git || git clone --quiet --no-checkout . $(BUILD)/base; \
+	git -C $(BUILD)/base fetch --quiet origin $$commit && git -C $(BUILD)/base checkout --quiet --detach $$commit
 	$(PACKAGE) build -c release --package-path $(BUILD)/base/Benchmarks --product Bench
 	$(PACKAGE) build -c release --package-path Benchmarks --product Bench
 	$(PYTHON) Benchmarks/turns.py "$$($(PACKAGE) build -c release --package-path $(BUILD)/base/Benchmarks --show-bin-path)/Bench" \

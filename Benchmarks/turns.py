@@ -7,7 +7,7 @@ disturb least, and how far the pairs differ: a ratio nearer to 1 than that says 
 
     Benchmarks/turns.py BASE NOW [--rounds 5] [--only quic]
 
-BASE and NOW are programs: `make bench` prints where it has built one.
+BASE and NOW are programs: `make bench` builds one, and `swift build -c release --package-path Benchmarks --show-bin-path` says where.
 """
 
 import argparse
@@ -78,10 +78,11 @@ def main():
     options = parser.parse_args()
     for program in (options.base, options.now):
         if not program.is_file():
-            parser.error(f"{program} is no program: build it with `make bench` in its checkout")
-    for measure in MEASURES:
-        if not all(word in measure.split() for word in options.only):
-            continue
+            parser.error(f"{program} is no program: `make bench` in its checkout builds one")
+    chosen = [measure for measure in MEASURES if set(options.only) <= {word.lstrip("-") for word in measure.split()}]
+    if not chosen:
+        parser.error("no row has all of these words: " + ", ".join(options.only))
+    for measure in chosen:
         pairs, units = {}, {}
         for number in range(options.rounds):
             order = [(0, options.base), (1, options.now)]

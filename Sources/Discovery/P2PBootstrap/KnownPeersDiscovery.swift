@@ -33,7 +33,7 @@ public struct KnownPeersDiscovery: Discovery {
                 case .lost: gone = lost.connected
                 default: break
                 }
-                for peer in gone where host.connections(to: peer).isEmpty {
+                for peer in gone where !host.isConnected(to: peer) {
                     guard let pause = lost.lost(peer, at: now) else { continue }
                     group.addTask {
                         await host.clock.sleep(for: pause)

@@ -33,6 +33,7 @@ final class HostLink: HostAccess {
     var connections: [PeerConnection] { self.host?.connections() ?? [] }
     func connection(_ id: ConnectionID) -> PeerConnection? { self.host?.connection(id) }
     func connections(to peer: PeerID) -> [PeerConnection] { self.host?.connections(to: peer) ?? [] }
+    func isConnected(to peer: PeerID) -> Bool { self.host?.isConnected(to: peer) ?? false }
     var peerstore: any Peerstore { self.host?.peerstore ?? MemoryPeerstore(clock: self.clock) }
     var resources: any ResourceManager { self.host?.swarm.limits ?? ConnectionLimits(ResourceLimits()) }
     var introductions: any PeerIntroducing { self.host?.introductions ?? SilentIntroductions() }

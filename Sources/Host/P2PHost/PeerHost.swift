@@ -247,8 +247,12 @@ public final class PeerHost: Sendable {
     /// The connection of that number; nil when it is over.
     public func connection(_ id: ConnectionID) -> PeerConnection? { self.swarm.connection(id).map(self.handle) }
 
-    /// The connections to a peer that take new streams: those that no relay limits first, then the oldest.
+    /// The connections to a peer that take new streams: those that no relay limits first, then the oldest. One that is being closed is among all
+    /// connections still, and not here.
     public func connections(to peer: PeerID) -> [PeerConnection] { self.swarm.connections(to: peer).map(self.handle) }
+
+    /// Whether there is a connection to a peer, also one that is being closed.
+    public func isConnected(to peer: PeerID) -> Bool { self.swarm.isConnected(to: peer) }
 
     /// What happens from now on. Bounded: a slow subscriber is told how many events it lost.
     public func events() -> HostEvents { self.swarm.events.subscribe() }

@@ -145,6 +145,9 @@ package final class Swarm: Sendable {
     /// The connections that new streams to the peer may use, the preferred one first.
     package func connections(to peer: PeerID) -> [ConnectionEntry] { self.table.withLock { $0.connections(to: peer) } }
 
+    /// Whether a connection to the peer lives, also one that is being closed.
+    package func isConnected(to peer: PeerID) -> Bool { self.table.withLock { $0.isConnected(to: peer) } }
+
     package func connection(_ id: ConnectionID) -> ConnectionEntry? { self.table.withLock { $0.connections[id] } }
 
     /// Every connection, the oldest first.

@@ -10,7 +10,7 @@ import Synchronization
 public final class ReachabilityWatch: HostModule {
     private struct State {
         var reachability = Reachability(ReachabilityFacts())
-        var news = ReachabilityNews()
+        var told = ReachabilityNews()
         var dials = ReachabilityFacts.Dials()
         var trials = QUICTrials()
         /// This machine's addresses, by which a move to another network shows.
@@ -40,7 +40,7 @@ public final class ReachabilityWatch: HostModule {
         plan.services.append(HostService("reachability") { host in await self.run(host, board) })
     }
 
-    /// What is known now.
+    /// What is known now, which may not be told yet (``changes``).
     public var reachability: Reachability { self.state.withLock { $0.reachability } }
 
     /// Whether this node is finding out whether UDP gets through, so that the diagnosis may change soon.
@@ -129,7 +129,7 @@ public final class ReachabilityWatch: HostModule {
         let time = host.clock.now()
         let before = self.state.withLock { state in
             state.reachability = now
-            return state.news.toTell(now, at: time)
+            return state.told.replaced(by: now, at: time)
         }
         guard let before else { return }
         if now.state != before.state || now.diagnosis != before.diagnosis {

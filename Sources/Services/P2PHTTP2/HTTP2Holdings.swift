@@ -75,6 +75,7 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
             }
         }
         self.held[exchange]?.ahead += left
+        if self.held[exchange]?.pieces.isEmpty == true { self.held[exchange]?.pieces = CircularBuffer(initialCapacity: 0) }
         if freed > 0 { self.stream.keepElsewhere(-freed) }
     }
 
@@ -90,8 +91,8 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
     }
 
     private func came(_ bytes: Int, surplus: Int, of exchange: Int) {
-        guard let held = self.held[exchange] else { return }
-        let paid = min(held.ahead, bytes)
+        guard let ahead = self.held[exchange]?.ahead else { return }
+        let paid = min(ahead, bytes)
         self.held[exchange]?.ahead -= paid
         guard paid < bytes else { return }
         self.held[exchange]?.pieces.append((bytes - paid, surplus))
@@ -125,7 +126,20 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
     func countFound(in capacity: Int) {
         let sum = self.found.reduce(0) { $0 + $1.bytes }
         let room = max(0, capacity - sum)
-        for (exchange, bytes) in self.found { self.came(bytes, surplus: Self.pieceCost + room * bytes / sum, of: exchange) }
+        // Many small pieces of one exchange are one here: they lie in one record.
+        var (last, bytes, pieces) = (0, 0, 0)
+        func count() {
+            if pieces > 0 { self.came(bytes, surplus: pieces * Self.pieceCost + room * bytes / sum, of: last) }
+        }
+        for piece in self.found {
+            if piece.exchange != last {
+                count()
+                (last, bytes, pieces) = (piece.exchange, 0, 0)
+            }
+            bytes += piece.bytes
+            pieces += 1
+        }
+        count()
         self.found.removeAll(keepingCapacity: true)
     }
 

@@ -53,6 +53,7 @@ package final class LoopbackPeer: HostAccess {
     package var announcedAddresses: [Multiaddr] { [self.connection.localAddress] }
     package var connections: [PeerConnection] { [self.peerConnection] }
     package func connection(_ id: ConnectionID) -> PeerConnection? { self.connections.first { $0.id == id } }
+    package func isConnected(to peer: PeerID) -> Bool { !self.connections(to: peer).isEmpty }
     package func connections(to peer: PeerID) -> [PeerConnection] { self.connections.filter { $0.remotePeer == peer } }
 
     package func sample() -> HostSample { HostSample(statistics: HostStatistics()) }

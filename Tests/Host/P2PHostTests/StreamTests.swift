@@ -57,17 +57,21 @@ struct StreamTests {
         }
     }
 
-    @Test("One connection is found by its number, and those of a peer by the peer, for as long as they live")
+    @Test("One connection is found by its number while it lives, and those of a peer by the peer while they take new streams")
     func lookedUp() async throws {
         try await self.connected([.echo]) { a, b, connection in
             #expect(a.connection(connection.id)?.id == connection.id)
             #expect(a.connections(to: b.peerID).map(\.id) == [connection.id])
-            #expect(a.connections(to: a.peerID).isEmpty)
+            #expect(a.connections(to: a.peerID).isEmpty && !a.isConnected(to: a.peerID))
             let second = try await a.connect(to: b.peerID, DialRequest(addresses: [connection.info.remoteAddress], forcesNew: true))
             #expect(a.connections(to: b.peerID).map(\.id) == [connection.id, second.id])
             await a.disconnect(connection.id)
             #expect(a.connection(connection.id) == nil)
             #expect(a.connections(to: b.peerID).map(\.id) == [second.id])
+            a.swarm.retire(try #require(a.swarm.connection(second.id)))
+            #expect(a.connections(to: b.peerID).isEmpty && a.isConnected(to: b.peerID) && a.connection(second.id) != nil)
+            await a.disconnect(second.id)
+            #expect(!a.isConnected(to: b.peerID) && a.connection(second.id) == nil)
         }
     }
 

@@ -20,12 +20,13 @@ struct ReachabilityNewsTests {
     @Test("Peers that change their minds each second for ten minutes make one event in five seconds, and the newest is told in the end")
     func flipping() {
         var (news, told) = (ReachabilityNews(), 0)
-        for second in 0..<600 where news.toTell(self.seen(at: second % 2 == 0 ? 1 : 2), at: self.start + .seconds(Int64(second))) != nil {
+        for second in 0..<600
+        where news.replaced(by: self.seen(at: second % 2 == 0 ? 1 : 2), at: self.start + .seconds(Int64(second))) != nil {
             told += 1
         }
-        #expect((ReachabilityNews.burst...(ReachabilityNews.burst + 600 / 5)).contains(told))
+        #expect((600 / 5 - 1...ReachabilityNews.burst + 600 / 5).contains(told))
         let end = self.start + .seconds(610)
-        let before = news.toTell(self.seen(at: 3), at: end)
+        let before = news.replaced(by: self.seen(at: 3), at: end)
         #expect(before != nil && news.told == self.seen(at: 3))
     }
 
@@ -33,15 +34,15 @@ struct ReachabilityNewsTests {
     func pace() {
         var news = ReachabilityNews()
         for port in 1...UInt16(ReachabilityNews.burst) {
-            let before = news.toTell(self.seen(at: port), at: self.start)
+            let before = news.replaced(by: self.seen(at: port), at: self.start)
             #expect(before == (port == 1 ? Reachability(ReachabilityFacts()) : self.seen(at: port - 1)))
         }
-        let none = news.toTell(self.seen(at: UInt16(ReachabilityNews.burst)), at: self.start + .hours(1))
+        let none = news.replaced(by: self.seen(at: UInt16(ReachabilityNews.burst)), at: self.start + .hours(1))
         #expect(none == nil)
-        for port in 10...UInt16(9 + ReachabilityNews.burst) { _ = news.toTell(self.seen(at: port), at: self.start + .hours(2)) }
-        let early = news.toTell(self.seen(at: 7), at: self.start + .hours(2))
+        for port in 10...UInt16(9 + ReachabilityNews.burst) { _ = news.replaced(by: self.seen(at: port), at: self.start + .hours(2)) }
+        let early = news.replaced(by: self.seen(at: 7), at: self.start + .hours(2))
         #expect(early == nil)
-        let due = news.toTell(self.seen(at: 7), at: self.start + .hours(2) + ReachabilityNews.interval)
+        let due = news.replaced(by: self.seen(at: 7), at: self.start + .hours(2) + ReachabilityNews.interval)
         #expect(due == self.seen(at: UInt16(9 + ReachabilityNews.burst)))
     }
 }

@@ -147,7 +147,7 @@ struct HTTP2HostileTests {
         await until { peer.heldBytes == 0 }
     }
 
-    @Test("A body that comes a byte at a time counts for what it takes, and what is read of it for its bytes")
+    @Test("A body that comes a byte at a time counts for what it takes until it is read")
     func countedSmall() async throws {
         let (gate, isOpen) = AsyncStream<Void>.makeStream()
         let (begun, isBegun) = AsyncStream<Void>.makeStream()

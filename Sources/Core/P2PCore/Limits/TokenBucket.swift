@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// So many at once, and then so many a second; a value without a clock.
+/// So many at once, and then one in each interval; a value without a clock.
 package struct TokenBucket: Sendable {
     private let capacity: Int
     private let interval: TimeAmount

@@ -21,8 +21,11 @@ public protocol HostAccess: StreamOpening, PeerValuing {
     var connections: [PeerConnection] { get }
     /// The connection of that number; nil when it is over.
     func connection(_ id: ConnectionID) -> PeerConnection?
-    /// The connections to a peer that take new streams: those that no relay limits first, then the oldest.
+    /// The connections to a peer that take new streams: those that no relay limits first, then the oldest. One that is being closed is among all
+    /// connections still, and not here.
     func connections(to peer: PeerID) -> [PeerConnection]
+    /// Whether there is a connection to a peer, also one that is being closed.
+    func isConnected(to peer: PeerID) -> Bool
     /// What is known of peers.
     var peerstore: any Peerstore { get }
     /// Counts what peers make this node hold.

@@ -13,6 +13,8 @@ struct ConnectionTable {
     private(set) var connections: [ConnectionID: ConnectionEntry] = [:]
     /// Those that new streams may use, the preferred one first: those that no relay limits, in the order of their age.
     private var usable: [PeerID: [ConnectionEntry]] = [:]
+    /// How many of a peer's connections live that take no new streams.
+    private var leaving: [PeerID: Int] = [:]
     private var dials: [DialOperation] = []
     /// Those that others may join.
     private var sharedDials: [PeerID: [DialOperation]] = [:]
@@ -56,6 +58,9 @@ struct ConnectionTable {
     /// The connections that new streams to the peer may use, the preferred one first.
     func connections(to peer: PeerID) -> [ConnectionEntry] { self.usable[peer] ?? [] }
 
+    /// Whether a connection to the peer lives.
+    func isConnected(to peer: PeerID) -> Bool { self.usable[peer] != nil || self.leaving[peer] != nil }
+
     mutating func insert(_ entry: ConnectionEntry) {
         self.connections[entry.info.id] = entry
         let peer = entry.info.remotePeer
@@ -70,6 +75,12 @@ struct ConnectionTable {
     /// New streams leave it alone from now on; false when they did already.
     @discardableResult
     mutating func retire(_ entry: ConnectionEntry) -> Bool {
+        guard self.withdraw(entry) else { return false }
+        if self.connections[entry.info.id] != nil { self.leaving[entry.info.remotePeer, default: 0] += 1 }
+        return true
+    }
+
+    private mutating func withdraw(_ entry: ConnectionEntry) -> Bool {
         let peer = entry.info.remotePeer
         guard let index = self.usable[peer]?.firstIndex(where: { $0 === entry }) else { return false }
         self.usable[peer]?.remove(at: index)
@@ -78,8 +89,10 @@ struct ConnectionTable {
     }
 
     mutating func remove(_ entry: ConnectionEntry) {
-        self.retire(entry)
-        self.connections[entry.info.id] = nil
+        guard self.connections.removeValue(forKey: entry.info.id) != nil else { return }
+        guard !self.withdraw(entry) else { return }
+        let peer = entry.info.remotePeer
+        self.leaving[peer] = self.leaving[peer].flatMap { $0 > 1 ? $0 - 1 : nil }
     }
 
     /// The last dial of this kind that others may join.

@@ -89,7 +89,7 @@ final class CircuitListener: TransportListener {
                             distances.yield(connection)
                         }
                     case .disconnected(let connection, _):
-                        guard self.room.host.connections(to: connection.remotePeer).isEmpty else { continue }
+                        guard !self.room.host.isConnected(to: connection.remotePeer) else { continue }
                         self.choice.withLock { $0.gone(connection.remotePeer) }
                     default: continue
                     }

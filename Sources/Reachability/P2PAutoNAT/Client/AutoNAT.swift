@@ -19,8 +19,8 @@ public final class AutoNAT: HostModule, AddressContributing {
         var seen: [ConnectionID: IPAddress] = [:]
         /// Connections whose peers have introduced themselves.
         var identified: Set<ConnectionID> = []
-        /// When the contacts of all connections were noted.
-        var notedAll: NIODeadline?
+        /// When the contacts of all connections were noted, and with which ports.
+        var notedAll: (at: NIODeadline, ports: Set<ThinWaist.Inner>)?
         var addresses: [Multiaddr] = []
     }
 
@@ -129,14 +129,14 @@ public final class AutoNAT: HostModule, AddressContributing {
                 state.servers[connection.id] = AutoNATTracker.Server(
                     peer: connection.remotePeer, connection: connection.id, ip: ip, speaksVersion2: speaksVersion2)
             }
-            guard let observed = introduction.observedAddress?.withoutPeerID, let seen = observed.ipAddress?.unmapped, seen.isPublic else {
+            guard let observed = introduction.observedAddress?.withoutPeerID, let seen = ThinWaist(observed)?.ip, seen.isPublic else {
                 return
             }
             if state.seen.count < Self.serverLimit { state.seen[connection.id] = seen }
             // Where a peer sees whom it has dialled is the address that it has dialled.
             if !connection.isDialled { state.tracker.arrival(from: ip, at: observed, now: host.clock.now()) }
         }
-        if !connection.isDialled { self.noteContact(connection, host) }
+        self.noteContact(connection, host)
     }
 
     // MARK: Decisions
@@ -144,9 +144,10 @@ public final class AutoNAT: HostModule, AddressContributing {
     /// Tells the tracker what there is now; returns what to ask.
     private func look(_ host: any HostAccess) -> [AutoNATTracker.Probe] {
         let now = host.clock.now()
+        let ports = Set(host.listenAddresses.compactMap { ThinWaist($0)?.inner })
         let isRenewal = self.state.withLock { state in
-            guard state.notedAll.map({ now - $0 >= Self.renewal }) ?? true else { return false }
-            state.notedAll = now
+            if let noted = state.notedAll, noted.ports == ports, now - noted.at < Self.renewal { return false }
+            state.notedAll = (now, ports)
             return true
         }
         if isRenewal { self.noteAll(host) }

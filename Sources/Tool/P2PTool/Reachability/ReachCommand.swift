@@ -76,7 +76,6 @@ struct ReachCommand: ToolCommand {
     }
 
     private func ask(_ host: PeerHost, _ watch: ReachabilityWatch, _ listen: [Multiaddr]) async throws -> Reachability {
-        let changes = watch.changes
         _ = try await host.listen(on: listen)
         await host.waitUntilRunning()
         let deadline = host.clock.now().advanced(by: self.wait.duration)
@@ -88,8 +87,9 @@ struct ReachCommand: ToolCommand {
         guard !host.connections().isEmpty else { throw ToolError("noPeers", "none of the peers of --bootstrap was reached") }
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await change in changes where Self.isComplete(change) { break }
-                while watch.isTryingQUIC, !Task.isCancelled { await host.clock.sleep(for: .milliseconds(200)) }
+                while !Self.isComplete(watch.reachability) || watch.isTryingQUIC, !Task.isCancelled {
+                    await host.clock.sleep(for: .milliseconds(200))
+                }
             }
             group.addTask { await host.clock.sleep(deadline) }
             await group.next()
