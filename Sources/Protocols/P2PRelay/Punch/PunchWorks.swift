@@ -96,7 +96,8 @@ final class PunchWorks: Sendable {
 
     /// Where a peer sees this node counts if that leads to a socket that listens.
     private func note(_ observed: Multiaddr?, on connection: ConnectionInfo) {
-        guard let observed = observed?.withoutPeerID, !connection.remoteAddress.isRelayed, PunchTransport(observed) != nil, observed.port != 0
+        guard let observed = observed?.withoutPeerID, !connection.remoteAddress.isRelayed, PunchTransport(observed) != nil,
+            observed.port != 0
         else { return }
         let local = connection.localAddress
         let isListening = self.host.listenAddresses.contains { listening in
