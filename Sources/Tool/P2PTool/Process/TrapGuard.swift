@@ -9,7 +9,7 @@ import Synchronization
 #endif
 
 /// For the moments in which event loops, Dispatch and the runtime start: what the system refuses them makes them trap, and a trap there is no
-/// crash to look into, but an end with a reason, which most of them have printed themselves.
+/// crash to look into, but an end with a reason, which some of them have printed themselves.
 enum TrapGuard {
     private static let signals = [SIGILL, SIGTRAP]
     /// What was done about the signals before.
@@ -40,8 +40,11 @@ enum TrapGuard {
 
     private static let end: @convention(c) (CInt) -> Void = { _ in
         // Nothing here but what a signal's handler may do.
-        let reason: StaticString =
-            "p2p: could not start: the system refused the event loops, or the runtime, something that they need (see above)\n"
+        let reason: StaticString = """
+            p2p: could not start: the system refused the event loops, or the runtime, something that they need (see above, where it \
+            says what): raise the limits of open files and threads (ulimit -n 1024, ulimit -u)
+
+            """
         _ = write(STDERR_FILENO, reason.utf8Start, reason.utf8CodeUnitCount)
         _exit(EXIT_FAILURE)
     }
