@@ -16,6 +16,8 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
     private static let padded: UInt8 = 0x8
     /// What is kept of a piece of a body beside its bytes.
     private static let pieceCost = 128
+    /// Pieces for which an exchange keeps room.
+    private static let fewPieces = 16
 
     /// What is held of an exchange.
     private struct Held {
@@ -24,6 +26,11 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
         var pieces = CircularBuffer<(bytes: Int, surplus: Int)>(initialCapacity: 0)
         /// Bytes that were handed out and are yet to be counted here.
         var ahead = 0
+
+        /// Gives room back that many small pieces took. Whoever reads as the pieces come never has so many, and allocates nothing.
+        mutating func shrink() {
+            if self.pieces.isEmpty, self.pieces.capacity > HTTP2Holdings.fewPieces { self.pieces = CircularBuffer(initialCapacity: 0) }
+        }
     }
 
     /// The stream beneath all exchanges.
@@ -75,7 +82,7 @@ final class HTTP2Holdings: ChannelInboundHandler, NIOHTTP2StreamDelegate, @unche
             }
         }
         self.held[exchange]?.ahead += left
-        if self.held[exchange]?.pieces.isEmpty == true { self.held[exchange]?.pieces = CircularBuffer(initialCapacity: 0) }
+        self.held[exchange]?.shrink()
         if freed > 0 { self.stream.keepElsewhere(-freed) }
     }
 

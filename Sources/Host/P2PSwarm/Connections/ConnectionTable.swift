@@ -76,7 +76,7 @@ struct ConnectionTable {
     @discardableResult
     mutating func retire(_ entry: ConnectionEntry) -> Bool {
         guard self.withdraw(entry) else { return false }
-        if self.connections[entry.info.id] != nil { self.leaving[entry.info.remotePeer, default: 0] += 1 }
+        self.leaving[entry.info.remotePeer, default: 0] += 1
         return true
     }
 

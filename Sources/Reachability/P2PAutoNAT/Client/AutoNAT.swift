@@ -144,14 +144,15 @@ public final class AutoNAT: HostModule, AddressContributing {
     /// Tells the tracker what there is now; returns what to ask.
     private func look(_ host: any HostAccess) -> [AutoNATTracker.Probe] {
         let now = host.clock.now()
-        let ports = Set(host.listenAddresses.compactMap { ThinWaist($0)?.inner })
+        let listening = host.listenAddresses
+        let ports = Set(listening.compactMap { ThinWaist($0)?.inner })
         let isRenewal = self.state.withLock { state in
             if let noted = state.notedAll, noted.ports == ports, now - noted.at < Self.renewal { return false }
             state.notedAll = (now, ports)
             return true
         }
         if isRenewal { self.noteAll(host) }
-        let (listening, announced, observed) = (host.listenAddresses, host.announcedAddresses, host.introductions.observedAddresses)
+        let (announced, observed) = (host.announcedAddresses, host.introductions.observedAddresses)
         let (probes, verdicts, change, board, servers) = self.state.withLock { state in
             let seen = Set(state.seen.values)
             let mapped = Set(state.board?.mappedAddresses ?? [])
