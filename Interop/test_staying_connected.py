@@ -60,3 +60,18 @@ def test_a_bootstrap_address_must_name_its_peer():
     outcome = ours.run("daemon", "--bootstrap", "/ip4/127.0.0.1/tcp/4001")
     assert outcome.code == 64
     assert "/p2p/" in outcome.stderr
+
+
+def test_what_is_dialled_at_the_start_leaves_from_the_port_that_listens():
+    """It isn't dialled before: a router would keep another port open, and peers would tell of that."""
+    far = ours.Daemon("/ip4/127.0.0.1/udp/0/quic-v1")
+    nears = []
+    try:
+        for _ in range(8):
+            mark = far.process.mark()
+            near = ours.Daemon("/ip4/127.0.0.1/udp/0/quic-v1", options=["--bootstrap", far.address])
+            nears.append(near)
+            assert far.process.wait_for("connected", after=mark, timeout=SOON)["address"] == near.address.split("/p2p/")[0]
+    finally:
+        codes = [daemon.stop() for daemon in [*nears, far]]
+    assert codes == [0] * 9

@@ -16,9 +16,9 @@ struct Node: ParsableArguments {
         configuration.bootstrap = self.bootstrap
         let dht = Kademlia(configuration)
         let host = try await PeerHost.standard(modules: .standard.adding(dht))
-        let listen = self.listen
+        // Before it runs, and enters the network: what it dials leaves from where it listens then.
+        for address in try await host.listen(on: self.listen) { show("you are at \(address)") }
         try await host.running { host in
-            for address in try await host.listen(on: listen) { show("you are at \(address)") }
             try await body(host, dht)
         }
     }

@@ -130,6 +130,9 @@ public final class PeerHost: Sendable {
     /// Binds an address, before ``run()`` or during it; arrivals are served by ``run()``, which also closes the address at
     /// its end.
     ///
+    /// Before, where modules dial by themselves, such as to bootstrap peers: QUIC, and TCP where it is of use, dial from a port that listens,
+    /// and so routers keep that one open, and peers tell where it is seen. What was dialled sooner left from another.
+    ///
     /// - Returns: the real addresses, with `/p2p`.
     public func listen(on address: Multiaddr) async throws(TransportError) -> [Multiaddr] {
         try await self.swarm.listen(on: address).map { $0.withPeerID(self.peerID) }

@@ -109,7 +109,7 @@ struct DaemonCommand: ToolCommand {
         let dht = self.dht.module(bootstrap: self.discovery.bootstrap, archive: archive)
         do {
             try await NodeSession.run(
-                self.node, identity: identity, grace: .seconds(2),
+                self.node, identity: identity, grace: .seconds(2), listensFirst: true,
                 adjust: {
                     try self.apply(to: &$0, peerstore, metrics, watch, listen)
                     try plan.apply(to: &$0)
@@ -118,10 +118,8 @@ struct DaemonCommand: ToolCommand {
             ) { session in
                 try self.discovery.keepConnected(session.host)
                 let run = DaemonRun(
-                    host: session.host, console: console, policy: session.policy, metrics: metrics, control: directory?.control,
-                    relayClient: session.relayClient, holePunching: session.holePunching, relayService: session.relayService,
-                    reachability: watch, reachFile: directory?.reachFile, dht: dht
-                )
+                    session: session, console: console, metrics: metrics, control: directory?.control, reachability: watch,
+                    reachFile: directory?.reachFile, dht: dht)
                 try await plan.accompany(session.host, console) { try await run.run(listen) }
             }
         } catch is Interruption {

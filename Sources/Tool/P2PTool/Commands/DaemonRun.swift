@@ -9,29 +9,26 @@ import P2PPrometheus
 struct DaemonRun: Sendable {
     private static let logger = Logger(label: "p2p.daemon")
 
-    let host: PeerHost
+    /// Its host does not run yet.
+    let session: NodeSession
     let console: Console
-    /// What the node is held to; nil for nothing.
-    let policy: PolicyInForce?
     /// What is shown of it; nil for nothing.
     let metrics: NodeMetrics?
     /// Where other commands ask what it holds; nil for nowhere.
     var control: ControlSocket?
-    let relayClient: RelayClient
-    let holePunching: HolePunching
-    /// The relay that the node is; nil for none.
-    let relayService: RelayService?
     let reachability: ReachabilityWatch
     /// Where others find what is known of it; nil for nowhere.
     let reachFile: ReachFile?
     /// The hash table that the node is a member of; nil for none.
     let dht: Kademlia?
 
-    /// Listens, then prints what happens until cancelled, which is how a daemon is meant to end.
+    private var host: PeerHost { self.session.host }
+
+    /// Listens, lets the host run, and prints what happens until cancelled, which is how a daemon is meant to end.
     func run(_ addresses: [Multiaddr]) async throws {
         let events = self.host.events()
         let snapshotRequests = await ProcessSignals.snapshotRequests()
-        let policyRequests = self.policy == nil ? nil : await ProcessSignals.policyRequests()
+        let policyRequests = self.session.policy == nil ? nil : await ProcessSignals.policyRequests()
         let outcome = try await self.host.listen(on: addresses)
         var announced: Set<Multiaddr> = []
         for bound in outcome.addresses where announced.insert(bound).inserted { self.print(listening: bound) }
@@ -41,10 +38,13 @@ struct DaemonRun: Sendable {
         if let endpoint {
             self.console.announce(["event": "metrics", "url": .string(endpoint.url)], "metrics at \(endpoint.url)")
         }
+        let reachability = self.reachability.changes
+        let relayEvents = self.session.relayClient.events
+        let punches = self.session.holePunching.reports
+        self.session.begin()
         self.console.announce(["event": "ready", "peer": .text(self.host.peerID)], "ready, as \(self.host.peerID)")
 
         let printed = announced
-        let reachability = self.reachability.changes
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 for await _ in snapshotRequests { self.printSnapshot() }
@@ -53,7 +53,7 @@ struct DaemonRun: Sendable {
                 let answers = DaemonAnswers(host: self.host)
                 group.addTask { await control.serve(on: socket) { answers.answer(to: $0) } }
             }
-            if let policy = self.policy, let policyRequests {
+            if let policy = self.session.policy, let policyRequests {
                 group.addTask {
                     for await _ in policyRequests {
                         let (event, text) = policy.readAgain()
@@ -62,10 +62,10 @@ struct DaemonRun: Sendable {
                 }
             }
             group.addTask {
-                for await event in self.relayClient.events { self.print(event) }
+                for await event in relayEvents { self.print(event) }
             }
             group.addTask {
-                for await report in self.holePunching.reports { self.console.announce(report.object, report.text) }
+                for await report in punches { self.console.announce(report.object, report.text) }
             }
             group.addTask { await self.print(reachability) }
             if let dht = self.dht {
@@ -206,7 +206,7 @@ struct DaemonRun: Sendable {
                 "pending": .integer(held.pending), "fds": .integer(process.fileDescriptors), "tasks": .integer(held.tasks),
                 "rss_bytes": .integer(process.residentBytes), "bytes_in": .unsigned(held.bytesIn), "bytes_out": .unsigned(held.bytesOut),
                 "held_bytes": .integer(held.heldBytes), "limits": .array(limits.map { .object($0.object) }),
-                "relay": self.relayService.map { .object($0.statistics.object) } ?? .null,
+                "relay": self.session.relayService.map { .object($0.statistics.object) } ?? .null,
             ],
             """
             \(held.connections) connections, \(held.streams) streams, \(held.pending) pending, \(process.fileDescriptors) file descriptors, \

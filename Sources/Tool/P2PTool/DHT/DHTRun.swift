@@ -30,8 +30,9 @@ struct DHTRun: Sendable {
         let dht = Kademlia(configuration)
         let run = DHTRun(dht, console, tells: tells)
         defer { run.progress.end() }
-        try await NodeSession.run(node, adjust: { $0.modules.append(dht) }) { session in
+        try await NodeSession.run(node, listensFirst: true, adjust: { $0.modules.append(dht) }) { session in
             if !listen.isEmpty { _ = try await session.host.listen(on: listen) }
+            session.begin()
             await session.host.waitUntilRunning()
             try await body(run, session.host)
         }

@@ -17,6 +17,8 @@ struct NodeSession {
     let holePunching: HolePunching
     /// The relay that it is for others; nil for none.
     let relayService: RelayService?
+    /// Lets the host run.
+    private let beginning: Signal
 
     /// Makes a host, runs it beside `body`, and shuts it down in an orderly way when `body` ends or, at once, when SIGTERM or SIGINT
     /// comes; these also cancel `body`.
@@ -24,10 +26,11 @@ struct NodeSession {
     /// - Parameters:
     ///   - identity: who the node is, unless `options` names a key; nil for a key of this run only.
     ///   - grace: how long streams may go on after that.
+    ///   - listensFirst: the host does not run before `body` says so (``begin()``), and so dials nobody before it listens.
     ///   - adjust: says what else the host is to do.
     /// - Throws: ``Interruption`` when a signal came and `body` had more to do.
     static func run<Success: Sendable>(
-        _ options: NodeOptions, identity: PrivateKey? = nil, grace: Duration = .zero,
+        _ options: NodeOptions, identity: PrivateKey? = nil, grace: Duration = .zero, listensFirst: Bool = false,
         adjust: (inout NodeSetup) throws -> Void = { _ in },
         _ body: @escaping @Sendable (NodeSession) async throws -> Success
     ) async throws -> Success {
@@ -42,12 +45,25 @@ struct NodeSession {
         let host = try await setup.makeHost(identity: try options.identity(or: identity))
         let session = NodeSession(
             host: host, options: options, policy: setup.policy, relayClient: setup.relayClient, holePunching: setup.holePunching,
-            relayService: setup.relayService)
+            relayService: setup.relayService, beginning: Signal())
 
-        async let running: Void = host.run()
+        if !listensFirst { session.begin() }
+        async let running: Void = session.runHost()
         let result = await Self.untilTerminated(signals, shuttingDown: host) { try await body(session) }
+        session.begin()
         try await running
         return try result.get()
+    }
+
+    /// Lets the host run, where it was to listen first.
+    ///
+    /// What its modules dial from then on leaves from the ports on which it listens, where the transport can: only such a port do routers keep
+    /// open for others, and by no other do peers tell what kind of router it is.
+    func begin() { self.beginning.fire() }
+
+    private func runHost() async throws {
+        await self.beginning.wait()
+        try await self.host.run()
     }
 
     /// Starts what everything else waits with, while a refusal of the system can still be told.
