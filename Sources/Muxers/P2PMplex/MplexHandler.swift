@@ -10,15 +10,16 @@ final class MplexHandler: RecordMuxer, ChannelOutboundHandler {
 
     let side: MuxerChannel
     let configuration: MplexConfiguration
-    var session: MplexSession
-    private var reader = MplexFrameReader()
+    // Values that call nobody while they change, so that nothing can come in between (Specs/Architecture.md, "The data path").
+    @exclusivity(unchecked) var session: MplexSession
+    @exclusivity(unchecked) private var reader = MplexFrameReader()
     private var alarm = MuxerAlarm()
     /// The channel wanted to read while the session waited for readers.
     private var isReadHeld = false
     /// Why the connection is to end when its last stream has.
     private var closing: ConnectionError?
-    var streams = StreamTable<MplexStreamID, MuxedStream>()
-    var news = MuxerNews()
+    @exclusivity(unchecked) var streams = StreamTable<MplexStreamID, MuxedStream>()
+    @exclusivity(unchecked) var news = MuxerNews()
 
     init(_ channel: any Channel, connection: MuxerConnection, records: any RecordWriter, configuration: MplexConfiguration) {
         self.side = MuxerChannel(channel, connection: connection, records: records)

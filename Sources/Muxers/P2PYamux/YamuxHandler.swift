@@ -12,13 +12,14 @@ final class YamuxHandler: RecordMuxer {
 
     let side: MuxerChannel
     let configuration: YamuxConfiguration
-    var session: YamuxSession
-    private var reader: YamuxFrameReader
+    // Values that call nobody while they change, so that nothing can come in between (Specs/Architecture.md, "The data path").
+    @exclusivity(unchecked) var session: YamuxSession
+    @exclusivity(unchecked) private var reader: YamuxFrameReader
     private var alarm = MuxerAlarm()
     /// Why the connection is to end when its last stream has, and until when that has to be.
     private var farewell: (error: ConnectionError, isOurs: Bool, until: NIODeadline)?
-    var streams = StreamTable<UInt32, MuxedStream>()
-    var news = MuxerNews()
+    @exclusivity(unchecked) var streams = StreamTable<UInt32, MuxedStream>()
+    @exclusivity(unchecked) var news = MuxerNews()
 
     init(
         _ channel: any Channel, connection: MuxerConnection, records: any RecordWriter, configuration: YamuxConfiguration,

@@ -24,12 +24,12 @@ public final class EventLoopTaskExecutor: TaskExecutor {
 
     private let eventLoop: any EventLoop
     private let state = Mutex(State())
-    /// What was taken from the line at once, and runs before the rest of it. Confined to the event loop.
-    private nonisolated(unsafe) var taken = CircularBuffer<Work>(initialCapacity: 32)
-    /// A job must not run inside another. Confined to the event loop.
-    private nonisolated(unsafe) var isRunning = false
-    /// Confined to the event loop.
-    private nonisolated(unsafe) var turn = LoopTurn()
+    // Confined to the event loop, and nothing comes in between while one of them changes (Specs/Architecture.md, "The data path").
+    /// What was taken from the line at once, and runs before the rest of it.
+    @exclusivity(unchecked) private nonisolated(unsafe) var taken = CircularBuffer<Work>(initialCapacity: 32)
+    /// A job must not run inside another.
+    @exclusivity(unchecked) private nonisolated(unsafe) var isRunning = false
+    @exclusivity(unchecked) private nonisolated(unsafe) var turn = LoopTurn()
 
     /// How long the loop has nothing of ours to do between two turns, at least and at most: long enough that NIO polls first.
     static let pauses = TimeAmount.microseconds(5)...TimeAmount.microseconds(500)

@@ -19,7 +19,8 @@ package final class MuxerChannel {
     let maximumPayload: Int
     /// The handler's place in the pipeline, while it has one.
     package var context: ChannelHandlerContext?
-    package internal(set) var phase = Phase.running
+    // Read for each frame, and changed by nobody meanwhile (Specs/Architecture.md, "The data path").
+    @exclusivity(unchecked) package internal(set) var phase = Phase.running
     package internal(set) var isDraining = false
     private var isStalled = false
     /// What counts for a record that is not whole.

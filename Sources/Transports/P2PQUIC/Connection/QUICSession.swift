@@ -69,15 +69,16 @@
 
         // MARK: Streams
 
-        var streams = StreamTable<Int64, QUICStreamState>()
+        // Values that call nobody while they change, so that nothing can come in between (Specs/Architecture.md, "The data path").
+        @exclusivity(unchecked) var streams = StreamTable<Int64, QUICStreamState>()
         /// Streams to reset when the packet has been read.
         var refused: [(id: Int64, code: StreamErrorCode)] = []
-        var news = MuxerNews()
+        @exclusivity(unchecked) var news = MuxerNews()
         /// Bytes of one stream that arrived in this burst and are not handed on yet.
         var inbound: (stream: QUICStreamState, bytes: ByteBuffer)?
         var isBulk = false
-        var threshold: QUICCreditThreshold
-        var window: QUICConnectionWindow
+        @exclusivity(unchecked) var threshold: QUICCreditThreshold
+        @exclusivity(unchecked) var window: QUICConnectionWindow
         /// Why the connection is to end when its last stream has, and whether it was this side that said goodbye.
         var farewell: (error: ConnectionError, isOurs: Bool, code: ConnectionErrorCode)?
 

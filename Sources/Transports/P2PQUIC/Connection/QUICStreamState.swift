@@ -17,7 +17,8 @@
         let muxed: MuxedStream
         /// It was handed to whoever accepts streams, or is one of ours.
         var isShown: Bool
-        var queue = QUICSendQueue()
+        // A value that calls nobody while it changes (Specs/Architecture.md, "The data path").
+        @exclusivity(unchecked) var queue = QUICSendQueue()
         /// The half-close is due behind what waits.
         var isFinishing = false
         /// The half-close is in a packet.
