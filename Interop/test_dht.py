@@ -182,7 +182,7 @@ def test_names_go_both_ways_and_the_newer_one_wins(network):
     assert base64.b64decode(events(outcome, "value")[-1]["value"]) == V1_AND_V2
     outcome = dht("put", f"/ipns/{OWNER}", base64.b64encode(V2).decode(), "--base64", bootstrap=server.address)
     assert outcome.code == 1, outcome
-    assert outcome.error["code"] == "notStored"
+    assert outcome.error["code"] == "outdated"
     assert server.dht(GET_VALUE, key=key) == [V1_AND_V2]
 
 
@@ -342,7 +342,7 @@ def test_servers_alone_are_in_tables_and_clients_are_found_all_the_same():
             assert outcome.code == 0 and other.address in events(outcome, "found")[-1]["addresses"], outcome
             outcome = dht("closest", OWNER, *network, bootstrap=other.address, timeout=40)
             assert outcome.code == 1 and outcome.error["code"] == "noPeers", outcome
-            assert "none of those named to begin with answers" in outcome.error["message"], outcome
+            assert "1 answered, and serve another network, or none" in outcome.error["message"], outcome
         assert known(first) == {first.peer, server.peer}
 
 
@@ -408,6 +408,42 @@ def test_a_value_of_a_namespace_that_nobody_knows_is_not_stored_and_it_is_said_w
     assert outcome.code == 1 and outcome.error["code"] == "notStored", outcome
     assert "--dht-namespace text" in outcome.error["message"], outcome
     assert outcome.event("summary")["found"] == 0 and events(outcome, "stored") == []
+
+
+@pytest.mark.parametrize("size", [3, 20_000])
+def test_an_older_value_is_corrected_and_never_wins(size, tmp_path):
+    """Also a large one, of which the first holder's answer has little room for anything else."""
+    network = ["--dht-protocol", "/large/kad/1.0.0"]
+    members = []
+
+    def member(*options):
+        known = [option for other in members[:1] for option in ("--bootstrap", other.address)]
+        made = ours.Daemon(options=["--dht", "server", *network, "--dht-namespace", "text", *known, *options])
+        members.append(made)
+        return made
+
+    try:
+        first, second, third = (member() for _ in range(3))
+        late = member("--data", tmp_path / "data")
+        old, new = "a" * size, "b" * size
+        wait_until(
+            lambda: len(events(dht("put", "/text/thing", old, *network, bootstrap=first.address), "stored")) == 4,
+            30,
+            "all four have the old one",
+        )
+        # What came is written down at the end.
+        assert late.stop() == 0
+        members.remove(late)
+        assert dht("put", "/text/thing", new, *network, bootstrap=second.address).code == 0
+        late = member("--data", tmp_path / "data")
+        outcome = dht("get", "/text/thing", *network, "--quorum", "0", bootstrap=late.address)
+        assert base64.b64decode(events(outcome, "value")[-1]["value"]).decode() == new, outcome
+        assert late.peer in {item["peer"] for item in events(outcome, "stored")}, outcome
+        outcome = dht("put", "/text/thing", old, *network, bootstrap=third.address)
+        assert outcome.code == 1 and outcome.error["code"] == "outdated" and "better value" in outcome.error["message"], outcome
+    finally:
+        for daemon in members:
+            daemon.stop()
 
 
 def test_requests_in_a_row_go_over_one_stream_of_ours(go):

@@ -7,9 +7,10 @@ import P2PNegotiation
 enum StreamBufferFuzzing {
     static func run(_ bytes: [UInt8]) {
         var input = FuzzInput(bytes)
-        var stream = StreamUnderTest(creditThreshold: 1 + input.size(), lazily: input.byte() & 3 == 3)
+        let (threshold, kind) = (1 + input.size(), input.byte())
+        var stream = StreamUnderTest(creditThreshold: threshold, lazily: kind & 3 == 3, isFed: kind & 4 != 0)
         while !input.isEmpty, stream.volume < 1 << 20 {
-            switch input.byte() % 20 {
+            switch input.byte() % 22 {
             case 0, 1, 2: stream.receive(input.size())
             case 3: stream.answer(input.byte())
             case 4, 5, 6: stream.read(upTo: input.size(), isCancelled: input.byte() & 7 == 7)
@@ -22,6 +23,7 @@ enum StreamBufferFuzzing {
             case 16: stream.receiveFinish()
             case 17: stream.cancel(input.byte())
             case 18: stream.setCreditThreshold(1 + input.size())
+            case 19, 20: stream.feed(input.size())
             default: stream.end(input.byte())
             }
             stream.check()
@@ -68,6 +70,9 @@ private struct StreamUnderTest: ~Copyable {
     private var wasResetHere = false
 
     // Outbound
+    private let isFed: Bool
+    /// Bytes that wait with whoever feeds the stream, which come behind those that wait in it.
+    private var waitingToBeFed = 0
     private var written = 0
     private var heldCount = 0
     private var drainedTo = 0
@@ -82,8 +87,10 @@ private struct StreamUnderTest: ~Copyable {
 
     private enum Finish { case open, requested, taken, left }
 
-    init(creditThreshold: Int, lazily: Bool) {
+    init(creditThreshold: Int, lazily: Bool, isFed: Bool) {
         self.buffer = StreamBuffer(creditThreshold: creditThreshold)
+        self.buffer.isFed = isFed
+        self.isFed = isFed
         self.isAnswered = !lazily
         self.answerLeft = lazily ? Array(Self.entry.opening.readableBytesView) : []
         if lazily {
@@ -187,6 +194,20 @@ private struct StreamUnderTest: ~Copyable {
         self.volume += drained.copied
         precondition(self.hasFailed || self.drainedTo + drained.remaining + self.heldCount == self.written, "bytes are lost on the way out")
         self.knowsOfMore = drained.remaining > 0
+        precondition(
+            drained.isHungry == (self.isFed && !self.hasFailed && drained.reset == nil && self.finishing == .open && drained.remaining == 0),
+            "a stream asks for bytes: \(drained.isHungry)")
+        if drained.isHungry {
+            precondition(self.waitingToBeFed == 0 || hadReason, "the muxer was not told of \(self.waitingToBeFed) bytes to be fed")
+            precondition(self.waitingToBeFed == 0 || self.heldCount == 0, "bytes are fed before those that are held back")
+            let fed = min(self.waitingToBeFed, limit - drained.copied)
+            self.buffer.wasFed(fed)
+            self.waitingToBeFed -= fed
+            self.written += fed
+            self.drainedTo += fed
+            self.volume += fed
+            self.knowsOfMore = self.waitingToBeFed > 0
+        }
         if drained.finish {
             precondition(self.finishing == .requested && self.drainedTo == self.written, "an early half-close")
             self.finishing = .taken
@@ -300,7 +321,19 @@ private struct StreamUnderTest: ~Copyable {
         if count > 0 { self.heldCount = 0 }
     }
 
+    /// Whoever feeds the stream has more for it.
+    mutating func feed(_ count: Int) {
+        guard self.isFed, !self.hasFailed, self.finishing == .open else { return }
+        self.waitingToBeFed += min(count, 1 << 17)
+        var wake = StreamBuffer.Wake()
+        self.buffer.askForBytes(wake: &wake)
+        self.note(wake)
+        self.heldCount = 0
+    }
+
+    /// At the beginning of a stream: before anything is fed.
     mutating func hold(_ count: Int) {
+        guard self.waitingToBeFed == 0 else { return }
         let isEmpty = self.written - self.drainedTo == self.heldCount
         self.buffer.hold(Self.bytes(self.written, count))
         guard !self.hasFailed, self.finishing == .open else { return }
@@ -393,7 +426,8 @@ private struct StreamUnderTest: ~Copyable {
         precondition(self.writerWait != .departure || self.finishing != .left, "a half-close has left and nobody is told")
         let isWorkDue = self.isResetDue || (!self.hasFailed && self.written - self.heldCount > self.drainedTo)
         let isFinishDue = !self.hasFailed && self.finishing == .requested
-        precondition(!(isWorkDue || isFinishDue) || self.isWorkSignalled || self.knowsOfMore, "the muxer is not told")
+        let isFoodDue = !self.hasFailed && self.finishing == .open && self.waitingToBeFed > 0
+        precondition(!(isWorkDue || isFinishDue || isFoodDue) || self.isWorkSignalled || self.knowsOfMore, "the muxer is not told")
     }
 
     /// Drains and reads everything that is left.

@@ -26,11 +26,11 @@ struct HeldMemoryTests {
     @Test(
         "The pressure says what is given up",
         arguments: [
-            (0, MemoryPressure.none), (499, .none), (500, .tight), (624, .tight), (625, .short), (749, .short), (750, .critical),
-            (874, .critical), (875, .exhausted), (5_000, .exhausted), (-1, .none),
+            (0, MemoryPressure.none), (799, .none), (800, .tight), (899, .tight), (900, .short), (999, .short), (1_000, .critical),
+            (1_199, .critical), (1_200, .exhausted), (5_000, .exhausted), (-1, .none),
         ])
     func pressure(use: Int, pressure: MemoryPressure) {
-        #expect(MemoryPressure.of(use, limit: 1_000) == pressure)
+        #expect(MemoryPressure.of(use, limit: 1_600) == pressure)
     }
 
     @Test("A connection takes in quanta, keeps a little for a while, and everything comes back with it")
@@ -168,9 +168,9 @@ struct HeldMemoryTests {
         let (memory, address) = (self.memory(total: 8 << 20), try #require(self.stranger))
         let heavy = memory.account(for: self.peers[0], at: address)
         let light = memory.account(for: self.peers[1], at: address)
-        heavy.change(by: 9 << 19)
+        heavy.change(by: 17 << 18)
         #expect(memory.pressure == .tight && heavy.mayOpenStream && !memory.mayGrow)
-        heavy.change(by: 1 << 20)
+        heavy.change(by: 1 << 19)
         #expect(memory.pressure == .short && !heavy.mayOpenStream && light.mayOpenStream && memory.refusals == 1)
     }
 

@@ -208,6 +208,13 @@ struct StreamConcurrencyTests {
         #expect(muxed.flight() == Flight(finish: true), "who has finished takes no more")
         muxed.observe(nil)
         #expect(muxed.waitingBytes == 0)
+
+        let (late, held) = self.muxer.stream()
+        defer { withExtendedLifetime(late) {} }
+        held.hold(ByteBuffer(string: "held"))
+        held.observe(Feeder(), isFed: true)
+        held.askForBytes()
+        #expect(held.flight(upTo: 9) == Flight(bytes: Array("heldbcdef".utf8)), "what was held back goes first")
     }
 
     @Test("An observer hears of bytes, room, the half-close that left, the end and a failure")

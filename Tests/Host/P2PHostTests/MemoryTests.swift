@@ -45,7 +45,7 @@ struct MemoryTests {
             let pinger = Pinger(
                 on: try await world.perform { try await honest.connect(to: server.peerID, at: server.listenAddresses) })
             var streams: [PeerStream] = []
-            for count in [7, 4, 2] {
+            for count in [6, 3, 2] {
                 streams += try await Self.fill(server, from: try await world.host(), streams: count, in: world)
                 try await world.run(for: .seconds(2))
                 _ = try await world.perform { try await pinger.ping(timeout: nil) }
@@ -53,10 +53,10 @@ struct MemoryTests {
             }
             try await world.run(for: .seconds(3))
             let closed = streams.map { $0.muxed.failure != nil }
-            #expect(closed == [Bool](repeating: true, count: 7) + [Bool](repeating: false, count: 6))
+            #expect(closed == [Bool](repeating: true, count: 6) + [Bool](repeating: false, count: 5))
             #expect(server.connections().contains { $0.remotePeer == honest.peerID } && server.connections().count == 3)
             let limits = server.limits()
-            #expect(limits.contains { $0.name == "memory" && $0.refusals == 1 && $0.peak > 12 * Self.mebibyte })
+            #expect(limits.contains { $0.name == "memory" && $0.refusals == 1 && $0.peak > 10 * Self.mebibyte })
 
             // It all comes back.
             for connection in server.connections() where connection.remotePeer != honest.peerID {

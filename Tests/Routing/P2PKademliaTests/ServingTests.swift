@@ -123,6 +123,31 @@ struct ServingTests {
         #expect(await self.refusal(put(key, new)) == nil)
     }
 
+    @Test("A value that is valid no more keeps no other out, however good it was, and is nobody's answer here")
+    func expired() async throws {
+        final class Clocked: RecordValidator {
+            let isOver = Mutex(false)
+            func validate(_ value: [UInt8], for key: [UInt8], at now: Int64) throws(KademliaError) {
+                if value == [9], self.isOver.withLock({ $0 }) { throw KademliaError(.invalidValue, "it is over") }
+            }
+            func prefers(_ value: [UInt8], to other: [UInt8], for key: [UInt8]) -> Bool { other.lexicographicallyPrecedes(value) }
+        }
+        let (validator, key) = (Clocked(), Array("/aged/x".utf8))
+        let (node, connection) = try Self.make { $0.namespaces["aged"] = validator }
+        func put(_ value: [UInt8]) async throws {
+            var message = KademliaMessage(.putValue, key: key)
+            message.record = KademliaRecord(key: key, value: value)
+            _ = try await node.answer(message, on: connection)
+        }
+        try await put([9])
+        await #expect(throws: StreamError.self) { try await put([1]) }
+        #expect(node.localValue(for: key, validator) == [9])
+        validator.isOver.withLock { $0 = true }
+        #expect(node.localValue(for: key, validator) == nil)
+        try await put([1])
+        #expect(node.localValue(for: key, validator) == [1])
+    }
+
     @Test("A peer is kept as a provider of what it says that it has, at addresses that are believed of it")
     func providers() async throws {
         let address = try Multiaddr("/ip4/127.0.0.1/tcp/77")

@@ -1,3 +1,4 @@
+import ArgumentParser
 import P2PIdentity
 import Testing
 
@@ -16,12 +17,21 @@ struct DHTKeyTests {
             ("/ipns/\(id.cid)", Array("/ipns/".utf8) + id.bytes), ("/text/a/b", Array("/text/a/b".utf8)), ("hex:00ff", [0, 0xff]),
             // A CID of version 1 of raw content, and one of version 0: of both the digest counts.
             ("bafkreiaaaebagbafaydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4", Self.digest),
+            ("/ipfs/bafkreiaaaebagbafaydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4", Self.digest),
             ("QmNLei78zWmzUdbeRB3CiUfAizWUrbeeZh5K1rhAQKCh51", [0x12, 0x20] + [UInt8](repeating: 0, count: 32)),
         ]
         for (text, bytes) in keys { #expect(DHTKey(argument: text)?.bytes == bytes, "\(text)") }
-        for text in ["", "hex:", "hex:0", "/", "/text", "/text/", "//x", "/pk/nobody", "nonsense"] {
+        for text in ["", "hex:", "hex:0", "/", "/text", "/text/", "//x", "/pk/nobody", "nonsense", "/ipfs/nonsense", "/ipfs/hex:00", "/ipfs/\(Self.peer)/a"] {
             #expect(DHTKey(argument: text) == nil, "\(text)")
         }
+    }
+
+    @Test("The key of a value has a namespace, and whoever writes another hears what a key may be")
+    func forValues() throws {
+        #expect(try DHTKey.parseForValue("/text/a").namespace == "text")
+        #expect(throws: ValidationError.self) { try DHTKey.parseForValue(Self.peer) }
+        let error = #expect(throws: ValidationError.self) { try DHTKey.parse("nonsense") }
+        #expect(error?.message.contains(DHTKey.forms) == true)
     }
 
     @Test("A namespace is what stands between the first two slashes")

@@ -8,14 +8,14 @@ package enum MemoryPressure: Int, Sendable, Comparable, CaseIterable {
     case short
     /// Connections are closed, the least valuable first, until it is ``short`` no more.
     case critical
-    /// All is in use but what is kept for bytes on their way: those that go forward are closed as well, if there are no others.
+    /// All is in use but what is kept for bytes on their way, and for what the allocator adds (a quarter of what counts): those that go forward are closed as well, if there are no others.
     case exhausted
 
     /// At a use of so many bytes.
     package static func of(_ use: Int, limit: Int) -> MemoryPressure {
         switch use {
-        case (limit - limit / 8)...: .exhausted
-        case (limit - limit / 4)...: .critical
+        case (limit / 4 * 3)...: .exhausted
+        case (limit / 8 * 5)...: .critical
         case Self.relieved(limit)...: .short
         case (limit / 2)...: .tight
         default: .none
@@ -23,7 +23,7 @@ package enum MemoryPressure: Int, Sendable, Comparable, CaseIterable {
     }
 
     /// To which use connections are closed.
-    package static func relieved(_ limit: Int) -> Int { limit / 8 * 5 }
+    package static func relieved(_ limit: Int) -> Int { limit / 16 * 9 }
 
     package static func < (one: MemoryPressure, other: MemoryPressure) -> Bool { one.rawValue < other.rawValue }
 }

@@ -243,7 +243,10 @@ package struct StreamBuffer: ~Copyable {
 
     /// There are bytes for the stream, with whoever feeds it.
     package mutating func askForBytes(wake: inout Wake) {
-        if self.failure == nil { self.signal(&wake) }
+        guard self.failure == nil else { return }
+        // What was held back goes before them.
+        self.releaseHeld(wake: &wake)
+        self.signal(&wake)
     }
 
     /// The half-close was written to the transport.

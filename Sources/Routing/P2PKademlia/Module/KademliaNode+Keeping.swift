@@ -38,7 +38,8 @@ extension KademliaNode {
             // What is of no namespace now may be of one at the next start.
             guard let validator = try? self.configuration.namespaces.validator(for: key) else { continue }
             guard (try? validator.validate(bytes, for: key, at: wall)) != nil else {
-                self.state.withLock { $0.values.touch(key) }
+                // This node's own stays written down: it may be the clock that is wrong.
+                if !value.isOwn { self.state.withLock { $0.values.touch(key) } }
                 continue
             }
             // What this node has put is its own to keep for as long as it is valid; what others have, for as long as it was to be.

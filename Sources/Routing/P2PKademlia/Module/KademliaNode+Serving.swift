@@ -127,12 +127,11 @@ extension KademliaNode {
         } catch {
             throw StreamError(.malformed, "the value is refused", cause: error)
         }
-        let now = self.clock.now()
-        let local = self.state.withLock { $0.values.record(for: key, at: now)?.value }
+        let local = self.localValue(for: key, validator)
         if let local, local != record.value, validator.prefers(local, to: record.value, for: key) {
             throw StreamError(.malformed, "there is a better value under that key")
         }
-        guard local != nil || !self.isShortOfMemory, let kept = self.keep(record.value, for: key, isOwn: false, validator) else {
+        guard self.keptValue(for: key) != nil || !self.isShortOfMemory, let kept = self.keep(record.value, for: key, isOwn: false, validator) else {
             throw StreamError(.resourceLimit, "there is no room for more values")
         }
         var answer = KademliaMessage(.putValue, key: key)

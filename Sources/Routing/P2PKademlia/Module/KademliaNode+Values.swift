@@ -136,15 +136,22 @@ extension KademliaNode {
 
     // MARK: This node's own
 
-    /// The value that this node has, if it is valid still.
-    func localValue(for key: [UInt8], _ validator: any RecordValidator) -> [UInt8]? {
+    /// The value that this node keeps.
+    func keptValue(for key: [UInt8]) -> [UInt8]? {
         let now = self.clock.now()
         return self.state.withLock { $0.values.record(for: key, at: now)?.value }
     }
 
+    /// The value that this node has, if it is valid still: the clock by which that is said may have been set since it came.
+    func localValue(for key: [UInt8], _ validator: any RecordValidator) -> [UInt8]? {
+        guard let value = self.keptValue(for: key) else { return nil }
+        return (try? validator.validate(value, for: key, at: WallTime.now.secondsSince1970)) == nil ? nil : value
+    }
+
     /// A better value than the one that this node keeps takes its place; what it does not keep it does not begin to.
     private func keepIfKnown(_ value: [UInt8], for key: [UInt8], _ validator: any RecordValidator) {
-        guard let local = self.localValue(for: key, validator), validator.prefers(value, to: local, for: key) else { return }
+        guard self.keptValue(for: key) != nil else { return }
+        if let local = self.localValue(for: key, validator), !validator.prefers(value, to: local, for: key) { return }
         self.keep(value, for: key, isOwn: false, validator)
     }
 

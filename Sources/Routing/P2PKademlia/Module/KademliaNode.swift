@@ -238,10 +238,16 @@ final class KademliaNode: Sendable {
         }
         if Task.isCancelled { throw Self.cancelled }
         guard signal.isFired else {
-            let isTold = !self.configuration.bootstrap.isEmpty
-            let advice = isTold ? "none of those named to begin with answers" : "name one to begin with, or connect to one"
-            throw KademliaError(.noPeers, "no peer is known that serves \(self.configuration.protocolID): \(advice)")
+            throw KademliaError(.noPeers, "no peer is known that serves \(self.configuration.protocolID): \(self.adviceWithoutPeers)")
         }
+    }
+
+    private var adviceWithoutPeers: String {
+        let named = Set(self.configuration.bootstrap.compactMap(\.peerID))
+        guard !named.isEmpty else { return "name one to begin with, or connect to one" }
+        let reached = named.count { self.host.isConnected(to: $0) }
+        guard reached > 0 else { return "none of those named to begin with answers" }
+        return "of those named to begin with \(reached) answered, and serve another network, or none; is that the network's protocol?"
     }
 
     static var cancelled: KademliaError { KademliaError(.cancelled, "the task that asked was cancelled") }

@@ -8,7 +8,9 @@ struct DHTClosestCommand: ToolCommand {
         commandName: "closest", abstract: "Find the peers nearest to a key: those that hold what is stored under it.",
         discussion: "With several keys, the table is filled first, and each look-up ends with its own summary.")
 
-    @Argument(help: "A peer's id, a CID, /namespace/ and text, or hex: and bytes; several are looked up one after the other.")
+    @Argument(
+        help: "A peer's id, a CID, /namespace/ and text, or hex: and bytes; several are looked up one after the other.",
+        transform: DHTKey.parse)
     var keys: [DHTKey] = []
 
     @Flag(help: "Read further keys from standard input, one a line, and look each up as it comes.")

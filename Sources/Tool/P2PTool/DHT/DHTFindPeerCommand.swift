@@ -4,9 +4,11 @@ import P2PIdentity
 
 /// `p2p dht find-peer`.
 struct DHTFindPeerCommand: ToolCommand {
-    static let configuration = CommandConfiguration(commandName: "find-peer", abstract: "Find where a peer is, by its id alone.")
+    static let configuration = CommandConfiguration(
+        commandName: "find-peer", abstract: "Find where a peer is, by its id alone.",
+        discussion: "It was there when the members that say so last heard of it; p2p ping shows whether it is.")
 
-    @Argument(help: "The peer's id.", transform: { try PeerID(string: $0) })
+    @Argument(help: "The peer's id.", transform: Self.peer)
     var peer: PeerID
 
     @OptionGroup var dht: DHTOptions
@@ -14,6 +16,13 @@ struct DHTFindPeerCommand: ToolCommand {
     var trace = false
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
+
+    private static func peer(_ text: String) throws -> PeerID {
+        guard let peer = PeerID(text) else {
+            throw ValidationError("a peer's id begins with 12D3Koo, 16Uiu2, Qm or bafz; of an address it is what stands behind /p2p/.")
+        }
+        return peer
+    }
 
     func execute(_ console: Console) async throws {
         let peer = self.peer

@@ -7,7 +7,7 @@ struct DHTFindProvidersCommand: ToolCommand {
         commandName: "find-providers", abstract: "Find who has something.",
         discussion: "Whoever is named may be named in vain. With --count they are dialled: the search ends when so many were met.")
 
-    @Argument(help: "A CID; or hex: and the bytes of another key.")
+    @Argument(help: "A CID; or hex: and the bytes of another key.", transform: DHTKey.parse)
     var key: DHTKey
 
     @Option(help: ArgumentHelp("How many suffice that two peers have named and that are met. (default: all)", valueName: "number"))

@@ -7,7 +7,7 @@ struct DHTGetCommand: ToolCommand {
         commandName: "get", abstract: "Find the value under a key.",
         discussion: "Each value that is better than those before is printed as it comes; the last one is the best.")
 
-    @Argument(help: "A key such as /ipns/12D3Koo...")
+    @Argument(help: "A key such as /ipns/12D3Koo...", transform: DHTKey.parseForValue)
     var key: DHTKey
 
     @Option(help: ArgumentHelp("Valid values from so many peers suffice; 0 asks all that are near.", valueName: "number"))

@@ -8,8 +8,28 @@ struct DHTKey: ExpressibleByArgument, Equatable {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// A CID of either version or a peer's id, of which the multihash counts; `/pk/` or `/ipns/` and a peer's id; another `/namespace/` and text; `hex:` and
-    /// the bytes themselves.
+    /// What a key may be, for people.
+    static let forms = "a CID, a peer's id, /pk/ or /ipns/ and a peer's id, another /namespace/ and text, or hex: and bytes"
+
+    /// - Throws: what a key may be.
+    static func parse(_ text: String) throws -> DHTKey {
+        guard let key = DHTKey(argument: text) else { throw ValidationError("a key is \(Self.forms).") }
+        return key
+    }
+
+    /// The key of a value.
+    ///
+    /// - Throws: what the key of a value is.
+    static func parseForValue(_ text: String) throws -> DHTKey {
+        let key = try Self.parse(text)
+        guard key.namespace != nil else {
+            throw ValidationError("the key of a value is /ipns/ or /pk/ and a peer's id, or another /namespace/ and text.")
+        }
+        return key
+    }
+
+    /// A CID of either version, also behind `/ipfs/`, or a peer's id, of which the multihash counts; `/pk/` or `/ipns/` and a peer's id; another `/namespace/`
+    /// and text; `hex:` and the bytes themselves.
     init?(argument: String) {
         if argument.hasPrefix("hex:") {
             guard let bytes = try? Base16.decode(argument.dropFirst(4)), !bytes.isEmpty else { return nil }
@@ -20,6 +40,10 @@ struct DHTKey: ExpressibleByArgument, Equatable {
             if parts[1] == "pk" || parts[1] == "ipns" {
                 guard let peer = PeerID(String(parts[2])) else { return nil }
                 self.bytes = Array("/\(parts[1])/".utf8) + peer.bytes
+            } else if parts[1] == "ipfs" {
+                // Who has something is told under the CID alone.
+                guard !parts[2].hasPrefix("hex:"), !parts[2].contains("/"), let key = DHTKey(argument: String(parts[2])) else { return nil }
+                self = key
             } else {
                 self.bytes = Array(argument.utf8)
             }

@@ -37,8 +37,11 @@ struct DHTOptions: ParsableArguments {
     static func isChecked(_ namespace: String) -> Bool { namespace == "pk" || namespace == "ipns" }
 
     static func check(namespaces: [String]) throws {
-        if let name = namespaces.first(where: { $0.isEmpty || $0.contains("/") || Self.isChecked($0) }) {
-            throw ValidationError("--dht-namespace \(name) is a name without a slash, and neither pk nor ipns, which are checked.")
+        if let name = namespaces.first(where: Self.isChecked) {
+            throw ValidationError("--dht-namespace \(name): values of \(name) are taken anyway, and checked.")
+        }
+        if let name = namespaces.first(where: { $0.isEmpty || $0.contains("/") }) {
+            throw ValidationError("--dht-namespace takes a name without a slash, such as text, instead of \(name).")
         }
     }
 

@@ -7,14 +7,15 @@ struct DHTProvideCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "provide", abstract: "Tell the network that this node has something.",
         discussion: """
-            What is told is who this node is and where it listens, so give it a --key that it has again later. With --stay it runs on until it is \
+            What is told is who this node is and where it listens: with a --key and a --listen that a daemon has again later it leads there, \
+            and without them nowhere once the command has ended. With --stay it runs on until it is \
             interrupted, and tells it again in time; without, it ends once it is told. With --optimistic it learns \
             how large the network is, by up to eight look-ups, then tells peers while it still looks for nearer ones, and goes on when fifteen of \
             twenty have taken note; the others are told while it stays. In a network of fewer than twenty servers that changes nothing.
               p2p dht provide bafkreih... --bootstrap /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... --optimistic --stay
             """)
 
-    @Argument(help: "A CID; or hex: and the bytes of another key.")
+    @Argument(help: "A CID; or hex: and the bytes of another key.", transform: DHTKey.parse)
     var key: DHTKey
 
     @Flag(help: "Run on until interrupted.")

@@ -9,7 +9,7 @@ struct DHTPutCommand: ToolCommand {
         discussion: """
             The value is the text that stands behind the key, its bytes in base64 with --base64, or without either what comes from standard input. \
             Values of pk and ipns are checked; those of other namespaces are sent as they are, and taken by members that know the namespace: daemons do \
-            by --dht-namespace. Each member that has stored it is printed.
+            by --dht-namespace, and keep the greater of two values, byte by byte. Each member that has stored it is printed.
               p2p dht put /ipns/12D3Koo... --bootstrap /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... <record
               p2p daemon --dht server --dht-namespace text --listen /ip4/127.0.0.1/tcp/4001
               p2p dht put /text/hello world --bootstrap /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo...
@@ -18,7 +18,7 @@ struct DHTPutCommand: ToolCommand {
     /// The longest value that is read, in bytes: what a table keeps.
     private static let limit = 64 * 1_024
 
-    @Argument(help: "A key such as /ipns/12D3Koo..., or /text/ and anything.")
+    @Argument(help: "A key such as /ipns/12D3Koo..., or /text/ and anything.", transform: DHTKey.parseForValue)
     var key: DHTKey
 
     @Argument(help: "The value.")
@@ -50,14 +50,19 @@ struct DHTPutCommand: ToolCommand {
     }
 
     func execute(_ console: Console) async throws {
-        let (key, namespace) = (self.key.bytes, self.key.namespace)
+        let (key, namespace) = (self.key.bytes, self.key.namespace ?? "")
         try await DHTRun.execute(self.dht, self.node, console, tells: self.trace, key: self.key) { run, _ in
             let value = try await self.bytes()
             do throws(KademliaError) {
                 _ = try await run.dht.put(value, for: key, onEvent: run.print)
             } catch {
-                // A member resets the stream and says nothing of why.
-                guard error.code == .notStored, let namespace, !DHTOptions.isChecked(namespace) else { throw error }
+                // A member resets the stream and says nothing of why: whether it has a better value it tells whoever asks for that.
+                guard error.code == .notStored else { throw error }
+                if let best = try? await run.dht.value(for: key), best != value {
+                    let rule = DHTOptions.isChecked(namespace) ? "" : ": of two, the greater one byte by byte"
+                    throw ToolError("outdated", "members have a better value under that key, and keep it\(rule)")
+                }
+                guard !DHTOptions.isChecked(namespace) else { throw error }
                 let advice = "a daemon takes values of \(namespace) with --dht-namespace \(namespace) alone"
                 throw ToolError(error.code.description, "\(error.message); \(advice)")
             }

@@ -23,8 +23,10 @@ struct DHTServiceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Take values of this namespace, too, and any of them; repeat it for several. (default: pk and ipns, which are checked)",
-            valueName: "name"))
+            """
+            Take values of this namespace, too: any bytes, of which the greater ones, byte by byte, take the place of others under the same key, so it \
+            is for members that trust each other; repeat it for several. (default: pk and ipns, which are checked)
+            """, valueName: "name"))
     var dhtNamespace: [String] = []
 
     func validate() throws {
