@@ -396,7 +396,7 @@ def test_a_file_comes_from_several_while_they_come_and_go(swarm):
 
 def test_a_fetch_takes_nobodys_file_and_says_what_it_can_not_write(swarm, run, tmp_path):
     _, way = swarm.share()
-    # What a fetch that was killed has left is begun anew; what is no file of its own is left alone.
+    # Of what a fetch that was killed has left, what is wrong comes anew; what is no file of its own is left alone.
     (tmp_path / "after").mkdir()
     (tmp_path / "after" / f".swarm-{swarm.name}.part").write_bytes(b"x" * (50 * MEBIBYTE))
     (tmp_path / "mine").write_text("mine")
@@ -423,3 +423,39 @@ def test_a_name_that_nobody_has_is_not_found(swarm):
     fetcher, file = swarm.fetch("nothing", way)
     assert fetcher.code(60) != 0
     assert "nobody who has it is found" in fetcher.shown and not file.exists()
+
+
+def test_a_fetch_tells_what_nobody_gives_and_goes_on_where_it_was(swarm, run, tmp_path):
+    _, way = swarm.share()
+    # The holder's own copy goes bad, and is mended later.
+    with swarm.file.open("r+b") as file:
+        file.seek(5 * 256 * 1024)
+        right = file.read(1_000)
+        file.seek(5 * 256 * 1024)
+        file.write(bytes(1_000))
+    folder = tmp_path / "made" / "for it"
+    arguments = ["fetch", swarm.name, "--bootstrap", way, "--listen", "/ip4/127.0.0.1/tcp/0", "--folder", folder]
+    waiting = run("Swarm", *arguments)
+    missing = int(waiting.wait_for(r"waiting: nobody has given (\d+) of 193 blocks yet \(holders that gave wrong ones: 1\)")[1])
+    assert 1 <= missing < 193
+    os.kill(waiting.process.pid, signal.SIGINT)
+    assert waiting.code() != 0
+    assert [path.name for path in folder.iterdir()] == [f".swarm-{swarm.name}.part"]
+    with swarm.file.open("r+b") as file:
+        file.seek(5 * 256 * 1024)
+        file.write(right)
+    again = run("Swarm", *arguments)
+    assert again.code(60) == 0, again.shown
+    assert f"going on: {193 - missing} of 193 blocks are here already" in again.shown
+    assert sum(int(count) for count in re.findall(r"from 12D3Koo\w+: (\d+) blocks", again.shown)) == missing, again.shown
+    assert [path.name for path in folder.iterdir()] == [swarm.file.name]
+    assert same(folder / swarm.file.name, swarm.file)
+
+
+def test_what_can_not_be_begun_is_said_at_once(run, tmp_path):
+    alone = run("Swarm", "fetch", "0" * 64)
+    assert alone.code(10) == 64 and "--bootstrap" in alone.shown, alone.shown
+    for path, reason in ((tmp_path / "no file", "there is no file"), (tmp_path, "is a folder")):
+        sharer = run("Swarm", "share", path)
+        assert sharer.code(10) == 1, sharer.shown
+        assert reason in sharer.shown and "NSCocoa" not in sharer.shown and "Domain" not in sharer.shown, sharer.shown

@@ -18,12 +18,23 @@ final class Blocks: Sendable {
 
     /// - Parameters:
     ///   - handle: the file.
-    ///   - isWhole: whether all of it is there; else nothing is.
+    ///   - isWhole: whether all of it is there; else each block is looked at, and those that are right are there.
     init(_ handle: FileHandle, _ manifest: Manifest, isWhole: Bool) throws {
         self.manifest = manifest
         self.encoded = try manifest.encoded()
         self.name = Manifest.name(of: self.encoded)
-        self.state = Mutex(State(handle: handle, isHere: [Bool](repeating: isWhole, count: manifest.blocks.count)))
+        let isHere = try manifest.blocks.indices.map { block in
+            try isWhole || manifest.isRight(Self.read(block, of: manifest, from: handle), as: block)
+        }
+        self.state = Mutex(State(handle: handle, isHere: isHere))
+    }
+
+    /// The blocks that are to come.
+    var missing: [Int] { self.state.withLock { state in state.isHere.indices.filter { !state.isHere[$0] } } }
+
+    private static func read(_ block: Int, of manifest: Manifest, from handle: FileHandle) throws -> [UInt8] {
+        try handle.seek(toOffset: UInt64(block * Manifest.blockSize))
+        return Array(try handle.read(upToCount: manifest.length(of: block)) ?? Data())
     }
 
     /// What somebody asks for; nothing when it is not there.
@@ -32,8 +43,7 @@ final class Blocks: Sendable {
         guard let block = request.block else { return self.encoded }
         return try self.state.withLock { state in
             guard state.isHere.indices.contains(block), state.isHere[block] else { return [] }
-            try state.handle.seek(toOffset: UInt64(block * Manifest.blockSize))
-            return Array(try state.handle.read(upToCount: self.manifest.length(of: block)) ?? Data())
+            return try Self.read(block, of: self.manifest, from: state.handle)
         }
     }
 
@@ -42,7 +52,7 @@ final class Blocks: Sendable {
     /// - Returns: false if it is not the right one.
     /// - Throws: when it can't be written.
     func keep(_ bytes: [UInt8], as block: Int) throws -> Bool {
-        guard bytes.count == self.manifest.length(of: block), Manifest.name(of: bytes) == self.manifest.blocks[block] else { return false }
+        guard self.manifest.isRight(bytes, as: block) else { return false }
         try self.state.withLock { state in
             try state.handle.seek(toOffset: UInt64(block * Manifest.blockSize))
             try state.handle.write(contentsOf: Data(bytes))

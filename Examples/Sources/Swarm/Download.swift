@@ -8,6 +8,8 @@ actor Download {
     private static let mostHolders = 16
     /// How often others are looked for while it goes on.
     private static let pause = Duration.seconds(1)
+    /// How long nothing comes before that is told, and told again.
+    private static let silence = Duration.seconds(10)
 
     private let blocks: Blocks
     private let host: PeerHost
@@ -27,8 +29,9 @@ actor Download {
         self.host = host
         self.dht = dht
         // In an order of one's own, so that those who fetch at the same time have something for each other.
-        self.missing = blocks.manifest.blocks.indices.shuffled()
-        self.left = self.missing.count
+        let missing = blocks.missing.shuffled()
+        self.missing = missing
+        self.left = missing.count
     }
 
     /// Fetches what is missing.
@@ -37,6 +40,7 @@ actor Download {
     func run() async throws -> [PeerID: Int] {
         guard let key = Manifest.key(of: self.blocks.name) else { return [:] }
         return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.tellOfSilence() }
             while self.left > 0 {
                 try Task.checkCancellation()
                 for holder in (try? await self.dht.findProviders(of: key)) ?? [] where self.begin(holder.peer) {
@@ -45,8 +49,22 @@ actor Download {
                 for _ in 0..<10 where self.left > 0 && self.failure == nil { try await Task.sleep(for: Self.pause / 10) }
                 if let failure { throw failure }
             }
+            // Nobody is asked for anything any more.
+            group.cancelAll()
             try await group.waitForAll()
             return self.counts
+        }
+    }
+
+    /// Says that nothing comes, for as long as nothing does.
+    private func tellOfSilence() async {
+        var before = self.left
+        while (try? await Task.sleep(for: Self.silence)) != nil {
+            if self.left == before {
+                let wrong = self.liars.isEmpty ? "" : " (holders that gave wrong ones: \(self.liars.count))"
+                show("waiting: nobody has given \(self.left) of \(self.blocks.manifest.blocks.count) blocks yet\(wrong), looking on")
+            }
+            before = self.left
         }
     }
 

@@ -9,7 +9,7 @@ struct Fetch: AsyncParsableCommand {
     @Argument(help: "The name of the file, as whoever shares it prints it.")
     var name: String
 
-    @Option(help: "Where the file goes. None is ever replaced.")
+    @Option(help: "Where the file goes; made if it is not there. No file is ever replaced.")
     var folder: String = "."
 
     @Flag(help: "Go on giving it to others, until Ctrl-C.")
@@ -19,6 +19,9 @@ struct Fetch: AsyncParsableCommand {
 
     func validate() throws {
         guard Manifest.key(of: self.name) != nil else { throw ValidationError("the name of a file has 64 hexadecimal digits") }
+        guard !self.node.bootstrap.isEmpty else {
+            throw ValidationError("nobody to ask: name a member of the network with --bootstrap, as whoever shares the file prints it")
+        }
     }
 
     func run() async throws {
@@ -30,10 +33,10 @@ struct Fetch: AsyncParsableCommand {
             guard !FileManager.default.fileExists(atPath: target.path(percentEncoded: false)) else {
                 throw Problem("there is a file of that name already")
             }
-            let part = try PartFile(of: name, in: folder)
-            var isWhole = false
-            defer { if !isWhole { part.remove() } }
+            let part = try PartFile(of: name, size: manifest.size, in: folder)
             let blocks = try Blocks(part.handle, manifest, isWhole: false)
+            let here = manifest.blocks.count - blocks.missing.count
+            if here > 0 { show("going on: \(here) of \(manifest.blocks.count) blocks are here already") }
             try host.serve(Wire.blocks.serving { request, _ in try blocks.answer(request) })
             let download = Download(blocks, through: host, dht)
             let holders = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -44,7 +47,6 @@ struct Fetch: AsyncParsableCommand {
             }
             guard try Manifest(of: part.file).blocks == manifest.blocks else { throw Problem("what was written is not what came") }
             try FileManager.default.moveItem(at: part.file, to: target)
-            isWhole = true
             show("fetched: \(safe), \(manifest.size) bytes")
             for (holder, count) in holders.sorted(by: { $0.value > $1.value }) { show("from \(holder): \(count) blocks") }
             guard stay else { return }

@@ -55,6 +55,11 @@ struct Manifest: Codable {
     /// Bytes of one block.
     func length(of block: Int) -> Int { min(Self.blockSize, self.size - block * Self.blockSize) }
 
+    /// Whether that is what the block has.
+    func isRight(_ bytes: [UInt8], as block: Int) -> Bool {
+        bytes.count == self.length(of: block) && Self.name(of: bytes) == self.blocks[block]
+    }
+
     /// The SHA-256 of something, as 64 hexadecimal digits.
     static func name(of bytes: some Sequence<UInt8> & DataProtocol) -> String {
         SHA256.hash(data: bytes).map { byte in

@@ -1,14 +1,22 @@
 import Foundation
 
-/// Where a file is written while it comes. Its name begins with a dot, which no manifest's does (``Fetch/safe(_:)``), so that it is in nobody's way.
+/// Where a file is written while it comes, and what has come stays for the next fetch if this one ends before it is whole.
+///
+/// Its name begins with a dot, which no manifest's does (``Fetch/safe(_:)``), so that it is in nobody's way.
 struct PartFile {
     let file: URL
     let handle: FileHandle
 
-    /// Makes one, or empties the one that a fetch of the same file left behind when it was killed.
+    /// Makes one, with its folder, or takes the one that another fetch of the same file left behind.
     ///
+    /// - Parameter size: what lies beyond that many bytes is cut off.
     /// - Throws: when another fetch of it is writing there.
-    init(of name: String, in folder: URL) throws {
+    init(of name: String, size: Int, in folder: URL) throws {
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw Problem("the folder \(folder.path(percentEncoded: false)) can't be made")
+        }
         self.file = folder.appending(path: ".swarm-\(name).part", directoryHint: .notDirectory)
         let path = self.file.path(percentEncoded: false)
         var descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
@@ -22,8 +30,6 @@ struct PartFile {
         }
         // The lock goes with the process.
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw Problem("another fetch of it is writing there") }
-        try self.handle.truncate(atOffset: 0)
+        if status.st_size > size { try self.handle.truncate(atOffset: UInt64(size)) }
     }
-
-    func remove() { try? FileManager.default.removeItem(at: self.file) }
 }

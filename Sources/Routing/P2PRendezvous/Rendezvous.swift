@@ -25,7 +25,10 @@ public struct Rendezvous: Discovery {
     /// How long before its end a registration is made again.
     private static let margin = Duration.seconds(30)
     /// How long after it failed something is tried again.
-    private static let pause = Duration.seconds(15)
+    package static let pause = Duration.seconds(15)
+
+    /// How long after it was made a registration is made again.
+    package static func renewal(of granted: Duration) -> Duration { max(self.pause, granted - self.margin) }
 
     /// The name under which the node is to be found.
     public let namespace: String
@@ -77,7 +80,7 @@ public struct Rendezvous: Discovery {
         while !Task.isCancelled {
             do throws(RendezvousError) {
                 let granted = try await Self.register(self.namespace, for: self.timeToLive, on: try await self.connect(host))
-                await host.clock.sleep(for: max(Self.pause, granted - Self.margin))
+                await host.clock.sleep(for: Self.renewal(of: granted))
             } catch {
                 await host.clock.sleep(for: Self.pause)
             }
@@ -138,8 +141,8 @@ public struct Rendezvous: Discovery {
     ///
     /// - Parameter timeToLive: nil leaves it to the rendezvous point, usually two hours.
     /// - Returns: for how long it holds.
-    /// - Throws: `refused`, `unreachable`, `noAddresses`,
-    ///   `invalidNamespace`.
+    /// - Throws: `refused`, `unreachable`, `protocolNotSupported`,
+    ///   `noAddresses`, `invalidNamespace`.
     public static func register(
         _ namespace: String, for timeToLive: Duration? = nil, on connection: PeerConnection
     ) async throws(RendezvousError) -> Duration {
@@ -170,7 +173,7 @@ public struct Rendezvous: Discovery {
     ///   - limit: how many suffice.
     ///   - cookie: what was returned the last time; only what is new since is told.
     /// - Returns: whoever has signed what is told of them, and the cookie for the next time.
-    /// - Throws: `refused`, `unreachable`.
+    /// - Throws: `refused`, `unreachable`, `protocolNotSupported`.
     public static func discover(
         _ namespace: String?, limit: Int? = nil, after cookie: [UInt8] = [], on connection: PeerConnection
     ) async throws(RendezvousError) -> (registrations: [Registration], cookie: [UInt8]) {
@@ -210,6 +213,9 @@ public struct Rendezvous: Discovery {
                 return try RendezvousMessage(reading: message)
             }
         } catch {
+            guard error.code != .protocolNotSupported else {
+                throw RendezvousError(.protocolNotSupported, "the peer does not speak \(Self.id): it is no rendezvous point", cause: error)
+            }
             throw RendezvousError(.unreachable, "the rendezvous point did not answer", cause: error)
         }
     }

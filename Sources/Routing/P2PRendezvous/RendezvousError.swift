@@ -8,6 +8,8 @@ extension RendezvousError.Code {
     public static var refused: Self { Self("refused") }
     /// The rendezvous point was not reached, or did not answer as it should.
     public static var unreachable: Self { Self("unreachable") }
+    /// The peer is no rendezvous point.
+    public static var protocolNotSupported: Self { Self("protocolNotSupported") }
     /// The namespace is empty or longer than 255 bytes.
     public static var invalidNamespace: Self { Self("invalidNamespace") }
     /// This node has no address that the rendezvous point could be told.

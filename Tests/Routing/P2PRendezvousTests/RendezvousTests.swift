@@ -229,4 +229,30 @@ struct RendezvousTests {
             #expect(first.connections().contains { $0.remotePeer == second.peerID })
         }
     }
+
+    @Test("A peer that is no rendezvous point is told from one that does not answer", .timeLimit(.minutes(1)))
+    func noPoint() async throws {
+        try await withWorld(seed: 6, everyLink: .latency(.milliseconds(20))) { world in
+            let server = try await world.host(Identify())
+            let client = try await world.host(Identify())
+            let way = try #require(server.listenAddresses.first)
+            let failure = try await world.perform { () async throws -> RendezvousError? in
+                let connection = try await client.connect(to: way)
+                do throws(RendezvousError) {
+                    _ = try await Rendezvous.discover("game", on: connection)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            #expect(failure?.code == .protocolNotSupported)
+        }
+    }
+
+    @Test("A registration is made again 30 s before its end, and never sooner than something that failed")
+    func renewals() {
+        #expect(Rendezvous.renewal(of: .seconds(7_200)) == .seconds(7_170))
+        #expect(Rendezvous.renewal(of: .seconds(60)) == .seconds(30))
+        #expect(Rendezvous.renewal(of: .seconds(1)) == Rendezvous.pause)
+    }
 }

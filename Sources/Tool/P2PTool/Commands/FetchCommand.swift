@@ -9,7 +9,8 @@ struct FetchCommand: ToolCommand {
         abstract: "Ask a peer for the value under a key.",
         discussion: """
             Asks that peer alone, once (/libp2p/fetch/0.0.1). Ends with 0 only if it has a value; "notFound" says that it has none, "fetchFailed" that it \
-            can't tell.
+            can't tell. Who answers are nodes of applications that serve values with the library's Fetch; no command of this tool serves \
+            any.
               p2p fetch /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo... /ipns/12D3Koo...
             """)
 
@@ -22,7 +23,7 @@ struct FetchCommand: ToolCommand {
     @OptionGroup var output: OutputOptions
 
     private static func key(_ text: String) throws -> [UInt8] {
-        let isSpecial = text.hasPrefix("/") || text.hasPrefix("hex:")
+        let isSpecial = ["/pk/", "/ipns/", "hex:"].contains { text.hasPrefix($0) }
         if isSpecial, let key = DHTKey(argument: text) { return key.bytes }
         guard !text.isEmpty, !text.hasPrefix("hex:") else { throw ValidationError("\(text) is no key.") }
         return Array(text.utf8)

@@ -26,12 +26,13 @@ struct NodeSession {
     /// - Parameters:
     ///   - identity: who the node is, unless `options` names a key; nil for a key of this run only.
     ///   - grace: how long streams may go on after that.
+    ///   - lastWords: how long `body`, once it is cancelled, may still use the host, which is shut down at once else.
     ///   - listensFirst: the host does not run before `body` says so (``begin()``), and so dials nobody before it listens.
     ///   - adjust: says what else the host is to do.
     /// - Throws: ``Interruption`` when a signal came and `body` had more to do.
     static func run<Success: Sendable>(
-        _ options: NodeOptions, identity: PrivateKey? = nil, grace: Duration = .zero, listensFirst: Bool = false,
-        adjust: (inout NodeSetup) throws -> Void = { _ in },
+        _ options: NodeOptions, identity: PrivateKey? = nil, grace: Duration = .zero, lastWords: Duration = .zero,
+        listensFirst: Bool = false, adjust: (inout NodeSetup) throws -> Void = { _ in },
         _ body: @escaping @Sendable (NodeSession) async throws -> Success
     ) async throws -> Success {
         if options.insecurePlaintext {
@@ -49,7 +50,7 @@ struct NodeSession {
 
         if !listensFirst { session.begin() }
         async let running: Void = session.runHost()
-        let result = await Self.untilTerminated(signals, shuttingDown: host) { try await body(session) }
+        let result = await Self.untilTerminated(signals, shuttingDown: host, lastWords: lastWords) { try await body(session) }
         session.begin()
         try await running
         return try result.get()
@@ -93,8 +94,13 @@ struct NodeSession {
     private static let ever = Duration.seconds(100 * 365 * 86_400)
 
     /// Runs `body` to its end or a signal, which cancels it.
+    ///
+    /// - Parameters:
+    ///   - host: is shut down then.
+    ///   - lastWords: how long after it a body that goes on keeps its host.
     static func untilTerminated<Success: Sendable>(
-        _ signals: AsyncStream<CInt>, shuttingDown host: PeerHost?, _ body: @escaping @Sendable () async throws -> Success
+        _ signals: AsyncStream<CInt>, shuttingDown host: PeerHost?, lastWords: Duration = .zero,
+        _ body: @escaping @Sendable () async throws -> Success
     ) async -> Result<Success, any Error> {
         await withTaskGroup(of: Result<Success, any Error>?.self) { group in
             group.addTask {
@@ -111,12 +117,26 @@ struct NodeSession {
             let first = await group.next() ?? nil
             // In this order: a body that is cancelled is not to see its connections fail.
             group.cancelAll()
-            host?.shutDown()
+            let ending = Self.shutDown(host, after: lastWords)
             let second = await group.next() ?? nil
+            ending?.cancel()
+            host?.shutDown()
             guard case .failure(let interruption as Interruption)? = first else { return first ?? .failure(CancellationError()) }
             // The body may have come to its end all the same. What kept it from that is the signal, whatever it says.
             if case .success(let success)? = second { return .success(success) }
             return .failure(interruption)
+        }
+    }
+
+    /// Shuts the host down when the time is over; at once where there is none.
+    private static func shutDown(_ host: PeerHost?, after time: Duration) -> Task<Void, Never>? {
+        guard time > .zero else {
+            host?.shutDown()
+            return nil
+        }
+        return Task {
+            try? await Task.sleep(for: time)
+            host?.shutDown()
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import P2P
 import P2PMultiaddr
 
 /// `p2p rendezvous`.
@@ -24,5 +25,11 @@ struct RendezvousPointOptions: ParsableArguments {
         guard self.at.peerID != nil else {
             throw ValidationError("--at \(self.at) does not say which peer to expect: add /p2p/ and its id.")
         }
+    }
+
+    /// Says what makes a node a rendezvous point, where the peer is none.
+    func explained(_ error: any Error) -> any Error {
+        guard let error = error as? RendezvousError, error.code == .protocolNotSupported else { return error }
+        return ToolError(error.code.description, "\(error.message). A node is one with p2p daemon --rendezvous.")
     }
 }

@@ -7,14 +7,17 @@ import P2PMultiaddr
 struct RendezvousDiscoverCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "discover", abstract: "Find who has registered under a name.",
-        discussion: "Ends with 0 only if somebody has. With --follow it runs on until it is interrupted, and prints whoever is new.")
+        discussion: """
+            Ends with 0 only if somebody has. With --follow it runs on until it is interrupted, also while the rendezvous point is away, and \
+            prints whoever is new.
+            """)
 
     @Argument(help: "The name; without, everybody is listed.")
     var namespace: String?
 
     @OptionGroup var point: RendezvousPointOptions
 
-    @Option(help: ArgumentHelp("How many suffice.", valueName: "number"))
+    @Option(help: ArgumentHelp("How many suffice, at least 1. (default: as many as there are)", valueName: "number"))
     var limit: Int?
 
     @Flag(help: "Run on until interrupted.")
@@ -27,26 +30,68 @@ struct RendezvousDiscoverCommand: ToolCommand {
     @OptionGroup var node: NodeOptions
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        if let limit = self.limit, limit < 1 { throw ValidationError("--limit is at least 1; leave it out for as many as there are.") }
+    }
+
     func execute(_ console: Console) async throws {
         do {
-            let found = try await NodeSession.run(self.node) { session in
+            let found = try await NodeSession.run(self.node) { session -> Int? in
                 try await self.meeting.meet(session)
-                let connection = try await session.connect(to: self.point.at)
-                var (found, cookie): (Int, [UInt8]) = (0, [])
-                while true {
-                    let page = try await Rendezvous.discover(self.namespace, limit: self.limit, after: cookie, on: connection)
-                    for registration in page.registrations { self.print(registration, console) }
-                    found += page.registrations.count
-                    guard self.follow else { return found }
-                    cookie = page.cookie
-                    try await Task.sleep(for: self.interval.duration)
-                }
+                guard self.follow else { return try await self.look(session, console) }
+                try await self.goOn(session, console)
+                return nil
             }
+            guard let found else { return }
             console.announce(["event": "summary", "found": .integer(found)], "\(found) found")
             if found == 0 { throw ToolError("notFound", "nobody has registered there") }
         } catch is Interruption where self.follow {
             // The ordinary end.
             return
+        } catch {
+            throw self.point.explained(error)
+        }
+    }
+
+    /// Prints who has registered.
+    ///
+    /// - Returns: how many.
+    private func look(_ session: NodeSession, _ console: Console) async throws -> Int {
+        let connection = try await session.connect(to: self.point.at)
+        let page = try await Rendezvous.discover(self.namespace, limit: self.limit, on: connection)
+        for registration in page.registrations { self.print(registration, console) }
+        return page.registrations.count
+    }
+
+    /// Prints who has registered, and then whoever is new, until the task is cancelled.
+    ///
+    /// - Throws: when the first look fails; later ones are made again.
+    private func goOn(_ session: NodeSession, _ console: Console) async throws {
+        var outage = RendezvousOutage(self.point, console)
+        var seen = SeenRegistrations()
+        var cookie: [UInt8] = []
+        // Until what was told before the outage has been told again.
+        var (isFirst, isCatchingUp) = (true, false)
+        while !Task.isCancelled {
+            do {
+                let connection = try await session.connect(to: self.point.at)
+                let page = try await Rendezvous.discover(self.namespace, limit: self.limit, after: cookie, on: connection)
+                isFirst = false
+                outage.end()
+                if page.registrations.isEmpty { isCatchingUp = false }
+                for registration in page.registrations {
+                    let isNew = seen.insert(registration)
+                    if isNew || !isCatchingUp { self.print(registration, console) }
+                }
+                cookie = page.cookie
+                try? await Task.sleep(for: self.interval.duration)
+            } catch {
+                guard !Task.isCancelled else { return }
+                guard !isFirst else { throw error }
+                // The point may have begun anew, and know none of its old cookies.
+                (cookie, isCatchingUp) = ([], true)
+                await outage.wait(after: error)
+            }
         }
     }
 
