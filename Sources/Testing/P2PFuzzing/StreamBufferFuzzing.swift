@@ -195,7 +195,8 @@ private struct StreamUnderTest: ~Copyable {
         precondition(self.hasFailed || self.drainedTo + drained.remaining + self.heldCount == self.written, "bytes are lost on the way out")
         self.knowsOfMore = drained.remaining > 0
         precondition(
-            drained.isHungry == (self.isFed && !self.hasFailed && drained.reset == nil && self.finishing == .open && drained.remaining == 0),
+            drained.isHungry
+                == (self.isFed && !self.hasFailed && drained.reset == nil && self.finishing == .open && drained.remaining == 0),
             "a stream asks for bytes: \(drained.isHungry)")
         if drained.isHungry {
             precondition(self.waitingToBeFed == 0 || hadReason, "the muxer was not told of \(self.waitingToBeFed) bytes to be fed")

@@ -175,11 +175,15 @@ struct MessageTests {
         #expect(read.closer.allSatisfy { $0.addresses.count == 8 })
     }
 
-    @Test("Beside a value of any size there are peers to ask next", arguments: [1_000, 13_000, 14_400, 16_000, 20_000, KademliaLimits.valueSize])
+    @Test(
+        "Beside a value of any size there are peers to ask next",
+        arguments: [1_000, 13_000, 14_400, 16_000, 20_000, KademliaLimits.valueSize])
     func besideValues(size: Int) throws {
         var message = KademliaMessage(.getValue, key: [1])
         message.record = KademliaRecord(key: [1], value: [UInt8](repeating: 7, count: size))
-        message.closer = try (0..<20).map { KademliaContact(try Fixture.peer(number: $0), at: [try Multiaddr("/ip4/192.0.2.1/tcp/\($0 + 1)")]) }
+        message.closer = try (0..<20).map {
+            KademliaContact(try Fixture.peer(number: $0), at: [try Multiaddr("/ip4/192.0.2.1/tcp/\($0 + 1)")])
+        }
         let encoded = message.encoded()
         let read = try KademliaMessage(reading: encoded)
         #expect(read.record?.value.count == size && read.closer.count == 20)

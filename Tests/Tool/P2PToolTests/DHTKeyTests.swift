@@ -21,7 +21,10 @@ struct DHTKeyTests {
             ("QmNLei78zWmzUdbeRB3CiUfAizWUrbeeZh5K1rhAQKCh51", [0x12, 0x20] + [UInt8](repeating: 0, count: 32)),
         ]
         for (text, bytes) in keys { #expect(DHTKey(argument: text)?.bytes == bytes, "\(text)") }
-        for text in ["", "hex:", "hex:0", "/", "/text", "/text/", "//x", "/pk/nobody", "nonsense", "/ipfs/nonsense", "/ipfs/hex:00", "/ipfs/\(Self.peer)/a"] {
+        for text in [
+            "", "hex:", "hex:0", "/", "/text", "/text/", "//x", "/pk/nobody", "nonsense", "/ipfs/nonsense", "/ipfs/hex:00",
+            "/ipfs/\(Self.peer)/a",
+        ] {
             #expect(DHTKey(argument: text) == nil, "\(text)")
         }
     }

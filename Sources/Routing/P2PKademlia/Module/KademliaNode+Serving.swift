@@ -131,7 +131,9 @@ extension KademliaNode {
         if let local, local != record.value, validator.prefers(local, to: record.value, for: key) {
             throw StreamError(.malformed, "there is a better value under that key")
         }
-        guard self.keptValue(for: key) != nil || !self.isShortOfMemory, let kept = self.keep(record.value, for: key, isOwn: false, validator) else {
+        guard self.keptValue(for: key) != nil || !self.isShortOfMemory,
+            let kept = self.keep(record.value, for: key, isOwn: false, validator)
+        else {
             throw StreamError(.resourceLimit, "there is no room for more values")
         }
         var answer = KademliaMessage(.putValue, key: key)
