@@ -11,44 +11,54 @@ package struct LazyExpectation {
         case failed(StreamError)
     }
 
-    private let agreement: ByteBuffer
-    private let refusal: ByteBuffer
-    let protocolID: ProtocolID
-    private var matched = 0
+    /// What does not change from stream to stream: shared, so that a stream has a word of it.
+    private final class Answers: Sendable {
+        let agreement: ByteBuffer
+        let refusal: ByteBuffer
+        let protocolID: ProtocolID
+        /// Bytes with which both begin.
+        let shared: Int
+
+        init(_ protocolID: ProtocolID, agreement: ByteBuffer, refusal: ByteBuffer) {
+            (self.protocolID, self.agreement, self.refusal) = (protocolID, agreement, refusal)
+            self.shared = zip(agreement.readableBytesView, refusal.readableBytesView).prefix { $0 == $1 }.count
+        }
+    }
+
+    private let answers: Answers
+    private var matched: Int32 = 0
     private var isRefusing = false
+
+    var protocolID: ProtocolID { self.answers.protocolID }
 
     /// - Parameters:
     ///   - agreement: the bytes that accept the proposal.
     ///   - refusal: the bytes that refuse it.
     package init(of protocolID: ProtocolID, agreement: ByteBuffer, refusal: ByteBuffer) {
-        self.protocolID = protocolID
-        self.agreement = agreement
-        self.refusal = refusal
+        self.answers = Answers(protocolID, agreement: agreement, refusal: refusal)
     }
 
     /// Consumes the answer and leaves what comes behind it.
     package mutating func consume(_ bytes: inout ByteBuffer) -> Outcome {
-        while let byte = bytes.readInteger(as: UInt8.self) {
-            let isDiverging = !self.isRefusing && self.byte(of: self.agreement) != byte
-            self.isRefusing = self.isRefusing || isDiverging
-            if self.isRefusing, self.byte(of: self.refusal) != byte || (isDiverging && !self.isSharedSoFar) {
-                return .failed(StreamError(.negotiationFailed, "the peer answered the proposal of \(self.protocolID) with something else"))
-            }
-            self.matched += 1
-            if self.isRefusing, self.matched == self.refusal.readableBytes {
-                return .failed(StreamError(.protocolNotSupported, "the peer does not speak \(self.protocolID)"))
-            }
-            if !self.isRefusing, self.matched == self.agreement.readableBytes { return .met }
+        if !self.isRefusing {
+            if self.match(&bytes, self.answers.agreement) { return .met }
+            if bytes.readableBytes == 0 { return .more }
+            // Where they part, a refusal may go on.
+            self.isRefusing = self.matched <= self.answers.shared
         }
-        return .more
+        if self.isRefusing, self.match(&bytes, self.answers.refusal) {
+            return .failed(StreamError(.protocolNotSupported, "the peer does not speak \(self.protocolID)"))
+        }
+        if self.isRefusing, bytes.readableBytes == 0 { return .more }
+        return .failed(StreamError(.negotiationFailed, "the peer answered the proposal of \(self.protocolID) with something else"))
     }
 
-    /// Whether the bytes that matched the agreement begin the refusal too.
-    private var isSharedSoFar: Bool {
-        self.agreement.readableBytesView.prefix(self.matched).elementsEqual(self.refusal.readableBytesView.prefix(self.matched))
-    }
-
-    private func byte(of buffer: ByteBuffer) -> UInt8? {
-        buffer.getInteger(at: buffer.readerIndex + self.matched)
+    /// Consumes as much of an answer as has come; whether all of it has.
+    private mutating func match(_ bytes: inout ByteBuffer, _ answer: ByteBuffer) -> Bool {
+        let expected = answer.readableBytesView.dropFirst(Int(self.matched))
+        let count = zip(bytes.readableBytesView, expected).prefix { $0 == $1 }.count
+        bytes.moveReaderIndex(forwardBy: count)
+        self.matched += Int32(count)
+        return self.matched == answer.readableBytes
     }
 }
