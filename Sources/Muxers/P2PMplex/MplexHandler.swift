@@ -10,7 +10,7 @@ final class MplexHandler: RecordMuxer, ChannelOutboundHandler {
 
     let side: MuxerChannel
     let configuration: MplexConfiguration
-    // Values that call nobody while they change, so that nothing can come in between (Specs/Architecture.md, "The data path").
+    // While one of these values changes, it calls nobody who would touch it (Specs/Architecture.md, "The data path").
     @exclusivity(unchecked) var session: MplexSession
     @exclusivity(unchecked) private var reader = MplexFrameReader()
     private var alarm = MuxerAlarm()

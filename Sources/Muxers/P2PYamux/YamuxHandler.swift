@@ -12,7 +12,7 @@ final class YamuxHandler: RecordMuxer {
 
     let side: MuxerChannel
     let configuration: YamuxConfiguration
-    // Values that call nobody while they change, so that nothing can come in between (Specs/Architecture.md, "The data path").
+    // While one of these values changes, it calls nobody who would touch it (Specs/Architecture.md, "The data path").
     @exclusivity(unchecked) var session: YamuxSession
     @exclusivity(unchecked) private var reader: YamuxFrameReader
     private var alarm = MuxerAlarm()

@@ -8,9 +8,9 @@ package enum KademliaLimits {
     package static let requestSize = 128 * 1_024
     /// The longest answer that is sent, in bytes: rust reads no more.
     package static let sentSize = 16 * 1_024
-    /// What a value has to leave of that for peers, in bytes; where it leaves less, they have ``sentSize`` for themselves: a value without them would end the
-    /// asker's look-up, and rust has no use for half an answer.
-    package static let peersSize = 2 * 1_024
+    /// Peers for which a value has to leave room in that; where it does not, peers have ``sentSize`` for themselves, for a value without them would end the
+    /// asker's look-up.
+    package static let peersBesideValue = 4
     /// Peers of one list of an answer that are looked at: those beyond are not even read.
     package static let peersPerAnswer = 40
     /// Addresses of one peer that are kept.

@@ -1,5 +1,5 @@
 public import P2PCore
-import P2PIdentity
+package import P2PIdentity
 public import P2PMultiaddr
 
 /// Meets others at a rendezvous point: `/rendezvous/1.0.0`, with signed records (rendezvous spec).
@@ -88,14 +88,16 @@ public struct Rendezvous: Discovery {
     }
 
     /// Answers of a rendezvous point one right after the other: there are more for as long as they are full and lead on.
-    struct Round {
+    package struct Round {
         private var pages = 0
         private var seen: Set<PeerID> = []
+
+        package init() {}
 
         /// Takes in an answer.
         ///
         /// - Returns: whether the next is to be asked for at once: a point that repeats itself could keep this node at it for ever.
-        mutating func goesOn(_ found: [PeerID], isCookieNew: Bool) -> Bool {
+        package mutating func goesOn(_ found: [PeerID], isCookieNew: Bool) -> Bool {
             let before = self.seen.count
             self.seen.formUnion(found)
             self.pages += 1

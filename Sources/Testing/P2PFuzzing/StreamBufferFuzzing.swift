@@ -23,7 +23,7 @@ enum StreamBufferFuzzing {
             case 16: stream.receiveFinish()
             case 17: stream.cancel(input.byte())
             case 18: stream.setCreditThreshold(1 + input.size())
-            case 19, 20: stream.feed(input.size())
+            case 19, 20: stream.feed(input.size(), isAsking: input.byte() & 3 != 0)
             default: stream.end(input.byte())
             }
             stream.check()
@@ -73,6 +73,8 @@ private struct StreamUnderTest: ~Copyable {
     private let isFed: Bool
     /// Bytes that wait with whoever feeds the stream, which come behind those that wait in it.
     private var waitingToBeFed = 0
+    /// The stream was told of these.
+    private var isFoodAnnounced = false
     private var written = 0
     private var heldCount = 0
     private var drainedTo = 0
@@ -194,13 +196,10 @@ private struct StreamUnderTest: ~Copyable {
         self.volume += drained.copied
         precondition(self.hasFailed || self.drainedTo + drained.remaining + self.heldCount == self.written, "bytes are lost on the way out")
         self.knowsOfMore = drained.remaining > 0
-        precondition(
-            drained.isHungry
-                == (self.isFed && !self.hasFailed && drained.reset == nil && self.finishing == .open && drained.remaining == 0),
-            "a stream asks for bytes: \(drained.isHungry)")
+        let isFree = !self.hasFailed && drained.reset == nil && self.finishing == .open && drained.remaining == 0 && self.heldCount == 0
+        precondition(drained.isHungry == (self.isFed && isFree), "a stream asks for bytes: \(drained.isHungry)")
         if drained.isHungry {
-            precondition(self.waitingToBeFed == 0 || hadReason, "the muxer was not told of \(self.waitingToBeFed) bytes to be fed")
-            precondition(self.waitingToBeFed == 0 || self.heldCount == 0, "bytes are fed before those that are held back")
+            precondition(!self.isFoodAnnounced || hadReason, "the muxer was not told of \(self.waitingToBeFed) bytes to be fed")
             let fed = min(self.waitingToBeFed, limit - drained.copied)
             self.buffer.wasFed(fed)
             self.waitingToBeFed -= fed
@@ -208,6 +207,7 @@ private struct StreamUnderTest: ~Copyable {
             self.drainedTo += fed
             self.volume += fed
             self.knowsOfMore = self.waitingToBeFed > 0
+            self.isFoodAnnounced = self.isFoodAnnounced && self.knowsOfMore
         }
         if drained.finish {
             precondition(self.finishing == .requested && self.drainedTo == self.written, "an early half-close")
@@ -323,18 +323,21 @@ private struct StreamUnderTest: ~Copyable {
     }
 
     /// Whoever feeds the stream has more for it.
-    mutating func feed(_ count: Int) {
+    ///
+    /// - Parameter isAsking: it says so; else it will later.
+    mutating func feed(_ count: Int, isAsking: Bool) {
         guard self.isFed, !self.hasFailed, self.finishing == .open else { return }
         self.waitingToBeFed += min(count, 1 << 17)
+        guard isAsking else { return }
+        self.isFoodAnnounced = self.waitingToBeFed > 0
         var wake = StreamBuffer.Wake()
         self.buffer.askForBytes(wake: &wake)
         self.note(wake)
         self.heldCount = 0
     }
 
-    /// At the beginning of a stream: before anything is fed.
     mutating func hold(_ count: Int) {
-        guard self.waitingToBeFed == 0 else { return }
+        guard !self.isFoodAnnounced else { return }
         let isEmpty = self.written - self.drainedTo == self.heldCount
         self.buffer.hold(Self.bytes(self.written, count))
         guard !self.hasFailed, self.finishing == .open else { return }
@@ -427,7 +430,7 @@ private struct StreamUnderTest: ~Copyable {
         precondition(self.writerWait != .departure || self.finishing != .left, "a half-close has left and nobody is told")
         let isWorkDue = self.isResetDue || (!self.hasFailed && self.written - self.heldCount > self.drainedTo)
         let isFinishDue = !self.hasFailed && self.finishing == .requested
-        let isFoodDue = !self.hasFailed && self.finishing == .open && self.waitingToBeFed > 0
+        let isFoodDue = !self.hasFailed && self.finishing == .open && self.isFoodAnnounced
         precondition(!(isWorkDue || isFinishDue || isFoodDue) || self.isWorkSignalled || self.knowsOfMore, "the muxer is not told")
     }
 

@@ -188,6 +188,34 @@ struct KeepingTests {
         #expect(holdings.values.map(\.record) == [new])
     }
 
+    @Test("A value of this node's own that is valid no more stays written down for a month: it may be the clock that is wrong")
+    func ownAndOver() async throws {
+        struct Nothing: RecordValidator {
+            func validate(_ value: [UInt8], for key: [UInt8], at now: Int64) throws(KademliaError) {
+                throw KademliaError(.invalidValue, "it is over")
+            }
+            func prefers(_ value: [UInt8], to other: [UInt8], for key: [UInt8]) -> Bool { false }
+        }
+        let (archive, now) = (MemoryArchive(), WallTime.now.secondsSince1970)
+        func value(_ name: String, isOwn: Bool, daysAgo: Int64) -> KademliaHoldings.Value {
+            KademliaHoldings.Value(
+                record: KademliaRecord(key: Array("/over/\(name)".utf8), value: [1]), isOwn: isOwn, end: now - daysAgo * 86_400)
+        }
+        let (lately, longAgo) = (value("lately", isOwn: true, daysAgo: 29), value("long-ago", isOwn: true, daysAgo: 31))
+        archive.holdings.withLock { $0.values = [lately, longAgo, value("another's", isOwn: false, daysAgo: 1)] }
+        var configuration = KademliaConfiguration("/kept/kad/1.0.0", mode: .client)
+        configuration.namespaces["over"] = Nothing()
+        configuration.archive = archive
+        let connection = try ConnectionInfo.sample(local: Fixture.key(1), remote: Fixture.key(2))
+        let host = try LoopbackPeer(on: connection) { $0.reset() }
+        let node = KademliaNode(
+            configuration, ownPeer: connection.localPeer, host: host, networks: { LocalNetworks() }, logger: host.logger)
+        await node.restore()
+        await node.save()
+        #expect(archive.holdings.withLock { $0.values }.map(\.record) == [lately.record])
+        #expect(node.keptValue(for: lately.record.key) == nil)
+    }
+
     @Test("The keys in memory are a set in the order of the key space")
     func memory() {
         let store = MemoryKeystore()

@@ -123,7 +123,7 @@ struct ServingTests {
         #expect(await self.refusal(put(key, new)) == nil)
     }
 
-    @Test("A value that is valid no more keeps no other out, however good it was, and is nobody's answer here")
+    @Test("A value that is valid no more keeps no other out, however good it was, and this node goes by it no more")
     func expired() async throws {
         final class Clocked: RecordValidator {
             let isOver = Mutex(false)

@@ -10,7 +10,7 @@ struct QUICConnectionWindowTests {
     private func consume(
         _ window: inout QUICConnectionWindow, _ count: UInt64, after time: TimeAmount, roundTrip: TimeAmount = .milliseconds(10)
     ) -> UInt64 {
-        window.consume(count) { (roundTrip, self.start + time) }
+        window.consume(count) ? window.wantedGrowth(roundTrip: roundTrip, now: self.start + time) : 0
     }
 
     @Test("Half of it consumed within two round trips doubles it, up to its bound")

@@ -21,7 +21,7 @@ package struct LazyExpectation {
 
         init(_ protocolID: ProtocolID, agreement: ByteBuffer, refusal: ByteBuffer) {
             (self.protocolID, self.agreement, self.refusal) = (protocolID, agreement, refusal)
-            self.shared = zip(agreement.readableBytesView, refusal.readableBytesView).prefix { $0 == $1 }.count
+            self.shared = LazyExpectation.commonLength(agreement, refusal, from: 0)
         }
     }
 
@@ -53,10 +53,21 @@ package struct LazyExpectation {
         return .failed(StreamError(.negotiationFailed, "the peer answered the proposal of \(self.protocolID) with something else"))
     }
 
+    /// How many bytes are those that an answer has from a place on.
+    private static func commonLength(_ bytes: ByteBuffer, _ answer: ByteBuffer, from place: Int) -> Int {
+        bytes.withUnsafeReadableBytes { bytes in
+            answer.withUnsafeReadableBytes { answer in
+                let most = min(bytes.count, answer.count - place)
+                var count = 0
+                while count < most, bytes[count] == answer[place + count] { count += 1 }
+                return count
+            }
+        }
+    }
+
     /// Consumes as much of an answer as has come; whether all of it has.
     private mutating func match(_ bytes: inout ByteBuffer, _ answer: ByteBuffer) -> Bool {
-        let expected = answer.readableBytesView.dropFirst(Int(self.matched))
-        let count = zip(bytes.readableBytesView, expected).prefix { $0 == $1 }.count
+        let count = Self.commonLength(bytes, answer, from: Int(self.matched))
         bytes.moveReaderIndex(forwardBy: count)
         self.matched += Int32(count)
         return self.matched == answer.readableBytes

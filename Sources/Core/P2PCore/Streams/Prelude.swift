@@ -8,6 +8,8 @@ struct Prelude {
 
     /// Whether whatever still comes is the application's.
     var isAgreed: Bool { self.expectation == nil }
+    /// Whether something is kept back.
+    var isHolding: Bool { self.held != nil }
     /// What the peer has been asked for, until it has agreed.
     var proposed: ProtocolID? { self.expectation?.protocolID }
 

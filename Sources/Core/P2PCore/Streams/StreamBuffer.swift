@@ -230,7 +230,8 @@ package struct StreamBuffer: ~Copyable {
         drained.stopReading = self.inbound.takeStop()
         (drained.copied, drained.finish) = self.outbound.drain(upTo: limit, to: &record)
         drained.remaining = self.outbound.count
-        drained.isHungry = self.isFed && drained.remaining == 0 && self.outbound.isOpen
+        // What is held back goes first.
+        drained.isHungry = self.isFed && drained.remaining == 0 && self.outbound.isOpen && !self.prelude.isHolding
         if drained.copied > 0, self.outbound.hasRoom, self.outbound.isOpen {
             wake.writer = self.outbound.writer.wake()
             self.tellObserver(&wake)
@@ -244,7 +245,6 @@ package struct StreamBuffer: ~Copyable {
     /// There are bytes for the stream, with whoever feeds it.
     package mutating func askForBytes(wake: inout Wake) {
         guard self.failure == nil else { return }
-        // What was held back goes before them.
         self.releaseHeld(wake: &wake)
         self.signal(&wake)
     }

@@ -13,6 +13,8 @@ extension KademliaNode {
     private static let keysPerSave = 2_048
     /// Keys of one part of what is told again.
     private static let keysPerSweep = 16_384
+    /// How long this node's own values stay written down after their end, in seconds.
+    private static let patienceWithClock: Int64 = 30 * 86_400
     /// How long after it failed something is told again.
     private static let retryInterval = Duration.seconds(300)
 
@@ -38,8 +40,8 @@ extension KademliaNode {
             // What is of no namespace now may be of one at the next start.
             guard let validator = try? self.configuration.namespaces.validator(for: key) else { continue }
             guard (try? validator.validate(bytes, for: key, at: wall)) != nil else {
-                // This node's own stays written down: it may be the clock that is wrong.
-                if !value.isOwn { self.state.withLock { $0.values.touch(key) } }
+                // This node's own stays written down for a while: it may be the clock that is wrong.
+                if !value.isOwn || wall - Self.patienceWithClock > value.end { self.state.withLock { $0.values.touch(key) } }
                 continue
             }
             // What this node has put is its own to keep for as long as it is valid; what others have, for as long as it was to be.

@@ -127,13 +127,15 @@ extension KademliaNode {
         } catch {
             throw StreamError(.malformed, "the value is refused", cause: error)
         }
-        let local = self.localValue(for: key, validator)
+        let local = self.keptValue(for: key)
         if let local, local != record.value, validator.prefers(local, to: record.value, for: key) {
-            throw StreamError(.malformed, "there is a better value under that key")
+            guard !Self.isValid(local, for: key, validator) else {
+                throw StreamError(.malformed, "there is a better value under that key")
+            }
+            // What takes the place of this node's own is not.
+            self.change { $0.values.remove(key) }
         }
-        guard self.keptValue(for: key) != nil || !self.isShortOfMemory,
-            let kept = self.keep(record.value, for: key, isOwn: false, validator)
-        else {
+        guard local != nil || !self.isShortOfMemory, let kept = self.keep(record.value, for: key, isOwn: false, validator) else {
             throw StreamError(.resourceLimit, "there is no room for more values")
         }
         var answer = KademliaMessage(.putValue, key: key)

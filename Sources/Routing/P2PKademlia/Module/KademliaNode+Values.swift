@@ -144,8 +144,11 @@ extension KademliaNode {
 
     /// The value that this node has, if it is valid still: the clock by which that is said may have been set since it came.
     func localValue(for key: [UInt8], _ validator: any RecordValidator) -> [UInt8]? {
-        guard let value = self.keptValue(for: key) else { return nil }
-        return (try? validator.validate(value, for: key, at: WallTime.now.secondsSince1970)) == nil ? nil : value
+        self.keptValue(for: key).flatMap { Self.isValid($0, for: key, validator) ? $0 : nil }
+    }
+
+    static func isValid(_ value: [UInt8], for key: [UInt8], _ validator: any RecordValidator) -> Bool {
+        (try? validator.validate(value, for: key, at: WallTime.now.secondsSince1970)) != nil
     }
 
     /// A better value than the one that this node keeps takes its place; what it does not keep it does not begin to.

@@ -137,17 +137,18 @@ extension KademliaMessage {
 
     // MARK: Writing
 
-    /// The message, without its length: a value of any size, then as many peers as fit into `limit` bytes, or into as many besides a value that leaves less
-    /// than ``KademliaLimits/peersSize`` of it; the last of the farthest are left out first, then the last providers. Of a peer, the first ``KademliaLimits/addressesSent`` addresses are sent.
+    /// The message, without its length: a value of any size, then as many peers as fit into `limit` bytes, or into as many besides a value that leaves no room
+    /// for ``KademliaLimits/peersBesideValue``; the last of the farthest are left out first, then the last providers. Of a peer, the first ``KademliaLimits/addressesSent`` addresses are sent.
     package func encoded(upTo limit: Int = KademliaLimits.sentSize) -> ByteBuffer {
         var writer = ProtobufWriter(capacity: 256)
         if self.kind != .putValue { writer.write(1, varint: self.kind.rawValue) }
         if !self.key.isEmpty { writer.write(2, bytes: self.key) }
         if let record { writer.write(3, message: Self.encoded(record)) }
-        let left = limit - writer.count - 4
-        let room = self.record != nil && left < KademliaLimits.peersSize ? limit : left
         let providers = self.providers.map(Self.encoded)
         let closer = self.closer.map(Self.encoded)
+        let left = limit - writer.count - 4
+        let nearest = closer.prefix(KademliaLimits.peersBesideValue).reduce(0) { $0 + Self.size(of: $1) }
+        let room = self.record != nil && left < nearest ? limit : left
         let providerRoom = closer.isEmpty ? room : room - min(room / 4, closer.reduce(0) { $0 + Self.size(of: $1) })
         var used = 0
         var fitting: [ByteBuffer] = []

@@ -39,9 +39,10 @@ struct DaemonRun: Sendable {
             self.console.announce(["event": "metrics", "url": .string(endpoint.url)], "metrics at \(endpoint.url)")
         }
         let reachability = self.reachability.changes
-        let relayEvents = self.session.relayClient.events
-        let punches = self.session.holePunching.reports
+        let changesForTable = self.dht.map { ($0, self.reachability.changes) }
         self.session.begin()
+        await self.host.waitUntilRunning()
+        try Task.checkCancellation()
         self.console.announce(["event": "ready", "peer": .text(self.host.peerID)], "ready, as \(self.host.peerID)")
 
         let printed = announced
@@ -62,16 +63,15 @@ struct DaemonRun: Sendable {
                 }
             }
             group.addTask {
-                for await event in relayEvents { self.print(event) }
+                for await event in self.session.relayClient.events { self.print(event) }
             }
             group.addTask {
-                for await report in punches { self.console.announce(report.object, report.text) }
+                for await report in self.session.holePunching.reports { self.console.announce(report.object, report.text) }
             }
             group.addTask { await self.print(reachability) }
-            if let dht = self.dht {
-                let reachability = self.reachability.changes
+            if let (dht, changes) = changesForTable {
                 group.addTask {
-                    for await change in reachability { dht.setReachable(change.state == .public) }
+                    for await change in changes { dht.setReachable(change.state == .public) }
                 }
             }
             group.addTask { await self.print(events, except: printed) }

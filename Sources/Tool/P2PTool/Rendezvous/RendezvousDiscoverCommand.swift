@@ -58,9 +58,15 @@ struct RendezvousDiscoverCommand: ToolCommand {
     /// - Returns: how many.
     private func look(_ session: NodeSession, _ console: Console) async throws -> Int {
         let connection = try await session.connect(to: self.point.at)
-        let page = try await Rendezvous.discover(self.namespace, limit: self.limit, on: connection)
-        for registration in page.registrations { self.print(registration, console) }
-        return page.registrations.count
+        var (found, cookie, round) = (0, [UInt8](), Rendezvous.Round())
+        while true {
+            let page = try await Rendezvous.discover(self.namespace, limit: self.limit, after: cookie, on: connection)
+            for registration in page.registrations { self.print(registration, console) }
+            found += page.registrations.count
+            let goesOn = round.goesOn(page.registrations.map(\.peer.peer), isCookieNew: page.cookie != cookie)
+            guard self.limit == nil, goesOn else { return found }
+            cookie = page.cookie
+        }
     }
 
     /// Prints who has registered, and then whoever is new, until the task is cancelled.
@@ -70,27 +76,23 @@ struct RendezvousDiscoverCommand: ToolCommand {
         var outage = RendezvousOutage(self.point, console)
         var seen = SeenRegistrations()
         var cookie: [UInt8] = []
-        // Until what was told before the outage has been told again.
-        var (isFirst, isCatchingUp) = (true, false)
+        var isFirst = true
         while !Task.isCancelled {
             do {
                 let connection = try await session.connect(to: self.point.at)
                 let page = try await Rendezvous.discover(self.namespace, limit: self.limit, after: cookie, on: connection)
                 isFirst = false
                 outage.end()
-                if page.registrations.isEmpty { isCatchingUp = false }
-                for registration in page.registrations {
-                    let isNew = seen.insert(registration)
-                    if isNew || !isCatchingUp { self.print(registration, console) }
-                }
+                for found in page.registrations where seen.insert(found.peer, under: found.namespace) { self.print(found, console) }
                 cookie = page.cookie
                 try? await Task.sleep(for: self.interval.duration)
             } catch {
                 guard !Task.isCancelled else { return }
                 guard !isFirst else { throw error }
                 // The point may have begun anew, and know none of its old cookies.
-                (cookie, isCatchingUp) = ([], true)
-                await outage.wait(after: error)
+                let wasCookie = !cookie.isEmpty
+                cookie = []
+                if !wasCookie || error is DialError { await outage.wait(after: error) }
             }
         }
     }

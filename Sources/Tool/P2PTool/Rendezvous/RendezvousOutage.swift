@@ -33,6 +33,14 @@ struct RendezvousOutage {
         self.say(["event": "point_back", "at": .text(self.point.at)], "the rendezvous point answers again")
     }
 
+    /// What was registered could not be taken back.
+    func tellOfRemains(_ error: any Error) {
+        let error = ToolError(self.point.explained(error))
+        self.say(
+            ["event": "not_unregistered", "at": .text(self.point.at), "code": .string(error.code), "message": .string(error.message)],
+            "what was registered may stay at the rendezvous point until its time is over: \(error)")
+    }
+
     /// As an event with `--json`, else on standard error.
     private func say(_ event: JSONObject, _ text: String) {
         guard self.console.speaksJSON else { return StandardError.write("p2p: \(text)\n") }

@@ -114,8 +114,7 @@ struct RendezvousRegisterCommand: ToolCommand {
                     ["event": "unregistered", "namespace": .string(self.namespace), "at": .text(connection.remotePeer)],
                     "no longer registered as \(PeerText(self.namespace)) at \(connection.remotePeer)")
             } catch {
-                let reason = ToolError(error)
-                StandardError.write("p2p: what was registered may stay at the rendezvous point until its time is over: \(reason)\n")
+                RendezvousOutage(self.point, console).tellOfRemains(error)
             }
         }.value
     }

@@ -1,4 +1,5 @@
 import P2P
+import P2PCore
 import P2PIdentity
 import P2PMultiaddr
 
@@ -17,9 +18,9 @@ struct SeenRegistrations {
     /// Remembers one.
     ///
     /// - Returns: whether it says anything that was not said before.
-    mutating func insert(_ registration: Rendezvous.Registration) -> Bool {
-        let place = Place(namespace: registration.namespace, peer: registration.peer.peer)
-        let told = Set(registration.peer.addresses)
+    mutating func insert(_ peer: DiscoveredPeer, under namespace: String) -> Bool {
+        let place = Place(namespace: namespace, peer: peer.peer)
+        let told = Set(peer.addresses)
         let known = self.addresses[place]
         guard !told.isSubset(of: known ?? []) else { return false }
         if known != nil || self.addresses.count < Self.limit { self.addresses[place] = told }

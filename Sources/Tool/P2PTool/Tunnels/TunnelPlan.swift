@@ -94,6 +94,11 @@ final class TunnelPlan: Sendable {
         for address in self.gateway.addresses {
             if let peer = address.peerID { try host.keepConnected(peer, at: [address]) }
         }
+        if !self.forwards.isEmpty {
+            // Whoever connects is brought to a peer at once.
+            await host.waitUntilRunning()
+            try Task.checkCancellation()
+        }
         for wanted in self.forwards {
             try host.keepConnected(wanted.forward.peer, at: [wanted.address])
             var forward = wanted.forward

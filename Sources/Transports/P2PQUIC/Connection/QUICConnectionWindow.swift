@@ -27,14 +27,16 @@ struct QUICConnectionWindow {
     /// How far it has grown.
     var growth: UInt64 { self.size - self.initial }
 
-    /// Somebody took `count` bytes. Says by how much the window ought to grow: not at all, or as much again as it is.
-    ///
-    /// - Parameter path: asked for at each half window only.
-    mutating func consume(_ count: UInt64, path: () -> (roundTrip: TimeAmount, now: NIODeadline)) -> UInt64 {
+    /// Somebody took `count` bytes. Whether that was half a window since the last time, so that its growth is to be asked for.
+    mutating func consume(_ count: UInt64) -> Bool {
         self.consumed += count
-        guard self.consumed >= self.size / 2 else { return 0 }
+        guard self.consumed >= self.size / 2 else { return false }
         self.consumed = 0
-        let (roundTrip, now) = path()
+        return true
+    }
+
+    /// By how much the window ought to grow now that half of it was consumed: not at all, or as much again as it is.
+    mutating func wantedGrowth(roundTrip: TimeAmount, now: NIODeadline) -> UInt64 {
         let taken = now - self.epoch
         self.epoch = now
         guard taken < max(roundTrip, Self.roundTripFloor) * Self.growthRoundTrips else { return 0 }

@@ -17,8 +17,10 @@
         /// Gives back what the connection's window lacks, and more where the window is too small for the path.
         func creditConnection(_ count: UInt64) {
             guard let native = self.native, count > 0 else { return }
-            var growth = self.window.consume(count) {
-                (.nanoseconds(Int64(clamping: quic_connection_round_trip(native))), .now())
+            var growth: UInt64 = 0
+            if self.window.consume(count) {
+                let roundTrip = TimeAmount.nanoseconds(Int64(clamping: quic_connection_round_trip(native)))
+                growth = self.window.wantedGrowth(roundTrip: roundTrip, now: .now())
             }
             if growth > 0, let budget = self.endpoint.windowBudget, !budget.reserve(Int(clamping: growth)) { growth = 0 }
             self.window.grow(by: growth)

@@ -69,7 +69,7 @@
 
         // MARK: Streams
 
-        // Values that call nobody while they change, so that nothing can come in between (Specs/Architecture.md, "The data path").
+        // While one of these values changes, it calls nobody who would touch it (Specs/Architecture.md, "The data path").
         @exclusivity(unchecked) var streams = StreamTable<Int64, QUICStreamState>()
         /// Streams to reset when the packet has been read.
         var refused: [(id: Int64, code: StreamErrorCode)] = []

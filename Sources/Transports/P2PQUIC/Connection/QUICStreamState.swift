@@ -17,7 +17,7 @@
         let muxed: MuxedStream
         /// It was handed to whoever accepts streams, or is one of ours.
         var isShown: Bool
-        // A value that calls nobody while it changes (Specs/Architecture.md, "The data path").
+        // While it changes it calls nobody who would touch it (Specs/Architecture.md, "The data path").
         @exclusivity(unchecked) var queue = QUICSendQueue()
         /// The half-close is due behind what waits.
         var isFinishing = false
