@@ -162,6 +162,20 @@ struct KeepingTests {
         }
     }
 
+    /// A client of a network of its own.
+    private static func node(
+        keeping archive: MemoryArchive, _ namespace: String, _ validator: any RecordValidator
+    ) throws -> (KademliaNode, ConnectionInfo, HostClock) {
+        var configuration = KademliaConfiguration("/kept/kad/1.0.0", mode: .client)
+        configuration.namespaces[namespace] = validator
+        configuration.archive = archive
+        let connection = try ConnectionInfo.sample(local: Fixture.key(1), remote: Fixture.key(2))
+        let host = try LoopbackPeer(on: connection) { $0.reset() }
+        let node = KademliaNode(
+            configuration, ownPeer: connection.localPeer, host: host, networks: { LocalNetworks() }, logger: host.logger)
+        return (node, connection, host.clock)
+    }
+
     @Test("What is remembered stays when the first one answers, what changes while the archive is read is written down, what is over goes")
     func beginning() async throws {
         let archive = MemoryArchive()
@@ -171,15 +185,9 @@ struct KeepingTests {
             holdings.members = kept
             holdings.values = [KademliaHoldings.Value(record: over, isOwn: false, end: 1_000)]
         }
-        var configuration = KademliaConfiguration("/kept/kad/1.0.0", mode: .client)
-        configuration.namespaces["any"] = AnyValueValidator()
-        configuration.archive = archive
-        let connection = try ConnectionInfo.sample(local: Fixture.key(1), remote: Fixture.key(2))
-        let host = try LoopbackPeer(on: connection) { $0.reset() }
-        let node = KademliaNode(
-            configuration, ownPeer: connection.localPeer, host: host, networks: { LocalNetworks() }, logger: host.logger)
+        let (node, connection, clock) = try Self.node(keeping: archive, "any", AnyValueValidator())
         let new = KademliaRecord(key: Array("/any/new".utf8), value: [2])
-        archive.meanwhile.withLock { $0 = { node.change { _ = $0.values.put(new, at: host.clock.now()) } } }
+        archive.meanwhile.withLock { $0 = { node.change { _ = $0.values.put(new, at: clock.now()) } } }
         await node.restore()
         node.offer(connection.remotePeer, at: [try Multiaddr("/ip4/10.0.0.1/tcp/1")])
         await node.save()
@@ -203,13 +211,7 @@ struct KeepingTests {
         }
         let (lately, longAgo) = (value("lately", isOwn: true, daysAgo: 29), value("long-ago", isOwn: true, daysAgo: 31))
         archive.holdings.withLock { $0.values = [lately, longAgo, value("another's", isOwn: false, daysAgo: 1)] }
-        var configuration = KademliaConfiguration("/kept/kad/1.0.0", mode: .client)
-        configuration.namespaces["over"] = Nothing()
-        configuration.archive = archive
-        let connection = try ConnectionInfo.sample(local: Fixture.key(1), remote: Fixture.key(2))
-        let host = try LoopbackPeer(on: connection) { $0.reset() }
-        let node = KademliaNode(
-            configuration, ownPeer: connection.localPeer, host: host, networks: { LocalNetworks() }, logger: host.logger)
+        let (node, _, _) = try Self.node(keeping: archive, "over", Nothing())
         await node.restore()
         await node.save()
         #expect(archive.holdings.withLock { $0.values }.map(\.record) == [lately.record])
