@@ -235,7 +235,8 @@ package struct YamuxSession: ~Copyable {
 
     /// `count` bytes of a stream go out, at most ``sendable(on:)``; with `finish` they are its last. Nil when the stream is gone.
     ///
-    /// A half-close never shares a frame with ACK: there are peers that overlook it there.
+    /// A half-close never shares a frame with ACK, beside which some peers overlook it, nor with bytes: go-yamux lets its reader know
+    /// of the end before it has put the bytes of that frame where they are read, so a reader that is quick misses them.
     package mutating func send(_ count: Int, finish: Bool, on id: UInt32) -> Outgoing? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isSendFinished else { return nil }
         let length = UInt32(clamping: count)
@@ -244,7 +245,7 @@ package struct YamuxSession: ~Copyable {
             header: YamuxHeader(type: .data, flags: self.greet(at: index), streamID: id, length: length), finish: nil, isClosed: false)
         guard finish else { return outgoing }
         self.streams.values[index].isSendFinished = true
-        if outgoing.header.flags.contains(.ack) {
+        if length > 0 || outgoing.header.flags.contains(.ack) {
             outgoing.finish = YamuxHeader(type: .data, flags: .fin, streamID: id, length: 0)
         } else {
             outgoing.header.flags.insert(.fin)

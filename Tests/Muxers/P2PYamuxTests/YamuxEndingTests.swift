@@ -121,7 +121,7 @@ struct YamuxEndingTests {
         #expect(throws: ConnectionError(.goingAway, "")) { try end.open() }
         try stream.writeNow("y")
         try stream.finishNow()
-        #expect(try end.frames() == [Frame(.data, .fin, 1, "y")])
+        #expect(try end.frames() == [Frame(.data, [], 1, "y"), Frame(.data, .fin, 1)])
         #expect(end.channel.isActive)
         try end.input(Frame(.data, .fin, 1, "z"))
         #expect(try stream.readNow() == "z")

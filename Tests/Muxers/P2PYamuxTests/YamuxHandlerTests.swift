@@ -29,13 +29,13 @@ struct YamuxHandlerTests {
         #expect(try end.frames() == [Frame(.data, .syn, 1, "b"), Frame(.data, .syn, 3, "a")])
     }
 
-    @Test("A half-close rides on the last bytes, or goes alone")
+    @Test("A half-close has a frame of its own, right behind the last bytes")
     func finish() throws {
         let end = try YamuxTestChannel(.dialer)
         let (first, second) = (try end.open(), try end.open())
         try first.writeNow("bye")
         try first.finishNow()
-        #expect(try end.frames() == [Frame(.data, [.syn, .fin], 1, "bye")])
+        #expect(try end.frames() == [Frame(.data, .syn, 1, "bye"), Frame(.data, .fin, 1)])
         #expect(first.muxed.hasFinishLeft)
         try second.writeNow("x")
         #expect(try end.frames() == [Frame(.data, .syn, 3, "x")])

@@ -43,6 +43,19 @@ struct YamuxSessionTests {
         #expect(pair.dialer.session.announce(99) == nil)
     }
 
+    @Test("FIN never shares a frame with bytes; it does with SYN where there is nothing to send")
+    func finWithoutCompany() throws {
+        let pair = YamuxSessionPair()
+        let id = try #require(pair.dialer.open(at: pair.now))
+        let bytes = pair.dialer.session.send(5, finish: true, on: id)
+        #expect(bytes?.header == YamuxHeader(type: .data, flags: .syn, streamID: id, length: 5))
+        #expect(bytes?.finish == YamuxHeader(type: .data, flags: .fin, streamID: id, length: 0))
+        let empty = try #require(pair.dialer.open(at: pair.now))
+        let nothing = pair.dialer.session.send(0, finish: true, on: empty)
+        #expect(nothing?.header == YamuxHeader(type: .data, flags: [.syn, .fin], streamID: empty, length: 0))
+        #expect(nothing?.finish == nil)
+    }
+
     @Test("FIN never shares a frame with ACK")
     func finWithoutAck() throws {
         let pair = YamuxSessionPair()

@@ -46,14 +46,15 @@ struct YamuxTurnTests {
         #expect(side.turn(of: id) == YamuxSession.Turn())
     }
 
-    @Test("A new stream's first bytes carry SYN, and its half-close with them")
+    @Test("A new stream's first bytes carry SYN; its half-close follows in the same turn")
     func firstBytes() throws {
         var side = Side()
         let id = try side.open()
         _ = side.stream.tryWrite(Self.bytes(10))
         _ = side.stream.tryFinish()
         var expected = YamuxSession.Turn()
-        expected.data = YamuxHeader(type: .data, flags: [.syn, .fin], streamID: id, length: 10)
+        expected.data = YamuxHeader(type: .data, flags: .syn, streamID: id, length: 10)
+        expected.finish = YamuxHeader(type: .data, flags: .fin, streamID: id, length: 0)
         expected.hasFinished = true
         #expect(side.turn(of: id) == expected)
     }
