@@ -15,10 +15,10 @@
         static let swallowed = 16 * 1_024 * 1_024
 
         let muxed: MuxedStream
-        /// It was handed to whoever accepts streams, or is one of ours.
-        var isShown: Bool
         // While it changes it calls nobody who would touch it (Specs/Architecture.md, "The data path").
         @exclusivity(unchecked) var queue = QUICSendQueue()
+        /// It was handed to whoever accepts streams, or is one of ours.
+        var isShown: Bool
         /// The half-close is due behind what waits.
         var isFinishing = false
         /// The half-close is in a packet.
@@ -27,8 +27,6 @@
         var isBlocked = false
         /// The peer wants no more of it.
         var isUnwanted = false
-        /// A reset by this side, until it is on the wire.
-        var reset: StreamErrorCode?
         /// This side wants no more of it, and the peer is yet to be told.
         var isStopping = false
         /// The peer was told that this side wants no more of it.
@@ -36,6 +34,9 @@
 
         /// The peer's half-close came, and everything before it.
         var hasArrived = false
+
+        /// A reset by this side, until it is on the wire.
+        var reset: StreamErrorCode?
         /// Bytes that arrived, and bytes for which the peer has its credit back.
         var received: UInt64 = 0
         var credited: UInt64 = 0
