@@ -1,8 +1,8 @@
 public import P2PAutoNAT
-public import P2PCore
+import P2PCore
 import P2PHost
-public import P2PIdentity
-public import P2PMultiaddr
+import P2PIdentity
+import P2PMultiaddr
 import P2PQUIC
 
 extension AutoNATService {

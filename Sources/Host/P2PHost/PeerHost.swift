@@ -1,4 +1,4 @@
-public import Logging
+import Logging
 import NIOCore
 public import P2PCore
 public import P2PIdentity

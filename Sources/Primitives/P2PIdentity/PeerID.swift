@@ -49,7 +49,8 @@ public struct PeerID: Hashable, Sendable {
         do throws(MultiformatsError) {
             multihash = try Multihash(bytes: bytes)
         } catch {
-            throw PeerIDError(.malformed, "the bytes are not a multihash", cause: error)
+            throw PeerIDError(
+                .malformed, "these \(bytes.count) bytes are not a whole multihash, as when an id was cut or mistyped", cause: error)
         }
         try self.init(multihash: multihash)
     }

@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 
 #if canImport(Darwin)
     import Darwin

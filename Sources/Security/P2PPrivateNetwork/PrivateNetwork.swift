@@ -1,6 +1,6 @@
 package import NIOCore
 package import P2PCore
-package import P2PPipeline
+import P2PPipeline
 
 #if canImport(Darwin)
     import Darwin

@@ -1,4 +1,4 @@
-public import NIOCore
+import NIOCore
 import NIOPosix
 public import P2PCore
 public import P2PIdentity

@@ -1,7 +1,7 @@
 import P2P
 public import P2PPortMapping
 public import P2PSockets
-public import P2PWebSocket
+import P2PWebSocket
 import Synchronization
 
 /// A port at which web pages and other programs open WebSockets, in the shape of a `TCPServerSocket`.

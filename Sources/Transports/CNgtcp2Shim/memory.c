@@ -2,6 +2,7 @@
 
 #if __has_include(<ngtcp2/ngtcp2.h>)
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,21 +301,60 @@ static uint64_t lines_of(const uint8_t *cell) {
     return lines;
 }
 
+#ifdef __linux__
+
+static pthread_once_t map_once = PTHREAD_ONCE_INIT;
+/// The system's table of the pages of the process that opened it; -1 where there is none to be had.
+static int map = -1;
+static pid_t map_owner;
+
+static void open_map(void) {
+    map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    map_owner = getpid();
+}
+
+/// Asks which of the first cells have pages, in memory or swapped out. False where the system does not say.
+static bool ask_for_pages(const uint8_t *room, size_t count, uint64_t *cells) {
+    (void)pthread_once(&map_once, open_map);
+    // A child of the one that opened it would be told of its parent's pages.
+    if (map < 0 || getpid() != map_owner) return false;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t size = (count * CELL + page - 1) / page * sizeof(uint64_t);
+    uint64_t entries[CELLS];
+    if (size > sizeof entries) return false;
+    if (pread(map, entries, size, (off_t)((uintptr_t)room / page * sizeof *entries)) != (ssize_t)size) return false;
+    *cells = 0;
+    // Present, swapped out, or of a file: the three highest bits (Linux, admin-guide/mm/pagemap.rst).
+    for (size_t cell = 0; cell < count; cell++) *cells |= (uint64_t)(entries[cell * CELL / page] >> 61 != 0) << cell;
+    return true;
+}
+
+#endif
+
+/// The taken cells that anybody has written to, as far as the system knows; the others are zeros, and to look at one would cost a page.
+static uint64_t written_cells(const quic_memory *memory) {
+    size_t count = (size_t)(CELLS - __builtin_clzll(memory->taken));
+    uint64_t cells = UINT64_MAX;
+#ifdef __linux__
+    if (ask_for_pages(memory->room, count, &cells)) return memory->taken & cells;
+#endif
+#ifdef MADV_POPULATE_READ
+    // One by one they cost a fault each.
+    (void)madvise(memory->room, count * CELL, MADV_POPULATE_READ);
+#endif
+    return memory->taken;
+}
+
 size_t quic_memory_pack(quic_memory *memory) {
     if (memory->packed != NULL || memory->taken == 0) return 0;
-#ifdef MADV_POPULATE_READ
-    // Pages that were never touched are looked at, too: one by one they cost a fault each.
-    size_t end = (size_t)(CELLS - __builtin_clzll(memory->taken));
-    (void)madvise(memory->room, end * CELL, MADV_POPULATE_READ);
-#endif
-    uint64_t lines[CELLS], staying = 0;
+    uint64_t lines[CELLS], staying = 0, written = written_cells(memory);
     size_t size = 0;
     for (size_t first = 0; first < CELLS; first += memory->page) {
         uint64_t page = mask_of(first, memory->page);
         size_t used = 0;
         for (uint64_t left = memory->taken & page; left != 0; left &= left - 1) {
             size_t cell = (size_t)__builtin_ctzll(left);
-            lines[cell] = lines_of(memory->room + cell * CELL);
+            lines[cell] = (written >> cell & 1) != 0 ? lines_of(memory->room + cell * CELL) : 0;
             used += (size_t)__builtin_popcountll(lines[cell]);
         }
         if (used > MOST * memory->page) {

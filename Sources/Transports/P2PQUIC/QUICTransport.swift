@@ -1,6 +1,6 @@
 package import Logging
 package import NIOCore
-package import NIOPosix
+import NIOPosix
 import P2PCertificate
 package import P2PCore
 package import P2PIdentity

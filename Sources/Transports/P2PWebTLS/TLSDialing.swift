@@ -1,8 +1,8 @@
 package import NIOCore
 internal import NIOSSL
 import NIOTLS
-package import P2PCore
-package import P2PPipeline
+import P2PCore
+import P2PPipeline
 import SwiftASN1
 import X509
 

@@ -1,5 +1,5 @@
 import NIOCore
-public import P2PCore
+import P2PCore
 import Synchronization
 
 /// How an application is asked, at run time, about what the rules leave to it (`ask`).

@@ -1,4 +1,4 @@
-package import P2PIdentity
+import P2PIdentity
 
 /// Whom to tell before a look-up is over, and when there is no need to go on with it (go-libp2p-kad-dht, "optimistic provide").
 ///

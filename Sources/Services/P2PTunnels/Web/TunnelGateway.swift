@@ -1,5 +1,5 @@
 import NIOCore
-public import P2PCore
+import P2PCore
 public import P2PIdentity
 public import P2PMultiaddr
 public import P2PWebSocket
