@@ -262,6 +262,37 @@ void *quic_memory_reallocate(void *block, size_t size, void *user) {
     return larger;
 }
 
+// MARK: Pages
+
+#ifdef __linux__
+
+static pthread_once_t map_once = PTHREAD_ONCE_INIT;
+/// The system's table of the pages of the process that opened it; -1 where there is none to be had.
+static int map = -1;
+static pid_t map_owner;
+
+static void open_map(void) {
+    map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    map_owner = getpid();
+}
+
+/// Asks which of the first cells have pages, in memory or swapped out. False where the system does not say.
+static bool ask_for_pages(const uint8_t *room, size_t count, uint64_t *cells) {
+    // A child of the one that opened it would be told of its parent's pages.
+    if (map < 0 || getpid() != map_owner) return false;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t size = (count * CELL + page - 1) / page * sizeof(uint64_t);
+    uint64_t entries[CELLS];
+    if (size > sizeof entries) return false;
+    if (pread(map, entries, size, (off_t)((uintptr_t)room / page * sizeof *entries)) != (ssize_t)size) return false;
+    *cells = 0;
+    // Present, swapped out, or of a file: the three highest bits (Linux, admin-guide/mm/pagemap.rst).
+    for (size_t cell = 0; cell < count; cell++) *cells |= (uint64_t)(entries[cell * CELL / page] >> 61 != 0) << cell;
+    return true;
+}
+
+#endif
+
 // MARK: Life
 
 quic_memory *quic_memory_new(size_t page) {
@@ -271,6 +302,10 @@ quic_memory *quic_memory_new(size_t page) {
     memory->functions = (ngtcp2_mem){
         memory, quic_memory_allocate, quic_memory_release, quic_memory_allocate_zeros, quic_memory_reallocate};
     if (memory->page > 0) memory->room = take_room(&memory->dirty);
+#ifdef __linux__
+    // Not when the first connection rests: by then somebody may count descriptors.
+    (void)pthread_once(&map_once, open_map);
+#endif
     return memory;
 }
 
@@ -300,36 +335,6 @@ static uint64_t lines_of(const uint8_t *cell) {
     }
     return lines;
 }
-
-#ifdef __linux__
-
-static pthread_once_t map_once = PTHREAD_ONCE_INIT;
-/// The system's table of the pages of the process that opened it; -1 where there is none to be had.
-static int map = -1;
-static pid_t map_owner;
-
-static void open_map(void) {
-    map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    map_owner = getpid();
-}
-
-/// Asks which of the first cells have pages, in memory or swapped out. False where the system does not say.
-static bool ask_for_pages(const uint8_t *room, size_t count, uint64_t *cells) {
-    (void)pthread_once(&map_once, open_map);
-    // A child of the one that opened it would be told of its parent's pages.
-    if (map < 0 || getpid() != map_owner) return false;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t size = (count * CELL + page - 1) / page * sizeof(uint64_t);
-    uint64_t entries[CELLS];
-    if (size > sizeof entries) return false;
-    if (pread(map, entries, size, (off_t)((uintptr_t)room / page * sizeof *entries)) != (ssize_t)size) return false;
-    *cells = 0;
-    // Present, swapped out, or of a file: the three highest bits (Linux, admin-guide/mm/pagemap.rst).
-    for (size_t cell = 0; cell < count; cell++) *cells |= (uint64_t)(entries[cell * CELL / page] >> 61 != 0) << cell;
-    return true;
-}
-
-#endif
 
 /// The taken cells that anybody has written to, as far as the system knows; the others are zeros, and to look at one would cost a page.
 static uint64_t written_cells(const quic_memory *memory) {
