@@ -69,3 +69,16 @@ def wait_until(condition, within, what="it"):
     while not condition():
         assert not deadline.is_over, f"{what} did not come within {within} s"
         time.sleep(0.05)
+
+
+def settled(look, counts, seconds, within=30):
+    """Looks until `counts` of what is seen has been the same for so many seconds; the last look."""
+    deadline = Deadline(within)
+    seen, since = look(), now()
+    while now() - since < seconds:
+        assert not deadline.is_over, f"it does not settle: {counts(seen)}"
+        time.sleep(0.2)
+        last, seen = seen, look()
+        if counts(seen) != counts(last):
+            since = now()
+    return seen

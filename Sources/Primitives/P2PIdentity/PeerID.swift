@@ -50,7 +50,7 @@ public struct PeerID: Hashable, Sendable {
             multihash = try Multihash(bytes: bytes)
         } catch {
             throw PeerIDError(
-                .malformed, "these \(bytes.count) bytes are not a whole multihash, as when an id was cut or mistyped", cause: error)
+                .malformed, "not a whole multihash (\(bytes.count) bytes): was it cut or mistyped?", cause: error)
         }
         try self.init(multihash: multihash)
     }

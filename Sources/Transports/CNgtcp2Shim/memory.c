@@ -266,32 +266,56 @@ void *quic_memory_reallocate(void *block, size_t size, void *user) {
 
 #ifdef __linux__
 
-static pthread_once_t map_once = PTHREAD_ONCE_INIT;
-/// The system's table of the pages of the process that opened it; -1 where there is none to be had.
-static int map = -1;
-static pid_t map_owner;
+static pthread_once_t page_table_once = PTHREAD_ONCE_INIT;
+/// The system's table of this process's pages (Linux, admin-guide/mm/pagemap.rst).
+static int page_table = -1;
+static size_t system_page;
+/// Not zero in the process that opened the table, and where the table is to be believed; a child would be told of its parent's pages.
+static volatile uint8_t *mark;
 
-static void open_map(void) {
-    map = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    map_owner = getpid();
-}
-
-/// Asks which of the first cells have pages, in memory or swapped out. False where the system does not say.
-static bool ask_for_pages(const uint8_t *room, size_t count, uint64_t *cells) {
-    // A child of the one that opened it would be told of its parent's pages.
-    if (map < 0 || getpid() != map_owner) return false;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t size = (count * CELL + page - 1) / page * sizeof(uint64_t);
+/// Which of these pages exist, in memory or swapped out, a bit each. False where the system does not say.
+static bool find_pages(const volatile uint8_t *first, size_t count, uint64_t *pages) {
+    if (mark == NULL || *mark == 0 || count > CELLS) return false;
     uint64_t entries[CELLS];
-    if (size > sizeof entries) return false;
-    if (pread(map, entries, size, (off_t)((uintptr_t)room / page * sizeof *entries)) != (ssize_t)size) return false;
-    *cells = 0;
-    // Present, swapped out, or of a file: the three highest bits (Linux, admin-guide/mm/pagemap.rst).
-    for (size_t cell = 0; cell < count; cell++) *cells |= (uint64_t)(entries[cell * CELL / page] >> 61 != 0) << cell;
+    size_t size = count * sizeof *entries;
+    if (pread(page_table, entries, size, (off_t)((uintptr_t)first / system_page * sizeof *entries)) != (ssize_t)size) return false;
+    *pages = 0;
+    // Present, swapped out, or of a file: the three highest bits.
+    for (size_t i = 0; i < count; i++) *pages |= (uint64_t)(entries[i] >> 61 != 0) << i;
     return true;
 }
 
+/// Opens the table, and asks it what is known: an emulator may have handed out its own.
+static void open_page_table(void) {
+#ifdef MADV_WIPEONFORK
+    system_page = (size_t)sysconf(_SC_PAGESIZE);
+    page_table = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    if (page_table < 0) return;
+    uint8_t *probe = mmap(NULL, 4 * system_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (probe != MAP_FAILED) {
+        uint64_t found = 0;
+        mark = probe + system_page;
+        *mark = 1;
+        bool is_kept_apart = madvise(probe, 4 * system_page, MADV_WIPEONFORK) == 0;
+        if (is_kept_apart && find_pages(probe, 4, &found) && found == 1 << 1) return;
+        mark = NULL;
+        munmap(probe, 4 * system_page);
+    }
+    close(page_table);
+    page_table = -1;
 #endif
+}
+
+#endif
+
+bool quic_memory_sees_pages(void) {
+#ifdef __linux__
+    (void)pthread_once(&page_table_once, open_page_table);
+    return mark != NULL;
+#else
+    return false;
+#endif
+}
 
 // MARK: Life
 
@@ -302,10 +326,8 @@ quic_memory *quic_memory_new(size_t page) {
     memory->functions = (ngtcp2_mem){
         memory, quic_memory_allocate, quic_memory_release, quic_memory_allocate_zeros, quic_memory_reallocate};
     if (memory->page > 0) memory->room = take_room(&memory->dirty);
-#ifdef __linux__
-    // Not when the first connection rests: by then somebody may count descriptors.
-    (void)pthread_once(&map_once, open_map);
-#endif
+    // Here, so that to rest opens nothing.
+    (void)quic_memory_sees_pages();
     return memory;
 }
 
@@ -336,23 +358,27 @@ static uint64_t lines_of(const uint8_t *cell) {
     return lines;
 }
 
-/// The taken cells that anybody has written to, as far as the system knows; the others are zeros, and to look at one would cost a page.
-static uint64_t written_cells(const quic_memory *memory) {
-    size_t count = (size_t)(CELLS - __builtin_clzll(memory->taken));
-    uint64_t cells = UINT64_MAX;
+/// The taken cells that have a page; the others are zeros, and to look at one would make a page for it.
+static uint64_t cells_with_pages(const quic_memory *memory) {
 #ifdef __linux__
-    if (ask_for_pages(memory->room, count, &cells)) return memory->taken & cells;
+    uint64_t pages = 0, cells = 0;
+    size_t count = (size_t)(CELLS - __builtin_clzll(memory->taken) + (int)memory->page - 1) / memory->page;
+    if (memory->page * CELL == system_page && find_pages(memory->room, count, &pages)) {
+        for (; pages != 0; pages &= pages - 1) cells |= mask_of((size_t)__builtin_ctzll(pages) * memory->page, memory->page);
+        // Something is always written before a connection rests: who does not know of it knows nothing.
+        if ((cells & memory->taken) != 0) return cells & memory->taken;
+    }
 #endif
 #ifdef MADV_POPULATE_READ
     // One by one they cost a fault each.
-    (void)madvise(memory->room, count * CELL, MADV_POPULATE_READ);
+    (void)madvise(memory->room, (size_t)(CELLS - __builtin_clzll(memory->taken)) * CELL, MADV_POPULATE_READ);
 #endif
     return memory->taken;
 }
 
 size_t quic_memory_pack(quic_memory *memory) {
     if (memory->packed != NULL || memory->taken == 0) return 0;
-    uint64_t lines[CELLS], staying = 0, written = written_cells(memory);
+    uint64_t lines[CELLS], staying = 0, written = cells_with_pages(memory);
     size_t size = 0;
     for (size_t first = 0; first < CELLS; first += memory->page) {
         uint64_t page = mask_of(first, memory->page);

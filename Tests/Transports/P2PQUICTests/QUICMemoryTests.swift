@@ -3,6 +3,12 @@
     import P2PTesting
     import Testing
 
+    #if canImport(Glibc)
+        import Glibc
+    #elseif canImport(Musl)
+        import Musl
+    #endif
+
     @Suite("The memory of a QUIC connection")
     struct QUICMemoryTests {
         /// The system's own, and larger ones: what is a multiple of its pages can be given back to it as well.
@@ -100,6 +106,15 @@
             }
             quic_memory_free(memory)
         }
+
+        #if os(Linux)
+            @Test("The system's table of pages is asked wherever it can be read")
+            func pageTable() {
+                let descriptor = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)
+                defer { if descriptor >= 0 { close(descriptor) } }
+                #expect(quic_memory_sees_pages() == (descriptor >= 0))
+            }
+        #endif
 
         @Test("The cells of a page go together, or stay when more than half of it is in use", arguments: [31, 32, 33], [1, 4, 16])
         func together(lines: Int, cells: Int) throws {

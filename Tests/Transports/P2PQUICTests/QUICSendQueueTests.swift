@@ -58,26 +58,32 @@ struct QUICSendQueueTests {
         #expect(queue.dropUnsent() == 0)
     }
 
-    @Test("Any sequence of appends, sends and acknowledgements keeps the bytes in order")
+    @Test("Any sequence of appends, sends, acknowledgements and droppings keeps the bytes in order")
     func sequences() {
         var generator = SystemRandomNumberGenerator()
-        for _ in 0..<200 {
+        queues: for _ in 0..<200 {
             var queue = QUICSendQueue()
             var next: UInt8 = 0
             var expected: [UInt8] = []
             for _ in 0..<50 {
-                switch Int.random(in: 0..<3, using: &generator) {
-                case 0:
+                switch Int.random(in: 0..<13, using: &generator) {
+                case 0..<4:
                     let bytes = (0..<Int.random(in: 0..<6, using: &generator)).map { _ in
                         defer { next &+= 1 }
                         return next
                     }
                     expected += bytes
                     queue.append(ByteBuffer(bytes: bytes))
-                case 1:
+                case 4..<8:
                     let count = Int.random(in: 0..<8, using: &generator)
                     queue.advance(by: count)
                     expected.removeFirst(min(count, expected.count))
+                case 12:
+                    // Nothing is written to a stream whose bytes were dropped, so this is the last that is done to it.
+                    #expect(queue.dropUnsent() == expected.count)
+                    #expect(Self.unsent(queue).isEmpty && queue.unsent == 0)
+                    queue.acknowledge(upTo: queue.sent)
+                    continue queues
                 default: queue.acknowledge(upTo: UInt64.random(in: 0...queue.sent, using: &generator))
                 }
                 #expect(Self.unsent(queue) == expected)

@@ -98,6 +98,8 @@ void *quic_memory_reallocate(void *block, size_t size, void *memory);
 void quic_memory_release(void *block, void *memory);
 /// How many bytes of it are in use: whole cells of 4 KiB for large blocks.
 size_t quic_memory_held(const quic_memory *memory);
+/// Whether the system tells which pages this process has, as Linux does; otherwise all that are taken are looked at.
+bool quic_memory_sees_pages(void);
 /// Copies together what is not zero in large blocks, and gives their pages back to the system. Until quic_memory_unpack nobody may
 /// look at them. Returns the bytes that are left; 0 when nothing was done, and nothing is to be undone.
 size_t quic_memory_pack(quic_memory *memory);

@@ -27,9 +27,8 @@ struct QUICSendQueue: ~Copyable {
         self.end += UInt64(chunk.readableBytes)
         if self.first == nil {
             self.first = chunk
-        } else if self.rest == nil {
-            self.rest = [chunk]
         } else {
+            if self.rest == nil { self.rest = CircularBuffer(initialCapacity: 2) }
             self.rest?.append(chunk)
         }
     }
@@ -38,6 +37,8 @@ struct QUICSendQueue: ~Copyable {
     ///
     /// The pointers stay good for as long as the bytes are kept: a chunk's storage is never written to again.
     func forEachUnsent(limit: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
+        // A chunk of which a part was dropped is kept whole.
+        guard self.unsent > 0 else { return }
         var skip = Int(self.sent - self.cursorStart)
         for index in self.cursor..<min(self.count, self.cursor + limit) {
             self[index].withUnsafeReadableBytes { body(UnsafeRawBufferPointer(rebasing: $0.dropFirst(skip))) }

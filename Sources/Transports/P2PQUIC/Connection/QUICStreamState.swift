@@ -129,14 +129,11 @@
             withUnsafeTemporaryAllocation(of: quic_bytes.self, capacity: Self.pieces) { vectors in
                 var count = 0
                 var total = 0
-                if self.queue.unsent > 0 {
-                    self.queue.forEachUnsent(limit: Self.pieces) { bytes in
-                        vectors.initializeElement(
-                            at: count,
-                            to: quic_bytes(base: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), length: bytes.count))
-                        count += 1
-                        total += bytes.count
-                    }
+                self.queue.forEachUnsent(limit: Self.pieces) { bytes in
+                    vectors.initializeElement(
+                        at: count, to: quic_bytes(base: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), length: bytes.count))
+                    count += 1
+                    total += bytes.count
                 }
                 return body(UnsafePointer(vectors.baseAddress), count, self.isFinishing && !self.isFinished && total >= self.queue.unsent)
             }
