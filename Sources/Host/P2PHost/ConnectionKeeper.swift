@@ -161,7 +161,12 @@ final class ConnectionKeeper: Sendable {
     private func follow(_ events: HostEvents, of host: PeerHost) async {
         for await event in events {
             switch event {
-            case .connected(let connection): self.state.withLock { $0.schedule.connected(connection.remotePeer) }
+            case .connected(let connection):
+                // It may be over again, and whoever learnt of that sooner may have reported the peer since.
+                self.state.withLock { state in
+                    guard host.swarm.connection(to: connection.remotePeer) != nil else { return }
+                    state.schedule.connected(connection.remotePeer)
+                }
             case .disconnected(let connection, _):
                 guard host.swarm.connection(to: connection.remotePeer) == nil else { continue }
                 self.state.withLock { $0.schedule.lost(connection.remotePeer, at: host.swarm.clock.now()) }
@@ -196,10 +201,9 @@ final class ConnectionKeeper: Sendable {
             if isKept { request.remembered = await Self.known(peer, to: host) }
             _ = try await host.connect(to: peer, request)
             // It may be over again by now, and the event for that may have come before.
-            let isConnected = host.swarm.connection(to: peer) != nil
             self.state.withLock { state in
-                state.schedule.connected(peer)
-                if !isConnected { state.schedule.lost(peer, at: host.swarm.clock.now()) }
+                guard host.swarm.connection(to: peer) == nil else { return state.schedule.connected(peer) }
+                state.schedule.connectedAndLost(peer, at: host.swarm.clock.now())
             }
         } catch {
             self.state.withLock { $0.schedule.failed(peer, at: host.swarm.clock.now()) }

@@ -83,6 +83,32 @@ struct RedialScheduleTests {
         #expect(try #require(schedule.deadline) <= self.start + .hours(9) + .milliseconds(300))
     }
 
+    @Test(
+        "A discovered peer whose connection is over before its dial is noted is dialled again if it was reported meanwhile, and only then")
+    func foundAgain() throws {
+        var schedule = RedialSchedule(seed: 5)
+        let peers = try self.peers(3)
+        let until = self.start + .seconds(60)
+        for peer in peers { schedule.found(peer, until: until, yields: false, at: self.start) }
+        var now = self.start + .milliseconds(101)
+        #expect(Set(schedule.next(at: now)) == Set(peers))
+        schedule.found(peers[0], until: until, yields: false, at: now)
+        for peer in peers[..<2] { schedule.connectedAndLost(peer, at: now) }
+        #expect(schedule.count == 2)
+        // Its end was noted before its dial, and it was reported after that: the report stands.
+        schedule.connected(peers[2])
+        schedule.found(peers[2], until: until, yields: false, at: now)
+        schedule.connectedAndLost(peers[2], at: now)
+        now = now + .milliseconds(101)
+        #expect(Set(schedule.next(at: now)) == [peers[0], peers[2]])
+        // A report before a dial that failed says nothing of the next one.
+        schedule.found(peers[0], until: until, yields: false, at: now)
+        schedule.failed(peers[0], at: now)
+        #expect(schedule.next(at: now + .seconds(1)) == [peers[0]])
+        schedule.connectedAndLost(peers[0], at: now + .seconds(1))
+        #expect(schedule.count == 1)
+    }
+
     @Test("A discovered peer is dialled until its time is up, then forgotten; connected, it is nobody's concern")
     func discovered() throws {
         var schedule = RedialSchedule(seed: 5)

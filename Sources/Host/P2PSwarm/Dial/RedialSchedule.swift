@@ -22,6 +22,8 @@ package struct RedialSchedule: Sendable {
         var failures = 0
         /// Since when it has been missing.
         var missingSince: NIODeadline
+        /// Whether it was reported while it was being dialled.
+        var isFoundAgain = false
     }
 
     /// Dials of this kind that are in their first ``freshTime``. The place is lent: peers that do not answer keep it from nobody.
@@ -100,6 +102,7 @@ package struct RedialSchedule: Sendable {
             return
         }
         self.entries[peer]?.vouchedUntil = max(entry.vouchedUntil, until)
+        if entry.phase.diallingSince != nil { self.entries[peer]?.isFoundAgain = true }
         // It is there: whatever kept it from answering may be over.
         if entry.isKept, case .waiting(let planned) = entry.phase { self.entries[peer]?.phase = .waiting(until: min(planned, due)) }
     }
@@ -111,6 +114,14 @@ package struct RedialSchedule: Sendable {
         }
         self.entries[peer]?.phase = .connected
         self.entries[peer]?.failures = 0
+    }
+
+    /// A dial that ``next(at:)`` asked for has succeeded, and the connection is over by now. Whoever reported the peer meanwhile may have known.
+    package mutating func connectedAndLost(_ peer: PeerID, at now: NIODeadline) {
+        guard let entry = self.entries[peer], entry.phase.diallingSince != nil else { return }
+        self.connected(peer)
+        self.lost(peer, at: now)
+        if !entry.isKept, entry.isFoundAgain { self.found(peer, until: entry.vouchedUntil, yields: false, at: now) }
     }
 
     /// The last connection to the peer has ended.
@@ -127,6 +138,7 @@ package struct RedialSchedule: Sendable {
         let longest = isEarly ? Self.longestEarlyPause : Self.longestLatePause
         let pause = min(Self.firstPause << Int64(min(entry.failures, 20)), longest)
         self.entries[peer]?.failures = min(entry.failures + 1, 1_000)
+        self.entries[peer]?.isFoundAgain = false
         self.entries[peer]?.phase = .waiting(until: now + self.jitter.milliseconds((pause / 2)...pause))
     }
 
@@ -153,7 +165,7 @@ package struct RedialSchedule: Sendable {
 
     // MARK: Decisions
 
-    /// Peers to dial now. Say ``connected(_:)`` or ``failed(_:at:)`` of each.
+    /// Peers to dial now. Say ``connected(_:)``, ``connectedAndLost(_:at:)`` or ``failed(_:at:)`` of each.
     package mutating func next(at now: NIODeadline) -> [PeerID] {
         self.entries = self.entries.filter { $0.value.isKept || $0.value.phase.diallingSince != nil || $0.value.vouchedUntil > now }
         guard !self.isSuspended else { return [] }
