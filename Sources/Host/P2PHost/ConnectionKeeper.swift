@@ -206,7 +206,8 @@ final class ConnectionKeeper: Sendable {
                 state.schedule.connectedAndLost(peer, at: host.swarm.clock.now())
             }
         } catch {
-            self.state.withLock { $0.schedule.failed(peer, at: host.swarm.clock.now()) }
+            let alone = isKept ? nil : host.swarm.leftAlone(await Self.known(peer, to: host), of: peer)
+            self.state.withLock { $0.schedule.failed(peer, leftAloneUntil: alone, at: host.swarm.clock.now()) }
             host.logger.debug("a peer was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
         }
         self.wake.yield()

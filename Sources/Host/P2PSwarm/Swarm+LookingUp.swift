@@ -1,6 +1,6 @@
-import NIOCore
-import P2PCore
-import P2PIdentity
+package import NIOCore
+package import P2PCore
+package import P2PIdentity
 import P2PMultiaddr
 import Synchronization
 
@@ -31,6 +31,15 @@ extension Swarm {
     }
 
     static let onlyRelayed = TransportError(.unsupportedOptions, "it leads through a relay, and a direct connection was asked for")
+
+    /// When the first of a peer's addresses that have failed lately may be dialled again; nil where none has.
+    package func leftAlone(_ known: [KnownAddress], of peer: PeerID) -> NIODeadline? {
+        let now = self.clock.now()
+        return known.compactMap { known in
+            let bare = known.address.withoutPeerID
+            return self.backOff.withLock { $0.until(known.address.isAddressList ? bare.withPeerID(peer) : bare, at: now) }
+        }.min()
+    }
 
     private func recentFailure(of address: Multiaddr, at now: NIODeadline) -> TransportError? {
         guard let until = self.backOff.withLock({ $0.until(address, at: now) }) else { return nil }

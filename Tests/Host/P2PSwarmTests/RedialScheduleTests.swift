@@ -109,6 +109,25 @@ struct RedialScheduleTests {
         #expect(schedule.count == 1)
     }
 
+    @Test("Where the addresses that failed are left alone for longer than the pause, the next dial waits for them, a minute at most")
+    func leftAlone() throws {
+        var schedule = RedialSchedule(seed: 5)
+        let peer = try self.peers(1)[0]
+        schedule.found(peer, until: self.start + .hours(1), yields: false, at: self.start)
+        var now = self.start + .milliseconds(101)
+        #expect(schedule.next(at: now) == [peer])
+        schedule.failed(peer, leftAloneUntil: now + .seconds(5), at: now)
+        #expect(schedule.deadline == now + .seconds(5))
+        now = now + .seconds(5)
+        #expect(schedule.next(at: now) == [peer])
+        schedule.failed(peer, leftAloneUntil: now + .milliseconds(1), at: now)
+        let due = try #require(schedule.deadline)
+        #expect(due >= now + .milliseconds(250) && due <= now + .milliseconds(500))
+        #expect(schedule.next(at: due) == [peer])
+        schedule.failed(peer, leftAloneUntil: due + .minutes(5), at: due)
+        #expect(schedule.deadline == due + .minutes(1))
+    }
+
     @Test("A discovered peer is dialled until its time is up, then forgotten; connected, it is nobody's concern")
     func discovered() throws {
         var schedule = RedialSchedule(seed: 5)

@@ -132,14 +132,18 @@ package struct RedialSchedule: Sendable {
     }
 
     /// A dial that ``next(at:)`` asked for has failed.
-    package mutating func failed(_ peer: PeerID, at now: NIODeadline) {
+    ///
+    /// - Parameter alone: until when the addresses that failed are left alone: a dial before that would try none. Nil where that does not hold for this dial.
+    package mutating func failed(_ peer: PeerID, leftAloneUntil alone: NIODeadline? = nil, at now: NIODeadline) {
         guard let entry = self.entries[peer], entry.phase.diallingSince != nil else { return }
         let isEarly = entry.isKept && now - entry.missingSince < Self.earlyTime
         let longest = isEarly ? Self.longestEarlyPause : Self.longestLatePause
         let pause = min(Self.firstPause << Int64(min(entry.failures, 20)), longest)
         self.entries[peer]?.failures = min(entry.failures + 1, 1_000)
         self.entries[peer]?.isFoundAgain = false
-        self.entries[peer]?.phase = .waiting(until: now + self.jitter.milliseconds((pause / 2)...pause))
+        let due = now + self.jitter.milliseconds((pause / 2)...pause)
+        // No longer than a pause may be: others may find the peer elsewhere.
+        self.entries[peer]?.phase = .waiting(until: max(due, min(alone ?? due, now + .milliseconds(Self.longestLatePause))))
     }
 
     /// The network is another one than before: whoever did not answer may now.
