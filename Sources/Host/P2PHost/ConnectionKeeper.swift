@@ -15,6 +15,9 @@ final class ConnectionKeeper: Sendable {
 
     private struct State {
         var schedule: RedialSchedule
+        /// The last dial of each peer that is dialled: what an older one has to say concerns nobody any more.
+        var dials: [PeerID: UInt64] = [:]
+        var lastDial: UInt64 = 0
         /// Where the caller said that a peer is.
         var given: [PeerID: [Multiaddr]] = [:]
         /// Peers that count for the host's memory.
@@ -22,6 +25,21 @@ final class ConnectionKeeper: Sendable {
         /// Fires when the host is suspended, or nil when it is.
         var suspended: Signal? = Signal()
         var resumed = Signal()
+
+        mutating func begin(at now: NIODeadline) -> [(peer: PeerID, number: UInt64)] {
+            self.schedule.next(at: now).map { peer in
+                self.lastDial += 1
+                self.dials[peer] = self.lastDial
+                return (peer, self.lastDial)
+            }
+        }
+
+        /// A dial is over; false when a newer one of that peer is under way.
+        mutating func end(_ peer: PeerID, number: UInt64) -> Bool {
+            guard self.dials[peer] == number else { return false }
+            self.dials[peer] = nil
+            return true
+        }
     }
 
     private let state: Mutex<State>
@@ -35,9 +53,10 @@ final class ConnectionKeeper: Sendable {
 
     // MARK: Facts
 
-    func keep(_ peer: PeerID, at addresses: [Multiaddr], isConnected: Bool, now: NIODeadline) throws(HostError) {
+    /// - Parameter isConnected: is asked when the end of a connection would be noted after it.
+    func keep(_ peer: PeerID, at addresses: [Multiaddr], isConnected: () -> Bool, now: NIODeadline) throws(HostError) {
         let isTaken = self.state.withLock { state in
-            guard state.schedule.keep(peer, isConnected: isConnected, at: now) else { return false }
+            guard state.schedule.keep(peer, isConnected: isConnected(), at: now) else { return false }
             if !addresses.isEmpty { state.given[peer] = addresses }
             return true
         }
@@ -117,9 +136,9 @@ final class ConnectionKeeper: Sendable {
             for await _ in self.wakes {
                 let now = clock.now()
                 look = self.look(after: look, of: host, at: now)
-                let (peers, deadline) = self.state.withLock { ($0.schedule.next(at: now), $0.schedule.deadline) }
+                let (dials, deadline) = self.state.withLock { ($0.begin(at: now), $0.schedule.deadline) }
                 self.charge(to: host.swarm.memory)
-                for peer in peers { group.addTask { await self.dial(peer, from: host) } }
+                for dial in dials { group.addTask { await self.dial(dial.peer, number: dial.number, from: host) } }
                 guard let next = [deadline, look?.due].compactMap({ $0 }).min() else { continue }
                 if let alarm, alarm > now, alarm <= next { continue }
                 alarm = next
@@ -193,7 +212,7 @@ final class ConnectionKeeper: Sendable {
         return await host.swarm.peerstore.read(by: deadline) { await $0.knownAddresses(of: peer) } ?? []
     }
 
-    private func dial(_ peer: PeerID, from host: PeerHost) async {
+    private func dial(_ peer: PeerID, number: UInt64, from host: PeerHost) async {
         let (isKept, given) = self.state.withLock { ($0.schedule.keeps(peer), $0.given[peer] ?? []) }
         do throws(DialError) {
             // Named addresses are tried even if they have failed lately; the schedule has its own pauses.
@@ -202,12 +221,16 @@ final class ConnectionKeeper: Sendable {
             _ = try await host.connect(to: peer, request)
             // It may be over again by now, and the event for that may have come before.
             self.state.withLock { state in
+                guard state.end(peer, number: number) else { return }
                 guard host.swarm.connection(to: peer) == nil else { return state.schedule.connected(peer) }
                 state.schedule.connectedAndLost(peer, at: host.swarm.clock.now())
             }
         } catch {
             let alone = isKept ? nil : host.swarm.leftAlone(await Self.known(peer, to: host), of: peer)
-            self.state.withLock { $0.schedule.failed(peer, leftAloneUntil: alone, at: host.swarm.clock.now()) }
+            self.state.withLock { state in
+                guard state.end(peer, number: number) else { return }
+                state.schedule.failed(peer, leftAloneUntil: alone, at: host.swarm.clock.now())
+            }
             host.logger.debug("a peer was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
         }
         self.wake.yield()

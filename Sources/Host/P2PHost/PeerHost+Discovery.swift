@@ -59,7 +59,7 @@ extension PeerHost {
     /// - Throws: ``HostError`` (`.tooManyKept`).
     public func keepConnected(_ peer: PeerID, at addresses: [Multiaddr] = []) throws(HostError) {
         try self.keeper.keep(
-            peer, at: addresses, isConnected: self.swarm.connection(to: peer) != nil, now: self.swarm.clock.now())
+            peer, at: addresses, isConnected: { self.swarm.connection(to: peer) != nil }, now: self.swarm.clock.now())
         self.swarm.protect(peer, for: Self.keeping)
     }
 

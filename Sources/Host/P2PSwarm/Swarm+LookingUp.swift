@@ -32,13 +32,17 @@ extension Swarm {
 
     static let onlyRelayed = TransportError(.unsupportedOptions, "it leads through a relay, and a direct connection was asked for")
 
-    /// When the first of a peer's addresses that have failed lately may be dialled again; nil where none has.
+    /// When the first of a peer's addresses may be dialled again, where all have failed lately; nil where one may be dialled now, and where none is known.
     package func leftAlone(_ known: [KnownAddress], of peer: PeerID) -> NIODeadline? {
         let now = self.clock.now()
-        return known.compactMap { known in
-            let bare = known.address.withoutPeerID
-            return self.backOff.withLock { $0.until(known.address.isAddressList ? bare.withPeerID(peer) : bare, at: now) }
-        }.min()
+        var first: NIODeadline?
+        for candidate in self.candidates(known, of: peer, on: DialTerms(), areNamed: true) where candidate.objection == nil {
+            let bare = candidate.address.withoutPeerID
+            let tried = candidate.address.isAddressList ? bare.withPeerID(peer) : bare
+            guard let until = self.backOff.withLock({ $0.until(tried, at: now) }) else { return nil }
+            first = min(first ?? until, until)
+        }
+        return first
     }
 
     private func recentFailure(of address: Multiaddr, at now: NIODeadline) -> TransportError? {

@@ -126,6 +126,16 @@ struct RedialScheduleTests {
         #expect(schedule.next(at: due) == [peer])
         schedule.failed(peer, leftAloneUntil: due + .minutes(5), at: due)
         #expect(schedule.deadline == due + .minutes(1))
+        // Whoever reports it may know another address: the schedule's own pause is all that is left.
+        schedule.found(peer, until: due + .hours(1), yields: false, at: due)
+        let sooner = try #require(schedule.deadline)
+        #expect(sooner >= due + .milliseconds(500) && sooner <= due + .seconds(1))
+        // One that is to stay connected is dialled at once, and its addresses are never left alone.
+        let isKept = schedule.keep(peer, isConnected: false, at: due + .milliseconds(1))
+        #expect(isKept)
+        #expect(schedule.next(at: due + .milliseconds(1)) == [peer])
+        schedule.failed(peer, leftAloneUntil: due + .minutes(5), at: due + .milliseconds(2))
+        #expect(try #require(schedule.deadline) <= due + .milliseconds(252))
     }
 
     @Test("A discovered peer is dialled until its time is up, then forgotten; connected, it is nobody's concern")

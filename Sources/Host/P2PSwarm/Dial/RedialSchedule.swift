@@ -24,6 +24,8 @@ package struct RedialSchedule: Sendable {
         var missingSince: NIODeadline
         /// Whether it was reported while it was being dialled.
         var isFoundAgain = false
+        /// When the pause after its last failure ends, however long its addresses are left alone.
+        var pausedUntil: NIODeadline?
     }
 
     /// Dials of this kind that are in their first ``freshTime``. The place is lent: peers that do not answer keep it from nobody.
@@ -76,8 +78,13 @@ package struct RedialSchedule: Sendable {
 
     /// The peer is to stay connected; false when there are too many of them.
     package mutating func keep(_ peer: PeerID, isConnected: Bool, at now: NIODeadline) -> Bool {
-        if self.entries[peer] != nil {
+        if let entry = self.entries[peer] {
             self.entries[peer]?.isKept = true
+            if !entry.isKept, case .waiting(let planned) = entry.phase {
+                self.entries[peer]?.phase = .waiting(until: min(planned, now))
+                self.entries[peer]?.failures = 0
+                self.entries[peer]?.missingSince = now
+            }
             return true
         }
         guard self.entries.values.count(where: \.isKept) < Self.keptLimit else { return false }
@@ -104,7 +111,10 @@ package struct RedialSchedule: Sendable {
         self.entries[peer]?.vouchedUntil = max(entry.vouchedUntil, until)
         if entry.phase.diallingSince != nil { self.entries[peer]?.isFoundAgain = true }
         // It is there: whatever kept it from answering may be over.
-        if entry.isKept, case .waiting(let planned) = entry.phase { self.entries[peer]?.phase = .waiting(until: min(planned, due)) }
+        guard case .waiting(let planned) = entry.phase else { return }
+        if let sooner = entry.isKept ? due : entry.pausedUntil.map({ max($0, due) }) {
+            self.entries[peer]?.phase = .waiting(until: min(planned, sooner))
+        }
     }
 
     package mutating func connected(_ peer: PeerID) {
@@ -142,8 +152,10 @@ package struct RedialSchedule: Sendable {
         self.entries[peer]?.failures = min(entry.failures + 1, 1_000)
         self.entries[peer]?.isFoundAgain = false
         let due = now + self.jitter.milliseconds((pause / 2)...pause)
-        // No longer than a pause may be: others may find the peer elsewhere.
-        self.entries[peer]?.phase = .waiting(until: max(due, min(alone ?? due, now + .milliseconds(Self.longestLatePause))))
+        // No longer than a pause may be: others may find the peer elsewhere. Dials of kept peers leave no address alone.
+        let alone = entry.isKept ? nil : alone.map { min($0, now + .milliseconds(Self.longestLatePause)) }
+        self.entries[peer]?.phase = .waiting(until: max(due, alone ?? due))
+        self.entries[peer]?.pausedUntil = due
     }
 
     /// The network is another one than before: whoever did not answer may now.
