@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from peers import faults, ours
+from peers import clock, faults, ours
 from peers.clock import wait_until
 from peers.processes import tied
 
@@ -174,11 +174,7 @@ def left(daemon):
 
 def settled(daemon):
     """The same, once it is the same for four seconds: an IPv6 address of a new interface, and its socket, come late."""
-    looks = []
-    while len(looks) < 5 or len(set(looks[-5:])) > 1:
-        looks.append(left(daemon))
-        time.sleep(1)
-    return looks[-1]
+    return clock.settled(lambda: left(daemon), 4)
 
 
 @pytest.mark.parametrize("error", ["ENOBUFS", "EIO"])

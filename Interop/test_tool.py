@@ -113,7 +113,7 @@ def test_the_snapshot_counts(nodes):
     picked = lambda stats: [stats[name] for name in ("connections", "streams", "pending", "fds")]  # noqa: E731
     assert ours.run("ping", daemon.address, "--count", 1, "--json").code == 0
     # Longer than the visitor's socket may wait for its end.
-    before = clock.settled(daemon.stats, picked, 1.5)
+    before = clock.settled(daemon.stats, 1.5, picked)
     assert STATS <= before.keys()
     pinger = ours.JSONProcess(
         [ours.BINARY, "ping", daemon.address, "--count", 1000, "--interval", 0.05, "--json"],

@@ -28,14 +28,8 @@ def held(daemon, *more):
 
 
 def settled(daemon):
-    previous = None
-    for _ in range(50):
-        now = held(daemon, "tasks")
-        if now == previous:
-            return held(daemon)
-        previous = now
-        time.sleep(0.2)
-    raise AssertionError(f"the daemon does not settle: {previous}")
+    clock.settled(lambda: held(daemon, "tasks"), 0.2)
+    return held(daemon)
 
 
 def refusals(daemon):

@@ -71,7 +71,7 @@ def wait_until(condition, within, what="it"):
         time.sleep(0.05)
 
 
-def settled(look, counts, seconds, within=30):
+def settled(look, seconds, counts=lambda seen: seen, within=30):
     """Looks until `counts` of what is seen has been the same for so many seconds; the last look."""
     deadline = Deadline(within)
     seen, since = look(), now()

@@ -16,18 +16,22 @@ extension Swarm {
             let address = known.address
             let bare = address.withoutPeerID
             if let objection = judge.objection(to: known) { return DialCandidate(known, objection: objection) }
-            guard !address.isAddressList else {
-                let list = peer.map { bare.withPeerID($0) } ?? address
-                return DialCandidate(known, objection: areNamed ? nil : self.recentFailure(of: list, at: now))
-            }
+            let recent = areNamed ? nil : self.recentFailure(of: Self.blamed(address, of: peer), at: now)
+            guard !address.isAddressList else { return DialCandidate(known, objection: recent) }
             guard self.transports.contains(where: { $0.canDial(bare) }) else {
                 return DialCandidate(known, objection: TransportError(.unsupportedAddress, "no transport of this host dials it"))
             }
             guard terms.allowsLimited || !address.isRelayed else {
                 return DialCandidate(known, objection: Self.onlyRelayed)
             }
-            return DialCandidate(known, objection: areNamed ? nil : self.recentFailure(of: bare, at: now))
+            return DialCandidate(known, objection: recent)
         }
+    }
+
+    /// What a failure at an address is remembered of: the place, whoever was expected there; of a list the list of that peer.
+    private static func blamed(_ address: Multiaddr, of peer: PeerID?) -> Multiaddr {
+        guard address.isAddressList else { return address.withoutPeerID }
+        return peer.map { address.withoutPeerID.withPeerID($0) } ?? address
     }
 
     static let onlyRelayed = TransportError(.unsupportedOptions, "it leads through a relay, and a direct connection was asked for")
@@ -37,9 +41,8 @@ extension Swarm {
         let now = self.clock.now()
         var first: NIODeadline?
         for candidate in self.candidates(known, of: peer, on: DialTerms(), areNamed: true) where candidate.objection == nil {
-            let bare = candidate.address.withoutPeerID
-            let tried = candidate.address.isAddressList ? bare.withPeerID(peer) : bare
-            guard let until = self.backOff.withLock({ $0.until(tried, at: now) }) else { return nil }
+            let blamed = Self.blamed(candidate.address, of: peer)
+            guard let until = self.backOff.withLock({ $0.until(blamed, at: now) }) else { return nil }
             first = min(first ?? until, until)
         }
         return first
