@@ -11,11 +11,16 @@ public final class RecordPool {
     public static let smallCapacity = 2_048
     /// Room for the largest record.
     static let largeCapacity = 65_536
-    /// Buffers of each kind that are kept.
+    /// Room for what is read from a socket at once: several full records, so that few of them are split.
+    static let readCapacity = 262_144
+    /// Buffers of records of each kind that are kept.
     static let limit = 32
+    /// Buffers of reads that are kept: one at a time is read into.
+    static let readLimit = 2
 
     private var small = CircularBuffer<ByteBuffer>(initialCapacity: 0)
     private var large = CircularBuffer<ByteBuffer>(initialCapacity: 0)
+    private var reads = CircularBuffer<ByteBuffer>(initialCapacity: 0)
     private let allocator = ByteBufferAllocator()
 
     /// A pool that holds no buffer yet.
@@ -25,6 +30,9 @@ public final class RecordPool {
     public func take(capacity: Int) -> ByteBuffer {
         if capacity <= Self.smallCapacity {
             return Self.reuse(from: &self.small, capacity: Self.smallCapacity) ?? self.allocator.buffer(capacity: Self.smallCapacity)
+        }
+        if capacity == Self.readCapacity {
+            return Self.reuse(from: &self.reads, capacity: capacity) ?? self.allocator.buffer(capacity: capacity)
         }
         guard capacity <= Self.largeCapacity, capacity > Self.largeCapacity / 2 else { return self.allocator.buffer(capacity: capacity) }
         return Self.reuse(from: &self.large, capacity: Self.largeCapacity) ?? self.allocator.buffer(capacity: Self.largeCapacity)
@@ -42,6 +50,7 @@ public final class RecordPool {
         switch buffer.storageCapacity {
         case Self.smallCapacity where self.small.count < Self.limit: self.small.append(buffer)
         case Self.largeCapacity where self.large.count < Self.limit: self.large.append(buffer)
+        case Self.readCapacity where self.reads.count < Self.readLimit: self.reads.append(buffer)
         default: break
         }
     }

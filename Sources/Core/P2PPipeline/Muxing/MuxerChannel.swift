@@ -35,10 +35,10 @@ package final class MuxerChannel {
         self.maximumPayload = MuxerRecord.maximumPayload(of: records.layout)
     }
 
-    /// The handler has its place in the pipeline. From now on what the channel keeps for reading counts, if it is a socket's.
+    /// The handler has its place in the pipeline.
     package func begin(_ context: ChannelHandlerContext) {
         self.context = context
-        try? self.channel.syncOptions?.setOption(.recvAllocator, value: ReadRoom(account: self.connection.account))
+        ReadRoom.install(in: self.channel)
     }
 
     package var isRunning: Bool { self.phase == .running }
