@@ -9,6 +9,8 @@ struct YamuxReceiveWindow: Sendable {
     static let roundTripFloor: TimeAmount = .microseconds(200)
     /// A window of which half is consumed within this many round trips is too small for its path.
     static let growthRoundTrips = 2
+    /// No reader who is behind makes the window smaller than this, in bytes.
+    static let narrowest: UInt32 = 64 * 1_024
 
     /// What the peer may still send.
     private(set) var credit: UInt32 = YamuxConfiguration.initialWindow
@@ -21,8 +23,8 @@ struct YamuxReceiveWindow: Sendable {
 
     init(now: NIODeadline) { self.epoch = now }
 
-    /// How far the window has grown.
-    var growth: UInt64 { UInt64(self.size - YamuxConfiguration.initialWindow) }
+    /// How far the window has grown beyond what the protocol gives.
+    var growth: UInt64 { UInt64(max(self.size, YamuxConfiguration.initialWindow) - YamuxConfiguration.initialWindow) }
 
     /// `count` bytes are announced by a data frame; false when that is more than the credit.
     mutating func spend(_ count: UInt32) -> Bool {
@@ -39,11 +41,30 @@ struct YamuxReceiveWindow: Sendable {
     /// Whether half a window waits to be returned.
     var isUpdateDue: Bool { self.consumed >= self.size / 2 }
 
+    /// A reader who passes the bytes on has left `backlog` of them waiting, so whoever takes them is slower than the peer: what was
+    /// consumed makes the window smaller instead of being returned, and less waits here. It grows again by ``wantedGrowth(maximum:roundTrip:now:)``.
+    ///
+    /// - Returns: whether the reader is so far behind that the window is not to grow.
+    mutating func narrow(backlog: Int, at now: NIODeadline) -> Bool {
+        guard self.isUpdateDue, backlog >= Int(self.size / 4) else { return false }
+        let surplus = min(self.consumed, self.size - min(self.size, Self.narrowest))
+        guard surplus > 0 else { return true }
+        self.size -= surplus
+        self.consumed -= surplus
+        self.epoch = now
+        return true
+    }
+
     /// The bytes by which the window ought to grow: none, or as much again as it is.
     func wantedGrowth(maximum: UInt32, roundTrip: TimeAmount?, now: NIODeadline) -> UInt32 {
         guard let roundTrip, self.size < maximum else { return 0 }
         guard now - self.epoch < max(roundTrip, Self.roundTripFloor) * Self.growthRoundTrips else { return 0 }
         return min(self.size, maximum - self.size)
+    }
+
+    /// What of that goes beyond what the protocol gives, so that it is to be reserved.
+    func reservation(for growth: UInt32) -> UInt32 {
+        max(self.size + growth, YamuxConfiguration.initialWindow) - max(self.size, YamuxConfiguration.initialWindow)
     }
 
     /// Returns what was consumed and grows the window: the credit to announce.

@@ -39,9 +39,11 @@ extension YamuxSession {
             turn.hasFinished = isLast
             turn.isClosed = outgoing.isClosed
         }
-        if offer.credit > 0, let update = self.consume(offer.credit, on: id, at: now) {
-            turn.update = update
-            turn.creditThreshold = self.creditThreshold(of: id)
+        if offer.credit > 0 {
+            let before = self.creditThreshold(of: id)
+            turn.update = self.consume(offer.credit, backlog: offer.backlog, on: id, at: now)
+            let threshold = self.creditThreshold(of: id)
+            if threshold != before { turn.creditThreshold = threshold }
         }
         if offer.stopReading {
             self.stopReading(id, at: now)

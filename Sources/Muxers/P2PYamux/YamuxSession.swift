@@ -268,16 +268,31 @@ package struct YamuxSession: ~Copyable {
     func isUnannounced(_ id: UInt32) -> Bool { self.streams[id]?.opening == .unannounced }
 
     /// The reader took `count` bytes: the window update that is due, if one is.
-    package mutating func consume(_ count: Int, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
+    ///
+    /// - Parameter backlog: bytes that still wait for a reader who passes them on; see ``YamuxReceiveWindow/narrow(backlog:at:)``.
+    package mutating func consume(_ count: Int, backlog: Int = 0, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return nil }
         self.streams.values[index].receive.consume(UInt32(clamping: count))
+        let isBehind = self.narrow(at: index, backlog: backlog, now: now)
         guard self.streams.values[index].receive.isUpdateDue else { return nil }
         if let value = self.heartbeat.measure(at: now) { self.control.append(self.ping(value)) }
-        let wanted = self.streams.values[index].receive.wantedGrowth(
-            maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
-        let growth = self.reserve(wanted) ? wanted : 0
+        let wanted =
+            isBehind
+            ? 0
+            : self.streams.values[index].receive.wantedGrowth(
+                maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
+        let growth = self.reserve(self.streams.values[index].receive.reservation(for: wanted)) ? wanted : 0
         let delta = self.streams.values[index].receive.update(growingBy: growth, at: now)
         return YamuxHeader(type: .windowUpdate, flags: self.greet(at: index), streamID: id, length: delta)
+    }
+
+    private mutating func narrow(at index: Dictionary<UInt32, YamuxStreamState>.Index, backlog: Int, now: NIODeadline) -> Bool {
+        let before = self.streams.values[index].receive.growth
+        let isBehind = self.streams.values[index].receive.narrow(backlog: backlog, at: now)
+        let surplus = before - self.streams.values[index].receive.growth
+        self.growth -= surplus
+        self.budget?.release(Int(clamping: surplus))
+        return isBehind
     }
 
     /// `count` bytes arrived that nobody will ever read.
@@ -370,8 +385,8 @@ package struct YamuxSession: ~Copyable {
     private func isInbound(_ id: UInt32) -> Bool { (id & 1 == 0) == (self.role == .dialer) }
 
     private mutating func reserve(_ growth: UInt32) -> Bool {
-        guard growth > 0, self.growth + UInt64(growth) <= self.configuration.maximumWindowGrowth else { return false }
-        if let budget = self.budget, !budget.reserve(Int(growth)) { return false }
+        guard self.growth + UInt64(growth) <= self.configuration.maximumWindowGrowth else { return false }
+        if growth > 0, let budget = self.budget, !budget.reserve(Int(growth)) { return false }
         self.growth += UInt64(growth)
         return true
     }

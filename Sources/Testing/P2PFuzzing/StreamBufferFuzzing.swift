@@ -230,7 +230,9 @@ private struct StreamUnderTest: ~Copyable {
     }
 
     mutating func setCreditThreshold(_ threshold: Int) {
-        self.buffer.setCreditThreshold(threshold)
+        var wake = StreamBuffer.Wake()
+        self.buffer.setCreditThreshold(threshold, wake: &wake)
+        self.note(wake)
     }
 
     // MARK: The application's side

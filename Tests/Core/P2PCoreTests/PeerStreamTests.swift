@@ -315,6 +315,19 @@ struct PeerStreamTests {
         #expect(muxed.flight() == Flight(credit: 100))
     }
 
+    @Test("Where less is worth being returned from now on, the muxer comes for what was consumed before")
+    func lowerThreshold() async throws {
+        let (stream, muxed) = self.muxer.stream(creditThreshold: 100)
+        _ = muxed.receive(ByteBuffer(repeating: 1, count: 60))
+        _ = try await stream.read()
+        let before = self.muxer.signalCount
+        muxed.setCreditThreshold(61)
+        #expect(self.muxer.signalCount == before)
+        muxed.setCreditThreshold(50)
+        #expect(self.muxer.signalCount == before + 1)
+        #expect(muxed.flight() == Flight(credit: 60))
+    }
+
     @Test("Small messages in large buffers never grow the window")
     func creditOfMessages() async throws {
         let (stream, muxed) = self.muxer.stream(creditThreshold: 100)

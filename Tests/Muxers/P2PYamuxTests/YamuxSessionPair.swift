@@ -47,11 +47,13 @@ final class YamuxEnd {
         self.retire(id)
     }
 
-    func read(_ count: Int, on id: UInt32, at now: NIODeadline) {
+    /// - Parameter passingOn: the reader's bytes go on to somebody, as those of a circuit do.
+    func read(_ count: Int, on id: UInt32, passingOn: Bool = false, at now: NIODeadline) {
         guard let unread = self.streams[id]?.unread, unread > 0 else { return }
         let taken = min(count, unread)
         self.streams[id]?.unread -= taken
-        if let header = self.session.consume(taken, on: id, at: now) { self.wire.append(header) }
+        let backlog = passingOn ? unread - taken : 0
+        if let header = self.session.consume(taken, backlog: backlog, on: id, at: now) { self.wire.append(header) }
     }
 
     /// Sends what windows allow, at most `quantum` bytes a frame.

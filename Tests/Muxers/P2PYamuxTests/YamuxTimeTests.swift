@@ -112,6 +112,38 @@ struct YamuxTimeTests {
         #expect(pair.listener.session.roundTrip == .milliseconds(40))
     }
 
+    /// Uploads to a reader that passes everything on, `rate` bytes at a time and then not for 10 ms, or all that is there; the most that waited for it once it had begun.
+    private func passOn(_ rate: Int, over pair: YamuxSessionPair, id: UInt32, total: Int) -> Int {
+        pair.dialer.streams[id]?.outgoing = total
+        var (left, most) = (total, 0)
+        while left > 0 {
+            while pair.dialer.session.sendable(on: id) > 0, pair.dialer.streams[id]?.outgoing != 0 { pair.dialer.send(id, quantum: 65_536) }
+            pair.settle(latency: .milliseconds(5))
+            let waiting = pair.listener.streams[id]?.unread ?? 0
+            if left <= total / 2 { most = max(most, waiting) }
+            let piece = min(rate, waiting)
+            pair.listener.read(piece, on: id, passingOn: true, at: pair.now)
+            left -= piece
+            if rate < .max { pair.now = pair.now + .milliseconds(10) }
+            pair.settle(latency: .milliseconds(5))
+        }
+        return most
+    }
+
+    @Test("Of what goes on slowly little waits, and the window is as wide as ever when it goes on fast again")
+    func narrowing() throws {
+        let pair = YamuxSessionPair()
+        let id = try #require(pair.dialer.open(at: pair.now))
+        #expect(self.passOn(8_192, over: pair, id: id, total: 8 << 20) == 64 << 10)
+        #expect(pair.listener.session.creditThreshold(of: id) == 32 << 10)
+        #expect(pair.listener.session.windowGrowth == 0)
+        #expect(self.passOn(.max, over: pair, id: id, total: 64 << 20) > 1 << 20)
+        #expect(pair.listener.session.windowGrowth > 1 << 20)
+        #expect(self.passOn(8_192, over: pair, id: id, total: 64 << 20) == 64 << 10)
+        #expect(pair.listener.session.windowGrowth == 0, "what it grew by is given back")
+        #expect(pair.dialer.violation == nil && pair.listener.violation == nil)
+    }
+
     @Test("All windows of a connection together grow to their common maximum, and a stream's share returns when it ends")
     func commonMaximum() throws {
         var configuration = YamuxConfiguration()

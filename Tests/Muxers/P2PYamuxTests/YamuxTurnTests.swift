@@ -119,7 +119,7 @@ struct YamuxTurnTests {
         #expect(side.turn(of: id).data?.length == 1)
     }
 
-    @Test("What the reader consumed goes back once it is half a window, with what is to be consumed from then on")
+    @Test("What the reader consumed goes back once it is half a window")
     func credit() {
         var side = Side()
         side.receiveOpening()
@@ -131,9 +131,36 @@ struct YamuxTurnTests {
             _ = side.stream.tryRead(upTo: count)
             let turn = side.turn(of: 2)
             #expect(turn.update == (isDue ? YamuxHeader(type: .windowUpdate, flags: .ack, streamID: 2, length: UInt32(half)) : nil))
-            #expect(turn.creditThreshold == (isDue ? half : nil))
+            #expect(turn.creditThreshold == nil, "the window is as large as it was")
             #expect(turn.data == nil && turn.lone == nil)
         }
+    }
+
+    private final class Feeder: MuxedStreamObserver {
+        func streamChanged() {}
+        func streamReceived(_ stream: MuxedStream) {}
+        func waitingBytes(for stream: MuxedStream) -> Int { 0 }
+        func takeBytes(for stream: MuxedStream, upTo limit: Int) -> ByteBuffer? { nil }
+    }
+
+    @Test("Where what is read goes on, and slowly, the window gets narrower until less of it waits", arguments: [true, false])
+    func narrowing(passesOn: Bool) {
+        var side = Side()
+        side.receiveOpening()
+        if passesOn { side.stream.observe(Feeder(), isFed: true) }
+        let window = Int(YamuxConfiguration.initialWindow)
+        _ = side.session.received(YamuxHeader(type: .data, flags: [], streamID: 2, length: UInt32(window)), at: side.now)
+        _ = side.session.receivedBody(window)
+        _ = side.stream.receive(Self.bytes(window))
+        var (updates, thresholds): ([UInt32?], [Int?]) = ([], [])
+        for count in [128, 64, 32, 32] {
+            _ = side.stream.tryRead(upTo: count << 10)
+            let turn = side.turn(of: 2)
+            updates.append(turn.update?.length)
+            thresholds.append(turn.creditThreshold)
+        }
+        #expect(updates == (passesOn ? [nil, nil, 32 << 10, 32 << 10] : [128 << 10, nil, nil, 128 << 10]))
+        #expect(thresholds == (passesOn ? [64 << 10, 32 << 10, nil, nil] : [nil, nil, nil, nil]))
     }
 
     @Test("A reader that stops is remembered with the time by which the peer is to have ended")

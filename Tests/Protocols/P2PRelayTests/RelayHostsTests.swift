@@ -1,3 +1,4 @@
+import NIOCore
 import P2PCore
 import P2PHost
 import P2PIdentity
@@ -23,6 +24,41 @@ struct RelayHostsTests {
             #expect(arrived.isLimited && !arrived.isDialled && arrived.remoteAddress.isRelayed)
             #expect(try await RelayHosts.say("and back", over: arrived) == "and back")
             await source.disconnect(target.peerID)
+        }
+    }
+
+    @Test("Much that goes both ways through several circuits at once all comes back, however slowly its ends take it")
+    func bulk() async throws {
+        var limits = RelayServiceLimits()
+        limits.circuitData = nil
+        try await RelayHosts.run(limits) { hosts, target, _ in
+            try await hosts.reserve(target)
+            let address = try hosts.address(of: target)
+            let size = 2 << 20
+            let back = try await withThrowingTaskGroup(of: Int.self) { group in
+                for number in 0..<4 {
+                    let host = try await RelayHosts.host(on: hosts.network, RelayClient())
+                    group.addTask {
+                        try await host.running { host in
+                            let stream = try await host.connect(to: address).openStream(RelayHosts.Parrot.id)
+                            async let sent: Void = {
+                                for _ in 0..<(size / 65_536) { try await stream.write(bytes: [UInt8](repeating: 7, count: 65_536)) }
+                                try await stream.finish()
+                            }()
+                            var received = 0
+                            while let bytes = try await stream.read(upTo: 16_384) {
+                                received += bytes.readableBytes
+                                // Some are slower than their circuits.
+                                if number % 2 == 0, received % 5 == 0 { try await Task.sleep(for: .milliseconds(1)) }
+                            }
+                            try await sent
+                            return received
+                        }
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            #expect(back == 4 * size)
         }
     }
 

@@ -143,9 +143,9 @@ package final class MuxedStream: ParkingPlace {
     /// Bytes of the peer that wait for the reader.
     package var unreadBytes: Int { self.buffer.withLock { $0.unreadBytes } }
 
-    /// Changes how much the reader consumes before credit is returned, as the window grows.
+    /// Changes how much the reader consumes before credit is returned, as the window changes.
     package func setCreditThreshold(_ threshold: Int) {
-        self.buffer.withLock { $0.setCreditThreshold(threshold) }
+        self.withBuffer { $0.setCreditThreshold(threshold, wake: &$1) }
     }
 
     // MARK: The application's side, from any thread

@@ -227,6 +227,7 @@ package struct StreamBuffer: ~Copyable {
         drained.reset = self.pendingReset.take()
         guard self.failure == nil else { return drained }
         drained.credit = self.inbound.takeCredit()
+        if self.isFed { drained.backlog = self.inbound.count }
         drained.stopReading = self.inbound.takeStop()
         (drained.copied, drained.finish) = self.outbound.drain(upTo: limit, to: &record)
         drained.remaining = self.outbound.count
@@ -256,7 +257,11 @@ package struct StreamBuffer: ~Copyable {
         self.tellObserver(&wake)
     }
 
-    package mutating func setCreditThreshold(_ threshold: Int) { self.inbound.creditThreshold = threshold }
+    /// What the reader has consumed by now may be worth being returned by a lower threshold.
+    package mutating func setCreditThreshold(_ threshold: Int, wake: inout Wake) {
+        self.inbound.creditThreshold = threshold
+        if self.inbound.isCreditDue, self.failure == nil { self.signal(&wake) }
+    }
 
     // MARK: Private
 
