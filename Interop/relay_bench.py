@@ -6,7 +6,8 @@ The load (P2PRelayLoad, beside the tool) is one process with all of the peers. p
 limits of connections end a little earlier, so all are measured with 96 first, in turns; ours and kubo then with all of them. p2pd copies through
 buffers of 16 MiB, as its makers have patched it; `kubo` is go's relay with the buffers that go-libp2p has (2 KiB), where its library and
 network namespaces are. Figures are the relay process's own: resident memory at rest with all places taken beyond that at the start, the
-most that it had while busy, CPU seconds, and the bytes that it received for one end of a circuit and sent to the other.
+most that it had while busy, and what of that it had asked for (the rest are pages of its program, which the system reads again when it wants
+them), CPU seconds, and the bytes that it received for one end of a circuit and sent to the other.
 """
 
 import argparse
@@ -27,9 +28,9 @@ LOAD = ours.BINARY.with_name("P2PRelayLoad")
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def resident(pid):
+def resident(pid, kind="VmRSS"):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{kind}:"))
 
 
 def cpu(pid):
@@ -42,16 +43,17 @@ class Peak(threading.Thread):
 
     def __init__(self, pid):
         super().__init__(daemon=True)
-        self.pid, self.most, self._over = pid, 0, threading.Event()
+        self.pid, self.most, self.own, self._over = pid, 0, 0, threading.Event()
 
     def run(self):
         while not self._over.wait(0.1):
             self.most = max(self.most, resident(self.pid))
+            self.own = max(self.own, resident(self.pid, "RssAnon"))
 
     def stop(self):
         self._over.set()
         self.join()
-        return self.most
+        return self.most, self.own
 
 
 def start_ours(peers, circuits):
@@ -129,7 +131,7 @@ def measure(name, start, peers, circuits, seconds):
         peak, began = Peak(pid), cpu(pid)
         peak.start()
         done = load.wait_for("done", timeout=seconds + 300)
-        used, most = cpu(pid) - began, peak.stop()
+        used, (most, own) = cpu(pid) - began, peak.stop()
         return {
             "relay": name,
             "places": peers,
@@ -139,6 +141,7 @@ def measure(name, start, peers, circuits, seconds):
             "place_kib": (rest - before) / peers / 1024,
             "rest_mib": rest / 2**20,
             "busy_mib": most / 2**20,
+            "busy_own_mib": own / 2**20,
             "mib_per_second": done["bytes"] / done["seconds"] / 2**20,
             "cpu_seconds": used,
             "mib_per_cpu_second": done["bytes"] / max(used, 0.01) / 2**20,
@@ -169,9 +172,9 @@ def main():
                 show(found[-1])
             except Exception as error:
                 print(f"{name}: {error}", file=sys.stderr)
-    for name, start in relays.items():
-        if arguments.peers > few and name != "go":
-            found.append(measure(name, start, arguments.peers, arguments.circuits, arguments.seconds))
+    for _ in range(arguments.turns if arguments.peers > few else 0):
+        for name in [name for name in relays if name != "go"]:
+            found.append(measure(name, relays[name], arguments.peers, arguments.circuits, arguments.seconds))
             show(found[-1])
     for places in sorted({row["places"] for row in found}):
         compare(found, places)
@@ -183,7 +186,7 @@ def compare(found, places):
     medians = {
         name: {
             key: statistics.median(row[key] for row in found if (row["relay"], row["places"]) == (name, places))
-            for key in ("busy_mib", "rest_mib", "mib_per_cpu_second")
+            for key in ("busy_mib", "busy_own_mib", "rest_mib", "mib_per_cpu_second")
         }
         for name in {row["relay"] for row in found if row["places"] == places}
     }
@@ -191,7 +194,8 @@ def compare(found, places):
         mine, theirs = medians["ours"], medians[other]
         print(
             f"ours to {other}, medians with {places} places: {mine['mib_per_cpu_second'] / theirs['mib_per_cpu_second']:.2f} x the bytes for a CPU "
-            f"second, {mine['busy_mib'] / theirs['busy_mib']:.2f} x the memory when busy, {mine['rest_mib'] / theirs['rest_mib']:.2f} x at rest"
+            f"second, {mine['busy_mib'] / theirs['busy_mib']:.2f} x the memory when busy "
+            f"({mine['busy_own_mib'] / theirs['busy_own_mib']:.2f} x what is asked for), {mine['rest_mib'] / theirs['rest_mib']:.2f} x at rest"
         )
 
 
@@ -199,7 +203,7 @@ def show(row):
     print(
         f"{row['relay']:4} {row['places']:5} places, {row['circuits']} circuits: {row['mib_per_second']:.0f} MiB/s, "
         f"{row['mib_per_cpu_second']:.0f} MiB a CPU second; {row['start_mib']:.0f} MiB at the start, {row['rest_mib']:.0f} at rest "
-        f"({row['place_kib']:.1f} KiB a place), {row['busy_mib']:.0f} busy",
+        f"({row['place_kib']:.1f} KiB a place), {row['busy_mib']:.0f} busy ({row['busy_own_mib']:.0f} asked for)",
         flush=True,
     )
 
