@@ -165,17 +165,16 @@ def main():
     few = min(GO_PLACES, arguments.peers)
     relays = {"ours": start_ours, **({"go": start_go} if p2pd.is_here() else {}), **({"kubo": start_kubo} if kubo.is_here() else {})}
     found = []
-    for _ in range(arguments.turns):
-        for name, start in relays.items():
+    sizes = [(few, min(GO_CIRCUITS, arguments.circuits), list(relays))]
+    if arguments.peers > few:
+        sizes.append((arguments.peers, arguments.circuits, [name for name in relays if name != "go"]))
+    for places, circuits, names in sizes:
+        for name in names * arguments.turns:
             try:
-                found.append(measure(name, start, few, min(GO_CIRCUITS, arguments.circuits), arguments.seconds))
+                found.append(measure(name, relays[name], places, circuits, arguments.seconds))
                 show(found[-1])
             except Exception as error:
                 print(f"{name}: {error}", file=sys.stderr)
-    for _ in range(arguments.turns if arguments.peers > few else 0):
-        for name in [name for name in relays if name != "go"]:
-            found.append(measure(name, relays[name], arguments.peers, arguments.circuits, arguments.seconds))
-            show(found[-1])
     for places in sorted({row["places"] for row in found}):
         compare(found, places)
     if arguments.json:

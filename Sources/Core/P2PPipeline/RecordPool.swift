@@ -1,7 +1,7 @@
 public import NIOCore
 import Synchronization
 
-/// Buffers of records that have left, or were read, to be used again. One for each event loop, and confined to it.
+/// Buffers of records that have left, or were read, to be used again, and those that sockets read into. One for each event loop, and confined to it.
 ///
 /// Without it every record is memory that the system hands out and takes back: a quarter of the throughput goes into
 /// page faults. A buffer is given back while others may still look at it; whoever takes it next gets its memory if
@@ -11,16 +11,14 @@ public final class RecordPool {
     public static let smallCapacity = 2_048
     /// Room for the largest record.
     static let largeCapacity = 65_536
-    /// Room for what is read from a socket at once: several full records, so that few of them are split.
-    static let readCapacity = 262_144
-    /// Buffers of records of each kind that are kept.
+    /// Buffers of each kind that are kept.
     static let limit = 32
-    /// Buffers of reads that are kept: one at a time is read into.
-    static let readLimit = 2
+    /// Buffers for reading that are kept: one at a time is read into, and there are few sizes.
+    static let readLimit = 4
 
     private var small = CircularBuffer<ByteBuffer>(initialCapacity: 0)
     private var large = CircularBuffer<ByteBuffer>(initialCapacity: 0)
-    private var reads = CircularBuffer<ByteBuffer>(initialCapacity: 0)
+    private var reads: [ByteBuffer] = []
     private let allocator = ByteBufferAllocator()
 
     /// A pool that holds no buffer yet.
@@ -30,9 +28,6 @@ public final class RecordPool {
     public func take(capacity: Int) -> ByteBuffer {
         if capacity <= Self.smallCapacity {
             return Self.reuse(from: &self.small, capacity: Self.smallCapacity) ?? self.allocator.buffer(capacity: Self.smallCapacity)
-        }
-        if capacity == Self.readCapacity {
-            return Self.reuse(from: &self.reads, capacity: capacity) ?? self.allocator.buffer(capacity: capacity)
         }
         guard capacity <= Self.largeCapacity, capacity > Self.largeCapacity / 2 else { return self.allocator.buffer(capacity: capacity) }
         return Self.reuse(from: &self.large, capacity: Self.largeCapacity) ?? self.allocator.buffer(capacity: Self.largeCapacity)
@@ -50,9 +45,26 @@ public final class RecordPool {
         switch buffer.storageCapacity {
         case Self.smallCapacity where self.small.count < Self.limit: self.small.append(buffer)
         case Self.largeCapacity where self.large.count < Self.limit: self.large.append(buffer)
-        case Self.readCapacity where self.reads.count < Self.readLimit: self.reads.append(buffer)
         default: break
         }
+    }
+
+    // MARK: Reading
+
+    /// A buffer of `capacity` bytes to read into, shared with nobody: the one that was read into last, if it is as large.
+    func lend(capacity: Int) -> ByteBuffer {
+        guard let index = self.reads.lastIndex(where: { $0.storageCapacity == capacity }) else {
+            return self.allocator.buffer(capacity: capacity)
+        }
+        var buffer = self.reads.remove(at: index)
+        buffer.clear(minimumCapacity: capacity)
+        return buffer
+    }
+
+    /// Keeps what was lent; whoever looks at it still may go on to.
+    func takeBack(_ buffer: ByteBuffer) {
+        if self.reads.count == Self.readLimit { self.reads.removeFirst() }
+        self.reads.append(buffer)
     }
 
     // MARK: One for each loop

@@ -41,17 +41,15 @@ struct YamuxReceiveWindow: Sendable {
     /// Whether half a window waits to be returned.
     var isUpdateDue: Bool { self.consumed >= self.size / 2 }
 
-    /// A reader who passes the bytes on has left `backlog` of them waiting, so whoever takes them is slower than the peer: what was
-    /// consumed makes the window smaller instead of being returned, and less waits here. It grows again by ``wantedGrowth(maximum:roundTrip:now:)``.
+    /// A reader who passes the bytes on has never left less than `waiting` of them since the last update. Where that is a quarter of the window, whoever takes them
+    /// is slower than the peer, and half of what was consumed makes the window smaller instead of being returned: less waits here, and the peer goes on.
     ///
-    /// - Returns: whether the reader is so far behind that the window is not to grow.
-    mutating func narrow(backlog: Int, at now: NIODeadline) -> Bool {
-        guard self.isUpdateDue, backlog >= Int(self.size / 4) else { return false }
-        let surplus = min(self.consumed, self.size - min(self.size, Self.narrowest))
-        guard surplus > 0 else { return true }
+    /// - Returns: whether it is so. Then the window is not to grow, either.
+    mutating func narrow(waiting: Int) -> Bool {
+        guard waiting >= Int(self.size / 4) else { return false }
+        let surplus = min(self.consumed / 2, self.size - min(self.size, Self.narrowest))
         self.size -= surplus
         self.consumed -= surplus
-        self.epoch = now
         return true
     }
 
@@ -62,10 +60,8 @@ struct YamuxReceiveWindow: Sendable {
         return min(self.size, maximum - self.size)
     }
 
-    /// What of that goes beyond what the protocol gives, so that it is to be reserved.
-    func reservation(for growth: UInt32) -> UInt32 {
-        max(self.size + growth, YamuxConfiguration.initialWindow) - max(self.size, YamuxConfiguration.initialWindow)
-    }
+    /// What the protocol gives, and was not returned: growth by so much needs no reservation.
+    var shortfall: UInt32 { YamuxConfiguration.initialWindow - min(self.size, YamuxConfiguration.initialWindow) }
 
     /// Returns what was consumed and grows the window: the credit to announce.
     mutating func update(growingBy growth: UInt32, at now: NIODeadline) -> UInt32 {

@@ -269,30 +269,32 @@ package struct YamuxSession: ~Copyable {
 
     /// The reader took `count` bytes: the window update that is due, if one is.
     ///
-    /// - Parameter backlog: bytes that still wait for a reader who passes them on; see ``YamuxReceiveWindow/narrow(backlog:at:)``.
-    package mutating func consume(_ count: Int, backlog: Int = 0, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
+    /// - Parameter waiting: bytes that waited all the time for a reader who passes them on; see ``YamuxReceiveWindow/narrow(waiting:)``.
+    package mutating func consume(_ count: Int, waiting: Int = 0, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return nil }
         self.streams.values[index].receive.consume(UInt32(clamping: count))
-        let isBehind = self.narrow(at: index, backlog: backlog, now: now)
         guard self.streams.values[index].receive.isUpdateDue else { return nil }
         if let value = self.heartbeat.measure(at: now) { self.control.append(self.ping(value)) }
-        let wanted =
-            isBehind
-            ? 0
-            : self.streams.values[index].receive.wantedGrowth(
-                maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
-        let growth = self.reserve(self.streams.values[index].receive.reservation(for: wanted)) ? wanted : 0
+        let growth = self.narrow(at: index, waiting: waiting) ? 0 : self.growth(at: index, now: now)
         let delta = self.streams.values[index].receive.update(growingBy: growth, at: now)
         return YamuxHeader(type: .windowUpdate, flags: self.greet(at: index), streamID: id, length: delta)
     }
 
-    private mutating func narrow(at index: Dictionary<UInt32, YamuxStreamState>.Index, backlog: Int, now: NIODeadline) -> Bool {
+    private mutating func narrow(at index: Dictionary<UInt32, YamuxStreamState>.Index, waiting: Int) -> Bool {
         let before = self.streams.values[index].receive.growth
-        let isBehind = self.streams.values[index].receive.narrow(backlog: backlog, at: now)
+        guard self.streams.values[index].receive.narrow(waiting: waiting) else { return false }
         let surplus = before - self.streams.values[index].receive.growth
         self.growth -= surplus
         self.budget?.release(Int(clamping: surplus))
-        return isBehind
+        return true
+    }
+
+    /// By how much a window grows now; what goes beyond the protocol's is reserved.
+    private mutating func growth(at index: Dictionary<UInt32, YamuxStreamState>.Index, now: NIODeadline) -> UInt32 {
+        let window = self.streams.values[index].receive
+        let wanted = window.wantedGrowth(maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
+        let free = min(wanted, window.shortfall)
+        return wanted > free && self.reserve(wanted - free) ? wanted : free
     }
 
     /// `count` bytes arrived that nobody will ever read.
@@ -386,7 +388,7 @@ package struct YamuxSession: ~Copyable {
 
     private mutating func reserve(_ growth: UInt32) -> Bool {
         guard self.growth + UInt64(growth) <= self.configuration.maximumWindowGrowth else { return false }
-        if growth > 0, let budget = self.budget, !budget.reserve(Int(growth)) { return false }
+        if let budget = self.budget, !budget.reserve(Int(growth)) { return false }
         self.growth += UInt64(growth)
         return true
     }

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOSSL
 import P2PCore
+import P2PPipeline
 
 /// Stands in front of the library's handler until the handshake is done: reads a dialer's offers, then installs that handler,
 /// and bounds what a peer may send before it has proved who it is.
@@ -90,6 +91,7 @@ final class TLSGate: ChannelInboundHandler, RemovableChannelHandler {
             self.phase = .handshake
             self.handler.library = library
             do {
+                ReadRoom.expectLibrary(in: context.channel)
                 try context.pipeline.syncOperations.addHandler(library, position: .after(self))
             } catch {
                 throw TLSError(.closed, "the channel takes no handler any more", cause: error)

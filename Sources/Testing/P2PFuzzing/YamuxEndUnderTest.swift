@@ -66,11 +66,14 @@ final class YamuxEndUnderTest {
         self.retire(id)
     }
 
-    func read(_ count: Int, on id: UInt32, at now: NIODeadline) {
+    /// - Parameter behind: how much of what is left has waited all the time, in 255ths, for a reader who passes it on.
+    func read(_ count: Int, behind: UInt8 = 0, on id: UInt32, at now: NIODeadline) {
         guard let unread = self.streams[id]?.unread, unread > 0 else { return }
         let taken = min(count, unread)
         self.streams[id]?.unread -= taken
-        if let header = self.session.consume(taken, on: id, at: now) { self.wire.append(header) }
+        if let header = self.session.consume(taken, waiting: (unread - taken) * Int(behind) / 255, on: id, at: now) {
+            self.wire.append(header)
+        }
     }
 
     func stopReading(_ id: UInt32, at now: NIODeadline) {

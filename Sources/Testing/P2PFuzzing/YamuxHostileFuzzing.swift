@@ -33,7 +33,7 @@ enum YamuxHostileFuzzing {
                 case 7: end.open(at: now)
                 case 8: end.enqueue(input.size(), on: id)
                 case 9: end.send(id, quantum: 1 + input.size())
-                case 10: end.read(1 + input.size(), on: id, at: now)
+                case 10: end.read(1 + input.size(), behind: input.byte(), on: id, at: now)
                 case 11: end.finish(id)
                 case 12:
                     if choice & 0x80 == 0 { end.reset(id) } else { end.stopReading(id, at: now) }

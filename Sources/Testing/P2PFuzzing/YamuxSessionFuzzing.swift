@@ -32,7 +32,7 @@ enum YamuxSessionFuzzing {
             case 0...3: end.open(at: now)
             case 4...6: end.enqueue(input.size(), on: id)
             case 7...10: end.send(id, quantum: 1 + input.size())
-            case 11...14: end.read(1 + input.size(), on: id, at: now)
+            case 11...14: end.read(1 + input.size(), behind: input.byte(), on: id, at: now)
             case 15, 16: end.finish(id)
             case 17: end.reset(id)
             case 18: if id & 1 == (isDialer ? 0 : 1) { end.refuse(id, at: now) }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import P2PPipeline
 
 #if canImport(Darwin)
     import Darwin
@@ -9,21 +10,23 @@ import NIOPosix
     import Musl
 #endif
 
-/// The largest read from a socket: several full records, so that few of them are split.
-private let maximumRead = 256 * 1_024
-/// A connection that is idle, or says little, reads into this.
-private let initialRead = 1_024
 /// Bytes that the channel takes before it says that it has enough.
 private let writeWaterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 128 * 1_024, high: 256 * 1_024)
 
 extension ClientBootstrap {
     /// Options of a channel that an upgrader takes over: it does not read yet, and sends at once.
-    func configuredForBytes() -> ClientBootstrap {
+    ///
+    /// - Parameter initialize: what is to be done with a channel before it is connected.
+    func configuredForBytes(_ initialize: @escaping @Sendable (any Channel) throws -> Void = { _ in }) -> ClientBootstrap {
         self.channelOption(.autoRead, value: false)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.writeBufferWaterMark, value: writeWaterMark)
-            .channelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: initialRead, maximum: maximumRead))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try ReadRoom.install(in: channel)
+                    try initialize(channel)
+                }
+            }
     }
 }
 

@@ -94,12 +94,11 @@ package struct TCPTransport: ByteTransport {
         let eventLoop = self.group.next()
         let opened = NIOLoopBoundBox<(any Channel)?>.makeEmptyBox(valueType: (any Channel).self, eventLoop: eventLoop)
         var bootstrap = ClientBootstrap(group: eventLoop)
-            .configuredForBytes()
-            .connectTimeout(min(remaining, Self.connectTimeout))
-            .channelInitializer { channel in
+            .configuredForBytes { channel in
                 opened.value = channel
-                return channel.eventLoop.makeCompletedFuture { try channel.leaveReserve() }
+                try channel.leaveReserve()
             }
+            .connectTimeout(min(remaining, Self.connectTimeout))
         if let local { bootstrap = bootstrap.bind(to: local) }
         if let port = local?.port, port != 0 { bootstrap = bootstrap.sharingPort() }
         let connecting = bootstrap.connect(to: remote)

@@ -53,6 +53,7 @@ package struct WebSocketListening: ChannelPreparation {
     package func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
         do {
             if let certificate = self.certificate {
+                ReadRoom.expectLibrary(in: channel)
                 try channel.pipeline.syncOperations.addHandler(certificate.makeHandler())
             }
             try channel.pipeline.syncOperations.addHandler(

@@ -17,6 +17,7 @@ package struct TLSDialing: ChannelPreparation {
         do {
             let name: String? = if case .name(let name)? = self.identity { name } else { nil }
             let tls = try NIOSSLClientHandler(context: self.context, serverHostname: name)
+            ReadRoom.expectLibrary(in: channel)
             try channel.pipeline.syncOperations.addHandlers(tls, ServerCheck(tls, self, promise: promise))
         } catch {
             promise.fail(TransportError(.closed, "\(self.subject): TLS can't begin", cause: error))

@@ -13,6 +13,8 @@ final class YamuxEnd {
         var finishSent = false
         /// Received and not yet read.
         var unread = 0
+        /// The least of that since the last update.
+        var least = 0
         var received = 0
         var sent = 0
         var peerFinished = false
@@ -52,8 +54,11 @@ final class YamuxEnd {
         guard let unread = self.streams[id]?.unread, unread > 0 else { return }
         let taken = min(count, unread)
         self.streams[id]?.unread -= taken
-        let backlog = passingOn ? unread - taken : 0
-        if let header = self.session.consume(taken, backlog: backlog, on: id, at: now) { self.wire.append(header) }
+        let least = min(self.streams[id]?.least ?? 0, unread - taken)
+        self.streams[id]?.least = least
+        guard let header = self.session.consume(taken, waiting: passingOn ? least : 0, on: id, at: now) else { return }
+        self.streams[id]?.least = unread - taken
+        self.wire.append(header)
     }
 
     /// Sends what windows allow, at most `quantum` bytes a frame.

@@ -222,7 +222,8 @@ package final class MuxedStream: ParkingPlace {
 
     /// Tells `observer` of every change from now on; nil ends that.
     ///
-    /// - Parameter isFed: it is asked for bytes when they can leave, instead of writing them before; see ``askForBytes()``.
+    /// - Parameter isFed: it is asked for bytes when they can leave, instead of writing them before; see ``askForBytes()``. What it reads it passes on
+    ///   in the same way, so the muxer may lend less to a peer that is faster than whoever takes the bytes.
     package func observe(_ observer: (any MuxedStreamObserver)?, isFed: Bool = false) {
         self.observer.withLock { $0 = observer }
         self.buffer.withLock { buffer in

@@ -48,7 +48,7 @@ extension StreamBuffer {
         package var stopReading = false
         /// Bytes that the reader consumed since the last time, to be given back as credit.
         package var credit = 0
-        /// Bytes that still wait for a reader who passes them on, and who therefore is behind: with more credit only more of them would.
-        package var backlog = 0
+        /// With credit: bytes of the peer that have waited ever since the last, for a reader who passes them on; 0 for any other reader.
+        package var waiting = 0
     }
 }

@@ -20,8 +20,10 @@ package struct StreamBuffer: ~Copyable {
     private var isWorkSignalled = false
     /// An adapter that is told instead of a suspended task.
     package var isObserved = false
-    /// The adapter has the stream's bytes until they leave.
+    /// The adapter has the stream's bytes until they leave, and passes on what it reads, as a circuit's does.
     package var isFed = false
+    /// The least that has waited for such a reader since it last earned credit.
+    private var leastWaiting = 0
     /// Counts what the application reads and writes; nil where nobody wants to know.
     var meter: StreamMeter?
     package var protocolID: ProtocolID?
@@ -49,6 +51,7 @@ package struct StreamBuffer: ~Copyable {
         if self.isReading { return .failed(StreamError(.busy, "another task is reading this stream")) }
         guard limit > 0 else { return .bytes(ByteBuffer()) }
         if self.prelude.isAgreed, let bytes = self.inbound.take(upTo: limit) {
+            if self.isFed { self.leastWaiting = min(self.leastWaiting, self.inbound.count) }
             if self.inbound.isCreditDue, self.failure == nil { self.signal(&wake) }
             self.meter?.read(bytes.readableBytes)
             return .bytes(bytes)
@@ -227,7 +230,10 @@ package struct StreamBuffer: ~Copyable {
         drained.reset = self.pendingReset.take()
         guard self.failure == nil else { return drained }
         drained.credit = self.inbound.takeCredit()
-        if self.isFed { drained.backlog = self.inbound.count }
+        if self.isFed, drained.credit > 0 {
+            drained.waiting = self.leastWaiting
+            self.leastWaiting = self.inbound.count
+        }
         drained.stopReading = self.inbound.takeStop()
         (drained.copied, drained.finish) = self.outbound.drain(upTo: limit, to: &record)
         drained.remaining = self.outbound.count

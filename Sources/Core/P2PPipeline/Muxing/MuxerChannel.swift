@@ -38,7 +38,7 @@ package final class MuxerChannel {
     /// The handler has its place in the pipeline.
     package func begin(_ context: ChannelHandlerContext) {
         self.context = context
-        ReadRoom.install(in: self.channel)
+        ReadRoom.count(in: self.channel, for: self.connection.account)
     }
 
     package var isRunning: Bool { self.phase == .running }

@@ -1,58 +1,104 @@
 package import NIOCore
+import P2PCore
 
 /// How much a connection reads from its socket at a time: more while it finds that much, less when it finds little.
 ///
 /// A channel keeps its buffer at the size to which it has grown, for as long as it lives. So its own stays small, and what reads much reads into a
-/// buffer of the event loop's, which goes back there as soon as the pipeline has had it: a thousand busy connections read into the
-/// same memory, which the processor has at hand. First in the pipeline, confined to the event loop.
+/// buffer of the event loop's (``RecordPool``), which goes back there when the pipeline has had it: a thousand busy connections read into the
+/// same memory.
+///
+/// A TLS library behind it keeps memory of its own for as much as ever came at once. With one a connection reads ``scarce`` at most until somebody
+/// counts that, and no more than this where memory is scarce. Stands first in the pipeline, confined to the event loop.
 package final class ReadRoom: RecvByteBufferAllocator, ChannelInboundHandler, @unchecked Sendable {
     package typealias InboundIn = ByteBuffer
 
-    /// The sizes, in bytes, from what a connection reads into that is idle, or says little.
-    static let sizes = [1_024, 2_048, 4_096, RecordPool.largeCapacity, RecordPool.readCapacity]
-    /// The largest buffer of its own.
+    /// The sizes, in bytes. A connection that is idle, or says little, reads into the first.
+    static let sizes = [1_024, 2_048, own, scarce, 256 * 1_024]
+    /// The largest buffer that the channel has for itself.
     static let own = 4_096
+    static let scarce = 32 * 1_024
 
     private let pool: RecordPool
     private var step = 0
     /// The last read found little.
     private var isAmple = false
+    /// The buffer that is read into is the loop's.
+    private var isLent = false
+    private var hasLibrary = false
+    /// Where what a library keeps counts, and how much that is.
+    private var account: MemoryAccount?
+    private var counted = 0
 
     init(pool: RecordPool) {
         self.pool = pool
     }
 
-    /// Has the channel of a socket read so from now on; other channels read in ways of their own.
-    static func install(in channel: any Channel) {
-        guard let options = channel.syncOptions else { return }
+    deinit {
+        self.account?.change(by: -self.counted)
+    }
+
+    // MARK: In a channel
+
+    /// Has the channel of a socket, which has no handlers yet, read so.
+    package static func install(in channel: any Channel) throws {
         let room = ReadRoom(pool: RecordPool.of(channel.eventLoop))
-        do {
-            try options.setOption(.recvAllocator, value: room)
-            // Of several buffers in one turn the channel would keep some.
-            try options.setOption(.maxMessagesPerRead, value: 1)
-            try channel.pipeline.syncOperations.addHandler(room, position: .first)
-        } catch {
-            return
-        }
+        try channel.syncOptions?.setOption(.recvAllocator, value: room)
+        // Of several buffers in one turn the channel would keep some.
+        try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
+        try channel.pipeline.syncOperations.addHandler(room, position: .first)
+    }
+
+    /// The one of a channel that is a socket's.
+    private static func of(_ channel: any Channel) -> ReadRoom? { try? channel.pipeline.syncOperations.handler(type: ReadRoom.self) }
+
+    /// What the channel reads is for a TLS library.
+    package static func expectLibrary(in channel: any Channel) { self.of(channel)?.expectLibrary() }
+
+    /// What such a library keeps counts there from now on.
+    static func count(in channel: any Channel, for account: MemoryAccount) { self.of(channel)?.count(for: account) }
+
+    func expectLibrary() { self.hasLibrary = true }
+
+    func count(for account: MemoryAccount) {
+        guard self.hasLibrary else { return }
+        self.account = account
+        self.countGrowth()
+    }
+
+    private func countGrowth() {
+        guard let account, self.size > self.counted else { return }
+        account.change(by: self.size - self.counted)
+        self.counted = self.size
     }
 
     var size: Int { Self.sizes[self.step] }
 
+    private var mayGrow: Bool {
+        guard self.hasLibrary, self.size >= Self.scarce, self.size >= self.counted else { return true }
+        return self.account?.savesMemory == false
+    }
+
     // MARK: What the channel asks
 
     package func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
-        self.size > Self.own ? self.pool.take(capacity: self.size) : allocator.buffer(capacity: self.size)
+        self.isLent = self.size > Self.own
+        return self.isLent ? self.pool.lend(capacity: self.size) : allocator.buffer(capacity: self.size)
     }
 
-    /// Nil where the buffer is to be none of its own.
-    package func nextBufferSize() -> Int? { self.size > Self.own ? nil : self.size }
+    /// Nil where the buffer is not to be the channel's own.
+    package func nextBufferSize() -> Int? {
+        guard self.size <= Self.own else { return nil }
+        self.isLent = false
+        return self.size
+    }
 
     /// - Returns: whether the next buffer is not to be the channel's own.
     package func record(actualReadBytes count: Int) -> Bool {
-        if count >= self.size {
+        if count >= self.size, self.step + 1 < Self.sizes.count, self.mayGrow {
             self.isAmple = false
-            self.step = min(self.step + 1, Self.sizes.count - 1)
-        } else if count <= self.size / 2, self.step > 0 {
+            self.step += 1
+            self.countGrowth()
+        } else if self.step > 0, count <= Self.sizes[self.step - 1] {
             if self.isAmple { self.step -= 1 }
             self.isAmple.toggle()
         } else {
@@ -64,7 +110,8 @@ package final class ReadRoom: RecvByteBufferAllocator, ChannelInboundHandler, @u
     // MARK: What was read
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let isLent = self.isLent
         context.fireChannelRead(data)
-        self.pool.recycle(self.unwrapInboundIn(data))
+        if isLent { self.pool.takeBack(self.unwrapInboundIn(data)) }
     }
 }

@@ -109,6 +109,7 @@ struct WebListener: ByteListener {
             }
             guard outer == .tls, let certificate else { return (outer, false) }
             let inner = try await channel.behindTheGate { pipeline, promise in
+                ReadRoom.expectLibrary(in: channel)
                 try pipeline.addHandler(certificate.makeHandler())
                 try pipeline.addHandler(PortGate(.http, deadline: deadline, progress: progress, showing: .opened, promise: promise))
             }
