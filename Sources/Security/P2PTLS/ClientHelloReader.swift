@@ -24,8 +24,8 @@ package struct ClientHelloReader {
 
     /// The message without the headers of the records that carry it.
     private var message: [UInt8] = []
-    /// Where the next record begins.
-    private var offset = 0
+    /// Bytes of the records that have been read: where the next one begins.
+    package private(set) var offset = 0
 
     /// A reader at the beginning.
     package init() {}

@@ -66,16 +66,20 @@ final class TLSGate: ChannelInboundHandler, RemovableChannelHandler {
 
     private func read(_ reader: ClientHelloReader, context: ChannelHandlerContext) {
         var reader = reader
+        let progress = reader.read(self.greeting.readableBytesView)
+        // Also where all of it has come at once.
+        guard (progress == .more ? self.greeting.readableBytes : reader.offset) <= TLSLimits.maximumClientHello else {
+            self.refuse(
+                TLSError(.handshakeTooLong, "the dialer's first message is longer than \(TLSLimits.maximumClientHello) bytes"),
+                context: context)
+            return
+        }
         let offers: [[UInt8]]?
-        switch reader.read(self.greeting.readableBytesView) {
+        switch progress {
         case .offers(let names): offers = names
         case .unreadable: offers = nil
         case .more:
             self.phase = .greeting(reader)
-            guard self.greeting.readableBytes > TLSLimits.maximumClientHello else { return }
-            self.refuse(
-                TLSError(.handshakeTooLong, "the dialer's first message is longer than \(TLSLimits.maximumClientHello) bytes"),
-                context: context)
             return
         }
         self.install(context: context) { () throws(TLSError) in try self.handshake.accept(offers) }

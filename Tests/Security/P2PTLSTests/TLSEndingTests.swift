@@ -88,6 +88,24 @@ import Testing
         #expect(!wire.ours.isActive)
     }
 
+    @Test("A first message beyond the limit is refused also where all of it comes at once", arguments: [16_000, 17_000])
+    func longGreeting(size: Int) throws {
+        let wire = try Wire(self.security, role: .listener)
+        func number(_ value: Int) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xff)] }
+        // An extension that nobody knows, of so many bytes.
+        let head: [UInt8] = [3, 3] + [UInt8](repeating: 7, count: 32) + [0, 0, 2, 0x13, 1, 1, 0]
+        let body = head + number(size + 4) + [0xfa, 0xfa] + number(size) + [UInt8](repeating: 0, count: size)
+        let message = [1, 0] + number(body.count) + body
+        var bytes: [UInt8] = []
+        for start in stride(from: 0, to: message.count, by: 10_000) {
+            let piece = message[start..<min(start + 10_000, message.count)]
+            bytes += [22, 3, 1] + number(piece.count) + piece
+        }
+        Wire.deliver(bytes, to: wire.ours)
+        #expect((wire.reason?.code == .handshakeTooLong) == (size > 16_384))
+        #expect(!wire.ours.isActive, "the shorter one offers nothing that is spoken here")
+    }
+
     @Test("A first message without end is refused at its limit")
     func endlessGreeting() throws {
         let wire = try Wire(self.security, role: .listener)
