@@ -8,7 +8,7 @@ import P2PCore
 /// same memory.
 ///
 /// A TLS library behind it keeps memory of its own for as much as ever came at once. With one a connection reads ``scarce`` at most until somebody
-/// counts that, and no more than this where memory is scarce. Stands first in the pipeline, confined to the event loop.
+/// counts that, and where memory is scarce no more than the library has anyway. Stands first in the pipeline, confined to the event loop.
 package final class ReadRoom: RecvByteBufferAllocator, ChannelInboundHandler, @unchecked Sendable {
     package typealias InboundIn = ByteBuffer
 
@@ -25,16 +25,17 @@ package final class ReadRoom: RecvByteBufferAllocator, ChannelInboundHandler, @u
     /// The buffer that is read into is the loop's.
     private var isLent = false
     private var hasLibrary = false
-    /// Where what a library keeps counts, and how much that is.
+    /// The largest size since there is a library, which keeps as much.
+    private var kept = 0
+    /// Where that counts.
     private var account: MemoryAccount?
-    private var counted = 0
 
     init(pool: RecordPool) {
         self.pool = pool
     }
 
     deinit {
-        self.account?.change(by: -self.counted)
+        self.account?.change(by: -self.kept)
     }
 
     // MARK: In a channel
@@ -57,24 +58,29 @@ package final class ReadRoom: RecvByteBufferAllocator, ChannelInboundHandler, @u
     /// What such a library keeps counts there from now on.
     static func count(in channel: any Channel, for account: MemoryAccount) { self.of(channel)?.count(for: account) }
 
-    func expectLibrary() { self.hasLibrary = true }
-
-    func count(for account: MemoryAccount) {
-        guard self.hasLibrary else { return }
-        self.account = account
-        self.countGrowth()
+    func expectLibrary() {
+        self.hasLibrary = true
+        while self.size > Self.scarce { self.step -= 1 }
+        self.keep()
     }
 
-    private func countGrowth() {
-        guard let account, self.size > self.counted else { return }
-        account.change(by: self.size - self.counted)
-        self.counted = self.size
+    func count(for account: MemoryAccount) {
+        guard self.hasLibrary, self.account == nil else { return }
+        self.account = account
+        account.change(by: self.kept)
+    }
+
+    /// The library is about to get as much as that.
+    private func keep() {
+        guard self.hasLibrary, self.size > self.kept else { return }
+        self.account?.change(by: self.size - self.kept)
+        self.kept = self.size
     }
 
     var size: Int { Self.sizes[self.step] }
 
     private var mayGrow: Bool {
-        guard self.hasLibrary, self.size >= Self.scarce, self.size >= self.counted else { return true }
+        guard self.hasLibrary, self.size >= Self.scarce, self.size >= self.kept else { return true }
         return self.account?.savesMemory == false
     }
 
@@ -97,7 +103,7 @@ package final class ReadRoom: RecvByteBufferAllocator, ChannelInboundHandler, @u
         if count >= self.size, self.step + 1 < Self.sizes.count, self.mayGrow {
             self.isAmple = false
             self.step += 1
-            self.countGrowth()
+            self.keep()
         } else if self.step > 0, count <= Self.sizes[self.step - 1] {
             if self.isAmple { self.step -= 1 }
             self.isAmple.toggle()
