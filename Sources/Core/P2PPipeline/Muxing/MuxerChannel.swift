@@ -35,7 +35,7 @@ package final class MuxerChannel {
         self.maximumPayload = MuxerRecord.maximumPayload(of: records.layout)
     }
 
-    /// The handler has its place in the pipeline.
+    /// The handler has its place in the pipeline. From now on what a TLS library in front of it keeps counts.
     package func begin(_ context: ChannelHandlerContext) {
         self.context = context
         ReadRoom.count(in: self.channel, for: self.connection.account)
