@@ -23,7 +23,7 @@ P2P_VECTORS ?= $(abspath ../shared/vectors)
 export P2P_VECTORS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench bench-turns compare tunnels lookups lookups-go gates soak fuzz format lint proto clean
+.PHONY: help setup demo build install test unit interop nat-lab relay-bench examples dashboard docs autobahn bare bench bench-turns compare tunnels lookups lookups-go gates soak fuzz format lint clean
 
 help: ## What this file can do
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -153,10 +153,6 @@ lint: ## Formatting, import rules, leftovers
 	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@$(PYTHON) .ci/imports.py
 	@$(PYTHON) .ci/residue.py
-
-proto: ## Regenerate the .pb.swift files from the .proto files
-	@.ci/setup proto
-	@.ci/proto
 
 clean: ## Remove what was built and installed here
 	rm -rf $(BUILD) Examples/.build $(VENV) Interop/.cache

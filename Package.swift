@@ -19,7 +19,6 @@ let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-h
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
-let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -121,7 +120,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
-        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
@@ -135,8 +133,7 @@ let package = Package(
         room("Primitives", "P2PMultiformats", [nioCore]),
         room(
             "Primitives", "P2PIdentity",
-            ["P2PMultiformats", crypto, cryptoExtras, protobuf, libcrypto],
-            exclude: ["Protobuf/keys.proto", "Protobuf/envelope.proto", "Protobuf/peer_record.proto"]),
+            ["P2PMultiformats", "P2PProtobuf", nioCore, crypto, cryptoExtras, libcrypto]),
         room("Primitives", "P2PMultiaddr", ["P2PMultiformats", "P2PIdentity"]),
         room("Primitives", "P2PHTTPHead", [nioCore]),
         room("Primitives", "P2PProtobuf", [nioCore]),
@@ -152,14 +149,14 @@ let package = Package(
         room("Core", "P2PPipeline", core + ["P2PNegotiation", "P2PMuxing"]),
 
         // Below the waterline
-        room("Security", "P2PNoise", core + ["P2PPipeline", crypto, protobuf, libcrypto], exclude: ["Protobuf/noise.proto"]),
+        room("Security", "P2PNoise", core + ["P2PPipeline", "P2PProtobuf", crypto, libcrypto]),
         room("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
         room("Security", "P2PTLS", core + ["P2PPipeline", "P2PCertificate", nioSSL, nioTLS]),
         room("Security", "P2PPrivateNetwork", core + ["P2PNegotiation", "P2PPipeline", libsodium]),
         .systemLibrary(
             name: "CLibsodium", path: "Sources/Security/CLibsodium", pkgConfig: "libsodium",
             providers: [.apt(["libsodium-dev"]), .brew(["libsodium"])]),
-        room("Security", "P2PPlaintext", core + ["P2PPipeline", protobuf], exclude: ["Protobuf/exchange.proto"]),
+        room("Security", "P2PPlaintext", core + ["P2PPipeline", "P2PProtobuf"]),
         room("Muxers", "P2PYamux", core + ["P2PMuxing", "P2PPipeline"]),
         room("Muxers", "P2PMplex", core + ["P2PMuxing", "P2PPipeline"]),
         room("Transports", "P2PNames", core + ["P2PSystem", nioPosix]),
@@ -214,7 +211,7 @@ let package = Package(
         room(
             "Services", "P2PWebSocketListener",
             ["P2P", "P2PSockets", "P2PWebSocket", "P2PPortMapping", "P2PMultiaddr", nioCore]),
-        room("Protocols", "P2PIdentify", core + [protobuf], exclude: ["Protobuf/identify.proto"]),
+        room("Protocols", "P2PIdentify", core + ["P2PProtobuf"]),
         room("Protocols", "P2PPing", core),
         room("Protocols", "P2PRelay", core + ["P2PPipeline", "P2PPing", "P2PProtobuf"]),
         room("Protocols", "P2PEcho", core),
@@ -309,7 +306,7 @@ let package = Package(
             core + ["P2PPipeline", "P2PProtocolTesting", "P2PHost", "P2PMemory", "P2PNoise", "P2PYamux", nioPosix]),
         tests("Protocols", "P2PEcho", core + ["P2PProtocolTesting"]),
         tests("Protocols", "P2PPerf", core + ["P2PProtocolTesting"]),
-        tests("Protocols", "P2PIdentify", core + ["P2PProtocolTesting", protobuf]),
+        tests("Protocols", "P2PIdentify", core + ["P2PProtocolTesting", "P2PProtobuf"]),
         tests("Tool", "P2PTool", core + ["P2PPipeline", "P2PTunnels", argumentParser]),
         tests("Transports", "P2PTCP", ["P2PCore", "P2PPipeline", "P2PNames", "P2PMultiaddr", nioCore, nioPosix, logging]),
         tests("Core", "P2PCore", Array(core.dropFirst()) + [nioEmbedded, nioPosix, "P2PTesting"]),
@@ -340,6 +337,6 @@ let package = Package(
             core + ["P2PNegotiation", "P2PPipeline", "P2PNoise", "P2PYamux", "P2PMemory", crypto, nioEmbedded, nioPosix]),
         tests("Muxers", "P2PMplex", core + ["P2PMuxing", "P2PPipeline", nioEmbedded]),
         tests("Security", "P2PPlaintext", core + ["P2PPipeline", nioEmbedded]),
-        tests("Security", "P2PNoise", core + ["P2PPipeline", "P2PVectors", crypto, protobuf, nioEmbedded]),
+        tests("Security", "P2PNoise", core + ["P2PPipeline", "P2PVectors", crypto, nioEmbedded]),
     ]
 )

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "Primitives": {
         "CLibcrypto": set(),
         "P2PMultiformats": {"NIOCore"},
-        "P2PIdentity": {"P2PMultiformats", "Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
+        "P2PIdentity": {"P2PMultiformats", "P2PProtobuf", "NIOCore", "Crypto", "CryptoExtras", "CLibcrypto"},
         "P2PMultiaddr": {"P2PMultiformats", "P2PIdentity"},
         "P2PHTTPHead": {"NIOCore"},
         "P2PProtobuf": {"NIOCore"},
@@ -42,9 +42,9 @@ MAY_IMPORT = {
         "P2PPipeline": MUXING | {"P2PNegotiation"},
     },
     "Security": {
-        "P2PNoise": PIPELINE | {"Crypto", "CryptoExtras", "SwiftProtobuf", "CLibcrypto"},
+        "P2PNoise": PIPELINE | {"P2PProtobuf", "Crypto", "CryptoExtras", "CLibcrypto"},
         "P2PTLS": PIPELINE | {"P2PCertificate", "NIOSSL", "NIOTLS"},
-        "P2PPlaintext": PIPELINE | {"SwiftProtobuf"},
+        "P2PPlaintext": PIPELINE | {"P2PProtobuf"},
         "P2PCertificate": CORE | {"X509", "SwiftASN1", "Crypto", "CryptoExtras"},
         "P2PPrivateNetwork": PIPELINE | {"CLibsodium"},
         "CLibsodium": set(),
@@ -76,7 +76,7 @@ MAY_IMPORT = {
     },
     "Protocols": {
         "P2PRelay": PIPELINE | {"P2PPing", "P2PProtobuf"},
-        "*": CORE | {"SwiftProtobuf", "P2PProtobuf"},
+        "*": CORE | {"P2PProtobuf"},
     },
     "Discovery": {
         "P2PResolver": CORE | {"NIOPosix", "CCAres"},

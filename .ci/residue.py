@@ -24,7 +24,7 @@ ANYWHERE = [
     (re.compile(r"(?<![\w.$}:])/(?:home|root|Users|wo" + r"rk)/\w"), "a path of somebody's machine"),
     (re.compile(r"^(?:<{7} |>{7} |={7}$)"), "a merge conflict"),
 ]
-TEXT = {".swift", ".py", ".sh", ".md", ".proto", ".h", ".c", ".txt", ".modulemap", ""}
+TEXT = {".swift", ".py", ".sh", ".md", ".h", ".c", ".txt", ".modulemap", ""}
 
 
 def findings(path, patterns):

@@ -51,7 +51,7 @@ public struct PrivateKey: Sendable, IdentityKey {
     private init(_ type: KeyType, _ material: any SigningKey) throws(IdentityError) {
         self.material = material
         self.publicKey = try PublicKey(type, material.verifyingKey)
-        self.protobufEncoded = try KeyMessage(type: type, data: material.encoded).privateEncoding()
+        self.protobufEncoded = KeyMessage(type: type, data: material.encoded).encoded
     }
 
     /// The canonical protobuf message `PrivateKey`: **secret**.

@@ -35,7 +35,7 @@ public struct PublicKey: Sendable {
     init(_ type: KeyType, _ material: any VerifyingKey) throws(IdentityError) {
         self.type = type
         self.material = material
-        self.protobufEncoded = try KeyMessage(type: type, data: material.encoded).publicEncoding()
+        self.protobufEncoded = KeyMessage(type: type, data: material.encoded).encoded
     }
 
     /// Whether the signature was made by this key's private half over exactly this message.

@@ -2,13 +2,7 @@ package import NIOCore
 package import P2PCore
 package import P2PIdentity
 import P2PMultiaddr
-import SwiftProtobuf
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import P2PProtobuf
 
 /// Merges the messages of a peer into its introduction, and checks what can be checked. A value, without I/O.
 package struct IntroductionReader {
@@ -21,7 +15,7 @@ package struct IntroductionReader {
         var recordError: IdentityError?
     }
 
-    private var wire = WireIdentify()
+    private var wire = IdentifyMessage()
     private var messages = 0
 
     package init() {}
@@ -34,10 +28,10 @@ package struct IntroductionReader {
         guard self.messages <= IdentifyLimits.receivedMessages else {
             throw StreamError(.messageTooLarge, "the peer introduced itself in more than \(IdentifyLimits.receivedMessages) messages")
         }
-        do {
-            try self.wire.merge(serializedBytes: Array(message.readableBytesView))
+        do throws(ProtobufError) {
+            try self.wire.merge(message)
         } catch {
-            throw StreamError(.malformed, "\(message.readableBytes) bytes that are not an identify message", cause: error)
+            throw StreamError(.malformed, "\(message.readableBytes) bytes that are not an identify message: \(error)")
         }
     }
 
@@ -51,20 +45,19 @@ package struct IntroductionReader {
     package func finish(from peer: PeerID, holding key: PublicKey) throws(StreamError) -> Reading {
         guard self.messages > 0 else { throw StreamError(.unexpectedEnd, "the peer finished without introducing itself") }
         var introduction = Introduction()
-        if self.wire.hasPublicKey {
-            guard Array(self.wire.publicKey) == key.protobufEncoded else {
+        if let publicKey = self.wire.publicKey {
+            guard publicKey == key.protobufEncoded else {
                 throw StreamError(.wrongKey, "\(peer) introduced itself with another key than the one it proved to hold")
             }
             introduction.publicKey = key
         }
-        introduction.listenAddresses = Self.addresses(self.wire.listenAddrs, of: peer)
+        introduction.listenAddresses = Self.addresses(self.wire.listenAddresses, of: peer)
         introduction.protocols = Self.protocols(self.wire.protocols)
-        if self.wire.hasObservedAddr { introduction.observedAddress = try? Multiaddr(bytes: self.wire.observedAddr) }
-        introduction.protocolVersion = Self.text(self.wire.protocolVersion)
-        introduction.agentVersion = Self.text(self.wire.agentVersion)
+        if let observed = self.wire.observedAddress { introduction.observedAddress = try? Multiaddr(bytes: observed) }
+        introduction.protocolVersion = Self.text(self.wire.protocolVersion ?? [])
+        introduction.agentVersion = Self.text(self.wire.agentVersion ?? [])
 
-        guard self.wire.hasSignedPeerRecord else { return Reading(introduction: introduction) }
-        let envelope = Array(self.wire.signedPeerRecord)
+        guard let envelope = self.wire.signedPeerRecord else { return Reading(introduction: introduction) }
         do throws(IdentityError) {
             let record = try PeerRecord.open(envelope, from: peer)
             introduction.signedRecord = envelope
@@ -77,10 +70,10 @@ package struct IntroductionReader {
 
     /// The unsigned addresses, for when the record turns out to be an old one.
     func unsignedAddresses(of peer: PeerID) -> [Multiaddr] {
-        Self.addresses(self.wire.listenAddrs, of: peer)
+        Self.addresses(self.wire.listenAddresses, of: peer)
     }
 
-    private static func addresses(_ encoded: [some Collection<UInt8>], of peer: PeerID) -> [Multiaddr] {
+    private static func addresses(_ encoded: [[UInt8]], of peer: PeerID) -> [Multiaddr] {
         var seen: Set<Multiaddr> = []
         var addresses: [Multiaddr] = []
         for bytes in encoded where addresses.count < IdentifyLimits.addresses {
@@ -92,11 +85,11 @@ package struct IntroductionReader {
     }
 
     /// What is not UTF-8 is replaced: such a text says little, and spoils nothing else.
-    private static func text(_ bytes: some Collection<UInt8>) -> String {
+    private static func text(_ bytes: [UInt8]) -> String {
         String(decoding: bytes, as: UTF8.self).cut(to: IdentifyLimits.versionLength)
     }
 
-    private static func protocols(_ names: [some Collection<UInt8>]) -> [ProtocolID] {
+    private static func protocols(_ names: [[UInt8]]) -> [ProtocolID] {
         var seen: Set<ProtocolID> = []
         var protocols: [ProtocolID] = []
         for name in names where protocols.count < IdentifyLimits.protocols {

@@ -3,13 +3,6 @@ package import P2PCore
 import P2PIdentity
 import P2PMultiaddr
 import P2PMultiformats
-import SwiftProtobuf
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 
 /// Writes introductions so that every implementation accepts them.
 package enum IntroductionWriter {
@@ -22,33 +15,28 @@ package enum IntroductionWriter {
     package static func encode(_ introduction: Introduction, upTo limit: Int = IdentifyLimits.sentMessageSize) throws(StreamError)
         -> ByteBuffer
     {
-        var wire = WireIdentify()
-        if let key = introduction.publicKey { wire.publicKey = Data(key.protobufEncoded) }
-        wire.listenAddrs = introduction.listenAddresses.prefix(IdentifyLimits.addresses).map { Data($0.bytes) }
-        wire.protocols = introduction.protocols.prefix(IdentifyLimits.protocols).map { Data($0.name.utf8) }
-        if let address = introduction.observedAddress { wire.observedAddr = Data(address.bytes) }
-        wire.protocolVersion = Data(introduction.protocolVersion.cut(to: IdentifyLimits.versionLength).utf8)
-        wire.agentVersion = Data(introduction.agentVersion.cut(to: IdentifyLimits.versionLength).utf8)
-        if let record = introduction.signedRecord { wire.signedPeerRecord = Data(record) }
+        var wire = IdentifyMessage()
+        if let key = introduction.publicKey { wire.publicKey = key.protobufEncoded }
+        wire.listenAddresses = introduction.listenAddresses.prefix(IdentifyLimits.addresses).map(\.bytes)
+        wire.protocols = introduction.protocols.prefix(IdentifyLimits.protocols).map { Array($0.name.utf8) }
+        wire.observedAddress = introduction.observedAddress?.bytes
+        wire.protocolVersion = Array(introduction.protocolVersion.cut(to: IdentifyLimits.versionLength).utf8)
+        wire.agentVersion = Array(introduction.agentVersion.cut(to: IdentifyLimits.versionLength).utf8)
+        wire.signedPeerRecord = introduction.signedRecord
 
         while true {
-            let encoded: [UInt8]
-            do {
-                encoded = try wire.serializedBytes()
-            } catch {
-                throw StreamError(.malformed, "this node's introduction can't be encoded", cause: error)
-            }
-            var message = ByteBufferAllocator().buffer(capacity: encoded.count + UnsignedVarint.maxLength)
-            message.writeUnsignedVarint(UInt64(encoded.count))
-            message.writeBytes(encoded)
+            let encoded = wire.encoded
+            var message = ByteBufferAllocator().buffer(capacity: encoded.readableBytes + UnsignedVarint.maxLength)
+            message.writeUnsignedVarint(UInt64(encoded.readableBytes))
+            message.writeImmutableBuffer(encoded)
             if message.readableBytes <= limit { return message }
-            if wire.listenAddrs.count > 1 {
-                wire.listenAddrs.removeLast()
-            } else if wire.hasSignedPeerRecord {
-                wire.clearSignedPeerRecord()
-                wire.listenAddrs = introduction.listenAddresses.prefix(IdentifyLimits.addresses).map { Data($0.bytes) }
-            } else if !wire.listenAddrs.isEmpty {
-                wire.listenAddrs.removeLast()
+            if wire.listenAddresses.count > 1 {
+                wire.listenAddresses.removeLast()
+            } else if wire.signedPeerRecord != nil {
+                wire.signedPeerRecord = nil
+                wire.listenAddresses = introduction.listenAddresses.prefix(IdentifyLimits.addresses).map(\.bytes)
+            } else if !wire.listenAddresses.isEmpty {
+                wire.listenAddresses.removeLast()
             } else if !wire.protocols.isEmpty {
                 wire.protocols.removeLast()
             } else {

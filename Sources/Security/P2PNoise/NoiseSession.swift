@@ -119,13 +119,13 @@ package struct NoiseSession: ~Copyable {
         switch self.role {
         case .dialer:
             let verified = try NoisePayload.verify(payload, staticKey: handshake.receivedStatic, expecting: self.expected)
-            let reply = Self.framed(try handshake.write(payload: try NoisePayload.make(self.identity, muxers: self.muxers)))
+            let reply = Self.framed(try handshake.write(payload: NoisePayload.make(self.identity, muxers: self.muxers)))
             return .secured(try self.finish(handshake, verified), sending: reply)
         case .listener where !handshake.isOurTurn:
             let verified = try NoisePayload.verify(payload, staticKey: handshake.receivedStatic, expecting: self.expected)
             return .secured(try self.finish(handshake, verified), sending: nil)
         case .listener:
-            let reply = Self.framed(try handshake.write(payload: try NoisePayload.make(self.identity, muxers: self.muxers)))
+            let reply = Self.framed(try handshake.write(payload: NoisePayload.make(self.identity, muxers: self.muxers)))
             self.phase = .handshake(handshake, collector)
             return .send(reply)
         }

@@ -16,8 +16,6 @@ extension PlaintextError.Code {
     package static var inconsistentIdentity: Self { Self("inconsistentIdentity") }
     /// Somebody answered, but not the peer that was expected.
     package static var peerMismatch: Self { Self("peerMismatch") }
-    /// Our own message was not encoded.
-    package static var libraryFailure: Self { Self("libraryFailure") }
     /// The channel was closed, or the handler removed, before the exchange was done.
     package static var closed: Self { Self("closed") }
 }

@@ -2,13 +2,7 @@ package import NIOCore
 import P2PCore
 package import P2PIdentity
 import P2PMultiformats
-import SwiftProtobuf
-
-#if canImport(FoundationEssentials)
-    internal import FoundationEssentials
-#else
-    internal import Foundation
-#endif
+import P2PProtobuf
 
 /// The exchange of ids and keys at the beginning of a plaintext connection as a value (libp2p plaintext spec, "Exchange").
 ///
@@ -33,19 +27,13 @@ package struct PlaintextExchange: Sendable {
     }
 
     /// This side's message with its length.
-    package func message() throws(PlaintextError) -> ByteBuffer {
-        var exchange = WirePlaintextExchange()
-        exchange.id = Data(PeerID(self.key).bytes)
-        exchange.pubkey = Data(self.key.protobufEncoded)
-        let bytes: [UInt8]
-        do {
-            bytes = try exchange.serializedBytes()
-        } catch {
-            throw PlaintextError(.libraryFailure, "the exchange message was not encoded", cause: error)
-        }
+    package func message() -> ByteBuffer {
+        var exchange = ProtobufWriter()
+        exchange.write(1, bytes: PeerID(self.key).bytes)
+        exchange.write(2, bytes: self.key.protobufEncoded)
         var message = ByteBuffer()
-        message.writeUnsignedVarint(UInt64(bytes.count))
-        message.writeBytes(bytes)
+        message.writeUnsignedVarint(UInt64(exchange.count))
+        message.writeImmutableBuffer(exchange.buffer)
         return message
     }
 
@@ -60,7 +48,7 @@ package struct PlaintextExchange: Sendable {
         var message = self.input
         self.input = ByteBuffer()
         _ = try Self.length(&message)
-        return try self.verify(Array(message.readableBytesView))
+        return try self.verify(message)
     }
 
     /// How many bytes to take next: of the length one at a time, of the message all.
@@ -85,24 +73,33 @@ package struct PlaintextExchange: Sendable {
         return Int(length)
     }
 
-    private func verify(_ bytes: [UInt8]) throws(PlaintextError) -> Progress {
-        let exchange: WirePlaintextExchange
-        do {
-            exchange = try WirePlaintextExchange(serializedBytes: bytes)
+    private func verify(_ message: ByteBuffer) throws(PlaintextError) -> Progress {
+        var (id, publicKey): ([UInt8]?, [UInt8]?)
+        var reader = ProtobufReader(message)
+        do throws(ProtobufError) {
+            while let field = try reader.next() {
+                switch (field.number, field.value) {
+                case (1, .bytes): id = field.array
+                // The message PublicKey of the peer-ids spec, which is read as a whole.
+                case (2, .bytes): publicKey = field.array
+                default: break
+                }
+            }
         } catch {
-            throw PlaintextError(.malformed, "the exchange message of \(bytes.count) bytes isn't its protobuf message", cause: error)
+            let size = message.readableBytes
+            throw PlaintextError(.malformed, "the exchange message of \(size) bytes isn't its protobuf message: \(error)")
         }
-        guard exchange.hasID, exchange.hasPubkey else {
-            throw PlaintextError(.malformed, "the exchange message lacks its \(exchange.hasID ? "public key" : "peer id")")
+        guard let id, let publicKey else {
+            throw PlaintextError(.malformed, "the exchange message lacks its \(id == nil ? "peer id" : "public key")")
         }
         let key: PublicKey
         do throws(IdentityError) {
-            key = try PublicKey(protobufEncoded: Array(exchange.pubkey))
+            key = try PublicKey(protobufEncoded: publicKey)
         } catch {
             throw PlaintextError(.invalidIdentityKey, "the public key in the exchange message is refused", cause: error)
         }
         let peer = PeerID(key)
-        guard Array(exchange.id) == peer.bytes else {
+        guard id == peer.bytes else {
             throw PlaintextError(.inconsistentIdentity, "the exchange message has the key of \(peer) beside another peer's id")
         }
         if let expected, peer != expected {

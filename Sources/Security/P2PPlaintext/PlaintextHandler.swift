@@ -41,11 +41,7 @@ final class PlaintextHandler: ChannelInboundHandler {
     private func start(context: ChannelHandlerContext) {
         guard self.phase == .waiting else { return }
         self.phase = .exchanging
-        do throws(PlaintextError) {
-            context.writeAndFlush(self.wrapOutboundOut(try self.exchange.message()), promise: nil)
-        } catch {
-            self.fail(error, context: context)
-        }
+        context.writeAndFlush(self.wrapOutboundOut(self.exchange.message()), promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -175,7 +175,7 @@ extension FuzzTarget {
         ]
     }()
 
-    private static let payload = (try? NoisePayload.make(FuzzIdentity.noise, muxers: ["/yamux/1.0.0"])) ?? []
+    private static let payload = NoisePayload.make(FuzzIdentity.noise, muxers: ["/yamux/1.0.0"])
 
     private static let frames: [UInt8] = {
         var buffer = ByteBuffer()
@@ -200,10 +200,7 @@ extension FuzzTarget {
         return Array(buffer.readableBytesView)
     }()
 
-    private static let exchange: [UInt8] = {
-        guard let message = try? PlaintextExchange(key: FuzzIdentity.key, expecting: nil).message() else { return [] }
-        return Array(message.readableBytesView)
-    }()
+    private static let exchange = Array(PlaintextExchange(key: FuzzIdentity.key, expecting: nil).message().readableBytesView)
 
     /// Operations picked by a generator: any bytes are a sequence of operations.
     private static func sequences(length: Int) -> [[UInt8]] {

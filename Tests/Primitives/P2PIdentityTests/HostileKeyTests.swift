@@ -24,11 +24,11 @@ struct HostileKeyTests {
     }
 
     private static func publicCode(_ type: KeyType, _ data: [UInt8]) throws -> IdentityError.Code? {
-        try Self.publicCode(KeyMessage(type: type, data: data).publicEncoding())
+        try Self.publicCode(KeyMessage(type: type, data: data).encoded)
     }
 
     private static func privateCode(_ type: KeyType, _ data: [UInt8]) throws -> IdentityError.Code? {
-        try Self.privateCode(KeyMessage(type: type, data: data).privateEncoding())
+        try Self.privateCode(KeyMessage(type: type, data: data).encoded)
     }
 
     @Test("Every truncated encoding is refused, and so is one with a byte more", arguments: KeyType.allCases)
@@ -118,7 +118,7 @@ struct HostileKeyTests {
         let key = try PrivateKey.generate(.ed25519)
         let data = Array(key.protobufEncoded[4...])
         #expect(data.count == 64)
-        let legacy = try KeyMessage(type: .ed25519, data: data + data[32...]).privateEncoding()
+        let legacy = try KeyMessage(type: .ed25519, data: data + data[32...]).encoded
         #expect(try PrivateKey(protobufEncoded: legacy).protobufEncoded == key.protobufEncoded)
         var other = data
         other[40] ^= 1

@@ -60,7 +60,7 @@ struct WycheproofTests {
         var mismatches: [Int] = []
         for group in content.testGroups {
             let data = try Self.keyData(file.type, group)
-            let key = try PublicKey(protobufEncoded: KeyMessage(type: file.type, data: data).publicEncoding())
+            let key = try PublicKey(protobufEncoded: KeyMessage(type: file.type, data: data).encoded)
             for test in group.tests {
                 let message = try #require(bytes(hex: test.msg))
                 let isValid = key.isValidSignature(try #require(bytes(hex: test.sig)), for: message)

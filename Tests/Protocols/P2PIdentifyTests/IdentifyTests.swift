@@ -9,12 +9,6 @@ import Testing
 
 @testable import P2PIdentify
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 @Suite("Identify")
 struct IdentifyTests {
     private let host = IntroducingHost()
@@ -96,7 +90,7 @@ struct IdentifyTests {
         let exchange = try self.exchange { try await $0.writeMessage(peer.next()) }
         for (sequence, isTaken) in [(5, true), (4, false), (5, true), (6, true), (0, false)] {
             let record = try await self.sample.record(sequence: UInt64(sequence), addresses: [Sample.address(sequence + 10)])
-            let message = try self.sample.message { $0.signedPeerRecord = Data(record) }
+            let message = try self.sample.message { $0.signedPeerRecord = record }
             peer.say(message)
             let introduction = try await exchange.identify(self.connection)
             #expect((introduction.signedRecord != nil) == isTaken, "sequence \(sequence)")
@@ -110,10 +104,10 @@ struct IdentifyTests {
             publicKey: self.sample.key.publicKey, listenAddresses: [try Sample.address(4)], protocols: ["/old"], agentVersion: "sample/0")
         self.host.state.withLock { $0.known = known }
         let message = try self.sample.message { wire in
-            wire.listenAddrs = []
-            wire.protocols = [Data("/new".utf8)]
-            wire.clearPublicKey()
-            wire.clearAgentVersion()
+            wire.listenAddresses = []
+            wire.protocols = [Array("/new".utf8)]
+            wire.publicKey = nil
+            wire.agentVersion = nil
         }
         let pair = StreamPair()
         let (exchange, connection) = (try self.exchange(), try self.peerConnection)
@@ -149,7 +143,7 @@ struct IdentifyTests {
     func changesMeanwhile(isChanged: Bool) async throws {
         let exchanged = Mutex<IdentifyExchange?>(nil)
         let host = self.host
-        let message = try self.sample.message { $0.protocols = [Data(Identify.pushID.name.utf8)] }
+        let message = try self.sample.message { $0.protocols = [Array(Identify.pushID.name.utf8)] }
         let peer = try LoopbackPeer(on: self.connection, introductions: host) { stream in
             // The first stream asks; the change comes before it is answered, and reaches nobody.
             if isChanged, let exchange = exchanged.withLock({ $0.take() }) {

@@ -6,12 +6,6 @@ import Testing
 
 @testable import P2PIdentify
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 @Suite("What a peer's introduction is worth")
 struct IntroductionReaderTests {
     @Test("Messages are merged: lists grow, single fields are replaced")
@@ -21,9 +15,9 @@ struct IntroductionReaderTests {
         let reading = try sample.read(
             sample.message(),
             sample.message { wire in
-                wire.listenAddrs = [Data(second.bytes), Data(second.bytes)]
-                wire.protocols = ["/echo/1.0.0", "/ipfs/ping/1.0.0"].map { Data($0.utf8) }
-                wire.agentVersion = Data("sample/2".utf8)
+                wire.listenAddresses = [second.bytes, second.bytes]
+                wire.protocols = ["/echo/1.0.0", "/ipfs/ping/1.0.0"].map { Array($0.utf8) }
+                wire.agentVersion = Array("sample/2".utf8)
             })
         #expect(reading.introduction.publicKey == sample.key.publicKey)
         #expect(reading.introduction.listenAddresses == [try Sample.address(1), second])
@@ -42,15 +36,15 @@ struct IntroductionReaderTests {
         let sample = try Sample()
         let introduction = try sample.read(
             sample.message { wire in
-                wire.agentVersion = Data(bytes)
-                wire.protocolVersion = Data(bytes)
-                wire.protocols = [Data("/a".utf8), Data([0x2f, 0xff]), Data("/b".utf8)]
+                wire.agentVersion = bytes
+                wire.protocolVersion = bytes
+                wire.protocols = [Array("/a".utf8), [0x2f, 0xff], Array("/b".utf8)]
             }
         ).introduction
         #expect(introduction.agentVersion == text && introduction.protocolVersion == text)
         #expect(introduction.protocols == ["/a", "/b"])
         #expect(introduction.listenAddresses == [try Sample.address(1)])
-        let long = try sample.read(sample.message { $0.agentVersion = Data(repeating: 0xff, count: 5_000) }).introduction.agentVersion
+        let long = try sample.read(sample.message { $0.agentVersion = [UInt8](repeating: 0xff, count: 5_000) }).introduction.agentVersion
         #expect(long.utf8.count <= IdentifyLimits.versionLength && long.first == "\u{fffd}")
     }
 
@@ -76,17 +70,17 @@ struct IntroductionReaderTests {
     func wrongKey() throws {
         let (sample, other) = (try Sample(), try Sample())
         #expect(throws: StreamError(.wrongKey, "")) {
-            try sample.read(sample.message { $0.publicKey = Data(other.key.publicKey.protobufEncoded) })
+            try sample.read(sample.message { $0.publicKey = other.key.publicKey.protobufEncoded })
         }
-        #expect(throws: StreamError(.wrongKey, "")) { try sample.read(sample.message { $0.publicKey = Data([1, 2, 3]) }) }
-        #expect(try sample.read(sample.message { $0.clearPublicKey() }).introduction.publicKey == nil)
+        #expect(throws: StreamError(.wrongKey, "")) { try sample.read(sample.message { $0.publicKey = [1, 2, 3] }) }
+        #expect(try sample.read(sample.message { $0.publicKey = nil }).introduction.publicKey == nil)
     }
 
     @Test("A record that the peer signed brings its addresses")
     func record() async throws {
         let sample = try Sample()
         let record = try await sample.record(sequence: 7, addresses: Sample.addresses(2))
-        let reading = try sample.read(sample.message { $0.signedPeerRecord = Data(record) })
+        let reading = try sample.read(sample.message { $0.signedPeerRecord = record })
         #expect(reading.record?.sequence == 7)
         #expect(reading.recordError == nil)
         #expect(reading.introduction.signedRecord == record)
@@ -97,7 +91,7 @@ struct IntroductionReaderTests {
     func foreignRecord() async throws {
         let (sample, other) = (try Sample(), try Sample())
         let record = try await other.record(addresses: Sample.addresses(2))
-        let reading = try sample.read(sample.message { $0.signedPeerRecord = Data(record) })
+        let reading = try sample.read(sample.message { $0.signedPeerRecord = record })
         #expect(reading.record == nil)
         #expect(reading.recordError?.code == .wrongPeer)
         #expect(reading.introduction.signedRecord == nil)
@@ -109,7 +103,7 @@ struct IntroductionReaderTests {
         let sample = try Sample()
         var record = try await sample.record(addresses: Sample.addresses(2))
         record[record.count - 1] ^= 1
-        let reading = try sample.read(sample.message { $0.signedPeerRecord = Data(record) })
+        let reading = try sample.read(sample.message { $0.signedPeerRecord = record })
         #expect(reading.recordError?.code == .invalidSignature)
         #expect(reading.introduction.signedRecord == nil)
     }
@@ -122,11 +116,11 @@ struct IntroductionReaderTests {
         let own = many[6].withPeerID(sample.peer)
         let reading = try sample.read(
             sample.message { wire in
-                wire.listenAddrs = [Data([0xff, 0xff]), Data(), Data(foreign.bytes), Data(own.bytes)] + many.map { Data($0.bytes) }
+                wire.listenAddresses = [[0xff, 0xff], [], foreign.bytes, own.bytes] + many.map(\.bytes)
                 let names = ["", "/with\nnewline", String(repeating: "a", count: 2_000)] + (0..<400).map { "/p/\($0)" }
-                wire.protocols = names.map { Data($0.utf8) }
-                wire.agentVersion = Data(repeating: UInt8(ascii: "x"), count: 1_000)
-                wire.observedAddr = Data([1])
+                wire.protocols = names.map { Array($0.utf8) }
+                wire.agentVersion = [UInt8](repeating: UInt8(ascii: "x"), count: 1_000)
+                wire.observedAddress = [1]
             })
         #expect(reading.introduction.listenAddresses.count == 128)
         #expect(reading.introduction.listenAddresses.first == many[6])

@@ -2,16 +2,9 @@ import NIOCore
 import P2PCore
 import P2PIdentity
 import P2PMultiaddr
-import SwiftProtobuf
 import Synchronization
 
 @testable import P2PIdentify
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 
 /// A peer with a key, and what it says.
 struct Sample {
@@ -35,15 +28,14 @@ struct Sample {
     }
 
     /// A message as this peer would send it, changed by `change`.
-    func message(_ change: (inout WireIdentify) -> Void = { _ in }) throws -> ByteBuffer {
-        var wire = WireIdentify()
-        wire.publicKey = Data(self.key.publicKey.protobufEncoded)
-        wire.listenAddrs = [Data(try Self.address(1).bytes)]
-        wire.protocols = [Data("/ipfs/ping/1.0.0".utf8)]
-        wire.agentVersion = Data("sample/1".utf8)
+    func message(_ change: (inout IdentifyMessage) -> Void = { _ in }) throws -> ByteBuffer {
+        var wire = IdentifyMessage()
+        wire.publicKey = self.key.publicKey.protobufEncoded
+        wire.listenAddresses = [try Self.address(1).bytes]
+        wire.protocols = [Array("/ipfs/ping/1.0.0".utf8)]
+        wire.agentVersion = Array("sample/1".utf8)
         change(&wire)
-        let bytes: [UInt8] = try wire.serializedBytes()
-        return ByteBuffer(bytes: bytes)
+        return wire.encoded
     }
 
     func read(_ messages: ByteBuffer...) throws(StreamError) -> IntroductionReader.Reading {

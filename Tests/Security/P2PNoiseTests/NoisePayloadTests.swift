@@ -1,7 +1,5 @@
-import Foundation
 import P2PCore
 import P2PIdentity
-import SwiftProtobuf
 import Testing
 
 @testable import P2PNoise
@@ -20,11 +18,13 @@ import Testing
         try NoisePayload.verify(bytes, staticKey: self.identity.staticKey.publicKey, expecting: peer)
     }
 
-    private func wire(_ change: (inout WireNoiseHandshakePayload) -> Void) throws -> [UInt8] {
-        var payload = try WireNoiseHandshakePayload(serializedBytes: try NoisePayload.make(self.identity, muxers: ["/yamux/1.0.0"]))
+    private func wire(_ change: (inout NoisePayloadMessage) -> Void) throws -> [UInt8] {
+        var payload = try NoisePayloadMessage(NoisePayload.make(self.identity, muxers: ["/yamux/1.0.0"]))
         change(&payload)
-        return try payload.serializedBytes()
+        return payload.encoded
     }
+
+    private static func bytes(_ names: some Sequence<String>) -> [[UInt8]] { names.map { Array($0.utf8) } }
 
     private func code(_ bytes: [UInt8]) -> NoiseError.Code? {
         failure { () throws(NoiseError) in try self.verify(bytes) }?.code
@@ -37,7 +37,7 @@ import Testing
         #endif
         let key = try PrivateKey.generate(type)
         let identity = try await NoiseIdentity.make(identity: key, metadata: [9])
-        let bytes = try NoisePayload.make(identity, muxers: ["/yamux/1.0.0", "/mplex/6.7.0"])
+        let bytes = NoisePayload.make(identity, muxers: ["/yamux/1.0.0", "/mplex/6.7.0"])
         let verified = try NoisePayload.verify(bytes, staticKey: identity.staticKey.publicKey, expecting: PeerID(key.publicKey))
         #expect(verified.peer == PeerID(key.publicKey))
         #expect(verified.key == key.publicKey)
@@ -48,49 +48,47 @@ import Testing
     @Test("A payload without key or signature, or with an empty signature, is refused")
     func missing() throws {
         #expect(self.code([]) == .malformedPayload)
-        #expect(self.code(try self.wire { $0.clearIdentityKey() }) == .malformedPayload)
-        #expect(self.code(try self.wire { $0.clearIdentitySig() }) == .invalidSignature)
-        #expect(self.code(try self.wire { $0.identitySig = Data() }) == .invalidSignature)
+        #expect(self.code(try self.wire { $0.identityKey = nil }) == .malformedPayload)
+        #expect(self.code(try self.wire { $0.identitySignature = nil }) == .invalidSignature)
+        #expect(self.code(try self.wire { $0.identitySignature = [] }) == .invalidSignature)
     }
 
     @Test("A signature by another key, over another static key, without the prefix or with one wrong bit is refused")
     func forged() async throws {
         let other = try PrivateKey.generate(.ed25519)
         let staticKey = self.identity.staticKey.publicKey
-        let byAnother = Data(try await other.sign(NoiseIdentity.signed(staticKey)))
-        #expect(self.code(try self.wire { $0.identitySig = byAnother }) == .invalidSignature)
-        let unprefixed = Data(try await self.key.sign(staticKey))
-        #expect(self.code(try self.wire { $0.identitySig = unprefixed }) == .invalidSignature)
-        let wrongPrefix = Data(try await self.key.sign(Array("noise-libp2p-static-key;".utf8) + staticKey))
-        #expect(self.code(try self.wire { $0.identitySig = wrongPrefix }) == .invalidSignature)
-        let overAnother = Data(try await self.key.sign(NoiseIdentity.signed(DiffieHellmanKey().publicKey)))
-        #expect(self.code(try self.wire { $0.identitySig = overAnother }) == .invalidSignature)
+        let byAnother = try await other.sign(NoiseIdentity.signed(staticKey))
+        #expect(self.code(try self.wire { $0.identitySignature = byAnother }) == .invalidSignature)
+        let unprefixed = try await self.key.sign(staticKey)
+        #expect(self.code(try self.wire { $0.identitySignature = unprefixed }) == .invalidSignature)
+        let wrongPrefix = try await self.key.sign(Array("noise-libp2p-static-key;".utf8) + staticKey)
+        #expect(self.code(try self.wire { $0.identitySignature = wrongPrefix }) == .invalidSignature)
+        let overAnother = try await self.key.sign(NoiseIdentity.signed(DiffieHellmanKey().publicKey))
+        #expect(self.code(try self.wire { $0.identitySignature = overAnother }) == .invalidSignature)
         for bit in 0..<512 {
             let bytes = try self.wire { payload in
-                var signature = Array(payload.identitySig)
-                signature[bit / 8] ^= 1 << UInt8(bit % 8)
-                payload.identitySig = Data(signature)
+                payload.identitySignature?[bit / 8] ^= 1 << UInt8(bit % 8)
             }
             #expect(self.code(bytes) == .invalidSignature, "bit \(bit)")
         }
         // Somebody else's key before our signature: its owner didn't sign.
-        let anothersKey = Data(other.publicKey.protobufEncoded)
+        let anothersKey = other.publicKey.protobufEncoded
         #expect(self.code(try self.wire { $0.identityKey = anothersKey }) == .invalidSignature)
     }
 
     @Test("An identity key that isn't one is refused for what it is")
     func badKey() throws {
-        let valid = Array(self.key.publicKey.protobufEncoded)
-        #expect(self.code(try self.wire { $0.identityKey = Data() }) == .invalidIdentityKey)
-        #expect(self.code(try self.wire { $0.identityKey = Data(valid.dropLast()) }) == .invalidIdentityKey)
-        #expect(self.code(try self.wire { $0.identityKey = Data(valid + [0]) }) == .invalidIdentityKey)
-        #expect(self.code(try self.wire { $0.identityKey = Data(repeating: 0xff, count: 60_000) }) == .invalidIdentityKey)
+        let valid = self.key.publicKey.protobufEncoded
+        #expect(self.code(try self.wire { $0.identityKey = [] }) == .invalidIdentityKey)
+        #expect(self.code(try self.wire { $0.identityKey = Array(valid.dropLast()) }) == .invalidIdentityKey)
+        #expect(self.code(try self.wire { $0.identityKey = valid + [0] }) == .invalidIdentityKey)
+        #expect(self.code(try self.wire { $0.identityKey = [UInt8](repeating: 0xff, count: 60_000) }) == .invalidIdentityKey)
     }
 
     @Test("The wrong peer is refused with both ids in the message")
     func pinned() throws {
         let other = PeerID(try PrivateKey.generate(.ed25519).publicKey)
-        let bytes = try NoisePayload.make(self.identity, muxers: [])
+        let bytes = NoisePayload.make(self.identity, muxers: [])
         let error = failure { () throws(NoiseError) in try self.verify(bytes, expecting: other) }
         #expect(error?.code == .peerMismatch)
         #expect(error?.message == "expected the peer \(other), but \(PeerID(self.key.publicKey)) answered")
@@ -98,7 +96,7 @@ import Testing
 
     @Test("Bytes that aren't the message are refused, cut at any byte included")
     func malformed() throws {
-        let bytes = try NoisePayload.make(self.identity, muxers: ["/yamux/1.0.0"])
+        let bytes = NoisePayload.make(self.identity, muxers: ["/yamux/1.0.0"])
         for length in 0..<bytes.count {
             let isWholeFields = length == 104  // Key and signature alone: the extensions are optional.
             #expect((self.code(Array(bytes.prefix(length))) == nil) == isWholeFields, "\(length) bytes")
@@ -110,7 +108,7 @@ import Testing
 
     @Test("Duplicate fields count last, and unknown ones not at all")
     func lenient() throws {
-        let bytes = try NoisePayload.make(self.identity, muxers: ["/yamux/1.0.0"])
+        let bytes = NoisePayload.make(self.identity, muxers: ["/yamux/1.0.0"])
         let unknown: [UInt8] = [0x1a, 3, 1, 2, 3, 0xf8, 0x7f, 5]
         #expect(try self.verify(unknown + bytes + unknown).peer == PeerID(self.key.publicKey))
         #expect(try self.verify(bytes + bytes).muxers == ["/yamux/1.0.0", "/yamux/1.0.0"])
@@ -122,25 +120,25 @@ import Testing
     @Test("A list of 100 muxers counts; one of 101, or a name that is none, doesn't")
     func muxers() throws {
         let names = (0..<101).map { "/muxer/\($0)" }
-        let most = try self.wire { $0.extensions.streamMuxers = Array(names.prefix(100)) }
+        let most = try self.wire { $0.muxers = Self.bytes(names.prefix(100)) }
         #expect(try self.verify(most).muxers.count == 100)
-        let tooMany = try self.wire { $0.extensions.streamMuxers = names }
+        let tooMany = try self.wire { $0.muxers = Self.bytes(names) }
         #expect(try self.verify(tooMany).muxers == [])
-        let flood = try self.wire { $0.extensions.streamMuxers = [String](repeating: "", count: 30_000) }
+        let flood = try self.wire { $0.muxers = [[UInt8]](repeating: [], count: 30_000) }
         #expect(try self.verify(flood).muxers == [])
-        let odd = try self.wire { $0.extensions.streamMuxers = ["", "/a\n", "/b", String(repeating: "c", count: 1_024)] }
+        let odd = try self.wire { $0.muxers = Self.bytes(["", "/a\n", "/b", String(repeating: "c", count: 1_024)]) + [[0x2f, 0xff]] }
         #expect(try self.verify(odd).muxers == ["/b"])
-        let ours = try NoisePayload.make(self.identity, muxers: names.map { ProtocolID($0) })
+        let ours = NoisePayload.make(self.identity, muxers: names.map { ProtocolID($0) })
         #expect(try self.verify(ours).muxers.count == 100)
     }
 
     @Test("Metadata of 4,096 bytes passes; more is refused, from a peer and from the application")
     func metadata() async throws {
-        let most = try self.wire { $0.extensions.appMetadata = Data(repeating: 7, count: 4_096) }
+        let most = try self.wire { $0.metadata = [UInt8](repeating: 7, count: 4_096) }
         #expect(try self.verify(most).metadata == [UInt8](repeating: 7, count: 4_096))
-        let tooMuch = try self.wire { $0.extensions.appMetadata = Data(repeating: 7, count: 4_097) }
+        let tooMuch = try self.wire { $0.metadata = [UInt8](repeating: 7, count: 4_097) }
         #expect(self.code(tooMuch) == .metadataTooLong)
-        let none = try self.wire { $0.clearExtensions() }
+        let none = try self.wire { ($0.muxers, $0.metadata) = ([], nil) }
         #expect(try self.verify(none).metadata == nil)
         await #expect(throws: TransportError(.metadataTooLong, "")) {
             try await NoiseSecurity.make(identity: self.key, metadata: [UInt8](repeating: 0, count: 4_097))
@@ -149,10 +147,9 @@ import Testing
 
     @Test("The field of the metadata is number 20,530 of the extensions")
     func fieldNumber() throws {
-        var extensions = WireNoiseExtensions()
-        extensions.appMetadata = Data([0xAA])
-        let bytes: [UInt8] = try extensions.serializedBytes()
-        #expect(bytes == [0x92, 0x83, 0x0a, 1, 0xAA])
+        var payload = NoisePayloadMessage()
+        payload.metadata = [0xAA]
+        #expect(payload.encoded == [0x22, 5, 0x92, 0x83, 0x0a, 1, 0xAA])
     }
 
     @Test("A key that refuses to sign makes no secure channel")

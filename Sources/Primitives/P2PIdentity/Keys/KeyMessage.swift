@@ -1,10 +1,5 @@
-import SwiftProtobuf
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import NIOCore
+import P2PProtobuf
 
 /// The two fields of a key message, read strictly.
 ///
@@ -20,10 +15,7 @@ struct KeyMessage {
             throw IdentityError(
                 .keySizeOutOfRange, "a public key of \(bytes.count) bytes; at most \(PublicKey.maximumEncodedSize) are read")
         }
-        let wire: WirePublicKey = try Self.decode(bytes)
-        let message = try Self(wire.hasType ? wire.type : nil, wire.hasData ? wire.data : nil)
-        try Self.requireCanonical(message.publicEncoding() == bytes)
-        return message
+        return try Self(canonical: bytes)
     }
 
     /// Reads the message `PrivateKey`.
@@ -32,74 +24,42 @@ struct KeyMessage {
             throw IdentityError(
                 .keySizeOutOfRange, "a private key of \(bytes.count) bytes; at most \(PrivateKey.maximumEncodedSize) are read")
         }
-        let wire: WirePrivateKey = try Self.decode(bytes)
-        let message = try Self(wire.hasType ? wire.type : nil, wire.hasData ? wire.data : nil)
-        try Self.requireCanonical(message.privateEncoding() == bytes)
-        return message
+        return try Self(canonical: bytes)
     }
 
-    /// The message `PublicKey`, fields in order, nothing else.
-    func publicEncoding() throws(IdentityError) -> [UInt8] {
-        var wire = WirePublicKey()
-        wire.type = self.wireType
-        wire.data = Data(self.data)
-        return try Self.encode(wire)
-    }
-
-    /// The message `PrivateKey`, fields in order, nothing else.
-    func privateEncoding() throws(IdentityError) -> [UInt8] {
-        var wire = WirePrivateKey()
-        wire.type = self.wireType
-        wire.data = Data(self.data)
-        return try Self.encode(wire)
+    /// The message, fields in order, nothing else.
+    var encoded: [UInt8] {
+        var writer = ProtobufWriter(capacity: self.data.count + 16)
+        writer.write(1, varint: UInt64(self.type.rawValue))
+        writer.write(2, bytes: self.data)
+        return writer.bytes
     }
 }
 
 extension KeyMessage {
-    private init(_ type: WireKeyType?, _ data: Data?) throws(IdentityError) {
+    private init(canonical bytes: [UInt8]) throws(IdentityError) {
+        var (type, data): (KeyType?, [UInt8]?)
+        var reader = ProtobufReader(ByteBuffer(bytes: bytes))
+        do throws(ProtobufError) {
+            while let field = try reader.next() {
+                switch (field.number, field.value) {
+                // An enum is 32 bits of the number (protobuf, "Encoding").
+                case (1, .varint(let number)): type = KeyType(rawValue: Int(Int32(truncatingIfNeeded: number)))
+                case (2, .bytes): data = field.array
+                default: break
+                }
+            }
+        } catch {
+            throw IdentityError(.malformedKey, "\(bytes.count) bytes that are not a key message: \(error)")
+        }
         guard let type else {
             throw IdentityError(.unsupportedKeyType, "the key names no type, or none of rsa (0), ed25519 (1), secp256k1 (2) and ecdsa (3)")
         }
         guard let data else {
             throw IdentityError(.malformedKey, "the key message has no field Data")
         }
-        self.type =
-            switch type {
-            case .rsa: .rsa
-            case .ed25519: .ed25519
-            case .secp256K1: .secp256k1
-            case .ecdsa: .ecdsa
-            }
-        self.data = Array(data)
-    }
-
-    private var wireType: WireKeyType {
-        switch self.type {
-        case .rsa: .rsa
-        case .ed25519: .ed25519
-        case .secp256k1: .secp256K1
-        case .ecdsa: .ecdsa
-        }
-    }
-
-    private static func decode<Wire: Message>(_ bytes: [UInt8]) throws(IdentityError) -> Wire {
-        do {
-            return try Wire(serializedBytes: bytes, partial: true)
-        } catch {
-            throw IdentityError(.malformedKey, "\(bytes.count) bytes that are not a key message", cause: error)
-        }
-    }
-
-    private static func encode(_ wire: some Message) throws(IdentityError) -> [UInt8] {
-        do {
-            return try wire.serializedBytes()
-        } catch {
-            throw IdentityError(.malformedKey, "the key message can't be encoded", cause: error)
-        }
-    }
-
-    private static func requireCanonical(_ isSame: Bool) throws(IdentityError) {
-        guard isSame else {
+        self.init(type: type, data: data)
+        guard self.encoded == bytes else {
             throw IdentityError(
                 .nonCanonicalKey, "the key message is not in its one canonical encoding: fields 1 and 2, once each, in order, nothing else")
         }

@@ -1,10 +1,5 @@
-import SwiftProtobuf
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import NIOCore
+import P2PProtobuf
 
 /// The addresses of a peer, in the peer's own words (RFC 0003, "Peer Routing Records").
 ///
@@ -41,11 +36,20 @@ public struct PeerRecord: Sendable, Hashable {
     ///
     /// - Throws: `IdentityError` with code `.malformedEnvelope`.
     public init(protobufEncoded: [UInt8]) throws(IdentityError) {
+        var peer: [UInt8] = []
+        self.sequence = 0
+        self.addresses = []
+        var reader = ProtobufReader(ByteBuffer(bytes: protobufEncoded))
         do {
-            let wire = try WirePeerRecord(serializedBytes: protobufEncoded)
-            self.peer = try PeerID(bytes: Array(wire.peerID))
-            self.sequence = wire.seq
-            self.addresses = wire.addresses.map { Array($0.multiaddr) }
+            while let field = try reader.next() {
+                switch (field.number, field.value) {
+                case (1, .bytes): peer = field.array ?? []
+                case (2, .varint(let number)): self.sequence = number
+                case (3, .bytes(let info)): self.addresses.append(try Self.address(in: info))
+                default: break
+                }
+            }
+            self.peer = try PeerID(bytes: peer)
         } catch {
             throw IdentityError(.malformedEnvelope, "\(protobufEncoded.count) bytes that are not a peer record", cause: error)
         }
@@ -57,19 +61,26 @@ public struct PeerRecord: Sendable, Hashable {
     /// - Throws: `IdentityError` with code `.envelopeTooLarge` above `maximumAddresses` addresses.
     public func protobufEncoded() throws(IdentityError) -> [UInt8] {
         try self.requireBounded()
-        var wire = WirePeerRecord()
-        wire.peerID = Data(self.peer.bytes)
-        wire.seq = self.sequence
-        wire.addresses = self.addresses.map { address in
-            var info = WirePeerRecord.AddressInfo()
-            info.multiaddr = Data(address)
-            return info
+        var writer = ProtobufWriter()
+        writer.write(1, bytes: self.peer.bytes)
+        // As proto3 has it, zero and what is empty are left out.
+        if self.sequence > 0 { writer.write(2, varint: self.sequence) }
+        for address in self.addresses {
+            var info = ProtobufWriter(capacity: address.count + 4)
+            if !address.isEmpty { info.write(1, bytes: address) }
+            writer.write(3, message: info.buffer)
         }
-        do {
-            return try wire.serializedBytes()
-        } catch {
-            throw IdentityError(.malformedEnvelope, "the peer record can't be encoded", cause: error)
+        return writer.bytes
+    }
+
+    /// The address in a message `AddressInfo`.
+    private static func address(in info: ByteBuffer) throws(ProtobufError) -> [UInt8] {
+        var address: [UInt8] = []
+        var reader = ProtobufReader(info)
+        while let field = try reader.next() {
+            if field.number == 1, let bytes = field.array { address = bytes }
         }
+        return address
     }
 
     private func requireBounded() throws(IdentityError) {

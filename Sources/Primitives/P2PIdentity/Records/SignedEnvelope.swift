@@ -1,11 +1,6 @@
+import NIOCore
 import P2PMultiformats
-import SwiftProtobuf
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import P2PProtobuf
 
 /// A payload together with the key that signed it and the signature (RFC 0002, "Signed Envelopes").
 ///
@@ -59,18 +54,13 @@ public struct SignedEnvelope: Sendable, Hashable {
         guard bytes.count <= Self.maximumSize else {
             throw IdentityError(.envelopeTooLarge, "an envelope of \(bytes.count) bytes; at most \(Self.maximumSize) are opened")
         }
-        let wire: WireEnvelope
-        do {
-            wire = try WireEnvelope(serializedBytes: bytes)
-        } catch {
-            throw IdentityError(.malformedEnvelope, "\(bytes.count) bytes that are not a signed envelope", cause: error)
-        }
-        guard wire.payloadType.elementsEqual(payloadType) else {
+        let wire = try Self.fields(of: bytes)
+        guard wire.payloadType == payloadType else {
             throw IdentityError(.wrongPayloadType, "an envelope with another payload type than the one expected for \(domain)")
         }
         let envelope = SignedEnvelope(
-            publicKey: try PublicKey(protobufEncoded: Array(wire.publicKey)), payloadType: payloadType, payload: Array(wire.payload),
-            signature: Array(wire.signature))
+            publicKey: try PublicKey(protobufEncoded: wire.publicKey), payloadType: payloadType, payload: wire.payload,
+            signature: wire.signature)
         let covered = try Self.signedBytes(envelope.payload, payloadType: payloadType, domain: domain)
         guard envelope.publicKey.isValidSignature(envelope.signature, for: covered) else {
             throw IdentityError(
@@ -83,21 +73,40 @@ public struct SignedEnvelope: Sendable, Hashable {
     ///
     /// - Throws: `IdentityError` with code `.envelopeTooLarge`.
     public func protobufEncoded() throws(IdentityError) -> [UInt8] {
-        var wire = WireEnvelope()
-        wire.publicKey = Data(self.publicKey.protobufEncoded)
-        wire.payloadType = Data(self.payloadType)
-        wire.payload = Data(self.payload)
-        wire.signature = Data(self.signature)
-        let bytes: [UInt8]
-        do {
-            bytes = try wire.serializedBytes()
-        } catch {
-            throw IdentityError(.malformedEnvelope, "the envelope can't be encoded", cause: error)
+        var writer = ProtobufWriter()
+        // As proto3 has it, what is empty is left out.
+        for (number, bytes) in [(1, self.publicKey.protobufEncoded), (2, self.payloadType), (3, self.payload), (5, self.signature)]
+        where !bytes.isEmpty {
+            writer.write(number, bytes: bytes)
         }
+        let bytes = writer.bytes
         guard bytes.count <= Self.maximumSize else {
             throw IdentityError(.envelopeTooLarge, "an envelope of \(bytes.count) bytes; at most \(Self.maximumSize) are sealed")
         }
         return bytes
+    }
+
+    /// The key is kept as bytes, so that its one canonical encoding is what gets checked.
+    private static func fields(of bytes: [UInt8]) throws(IdentityError) -> (
+        publicKey: [UInt8], payloadType: [UInt8], payload: [UInt8], signature: [UInt8]
+    ) {
+        var fields: (publicKey: [UInt8], payloadType: [UInt8], payload: [UInt8], signature: [UInt8]) = ([], [], [], [])
+        var reader = ProtobufReader(ByteBuffer(bytes: bytes))
+        do throws(ProtobufError) {
+            while let field = try reader.next() {
+                guard let bytes = field.array else { continue }
+                switch field.number {
+                case 1: fields.publicKey = bytes
+                case 2: fields.payloadType = bytes
+                case 3: fields.payload = bytes
+                case 5: fields.signature = bytes
+                default: break
+                }
+            }
+        } catch {
+            throw IdentityError(.malformedEnvelope, "\(bytes.count) bytes that are not a signed envelope: \(error)")
+        }
+        return fields
     }
 
     /// What gets signed: domain, payload type and payload, each after its length as an unsigned varint.
