@@ -136,6 +136,20 @@ def round_trip(port, count):
     return statistics.median(times)
 
 
+def machine_time():
+    """Seconds that this machine's processors have worked, in anything."""
+    fields = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    user, nice, system, _, _, interrupts, soft = map(int, fields[:7])
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+
+
+def machine_milliseconds_per_gigabyte(size, measure):
+    """What a run takes of the processors in all, programs and kernel included; of use on a machine that does nothing else."""
+    before = machine_time()
+    measure()
+    return (machine_time() - before) * 1e3 / (size / 1e9)
+
+
 def processor_time(*processes):
     """Seconds that processes have had of the processors."""
     total = 0
@@ -246,10 +260,18 @@ def throughput(name, measure, option, port, nodes, ssh, chosen):
     through = milliseconds_per_gigabyte(size, [serving, forwarding], lambda: measure(forwarding.port, size))
     show(f"{name}: processors, both nodes of a bare stream", bare, "ms/GB")
     show(f"{name}: processors, both nodes of the tunnel", through, "ms/GB")
+    taken = {row: machine_milliseconds_per_gigabyte(size, measures[row]) for row in ("none", "stream", "tunnel")}
+    for row, what in (("none", "no tunnel"), ("stream", "a bare stream"), ("tunnel", "the tunnel")):
+        show(f"{name}: all processors, {what}", taken[row], "ms/GB")
+    # Each byte of a tunnel also passes two connections of this machine: from the program, and to the service.
+    most = os.cpu_count() * 1e6 / (taken["stream"] + 2 * taken["none"])
+    show(f"{name}: {os.cpu_count()} processors give a bare stream and two connections", most, "MB/s")
+    show(f"{name}: the tunnel, of that", 100 * found["tunnel"] / most, "%")
     if local:
         show(f"{name}: ssh -L ({kind})", found["ssh"], "MB/s")
         times = found["tunnel"] / found["ssh"]
         show(f"{name}: the tunnel, of ssh -L", times, "times", ">= 3", times >= 3)
+        show(f"{name}: the bare stream, of ssh -L", found["stream"] / found["ssh"], "times")
 
 
 def latency(port, nodes, ssh, chosen):

@@ -5,7 +5,7 @@ import P2PPipeline
 /// Opens the records of one direction, as their bytes arrive.
 ///
 /// A piece of ciphertext is deciphered as soon as it is there, straight into the record's own buffer;
-/// nothing is given out before the tag has arrived and fits. Between records it holds no buffer.
+/// nothing is given out before the tag has arrived and fits. Between records it holds no buffer, and of a record as much as has arrived, or twice that.
 struct RecordOpener: ~Copyable {
     private var state: CipherState
     private let pool: RecordPool
@@ -49,7 +49,7 @@ struct RecordOpener: ~Copyable {
         while true {
             if self.body == nil {
                 guard let length = self.prefix.read(from: &input) else { return nil }
-                try self.begin(length)
+                try self.begin(length, with: input.readableBytes)
             }
             guard try self.advance(&input) else { return nil }
             if self.plaintext.readableBytes > 0 {
@@ -60,7 +60,8 @@ struct RecordOpener: ~Copyable {
         }
     }
 
-    private mutating func begin(_ length: Int) throws(NoiseError) {
+    /// - Parameter available: bytes that have arrived behind the length.
+    private mutating func begin(_ length: Int, with available: Int) throws(NoiseError) {
         guard length >= NoiseLimits.tag else {
             throw NoiseError(.messageTooShort, "a record of \(length) bytes has no room for its tag of \(NoiseLimits.tag)")
         }
@@ -69,7 +70,10 @@ struct RecordOpener: ~Copyable {
             throw Self.libraryFailure
         }
         let body = Body(length: length)
-        if body.ciphertextLeft > 0 { self.plaintext = self.pool.take(capacity: body.ciphertextLeft) }
+        // It grows with what arrives: a peer that announces much and sends nothing takes little, and of a relay's busy connections most are in the
+        // middle of a record.
+        let arrived = min(body.ciphertextLeft, max(available, RecordPool.smallCapacity))
+        if arrived > 0 { self.plaintext = self.pool.take(capacity: arrived) }
         self.body = body
     }
 
