@@ -6,11 +6,14 @@ PACKAGE    := SWIFT_DETERMINISTIC_HASHING=1 $(SWIFT)
 PYTHON     ?= python3
 CONFIG     ?= debug
 # Figures are worth something in release alone.
-RELAY_CONFIG := $(if $(filter command environment,$(firstword $(origin CONFIG))),$(CONFIG),release)
+FIGURES_CONFIG := $(if $(filter command environment,$(firstword $(origin CONFIG))),$(CONFIG),release)
 TRAITS     := --traits Full
-# What the demo shows, built as fast as something optimised can be: with what it does not show it would take two minutes more.
-DEMO       := $(PACKAGE) build --scratch-path .build/demo -c release --traits OpenSSL,QUIC -Xswiftc -Osize -debug-info-format none
 BUILD      := .build
+# Everything that is built in release is built with the same options, or it would be built again.
+RELEASE     = -c release $$(.ci/headers)
+OPTIONS     = $(if $(filter release,$(1)),$(RELEASE),-c $(1))
+# What the demo shows, as fast as something optimised can be built: with what it does not show it would take two minutes more.
+DEMO       := $(PACKAGE) build --scratch-path $(BUILD)/demo -c release --traits OpenSSL,QUIC -Xswiftc -Osize -debug-info-format none
 REPORTS    := $(BUILD)/reports
 VENV       := Interop/.venv
 PYTEST     := $(VENV)/bin/python -m pytest
@@ -34,9 +37,15 @@ setup:
 	@.ci/setup build
 
 demo: setup ## Two nodes dial, authenticate, identify, ping and echo on this machine
+ifeq ($(FIGURES_CONFIG),debug)
+	@echo "==> Building p2p (debug); the first build takes about ten minutes"
+	@$(PACKAGE) build $(TRAITS) --product p2p
+	@.ci/demo "$$($(PACKAGE) build $(TRAITS) --show-bin-path)/p2p"
+else
 	@echo "==> Building p2p, optimised; the first build takes about ten minutes"
-	@$(DEMO) --product p2p $$(.ci/headers)
+	@$(DEMO) $$(.ci/headers) --product p2p
 	@.ci/demo "$$($(DEMO) --show-bin-path)/p2p"
+endif
 
 build: setup
 	$(PACKAGE) build $(TRAITS) --build-tests
@@ -58,15 +67,15 @@ interop: build $(if $(EXAMPLES_READY),,examples) ## Interoperability and hostile
 nat-lab: setup ## Direct connections through every pair of routers, next to go's (ARGS="--kinds port,symmetric --runs 3 --json FILE")
 	@.ci/setup test
 	@.ci/peers
-	$(PACKAGE) build $(TRAITS) -c $(CONFIG) --product p2p
+	$(PACKAGE) build $(TRAITS) $(call OPTIONS,$(CONFIG)) --product p2p
 	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c $(CONFIG) --show-bin-path)/p2p" $(VENV)/bin/python Interop/nat_table.py $(ARGS)
 
 relay-bench: setup ## Our relay next to go's: memory, CPU time and what it carries (in release unless CONFIG says else)
 	@.ci/setup test
 	@.ci/peers
-	$(PACKAGE) build $(TRAITS) -c $(RELAY_CONFIG) --product p2p
-	$(PACKAGE) build $(TRAITS) -c $(RELAY_CONFIG) --product P2PRelayLoad
-	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c $(RELAY_CONFIG) --show-bin-path)/p2p" $(VENV)/bin/python Interop/relay_bench.py $(ARGS)
+	$(PACKAGE) build $(TRAITS) $(call OPTIONS,$(FIGURES_CONFIG)) --product p2p
+	$(PACKAGE) build $(TRAITS) $(call OPTIONS,$(FIGURES_CONFIG)) --product P2PRelayLoad
+	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c $(FIGURES_CONFIG) --show-bin-path)/p2p" $(VENV)/bin/python Interop/relay_bench.py $(ARGS)
 
 autobahn: setup ## The Autobahn suite of WebSockets against our server and our client, with the cases that fail
 	@.ci/setup test
@@ -93,7 +102,7 @@ bare: setup ## A build without any optional part or system library, and what it 
 	.ci/bare
 
 install: setup ## The tool p2p, optimised, into PREFIX/bin (PREFIX=~/.local)
-	$(PACKAGE) build $(TRAITS) -c release $$(.ci/headers) --product p2p
+	$(PACKAGE) build $(TRAITS) $(RELEASE) --product p2p
 	install -d "$(PREFIX)/bin"
 	install -m 755 "$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" "$(PREFIX)/bin/p2p"
 
@@ -114,13 +123,13 @@ bench-turns: setup ## The figures of another state and of this one, in turns, in
 compare: setup ## The same work by two nodes of ours and by two go nodes, in one run, in release (ARGS="--stack tls")
 	@.ci/setup test
 	@.ci/peers
-	$(PACKAGE) build $(TRAITS) -c release $$(.ci/headers) --product p2p
+	$(PACKAGE) build $(TRAITS) $(RELEASE) --product p2p
 	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/compare.py $(ARGS)
 
 tunnels: setup ## What tunnels cost next to bare streams and to ssh -L, in release (ARGS="connections --transport tcp")
 	@.ci/setup test
 	@.ci/peers
-	$(PACKAGE) build $(TRAITS) -c release $$(.ci/headers) --product p2p
+	$(PACKAGE) build $(TRAITS) $(RELEASE) --product p2p
 	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/tunnels.py $(ARGS)
 
 lookups: setup ## What a look-up in the hash table costs as the network grows, as a picture (Specs/kademlia-lookups.svg)
@@ -134,13 +143,13 @@ gates: build ## The gates of the hash table as they are meant, each of them for 
 lookups-go: setup ## Look-ups by ours and by a go client in one network of 30 go nodes, all alive and 30 % silent (ARGS="--lookups 50")
 	@.ci/setup test
 	@.ci/peers
-	$(PACKAGE) build $(TRAITS) -c release $$(.ci/headers) --product p2p
+	$(PACKAGE) build $(TRAITS) $(RELEASE) --product p2p
 	P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(VENV)/bin/python Benchmarks/lookups_against_go.py $(ARGS)
 
 soak: setup ## Long runs and thousands of repetitions of the hostile cases, in release
 	@.ci/setup test
 	@.ci/peers
-	$(PACKAGE) build $(TRAITS) -c release $$(.ci/headers) --product p2p
+	$(PACKAGE) build $(TRAITS) $(RELEASE) --product p2p
 	SOAK=1 P2P_BIN="$$($(PACKAGE) build $(TRAITS) -c release --show-bin-path)/p2p" $(PYTEST) Interop $(ARGS)
 
 fuzz: setup ## Every fuzz target for a while (SECONDS=60 each)

@@ -35,8 +35,6 @@ def findings(path, patterns):
 
 
 def check(path):
-    if path.name.endswith(".pb.swift"):
-        return
     patterns = list(ANYWHERE)
     if path.suffix == ".swift" and path.parts[0] == "Sources":
         patterns += IN_SOURCES

@@ -260,12 +260,14 @@ def throughput(name, measure, option, port, nodes, ssh, chosen):
     through = milliseconds_per_gigabyte(size, [serving, forwarding], lambda: measure(forwarding.port, size))
     show(f"{name}: processors, both nodes of a bare stream", bare, "ms/GB")
     show(f"{name}: processors, both nodes of the tunnel", through, "ms/GB")
-    taken = {row: machine_milliseconds_per_gigabyte(size, measures[row]) for row in ("none", "stream", "tunnel")}
+    rows = ("none", "stream", "tunnel")
+    taken = in_turns(chosen.rounds, **{row: lambda row=row: machine_milliseconds_per_gigabyte(size, measures[row]) for row in rows})
     for row, what in (("none", "no tunnel"), ("stream", "a bare stream"), ("tunnel", "the tunnel")):
         show(f"{name}: all processors, {what}", taken[row], "ms/GB")
-    # Each byte of a tunnel also passes two connections of this machine: from the program, and to the service.
+    # Each byte of a tunnel also passes two connections of this machine: from the program, and to the service. An estimate: two of their four ends
+    # are the nodes' own.
     most = os.cpu_count() * 1e6 / (taken["stream"] + 2 * taken["none"])
-    show(f"{name}: {os.cpu_count()} processors give a bare stream and two connections", most, "MB/s")
+    show(f"{name}: {os.cpu_count()} processors give a bare stream and two more, about", most, "MB/s")
     show(f"{name}: the tunnel, of that", 100 * found["tunnel"] / most, "%")
     if local:
         show(f"{name}: ssh -L ({kind})", found["ssh"], "MB/s")

@@ -6,6 +6,8 @@ package enum IdentifyLimits {
     package static let receivedMessages = 10
     /// The longest message that is sent, length prefix included, in bytes: others accept no more.
     package static let sentMessageSize = 4 * 1_024
+    /// Entries of a list that are looked at; those beyond are ignored.
+    package static let entries = 1_024
     /// Addresses of a peer that are kept; those beyond are ignored.
     package static let addresses = 128
     /// Protocols of a peer that are kept; those beyond are ignored.

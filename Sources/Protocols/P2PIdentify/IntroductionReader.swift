@@ -31,7 +31,7 @@ package struct IntroductionReader {
         do throws(ProtobufError) {
             try self.wire.merge(message)
         } catch {
-            throw StreamError(.malformed, "\(message.readableBytes) bytes that are not an identify message: \(error)")
+            throw StreamError(.malformed, "\(message.readableBytes) bytes that are not an identify message", cause: error)
         }
     }
 

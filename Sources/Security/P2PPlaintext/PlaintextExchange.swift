@@ -87,7 +87,7 @@ package struct PlaintextExchange: Sendable {
             }
         } catch {
             let size = message.readableBytes
-            throw PlaintextError(.malformed, "the exchange message of \(size) bytes isn't its protobuf message: \(error)")
+            throw PlaintextError(.malformed, "the exchange message of \(size) bytes isn't its protobuf message", cause: error)
         }
         guard let id, let publicKey else {
             throw PlaintextError(.malformed, "the exchange message lacks its \(id == nil ? "peer id" : "public key")")

@@ -21,6 +21,10 @@ struct PeerRecordTests {
         let expected: [UInt8] =
             [0x0A, 38] + peer.bytes + [0x10, 0xAC, 0x02] + [0x1A, 5, 0x0A, 3, 1, 2, 3] + [0x1A, 3, 0x0A, 1, 4]
         #expect(try record.protobufEncoded() == expected)
+        // What is zero or empty is left out.
+        let least = PeerRecord(peer: peer, sequence: 0, addresses: [[]])
+        #expect(try least.protobufEncoded() == [0x0A, 38] + peer.bytes + [0x1A, 0])
+        #expect(try PeerRecord(protobufEncoded: least.protobufEncoded()) == least)
         #expect(PeerRecord.payloadType == [3, 1])
         #expect(PeerRecord.domain == "libp2p-peer-record")
     }

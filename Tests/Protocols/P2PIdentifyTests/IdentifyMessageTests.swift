@@ -45,6 +45,13 @@ struct IdentifyMessageTests {
         #expect(message.agentVersion == [0x63])
     }
 
+    @Test("Of a list so many entries are kept, in one message or in several")
+    func entries() throws {
+        let many = [UInt8]((0..<700).flatMap { _ in [0x12, 1, 7, 0x1a, 0] as [UInt8] })
+        let message = try self.merged(many, many, many)
+        #expect(message.listenAddresses.count == IdentifyLimits.entries && message.protocols.count == IdentifyLimits.entries)
+    }
+
     @Test(
         "What is no message leaves what came before as it was",
         arguments: [[0x12, 1, 9, 0x12, 2, 9], [0x0b, 0x0c], [0x12, 1, 9, 0x08]] as [[UInt8]])

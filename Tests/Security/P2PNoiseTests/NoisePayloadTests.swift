@@ -102,6 +102,7 @@ import Testing
             #expect((self.code(Array(bytes.prefix(length))) == nil) == isWholeFields, "\(length) bytes")
         }
         #expect(self.code([0xff, 0xff, 0xff]) == .malformedPayload)
+        #expect(self.code([0x1b, 0x1c] + bytes) == .malformedPayload, "a group, which nobody uses")
         #expect(self.code([UInt8](repeating: 0x0b, count: 60_000)) == .malformedPayload)
         #expect(self.code([0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]) == .malformedPayload)
     }
@@ -145,11 +146,19 @@ import Testing
         }
     }
 
-    @Test("The field of the metadata is number 20,530 of the extensions")
-    func fieldNumber() throws {
+    @Test("Each field has its number, that of the metadata is 20,530 of the extensions")
+    func wireForm() throws {
         var payload = NoisePayloadMessage()
+        payload.identityKey = [1]
+        payload.identitySignature = [2, 2]
+        payload.muxers = [[0x61], [0x62]]
         payload.metadata = [0xAA]
-        #expect(payload.encoded == [0x22, 5, 0x92, 0x83, 0x0a, 1, 0xAA])
+        let bytes: [UInt8] = [0x0a, 1, 1, 0x12, 2, 2, 2, 0x22, 11, 0x12, 1, 0x61, 0x12, 1, 0x62, 0x92, 0x83, 0x0a, 1, 0xAA]
+        #expect(payload.encoded == bytes)
+        let read = try NoisePayloadMessage(bytes)
+        #expect(read.identityKey == [1] && read.identitySignature == [2, 2])
+        #expect(read.muxers == [[0x61], [0x62]] && read.metadata == [0xAA] && !read.hasTooManyMuxers)
+        #expect(NoisePayloadMessage().encoded == [])
     }
 
     @Test("A key that refuses to sign makes no secure channel")

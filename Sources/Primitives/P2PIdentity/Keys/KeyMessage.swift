@@ -44,13 +44,13 @@ extension KeyMessage {
             while let field = try reader.next() {
                 switch (field.number, field.value) {
                 // An enum is 32 bits of the number (protobuf, "Encoding").
-                case (1, .varint(let number)): type = KeyType(rawValue: Int(Int32(truncatingIfNeeded: number)))
+                case (1, .varint(let number)): type = KeyType(rawValue: Int(Int32(truncatingIfNeeded: number))) ?? type
                 case (2, .bytes): data = field.array
                 default: break
                 }
             }
         } catch {
-            throw IdentityError(.malformedKey, "\(bytes.count) bytes that are not a key message: \(error)")
+            throw IdentityError(.malformedKey, "\(bytes.count) bytes that are not a key message", cause: error)
         }
         guard let type else {
             throw IdentityError(.unsupportedKeyType, "the key names no type, or none of rsa (0), ed25519 (1), secp256k1 (2) and ecdsa (3)")

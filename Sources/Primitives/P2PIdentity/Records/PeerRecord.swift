@@ -45,7 +45,8 @@ public struct PeerRecord: Sendable, Hashable {
                 switch (field.number, field.value) {
                 case (1, .bytes): peer = field.array ?? []
                 case (2, .varint(let number)): self.sequence = number
-                case (3, .bytes(let info)): self.addresses.append(try Self.address(in: info))
+                case (3, .bytes(let info)) where self.addresses.count <= Self.maximumAddresses:
+                    self.addresses.append(try Self.address(in: info))
                 default: break
                 }
             }

@@ -86,25 +86,29 @@ public struct SignedEnvelope: Sendable, Hashable {
         return bytes
     }
 
-    /// The key is kept as bytes, so that its one canonical encoding is what gets checked.
-    private static func fields(of bytes: [UInt8]) throws(IdentityError) -> (
-        publicKey: [UInt8], payloadType: [UInt8], payload: [UInt8], signature: [UInt8]
-    ) {
-        var fields: (publicKey: [UInt8], payloadType: [UInt8], payload: [UInt8], signature: [UInt8]) = ([], [], [], [])
+    /// The fields as they travel; the key is kept as bytes, so that its one canonical encoding is what gets checked.
+    private struct Fields {
+        var publicKey: [UInt8] = []
+        var payloadType: [UInt8] = []
+        var payload: [UInt8] = []
+        var signature: [UInt8] = []
+    }
+
+    private static func fields(of bytes: [UInt8]) throws(IdentityError) -> Fields {
+        var fields = Fields()
         var reader = ProtobufReader(ByteBuffer(bytes: bytes))
         do throws(ProtobufError) {
             while let field = try reader.next() {
-                guard let bytes = field.array else { continue }
-                switch field.number {
-                case 1: fields.publicKey = bytes
-                case 2: fields.payloadType = bytes
-                case 3: fields.payload = bytes
-                case 5: fields.signature = bytes
+                switch (field.number, field.value) {
+                case (1, .bytes(let bytes)): fields.publicKey = Array(bytes.readableBytesView)
+                case (2, .bytes(let bytes)): fields.payloadType = Array(bytes.readableBytesView)
+                case (3, .bytes(let bytes)): fields.payload = Array(bytes.readableBytesView)
+                case (5, .bytes(let bytes)): fields.signature = Array(bytes.readableBytesView)
                 default: break
                 }
             }
         } catch {
-            throw IdentityError(.malformedEnvelope, "\(bytes.count) bytes that are not a signed envelope: \(error)")
+            throw IdentityError(.malformedEnvelope, "\(bytes.count) bytes that are not a signed envelope", cause: error)
         }
         return fields
     }

@@ -32,7 +32,7 @@ package enum NoisePayload {
         do throws(ProtobufError) {
             payload = try NoisePayloadMessage(bytes)
         } catch {
-            throw NoiseError(.malformedPayload, "the handshake payload of \(bytes.count) bytes isn't its protobuf message: \(error)")
+            throw NoiseError(.malformedPayload, "the handshake payload of \(bytes.count) bytes isn't its protobuf message", cause: error)
         }
         guard let identityKey = payload.identityKey else {
             throw NoiseError(.malformedPayload, "the handshake payload carries no identity key")

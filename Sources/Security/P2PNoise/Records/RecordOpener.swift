@@ -5,7 +5,8 @@ import P2PPipeline
 /// Opens the records of one direction, as their bytes arrive.
 ///
 /// A piece of ciphertext is deciphered as soon as it is there, straight into the record's own buffer;
-/// nothing is given out before the tag has arrived and fits. Between records it holds no buffer, and of a record as much as has arrived, or twice that.
+/// nothing is given out before the tag has arrived and fits. Between records it holds no buffer, and of a record one with
+/// room for what has arrived, or twice that.
 struct RecordOpener: ~Copyable {
     private var state: CipherState
     private let pool: RecordPool
@@ -70,8 +71,8 @@ struct RecordOpener: ~Copyable {
             throw Self.libraryFailure
         }
         let body = Body(length: length)
-        // It grows with what arrives: a peer that announces much and sends nothing takes little, and of a relay's busy connections most are in the
-        // middle of a record.
+        // It grows with what arrives: a peer that announces much and sends nothing takes little, and of a relay's busy
+        // connections most are in the middle of a record.
         let arrived = min(body.ciphertextLeft, max(available, RecordPool.smallCapacity))
         if arrived > 0 { self.plaintext = self.pool.take(capacity: arrived) }
         self.body = body
@@ -83,6 +84,7 @@ struct RecordOpener: ~Copyable {
         if body.ciphertextLeft > 0 {
             let count = min(body.ciphertextLeft, input.readableBytes)
             guard count > 0 else { return false }
+            self.makeRoom(for: count, upTo: body.length - NoiseLimits.tag)
             try self.decipher(count, of: &input)
             body.ciphertextLeft -= count
         }
@@ -103,6 +105,16 @@ struct RecordOpener: ~Copyable {
         try self.finish(body)
         self.body = nil
         return true
+    }
+
+    /// Has room for so many bytes more, in a buffer of the pool's.
+    private mutating func makeRoom(for count: Int, upTo size: Int) {
+        let held = self.plaintext.readableBytes
+        guard self.plaintext.writableBytes < count else { return }
+        var larger = self.pool.take(capacity: min(size, max(held + count, 2 * held)))
+        larger.writeImmutableBuffer(self.plaintext)
+        self.pool.recycle(self.plaintext)
+        self.plaintext = larger
     }
 
     private mutating func decipher(_ count: Int, of input: inout ByteBuffer) throws(NoiseError) {
