@@ -13,7 +13,7 @@ BUILD      := .build
 RELEASE     = -c release $$(.ci/headers)
 OPTIONS     = $(if $(filter release,$(1)),$(RELEASE),-c $(1))
 # What the demo shows, as fast as something optimised can be built: with what it does not show it would take two minutes more.
-DEMO       := $(PACKAGE) build --scratch-path $(BUILD)/demo -c release --traits OpenSSL,QUIC -Xswiftc -Osize -debug-info-format none
+DEMO       := $(PACKAGE) build --scratch-path $(BUILD)/demo -c release --traits OpenSSL,QUIC -Xswiftc -Osize -Xcxx -O1 -debug-info-format none
 REPORTS    := $(BUILD)/reports
 VENV       := Interop/.venv
 PYTEST     := $(VENV)/bin/python -m pytest
