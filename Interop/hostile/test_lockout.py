@@ -13,8 +13,8 @@ from peers import ours
 from .conftest import times
 
 ATTACK = pathlib.Path(__file__).with_name("lockout_main.py")
-DIAL = 2
-"""Seconds that an honest dial may take; on an idle machine it is a few milliseconds."""
+DIAL = times(in_ci=10, in_soak=2)
+"""Seconds that an honest dial may take; on an idle machine it is a few milliseconds, and somebody who is kept out never comes in."""
 FEW, MANY = 4, 250
 KINDS = {
     # What is listened on, what is attacked: addresses, connections of each.
