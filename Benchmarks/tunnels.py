@@ -137,17 +137,10 @@ def round_trip(port, count):
 
 
 def machine_time():
-    """Seconds that this machine's processors have worked, in anything."""
+    """Seconds that this machine's processors have worked, in anything; of use where it does nothing else."""
     fields = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     user, nice, system, _, _, interrupts, soft = map(int, fields[:7])
     return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
-
-
-def machine_milliseconds_per_gigabyte(size, measure):
-    """What a run takes of the processors in all, programs and kernel included; of use on a machine that does nothing else."""
-    before = machine_time()
-    measure()
-    return (machine_time() - before) * 1e3 / (size / 1e9)
 
 
 def processor_time(*processes):
@@ -159,13 +152,14 @@ def processor_time(*processes):
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def milliseconds_per_gigabyte(size, nodes, measure):
-    """What a run takes of the processors in the nodes, and in the programs that it starts."""
+def nodes_time(*nodes):
+    """Seconds that the nodes have had of the processors, and the programs that were started and are over."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return processor_time(*nodes) + children.ru_utime + children.ru_stime
 
-    def spent():
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return processor_time(*nodes) + children.ru_utime + children.ru_stime
 
+def milliseconds_per_gigabyte(size, measure, spent):
+    """What a run takes of the processors, by a count of the seconds spent."""
     before = spent()
     measure()
     return (spent() - before) * 1e3 / (size / 1e9)
@@ -256,13 +250,13 @@ def throughput(name, measure, option, port, nodes, ssh, chosen):
     show(f"{name}: the tunnel", found["tunnel"], "MB/s")
     part = 100 * found["tunnel"] / found["stream"]
     show(f"{name}: the tunnel, of the bare stream", part, "%", ">= 85", part >= 85)
-    bare = milliseconds_per_gigabyte(size, [serving], lambda: perf(serving.address, option, size))
-    through = milliseconds_per_gigabyte(size, [serving, forwarding], lambda: measure(forwarding.port, size))
+    bare = milliseconds_per_gigabyte(size, measures["stream"], lambda: nodes_time(serving))
+    through = milliseconds_per_gigabyte(size, measures["tunnel"], lambda: nodes_time(serving, forwarding))
     show(f"{name}: processors, both nodes of a bare stream", bare, "ms/GB")
     show(f"{name}: processors, both nodes of the tunnel", through, "ms/GB")
-    rows = ("none", "stream", "tunnel")
-    taken = in_turns(chosen.rounds, **{row: lambda row=row: machine_milliseconds_per_gigabyte(size, measures[row]) for row in rows})
-    for row, what in (("none", "no tunnel"), ("stream", "a bare stream"), ("tunnel", "the tunnel")):
+    rows = {"none": "no tunnel", "stream": "a bare stream", "tunnel": "the tunnel"}
+    taken = in_turns(chosen.rounds, **{row: lambda row=row: milliseconds_per_gigabyte(size, measures[row], machine_time) for row in rows})
+    for row, what in rows.items():
         show(f"{name}: all processors, {what}", taken[row], "ms/GB")
     # Each byte of a tunnel also passes two connections of this machine: from the program, and to the service. An estimate: two of their four ends
     # are the nodes' own.

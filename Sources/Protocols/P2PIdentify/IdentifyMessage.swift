@@ -13,8 +13,6 @@ struct IdentifyMessage: Hashable {
     var agentVersion: [UInt8]?
     var signedPeerRecord: [UInt8]?
 
-    init() {}
-
     /// Reads one more message into this: lists grow, single fields are replaced, and unknown fields mean nothing.
     mutating func merge(_ message: ByteBuffer) throws(ProtobufError) {
         var merged = self

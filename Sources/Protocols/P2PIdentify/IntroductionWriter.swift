@@ -16,7 +16,7 @@ package enum IntroductionWriter {
         -> ByteBuffer
     {
         var wire = IdentifyMessage()
-        if let key = introduction.publicKey { wire.publicKey = key.protobufEncoded }
+        wire.publicKey = introduction.publicKey?.protobufEncoded
         wire.listenAddresses = introduction.listenAddresses.prefix(IdentifyLimits.addresses).map(\.bytes)
         wire.protocols = introduction.protocols.prefix(IdentifyLimits.protocols).map { Array($0.name.utf8) }
         wire.observedAddress = introduction.observedAddress?.bytes

@@ -5,8 +5,8 @@ import P2PPipeline
 /// Opens the records of one direction, as their bytes arrive.
 ///
 /// A piece of ciphertext is deciphered as soon as it is there, straight into the record's own buffer;
-/// nothing is given out before the tag has arrived and fits. Between records it holds no buffer, and of a record one with
-/// room for what has arrived, or twice that.
+/// nothing is given out before the tag has arrived and fits. Between records it holds no buffer, and of a record one of
+/// 2 KiB, or with room for twice what has arrived at most.
 struct RecordOpener: ~Copyable {
     private var state: CipherState
     private let pool: RecordPool
