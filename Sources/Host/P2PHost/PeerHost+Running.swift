@@ -59,6 +59,8 @@ extension PeerHost: Service {
                     group.addTask { await self.counted { await self.swarm.discard(entry, code) } }
                 case .relieve:
                     group.addTask { await self.counted { await self.swarm.relieve() } }
+                case .cleanPages:
+                    group.addTask { await self.counted { await self.swarm.cleanPages() } }
                 case .tend:
                     group.addTask { await self.counted { await self.swarm.tend() } }
                 case .connection(let entry):

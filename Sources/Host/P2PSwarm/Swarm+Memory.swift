@@ -15,9 +15,24 @@ extension Swarm {
     /// How often connections are looked at while memory is tight, and when there is none left.
     private static let pause = (watching: Duration.milliseconds(50), closing: Duration.milliseconds(10))
 
-    /// Has a ``SwarmJob/relieve`` come whenever memory is tight.
+    /// Free pages are given back once a burst has been over for so long, and not again before so long.
+    private static let ebb = (calm: Duration.seconds(1), pause: Duration.seconds(2))
+
+    /// Has a ``SwarmJob/relieve`` come whenever memory is tight, and a ``SwarmJob/cleanPages`` when much less is in use than was.
     func watchMemory() {
         self.memory.onAlarm { [weak self] in self?.jobQueue.yield(.relieve) }
+        self.memory.tide.onEbb { [weak self] in self?.jobQueue.yield(.cleanPages) }
+    }
+
+    /// Gives pages back to the system that were freed in an ebb; returns some seconds later, or when the task is cancelled.
+    package func cleanPages() async {
+        await self.clock.sleep(self.clock.now().advanced(by: Self.ebb.calm))
+        guard !Task.isCancelled else { return }
+        self.memory.tide.looked(use: self.memory.use)
+        FreePages.giveBack()
+        await self.clock.sleep(self.clock.now().advanced(by: Self.ebb.pause))
+        guard !Task.isCancelled else { return }
+        self.memory.tide.watch(use: self.memory.use)
     }
 
     /// Closes the least valuable connections until there is memory enough; returns when it is tight no more, or the task is cancelled.

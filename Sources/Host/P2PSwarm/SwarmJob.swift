@@ -12,6 +12,8 @@ package enum SwarmJob: Sendable {
     case discard(ConnectionEntry, ConnectionErrorCode)
     /// Call ``Swarm/relieve()``.
     case relieve
+    /// Call ``Swarm/cleanPages()``.
+    case cleanPages
     /// Call ``Swarm/tend()``.
     case tend
 }

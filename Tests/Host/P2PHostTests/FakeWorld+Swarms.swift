@@ -50,6 +50,7 @@ extension FakeWorld {
                 case .listener(let listener): group.addTask { await swarm.serve(listener) }
                 case .discard(let entry, let code): group.addTask { await swarm.discard(entry, code) }
                 case .relieve: group.addTask { await swarm.relieve() }
+                case .cleanPages: group.addTask { await swarm.cleanPages() }
                 case .tend: group.addTask { await swarm.tend() }
                 case .connection(let entry):
                     group.addTask {

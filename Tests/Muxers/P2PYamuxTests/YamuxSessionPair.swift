@@ -56,7 +56,8 @@ final class YamuxEnd {
         self.streams[id]?.unread -= taken
         let least = min(self.streams[id]?.least ?? 0, unread - taken)
         self.streams[id]?.least = least
-        guard let header = self.session.consume(taken, waiting: passingOn ? least : 0, on: id, at: now) else { return }
+        let backlog = passingOn ? StreamBuffer.Backlog(least: least, now: unread - taken) : nil
+        guard let header = self.session.consume(taken, backlog: backlog, on: id, at: now) else { return }
         self.streams[id]?.least = unread - taken
         self.wire.append(header)
     }

@@ -44,6 +44,8 @@ package final class HeldMemory: Sendable {
     private let scarcity = Atomic(false)
     private let isAlarmed = Atomic(false)
     private let peers = Mutex(Peers())
+    /// Sees ``use`` rise and fall.
+    package let tide = MemoryTide()
 
     /// - Parameter known: who has memory of its own.
     package init(_ limits: MemoryLimits, known: KnownNetworks = KnownNetworks()) {
@@ -99,6 +101,14 @@ package final class HeldMemory: Sendable {
             self.scarcity.store(use >= self.limits.total / 8, ordering: .relaxed)
             use = self.use
         }
+        return use
+    }
+
+    @discardableResult
+    private func useGrew() -> Int {
+        let use = self.useChanged()
+        self.highest.max(use, ordering: .relaxed)
+        self.tide.rose(to: use)
         return use
     }
 
@@ -180,8 +190,7 @@ package final class HeldMemory: Sendable {
         } else {
             self.strangers.wrappingAdd(bytes, ordering: .relaxed)
         }
-        let use = self.useChanged()
-        self.highest.max(use, ordering: .relaxed)
+        let use = self.useGrew()
         if isTooMuch || MemoryPressure.of(use, limit: self.limits.total) >= .tight { self.alarm() }
     }
 
@@ -197,21 +206,21 @@ package final class HeldMemory: Sendable {
         } else {
             self.strangers.wrappingSubtract(bytes, ordering: .relaxed)
         }
-        self.useChanged()
+        self.tide.fell(to: self.useChanged())
     }
 
     /// An arrival begins its handshakes; say ``arrivalEnded()`` once they are done, or have failed.
     package func arrivalBegan() {
         self.arriving.wrappingAdd(Self.perArrival, ordering: .relaxed)
         self.strangers.wrappingAdd(Self.perArrival, ordering: .relaxed)
-        self.highest.max(self.useChanged(), ordering: .relaxed)
+        self.useGrew()
     }
 
     /// An arrival has become a connection, or nothing.
     package func arrivalEnded() {
         self.arriving.wrappingSubtract(Self.perArrival, ordering: .relaxed)
         self.strangers.wrappingSubtract(Self.perArrival, ordering: .relaxed)
-        self.useChanged()
+        self.tide.fell(to: self.useChanged())
     }
 
     // MARK: What is known of peers
@@ -230,7 +239,7 @@ package final class HeldMemory: Sendable {
         guard change != 0 else { return }
         self.strangers.wrappingAdd(change, ordering: .relaxed)
         self.mostKept.max(self.keeping.wrappingAdd(change, ordering: .relaxed).newValue, ordering: .relaxed)
-        self.highest.max(self.useChanged(), ordering: .relaxed)
+        self.useGrew()
     }
 
     /// So many bytes more, or less, are kept of peers that were discovered. That has a bound of its own, by network: nobody who is known is forgotten
@@ -238,7 +247,7 @@ package final class HeldMemory: Sendable {
     package func discover(_ change: Int) {
         guard change != 0 else { return }
         self.strangers.wrappingAdd(change, ordering: .relaxed)
-        self.highest.max(self.useChanged(), ordering: .relaxed)
+        self.useGrew()
     }
 
     /// Something was forgotten, or not remembered, for want of room.

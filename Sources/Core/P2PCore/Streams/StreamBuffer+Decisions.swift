@@ -48,7 +48,20 @@ extension StreamBuffer {
         package var stopReading = false
         /// Bytes that the reader consumed since the last time, to be given back as credit.
         package var credit = 0
-        /// With credit: bytes of the peer that have waited ever since the last, for a reader who passes them on; 0 for any other reader.
-        package var waiting = 0
+        /// With credit, of a reader who passes on what he reads; nil of any other.
+        package var backlog: Backlog?
+    }
+
+    /// Bytes of the peer that wait for a reader who passes them on, as a circuit's does.
+    package struct Backlog: Equatable, Sendable {
+        /// What has waited ever since credit was last returned.
+        package var least: Int
+        /// What waits now that it is returned again.
+        package var now: Int
+
+        package init(least: Int, now: Int) {
+            self.least = least
+            self.now = now
+        }
     }
 }

@@ -231,7 +231,7 @@ package struct StreamBuffer: ~Copyable {
         guard self.failure == nil else { return drained }
         drained.credit = self.inbound.takeCredit()
         if self.isFed, drained.credit > 0 {
-            drained.waiting = self.leastWaiting
+            drained.backlog = Backlog(least: self.leastWaiting, now: self.inbound.count)
             self.leastWaiting = self.inbound.count
         }
         drained.stopReading = self.inbound.takeStop()
