@@ -20,7 +20,8 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let lifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["ServiceLifecycle"]))
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
@@ -29,6 +30,7 @@ let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let inMemoryTracing = Target.Dependency.product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let peersTLS = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["TLS"]))
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let libsodium = Target.Dependency.target(name: "CLibsodium", condition: .when(traits: ["Sodium"]))
@@ -111,7 +113,13 @@ let package = Package(
         .trait(name: "QUIC", description: "ngtcp2 and its TLS library from the system: the transport QUIC."),
         .trait(name: "SQLite", description: "GRDB over the system's SQLite: a peerstore that outlasts the process."),
         .trait(name: "CAres", description: "c-ares from the system: addresses that name a list in DNS (/dnsaddr)."),
-        .trait(name: "Full", description: "Every optional part.", enabledTraits: ["OpenSSL", "Sodium", "QUIC", "SQLite", "CAres"]),
+        // On by default, since they need nothing of the system; without them there is a third less to build.
+        .trait(name: "TLS", description: "swift-nio-ssl: TLS beside Noise, secure WebSockets, https:// proxies."),
+        .trait(name: "ServiceLifecycle", description: "swift-service-lifecycle: a host is a Service among others."),
+        .default(enabledTraits: ["TLS", "ServiceLifecycle"]),
+        .trait(
+            name: "Full", description: "Every optional part.",
+            enabledTraits: ["OpenSSL", "Sodium", "QUIC", "SQLite", "CAres", "TLS", "ServiceLifecycle"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -151,7 +159,7 @@ let package = Package(
         // Below the waterline
         room("Security", "P2PNoise", core + ["P2PPipeline", "P2PProtobuf", crypto, libcrypto]),
         room("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
-        room("Security", "P2PTLS", core + ["P2PPipeline", "P2PCertificate", nioSSL, nioTLS]),
+        room("Security", "P2PTLS", core + ["P2PPipeline", "P2PCertificate", peersTLS, nioTLS]),
         room("Security", "P2PPrivateNetwork", core + ["P2PNegotiation", "P2PPipeline", libsodium]),
         .systemLibrary(
             name: "CLibsodium", path: "Sources/Security/CLibsodium", pkgConfig: "libsodium",
@@ -162,8 +170,8 @@ let package = Package(
         room("Transports", "P2PNames", core + ["P2PSystem", nioPosix]),
         .target(name: "CSockets", path: "Sources/Transports/CSockets"),
         room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", "P2PSystem", "CSockets", nioPosix]),
-        room("Transports", "P2PWebTLS", core + ["P2PPipeline", nioSSL, nioTLS, x509, asn1]),
-        room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS", crypto, nioSSL]),
+        room("Transports", "P2PWebTLS", core + ["P2PPipeline", peersTLS, nioTLS, x509, asn1]),
+        room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS", crypto, peersTLS]),
         room("Transports", "P2PProxy", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS"]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
         room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PMuxing", "P2PCertificate", "P2PNames"]),

@@ -14,7 +14,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         // In a package of your own: .package(url: "https://github.com/swift-p2p/swift-p2p", branch: "main")
-        .package(name: "swift-p2p", path: ".."),
+        // These speak Noise and are no services of others: what is on by default for that would only take time to build.
+        .package(name: "swift-p2p", path: "..", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),

@@ -50,7 +50,7 @@ public struct StandardConfiguration: Sendable {
     /// The defaults.
     public init() {
         self.host = HostConfiguration(limits: .server)
-        self.security = [Noise(), TLS()]
+        self.security = TLS.isBuiltIn ? [Noise(), TLS()] : [Noise()]
         self.muxers = [Yamux()]
         self.negotiatesMuxersEarly = true
         self.transports = [TCP(), WebSockets(), QUIC()]

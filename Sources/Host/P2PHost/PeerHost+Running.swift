@@ -1,10 +1,16 @@
 import Logging
 import P2PCore
 import P2PSwarm
-public import ServiceLifecycle
 import Synchronization
 
-extension PeerHost: Service {
+#if ServiceLifecycle
+    public import ServiceLifecycle
+
+    /// With the package trait ServiceLifecycle, which is on by default, a host is a service among others.
+    extension PeerHost: Service {}
+#endif
+
+extension PeerHost {
     /// Listens, dials and serves until a graceful shutdown, ``shutDown()`` or cancellation.
     ///
     /// A graceful shutdown stops listening and dialing, gives modules a second to end, says goodbye on every connection and gives streams
@@ -26,11 +32,15 @@ extension PeerHost: Service {
     }
 
     func serveUntilShutDown() async {
-        await withGracefulShutdownHandler {
+        #if ServiceLifecycle
+            await withGracefulShutdownHandler {
+                await self.runUntilShutDown()
+            } onGracefulShutdown: {
+                self.shutDown()
+            }
+        #else
             await self.runUntilShutDown()
-        } onGracefulShutdown: {
-            self.shutDown()
-        }
+        #endif
     }
 
     private func runUntilShutDown() async {

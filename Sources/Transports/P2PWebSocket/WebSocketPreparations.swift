@@ -1,5 +1,4 @@
 package import NIOCore
-internal import NIOSSL
 import P2PCore
 import P2PPipeline
 
@@ -52,10 +51,7 @@ package struct WebSocketListening: ChannelPreparation {
 
     package func prepare(_ channel: any Channel, promise: EventLoopPromise<Void>) {
         do {
-            if let certificate = self.certificate {
-                ReadRoom.expectLibrary(in: channel)
-                try channel.pipeline.syncOperations.addHandler(certificate.makeHandler())
-            }
+            try self.certificate?.protect(channel)
             try channel.pipeline.syncOperations.addHandler(
                 DialogueHandler(WebSocketServerHandshake(self.terms), promise: promise) {
                     WebSocketHandler(side: .server, pool: .of($0), messages: self.messages?())

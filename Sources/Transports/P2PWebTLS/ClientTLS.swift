@@ -1,15 +1,21 @@
 import NIOCore
-internal import NIOSSL
 package import P2PCore
+package import P2PPipeline
 import Synchronization
 
-/// A dialer's side of TLS, made when it is first needed: reading the system's roots takes a while.
+#if TLS
+    internal import NIOSSL
+#endif
+
+/// A dialer's side of TLS, made when it is first needed: reading the system's roots takes a while. Behind the package trait TLS.
 package final class ClientTLS: Sendable {
     /// How long this end waits for the other's part in the end of TLS; what follows is lost then.
     private static let closing = TimeAmount.seconds(1)
 
     private let trust: ServerTrust
-    private let context = Mutex<NIOSSLContext?>(nil)
+    #if TLS
+        private let context = Mutex<NIOSSLContext?>(nil)
+    #endif
 
     package init(_ trust: ServerTrust) {
         self.trust = trust
@@ -20,37 +26,43 @@ package final class ClientTLS: Sendable {
     /// - Parameters:
     ///   - identity: who has to be there; nil is nobody, unless anybody will do.
     ///   - subject: what errors call the other end.
-    /// - Throws: ``TransportError/Code/securityFailed`` when there is no list of authorities, for instance.
-    package func dialing(to identity: ServerIdentity?, as subject: String) throws(TransportError) -> TLSDialing {
-        TLSDialing(context: try self.makeContext(), identity: identity, isChecked: self.trust != .anybody, subject: subject)
+    /// - Throws: ``TransportError/Code/securityFailed`` when there is no list of authorities, for instance; ``TransportError/Code/notBuiltIn``.
+    package func dialing(to identity: ServerIdentity?, as subject: String) throws(TransportError) -> any ChannelPreparation {
+        #if TLS
+            TLSDialing(context: try self.makeContext(), identity: identity, isChecked: self.trust != .anybody, subject: subject)
+        #else
+            throw TransportError(.notBuiltIn, "\(subject): TLS is not built in; build with the package trait TLS (on by default, or Full)")
+        #endif
     }
 
-    private func makeContext() throws(TransportError) -> NIOSSLContext {
-        let result: Result<NIOSSLContext, TransportError> = self.context.withLock { known in
-            if let known { return .success(known) }
-            do {
-                let context = try NIOSSLContext(configuration: self.configuration)
-                known = context
-                return .success(context)
-            } catch {
-                return .failure(TransportError(.securityFailed, "TLS can't be set up to dial with", cause: error))
+    #if TLS
+        private func makeContext() throws(TransportError) -> NIOSSLContext {
+            let result: Result<NIOSSLContext, TransportError> = self.context.withLock { known in
+                if let known { return .success(known) }
+                do {
+                    let context = try NIOSSLContext(configuration: self.configuration)
+                    known = context
+                    return .success(context)
+                } catch {
+                    return .failure(TransportError(.securityFailed, "TLS can't be set up to dial with", cause: error))
+                }
             }
+            return try result.get()
         }
-        return try result.get()
-    }
 
-    private var configuration: TLSConfiguration {
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        // Whose certificate it is, is looked at afterwards: NIO takes the address that it is connected to for a name that will do.
-        configuration.certificateVerification = .noHostnameVerification
-        switch self.trust {
-        case .systemRoots: break
-        case .authorities(let file): configuration.trustRoots = .file(file)
-        case .anybody: configuration.certificateVerification = .none
+        private var configuration: TLSConfiguration {
+            var configuration = TLSConfiguration.makeClientConfiguration()
+            // Whose certificate it is, is looked at afterwards: NIO takes the address that it is connected to for a name that will do.
+            configuration.certificateVerification = .noHostnameVerification
+            switch self.trust {
+            case .systemRoots: break
+            case .authorities(let file): configuration.trustRoots = .file(file)
+            case .anybody: configuration.certificateVerification = .none
+            }
+            configuration.minimumTLSVersion = .tlsv12
+            configuration.applicationProtocols = ["http/1.1"]
+            configuration.shutdownTimeout = Self.closing
+            return configuration
         }
-        configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["http/1.1"]
-        configuration.shutdownTimeout = Self.closing
-        return configuration
-    }
+    #endif
 }

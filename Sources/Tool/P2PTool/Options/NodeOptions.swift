@@ -16,7 +16,7 @@ struct NodeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A key file, as `p2p key new` makes it; without one, an Ed25519 key for this run only.", valueName: "file"))
     var key: String?
 
-    @Option(help: "A secure channel to offer; repeat it for several, the preferred one first. (default: noise, then tls)")
+    @Option(help: "A secure channel to offer; repeat it for several, the preferred one first. (default: noise, then tls if it is built in)")
     var security: [SecurityChoice] = []
 
     @Option(help: "A stream muxer to offer; repeat it for several, the preferred one first. mplex is for old peers. (default: yamux)")

@@ -1,6 +1,5 @@
 import Logging
 import NIOCore
-internal import NIOSSL
 import P2PCore
 import P2PMultiaddr
 import P2PPipeline
@@ -109,8 +108,7 @@ struct WebListener: ByteListener {
             }
             guard outer == .tls, let certificate else { return (outer, false) }
             let inner = try await channel.behindTheGate { pipeline, promise in
-                ReadRoom.expectLibrary(in: channel)
-                try pipeline.addHandler(certificate.makeHandler())
+                try certificate.protect(channel)
                 try pipeline.addHandler(PortGate(.http, deadline: deadline, progress: progress, showing: .opened, promise: promise))
             }
             return (inner, true)
