@@ -12,7 +12,7 @@ BUILD      := .build
 # Everything that is built in release is built with the same options, or it would be built again.
 RELEASE     = -c release $$(.ci/headers)
 OPTIONS     = $(if $(filter release,$(1)),$(RELEASE),-c $(1))
-# What the demo shows, as fast as something optimised can be built: with what it does not show it would take two minutes more.
+# What the demo shows, as fast as something optimised can be built: with what it does not show it would take half as long again.
 DEMO       := $(PACKAGE) build --scratch-path $(BUILD)/demo -c release --traits OpenSSL,QUIC -Xswiftc -Osize -Xcxx -O1 -debug-info-format none
 REPORTS    := $(BUILD)/reports
 VENV       := Interop/.venv
@@ -42,7 +42,7 @@ ifeq ($(FIGURES_CONFIG),debug)
 	@$(PACKAGE) build $(TRAITS) --product p2p
 	@.ci/demo "$$($(PACKAGE) build $(TRAITS) --show-bin-path)/p2p"
 else
-	@echo "==> Building p2p, optimised; the first build takes about ten minutes"
+	@echo "==> Building p2p, optimised; the first build takes some eight minutes"
 	@$(DEMO) $$(.ci/headers) --product p2p
 	@.ci/demo "$$($(DEMO) --show-bin-path)/p2p"
 endif

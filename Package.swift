@@ -30,7 +30,7 @@ let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let inMemoryTracing = Target.Dependency.product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
-let peersTLS = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["TLS"]))
+let optionalNIOSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["TLS"]))
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let libsodium = Target.Dependency.target(name: "CLibsodium", condition: .when(traits: ["Sodium"]))
@@ -159,7 +159,7 @@ let package = Package(
         // Below the waterline
         room("Security", "P2PNoise", core + ["P2PPipeline", "P2PProtobuf", crypto, libcrypto]),
         room("Security", "P2PCertificate", core + [crypto, cryptoExtras, asn1, x509]),
-        room("Security", "P2PTLS", core + ["P2PPipeline", "P2PCertificate", peersTLS, nioTLS]),
+        room("Security", "P2PTLS", core + ["P2PPipeline", "P2PCertificate", optionalNIOSSL, nioTLS]),
         room("Security", "P2PPrivateNetwork", core + ["P2PNegotiation", "P2PPipeline", libsodium]),
         .systemLibrary(
             name: "CLibsodium", path: "Sources/Security/CLibsodium", pkgConfig: "libsodium",
@@ -170,8 +170,8 @@ let package = Package(
         room("Transports", "P2PNames", core + ["P2PSystem", nioPosix]),
         .target(name: "CSockets", path: "Sources/Transports/CSockets"),
         room("Transports", "P2PTCP", core + ["P2PPipeline", "P2PNames", "P2PSystem", "CSockets", nioPosix]),
-        room("Transports", "P2PWebTLS", core + ["P2PPipeline", peersTLS, nioTLS, x509, asn1]),
-        room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS", crypto, peersTLS]),
+        room("Transports", "P2PWebTLS", core + ["P2PPipeline", optionalNIOSSL, nioTLS, x509, asn1]),
+        room("Transports", "P2PWebSocket", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS", crypto, optionalNIOSSL]),
         room("Transports", "P2PProxy", core + ["P2PPipeline", "P2PHTTPHead", "P2PWebTLS"]),
         room("Transports", "P2PMemory", core + ["P2PPipeline"]),
         room("Transports", "P2PQUIC", core + [nioPosix, ngtcp2, "P2PMuxing", "P2PCertificate", "P2PNames"]),

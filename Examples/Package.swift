@@ -14,7 +14,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         // In a package of your own: .package(url: "https://github.com/swift-p2p/swift-p2p", branch: "main")
-        // These speak Noise and are no services of others: what is on by default for that would only take time to build.
+        // These need neither TLS nor swift-service-lifecycle, which are on by default.
         .package(name: "swift-p2p", path: "..", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),

@@ -16,7 +16,8 @@ import P2PYamux
 public struct StandardConfiguration: Sendable {
     /// The host's own settings: limits, times, names. The limits are those of a server on this machine (``ResourceLimits/server``).
     public var host: HostConfiguration
-    /// Secure channels, the preferred one first, each once: ``Noise``, ``TLS``, or, alone and for tests, ``InsecurePlaintext``.
+    /// Secure channels, the preferred one first, each once: ``Noise``, ``TLS`` where it is built in, or, alone and for
+    /// tests, ``InsecurePlaintext``.
     public var security: [any SecureChannelModule]
     /// Stream muxers, the preferred one first, each once: ``Yamux``, and for old peers ``Mplex``, which has no flow control.
     public var muxers: [any StreamMuxer]

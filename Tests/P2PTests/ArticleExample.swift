@@ -1,7 +1,10 @@
 import Logging
 import P2P
-import ServiceLifecycle
 import UnixSignals
+
+#if ServiceLifecycle
+    import ServiceLifecycle
+#endif
 
 // What the articles show beside the protocol of ProtocolExample.swift.
 
@@ -51,12 +54,14 @@ func greeting(from address: String, to host: PeerHost) async throws -> String {
     }
 }
 
-func serveUntilSignalled(_ host: PeerHost) async throws {
-    print(try await host.listen(on: "/ip4/127.0.0.1/tcp/0")[0])
-    let services = ServiceGroup(
-        services: [host], gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "greeter"))
-    try await services.run()
-}
+#if ServiceLifecycle
+    func serveUntilSignalled(_ host: PeerHost) async throws {
+        print(try await host.listen(on: "/ip4/127.0.0.1/tcp/0")[0])
+        let services = ServiceGroup(
+            services: [host], gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "greeter"))
+        try await services.run()
+    }
+#endif
 
 func lastingKey(in path: String) throws -> PrivateKey {
     do throws(IdentityError) {

@@ -15,7 +15,9 @@ struct StandardHostTests {
         }
     }
 
-    @Test("A peer that speaks TLS alone is reached, and reaches others, with the defaults on the other side", arguments: [true, false])
+    @Test(
+        "A peer that speaks TLS alone is reached, and reaches others, with the defaults on the other side", .enabled(if: TLS.isBuiltIn),
+        arguments: [true, false])
     func tls(isListener: Bool) async throws {
         var other = StandardConfiguration()
         other.security = [TLS()]

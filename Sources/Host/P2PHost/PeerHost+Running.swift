@@ -11,7 +11,8 @@ import Synchronization
 #endif
 
 extension PeerHost {
-    /// Listens, dials and serves until a graceful shutdown, ``shutDown()`` or cancellation.
+    /// Listens, dials and serves until a graceful shutdown (of its `ServiceGroup`, with the package trait ServiceLifecycle), ``shutDown()`` or
+    /// cancellation.
     ///
     /// A graceful shutdown stops listening and dialing, gives modules a second to end, says goodbye on every connection and gives streams
     /// ``HostConfiguration/shutdownGrace`` to end; then it cancels the handlers. Cancellation leaves out the waiting.

@@ -15,8 +15,8 @@ extension Swarm {
     /// How often connections are looked at while memory is tight, and when there is none left.
     private static let pause = (watching: Duration.milliseconds(50), closing: Duration.milliseconds(10))
 
-    /// Free pages are given back once a burst has been over for so long, and not again before so long.
-    private static let ebb = (calm: Duration.seconds(1), pause: Duration.seconds(2))
+    /// Free pages are given back so long after memory use began to fall, by when most of a burst is over, and then not for so long.
+    private static let ebb = (delay: Duration.seconds(1), pause: Duration.seconds(2))
 
     /// Has a ``SwarmJob/relieve`` come whenever memory is tight, and a ``SwarmJob/cleanPages`` when much less is in use than was.
     func watchMemory() {
@@ -26,10 +26,10 @@ extension Swarm {
 
     /// Gives pages back to the system that were freed in an ebb; returns some seconds later, or when the task is cancelled.
     package func cleanPages() async {
-        await self.clock.sleep(self.clock.now().advanced(by: Self.ebb.calm))
+        await self.clock.sleep(self.clock.now().advanced(by: Self.ebb.delay))
         guard !Task.isCancelled else { return }
         self.memory.tide.looked(use: self.memory.use)
-        FreePages.giveBack()
+        self.giveBackPages()
         await self.clock.sleep(self.clock.now().advanced(by: Self.ebb.pause))
         guard !Task.isCancelled else { return }
         self.memory.tide.watch(use: self.memory.use)
@@ -52,7 +52,7 @@ extension Swarm {
                 self.close(entry, victim.reason, &log)
                 leaving.insert(victim.id)
             }
-            self.giveBackPages(&cleaning)
+            self.cleanAmongOthers(&cleaning)
             let pressure = self.memory.pressure
             worst = max(worst, pressure)
             self.reportRefusals()
@@ -61,7 +61,7 @@ extension Swarm {
             await self.clock.sleep(self.clock.now().advanced(by: pause))
         }
         // Those who left by themselves have freed pages as well.
-        if worst >= .short { FreePages.giveBack() }
+        if worst >= .short { self.giveBackPages() }
         self.memory.endAlarm()
         // Who took something since the last look, or was refused, was not heard.
         guard !Task.isCancelled else { return }
@@ -69,10 +69,10 @@ extension Swarm {
     }
 
     /// Gives pages back to the system that were freed among others which are in use, once there are many.
-    private func giveBackPages(_ cleaning: inout PageCleaning) {
+    private func cleanAmongOthers(_ cleaning: inout PageCleaning) {
         let now = self.clock.now()
         guard cleaning.isDue(resident: ResidentMemory.bytes, use: self.memory.use, at: now) else { return }
-        FreePages.giveBack()
+        self.giveBackPages()
         cleaning.cleaned(resident: ResidentMemory.bytes, use: self.memory.use, at: now)
     }
 

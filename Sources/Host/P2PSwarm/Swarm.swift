@@ -50,6 +50,8 @@ package final class Swarm: Sendable {
     /// What somebody asked to listen on and is being bound, served or bound again, and what ends that.
     private let wanted = Mutex<[(asked: Multiaddr, withdrawn: Signal)]>([])
     private let surroundings: SwarmSurroundings
+    /// Gives free pages back to the system.
+    let giveBackPages: @Sendable () -> Void
     private let finished = Mutex(ConnectionTraffic())
     /// Fires when no arrival is wanted any more.
     let stopListening = Signal()
@@ -71,6 +73,7 @@ package final class Swarm: Sendable {
         self.observers = environment.observers
         self.clock = environment.clock
         self.memory = environment.memory
+        self.giveBackPages = environment.giveBackPages
         self.logger = environment.logger
         self.onAddressChange = environment.onAddressChange
         self.surroundings = SwarmSurroundings(clock: environment.clock, networks: environment.networks)

@@ -19,6 +19,8 @@ package struct SwarmEnvironment: Sendable {
     package var memory = HeldMemory(.none)
     /// The networks that this machine is in, as they are when it is asked.
     package var networks: @Sendable () -> LocalNetworks = { .current() }
+    /// Gives free pages back to the system.
+    package var giveBackPages: @Sendable () -> Void = FreePages.giveBack
     package var logger: Logger
     /// Is called when the addresses change that this node listens on.
     package var onAddressChange: @Sendable () -> Void = {}

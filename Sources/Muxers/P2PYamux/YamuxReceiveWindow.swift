@@ -14,7 +14,9 @@ struct YamuxReceiveWindow: Sendable {
     static let narrow: UInt32 = 128 * 1_024
     static let narrowest: UInt32 = 64 * 1_024
     /// For a reader who passes bytes on a window grows once little has waited at so many updates in a row.
-    static let clearUpdates = 16
+    static let clearStreakToGrow: UInt8 = 16
+    /// An eighth of the window is much, where that is no less than this: one record may bring as much at once. In bytes.
+    static let leastBacklog = 32 * 1_024
 
     /// What the peer may still send.
     private(set) var credit: UInt32 = YamuxConfiguration.initialWindow
@@ -24,8 +26,8 @@ struct YamuxReceiveWindow: Sendable {
     private(set) var consumed: UInt32 = 0
     /// When credit was last returned.
     private var epoch: NIODeadline
-    /// Updates in a row at which little waited; no further than ``clearUpdates``.
-    private var clear = 0
+    /// Updates in a row at which little waited; no further than ``clearStreakToGrow``.
+    private var clearStreak: UInt8 = 0
 
     init(now: NIODeadline) { self.epoch = now }
 
@@ -54,15 +56,16 @@ struct YamuxReceiveWindow: Sendable {
     /// the peer goes on.
     /// - Returns: whether the window may grow.
     mutating func follow(_ backlog: StreamBuffer.Backlog) -> Bool {
-        let isBehind = backlog.now >= Int(self.size / 8)
-        self.clear = isBehind ? 0 : min(self.clear + 1, Self.clearUpdates)
+        let isAlwaysBehind = backlog.least >= Int(self.size / 4)
+        let isBehind = isAlwaysBehind || backlog.now >= max(Int(self.size / 8), Self.leastBacklog)
+        self.clearStreak = isBehind ? 0 : min(self.clearStreak + 1, Self.clearStreakToGrow)
         if isBehind {
-            let least = backlog.least >= Int(self.size / 4) ? Self.narrowest : Self.narrow
+            let least = isAlwaysBehind ? Self.narrowest : Self.narrow
             let surplus = min(self.consumed / 2, self.size - min(self.size, least))
             self.size -= surplus
             self.consumed -= surplus
         }
-        return self.clear == Self.clearUpdates
+        return self.clearStreak == Self.clearStreakToGrow
     }
 
     /// The bytes by which the window ought to grow: none, or as much again as it is.

@@ -7,7 +7,8 @@ import Synchronization
     internal import NIOSSL
 #endif
 
-/// A dialer's side of TLS, made when it is first needed: reading the system's roots takes a while. Behind the package trait TLS.
+/// A dialer's side of TLS, made when it is first needed: reading the system's roots takes a while. Without the package trait TLS
+/// every dial fails and names it.
 package final class ClientTLS: Sendable {
     /// How long this end waits for the other's part in the end of TLS; what follows is lost then.
     private static let closing = TimeAmount.seconds(1)

@@ -8,7 +8,10 @@ import Testing
 
 extension FakeWorld {
     /// Connections and dials without a host above them.
-    func swarm(finders: [any PeerFinding] = [], resolvers: [any AddressResolver] = []) throws -> Swarm {
+    func swarm(
+        finders: [any PeerFinding] = [], resolvers: [any AddressResolver] = [], memory: HeldMemory = HeldMemory(.none),
+        giveBackPages: @escaping @Sendable () -> Void = {}
+    ) throws -> Swarm {
         let key = try PrivateKey.generate(.ed25519)
         var environment = SwarmEnvironment(
             transports: [self.network.transport(for: key)], peerstore: MemoryPeerstore(clock: self.clock.clock),
@@ -16,6 +19,8 @@ extension FakeWorld {
         environment.finders = finders
         environment.resolvers = resolvers
         environment.clock = self.clock.clock
+        environment.memory = memory
+        environment.giveBackPages = giveBackPages
         return Swarm(localPeer: PeerID(key.publicKey), environment: environment)
     }
 
@@ -60,6 +65,7 @@ extension FakeWorld {
                     }
                 }
             }
+            group.cancelAll()
         }
     }
 }

@@ -27,17 +27,17 @@ final class YamuxReceiveWindowTests {
         #expect(self.window.size == YamuxReceiveWindow.narrow)
         for _ in 0..<20 { #expect(!self.update(least: self.window.size / 4, now: self.window.size / 4)) }
         #expect(self.window.size == YamuxReceiveWindow.narrowest)
-        for _ in 0..<3 { #expect(!self.update(now: self.window.size / 8)) }
+        for _ in 0..<3 { #expect(!self.update(now: self.window.size / 2)) }
         #expect(self.window.size == YamuxReceiveWindow.narrowest, "it does not grow by getting narrow")
     }
 
     @Test("It may grow once little has waited for a while, and no more when much does again")
     func clear() {
-        for round in 1..<YamuxReceiveWindow.clearUpdates { #expect(!self.update(now: 0), "round \(round)") }
+        for round in 1..<YamuxReceiveWindow.clearStreakToGrow { #expect(!self.update(now: 0), "round \(round)") }
         #expect(self.update(now: 32_767))
         #expect(self.update(now: 0))
         #expect(!self.update(now: 32_768))
-        for round in 1..<YamuxReceiveWindow.clearUpdates { #expect(!self.update(now: 0), "round \(round)") }
+        for round in 1..<YamuxReceiveWindow.clearStreakToGrow { #expect(!self.update(now: 0), "round \(round)") }
         #expect(self.update(now: 0))
     }
 }

@@ -29,8 +29,10 @@ final class YamuxEnd {
     var goAway: YamuxGoAwayCode?
     var opened: [UInt32] = []
 
-    init(_ role: ConnectionRole, _ configuration: YamuxConfiguration = YamuxConfiguration(), now: NIODeadline) {
-        self.session = YamuxSession(role: role, configuration: configuration, now: now)
+    init(
+        _ role: ConnectionRole, _ configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil, now: NIODeadline
+    ) {
+        self.session = YamuxSession(role: role, configuration: configuration, budget: budget, now: now)
     }
 
     func open(at now: NIODeadline) -> UInt32? {
@@ -128,9 +130,10 @@ final class YamuxSessionPair {
     let dialer: YamuxEnd
     let listener: YamuxEnd
 
-    init(_ configuration: YamuxConfiguration = YamuxConfiguration()) {
+    /// - Parameter budget: of the listener's windows.
+    init(_ configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil) {
         self.dialer = YamuxEnd(.dialer, configuration, now: self.now)
-        self.listener = YamuxEnd(.listener, configuration, now: self.now)
+        self.listener = YamuxEnd(.listener, configuration, budget: budget, now: self.now)
     }
 
     /// Carries everything that waits, both ways, until nothing waits.

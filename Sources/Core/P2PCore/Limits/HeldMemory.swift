@@ -104,6 +104,7 @@ package final class HeldMemory: Sendable {
         return use
     }
 
+    /// - Returns: ``use``, after it has grown.
     @discardableResult
     private func useGrew() -> Int {
         let use = self.useChanged()
@@ -111,6 +112,8 @@ package final class HeldMemory: Sendable {
         self.tide.rose(to: use)
         return use
     }
+
+    private func useShrank() { self.tide.fell(to: self.useChanged()) }
 
     /// Whether windows may grow.
     package var mayGrow: Bool { self.pressure < .tight }
@@ -206,7 +209,7 @@ package final class HeldMemory: Sendable {
         } else {
             self.strangers.wrappingSubtract(bytes, ordering: .relaxed)
         }
-        self.tide.fell(to: self.useChanged())
+        self.useShrank()
     }
 
     /// An arrival begins its handshakes; say ``arrivalEnded()`` once they are done, or have failed.
@@ -220,7 +223,7 @@ package final class HeldMemory: Sendable {
     package func arrivalEnded() {
         self.arriving.wrappingSubtract(Self.perArrival, ordering: .relaxed)
         self.strangers.wrappingSubtract(Self.perArrival, ordering: .relaxed)
-        self.tide.fell(to: self.useChanged())
+        self.useShrank()
     }
 
     // MARK: What is known of peers
@@ -239,7 +242,7 @@ package final class HeldMemory: Sendable {
         guard change != 0 else { return }
         self.strangers.wrappingAdd(change, ordering: .relaxed)
         self.mostKept.max(self.keeping.wrappingAdd(change, ordering: .relaxed).newValue, ordering: .relaxed)
-        self.useGrew()
+        if change > 0 { self.useGrew() } else { self.useShrank() }
     }
 
     /// So many bytes more, or less, are kept of peers that were discovered. That has a bound of its own, by network: nobody who is known is forgotten
@@ -247,7 +250,7 @@ package final class HeldMemory: Sendable {
     package func discover(_ change: Int) {
         guard change != 0 else { return }
         self.strangers.wrappingAdd(change, ordering: .relaxed)
-        self.useGrew()
+        if change > 0 { self.useGrew() } else { self.useShrank() }
     }
 
     /// Something was forgotten, or not remembered, for want of room.

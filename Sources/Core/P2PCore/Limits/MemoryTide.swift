@@ -4,8 +4,8 @@ import Synchronization
 ///
 /// From any thread.
 package final class MemoryTide: Sendable {
-    /// How much less is worth a look, in bytes.
-    package static let worthwhile = 4 << 20
+    /// How much less is worth a look, in bytes, and of what is left: to look takes longer where there is more.
+    package static let worthwhile = (least: 4 << 20, share: 16)
 
     /// The most that was in use since somebody looked last.
     private let high = Atomic(0)
@@ -26,7 +26,7 @@ package final class MemoryTide: Sendable {
 
     /// So many bytes are in use, which is less than before.
     func fell(to use: Int) {
-        guard self.high.load(ordering: .relaxed) - use >= Self.worthwhile else { return }
+        guard self.high.load(ordering: .relaxed) - use >= max(Self.worthwhile.least, use / Self.worthwhile.share) else { return }
         guard !self.isTold.exchange(true, ordering: .acquiringAndReleasing) else { return }
         self.onEbb.withLock { $0 }?()
     }
@@ -37,8 +37,10 @@ package final class MemoryTide: Sendable {
     }
 
     /// Whoever looked is ready to look again, which may be worth it already.
-    package func watch(use: Int) {
+    ///
+    /// - Parameter use: bytes that are in use then; asked for once every later fall is heard again.
+    package func watch(use: @autoclosure () -> Int) {
         _ = self.isTold.exchange(false, ordering: .acquiringAndReleasing)
-        self.fell(to: use)
+        self.fell(to: use())
     }
 }

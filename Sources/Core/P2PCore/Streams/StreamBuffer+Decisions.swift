@@ -54,9 +54,9 @@ extension StreamBuffer {
 
     /// Bytes of the peer that wait for a reader who passes them on, as a circuit's does.
     package struct Backlog: Equatable, Sendable {
-        /// What has waited ever since credit was last returned.
+        /// What has waited ever since the muxer last took credit.
         package var least: Int
-        /// What waits now that it is returned again.
+        /// What waits now that it takes some again.
         package var now: Int
 
         package init(least: Int, now: Int) {

@@ -231,7 +231,8 @@ package struct StreamBuffer: ~Copyable {
         guard self.failure == nil else { return drained }
         drained.credit = self.inbound.takeCredit()
         if self.isFed, drained.credit > 0 {
-            drained.backlog = Backlog(least: self.leastWaiting, now: self.inbound.count)
+            // What was dropped waits no more.
+            drained.backlog = Backlog(least: min(self.leastWaiting, self.inbound.count), now: self.inbound.count)
             self.leastWaiting = self.inbound.count
         }
         drained.stopReading = self.inbound.takeStop()

@@ -85,12 +85,12 @@
         init(_ files: WebSocketTLS.Certificate, logger: Logger) throws(TransportError) {
             throw TransportError(
                 .notBuiltIn,
-                "no TLS can be spoken with \(files.chainFile): it is not built in; build with the package trait TLS (on by default, or Full)"
+                "the certificate in \(files.chainFile) can't be shown: TLS is not built in; build with the package trait TLS (on by default, or Full)"
             )
         }
 
-        func protect(_ channel: any Channel) throws {}
+        func protect(_ channel: any Channel) throws { switch self {} }
 
-        func watch() async {}
+        func watch() async { switch self {} }
     }
 #endif

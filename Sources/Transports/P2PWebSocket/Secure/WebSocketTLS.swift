@@ -1,6 +1,6 @@
 public import P2PWebTLS
 
-/// How a WebSocket transport speaks TLS (`/tls/ws`, `/wss`), which lies outside the libp2p handshake.
+/// How a WebSocket transport speaks TLS (`/tls/ws`, `/wss`), which lies outside the libp2p handshake. It needs the package trait TLS, which is on by default.
 public struct WebSocketTLS: Sendable, Hashable {
     /// Whom a dialer believes. The libp2p handshake inside proves who the peer is, whoever is believed here; who sits in between sees that it is
     /// libp2p.
