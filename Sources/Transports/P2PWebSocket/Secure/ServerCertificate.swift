@@ -81,7 +81,9 @@
     import P2PCore
 
     /// There is none where TLS is not built in.
-    enum ServerCertificate: Sendable {
+    struct ServerCertificate: Sendable {
+        private let none: Never
+
         init(_ files: WebSocketTLS.Certificate, logger: Logger) throws(TransportError) {
             throw TransportError(
                 .notBuiltIn,
@@ -89,8 +91,8 @@
             )
         }
 
-        func protect(_ channel: any Channel) throws { switch self {} }
+        func protect(_ channel: any Channel) throws { switch self.none {} }
 
-        func watch() async { switch self {} }
+        func watch() async { switch self.none {} }
     }
 #endif
