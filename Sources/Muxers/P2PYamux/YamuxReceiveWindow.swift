@@ -1,5 +1,4 @@
 import NIOCore
-import P2PCore
 
 /// Credit that the peer holds on one stream, in bytes.
 ///
@@ -10,13 +9,8 @@ struct YamuxReceiveWindow: Sendable {
     static let roundTripFloor: TimeAmount = .microseconds(200)
     /// A window of which half is consumed within this many round trips is too small for its path.
     static let growthRoundTrips = 2
-    /// How small a window gets for a reader who is behind now and then, and for one who always is, in bytes.
-    static let narrow: UInt32 = 128 * 1_024
+    /// No reader who is behind makes the window smaller than this, in bytes.
     static let narrowest: UInt32 = 64 * 1_024
-    /// For a reader who passes bytes on a window grows once little has waited at so many updates in a row.
-    static let clearStreakToGrow: UInt8 = 16
-    /// An eighth of the window is much, where that is no less than this: one record may bring as much at once. In bytes.
-    static let leastBacklog = 32 * 1_024
 
     /// What the peer may still send.
     private(set) var credit: UInt32 = YamuxConfiguration.initialWindow
@@ -26,8 +20,6 @@ struct YamuxReceiveWindow: Sendable {
     private(set) var consumed: UInt32 = 0
     /// When credit was last returned.
     private var epoch: NIODeadline
-    /// Updates in a row at which little waited; no further than ``clearStreakToGrow``.
-    private var clearStreak: UInt8 = 0
 
     init(now: NIODeadline) { self.epoch = now }
 
@@ -49,23 +41,16 @@ struct YamuxReceiveWindow: Sendable {
     /// Whether half a window waits to be returned.
     var isUpdateDue: Bool { self.consumed >= self.size / 2 }
 
-    /// Fits the window to a reader who passes the bytes on.
+    /// A reader who passes the bytes on has never left less than `waiting` of them since the last update. Where that is a quarter of the window, whoever takes them
+    /// is slower than the peer, and half of what was consumed makes the window smaller instead of being returned: less waits here, and the peer goes on.
     ///
-    /// Where an eighth of the window waits for him, more credit would be more that waits; where a quarter has waited ever since the last update, whoever
-    /// takes the bytes is slower than the peer. Then half of what was consumed makes the window smaller instead of being returned: less waits here, and
-    /// the peer goes on.
-    /// - Returns: whether the window may grow.
-    mutating func follow(_ backlog: StreamBuffer.Backlog) -> Bool {
-        let isAlwaysBehind = backlog.least >= Int(self.size / 4)
-        let isBehind = isAlwaysBehind || backlog.now >= max(Int(self.size / 8), Self.leastBacklog)
-        self.clearStreak = isBehind ? 0 : min(self.clearStreak + 1, Self.clearStreakToGrow)
-        if isBehind {
-            let least = isAlwaysBehind ? Self.narrowest : Self.narrow
-            let surplus = min(self.consumed / 2, self.size - min(self.size, least))
-            self.size -= surplus
-            self.consumed -= surplus
-        }
-        return self.clearStreak == Self.clearStreakToGrow
+    /// - Returns: whether it is so. Then the window is not to grow, either.
+    mutating func narrow(waiting: Int) -> Bool {
+        guard waiting >= Int(self.size / 4) else { return false }
+        let surplus = min(self.consumed / 2, self.size - min(self.size, Self.narrowest))
+        self.size -= surplus
+        self.consumed -= surplus
+        return true
     }
 
     /// The bytes by which the window ought to grow: none, or as much again as it is.

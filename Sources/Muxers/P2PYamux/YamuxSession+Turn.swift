@@ -41,7 +41,7 @@ extension YamuxSession {
         }
         if offer.credit > 0 {
             let before = self.creditThreshold(of: id)
-            turn.update = self.consume(offer.credit, backlog: offer.backlog, on: id, at: now)
+            turn.update = self.consume(offer.credit, waiting: offer.waiting, on: id, at: now)
             let threshold = self.creditThreshold(of: id)
             if threshold != before { turn.creditThreshold = threshold }
         }

@@ -269,28 +269,24 @@ package struct YamuxSession: ~Copyable {
 
     /// The reader took `count` bytes: the window update that is due, if one is.
     ///
-    /// - Parameter backlog: what waits for a reader who passes it on; see ``YamuxReceiveWindow/follow(_:)``.
-    package mutating func consume(_ count: Int, backlog: StreamBuffer.Backlog? = nil, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
+    /// - Parameter waiting: bytes that waited all the time for a reader who passes them on; see ``YamuxReceiveWindow/narrow(waiting:)``.
+    package mutating func consume(_ count: Int, waiting: Int = 0, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return nil }
         self.streams.values[index].receive.consume(UInt32(clamping: count))
         guard self.streams.values[index].receive.isUpdateDue else { return nil }
         if let value = self.heartbeat.measure(at: now) { self.control.append(self.ping(value)) }
-        let mayGrow = backlog.map { self.follow($0, at: index) } ?? true
-        let growth = mayGrow ? self.growth(at: index, now: now) : 0
+        let growth = self.narrow(at: index, waiting: waiting) ? 0 : self.growth(at: index, now: now)
         let delta = self.streams.values[index].receive.update(growingBy: growth, at: now)
         return YamuxHeader(type: .windowUpdate, flags: self.greet(at: index), streamID: id, length: delta)
     }
 
-    /// Makes the window of a reader who is behind smaller, and says whether it may grow.
-    private mutating func follow(_ backlog: StreamBuffer.Backlog, at index: Dictionary<UInt32, YamuxStreamState>.Index) -> Bool {
+    private mutating func narrow(at index: Dictionary<UInt32, YamuxStreamState>.Index, waiting: Int) -> Bool {
         let before = self.streams.values[index].receive.growth
-        let mayGrow = self.streams.values[index].receive.follow(backlog)
+        guard self.streams.values[index].receive.narrow(waiting: waiting) else { return false }
         let surplus = before - self.streams.values[index].receive.growth
-        if surplus > 0 {
-            self.growth -= surplus
-            self.budget?.release(Int(clamping: surplus))
-        }
-        return mayGrow
+        self.growth -= surplus
+        self.budget?.release(Int(clamping: surplus))
+        return true
     }
 
     /// By how much a window grows now; what goes beyond the protocol's is reserved.

@@ -216,10 +216,8 @@ private struct StreamUnderTest: ~Copyable {
         precondition(drained.credit >= 0)
         self.credited += drained.credit
         precondition(!drained.stopReading || self.hasStopped)
-        precondition((drained.backlog != nil) == (self.isFed && drained.credit > 0))
-        if let backlog = drained.backlog {
-            precondition(backlog.least >= 0 && backlog.least <= backlog.now && backlog.now == self.received - self.readTo, "\(backlog)")
-        }
+        precondition(drained.waiting >= 0 && drained.waiting <= self.received - self.readTo, "\(drained.waiting) bytes waited")
+        precondition(drained.waiting == 0 || self.isFed && drained.credit > 0)
         if self.writerWait == .room, !self.hasFailed {
             precondition(drained.copied == 0 || drained.remaining > StreamBuffer.lowWaterMark, "a writer waits though there is room")
         }

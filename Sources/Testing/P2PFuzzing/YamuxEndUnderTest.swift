@@ -66,14 +66,12 @@ final class YamuxEndUnderTest {
         self.retire(id)
     }
 
-    /// - Parameter behind: zero, or for a reader who passes it on how much of what is left has waited all the time, in 254ths and one more.
+    /// - Parameter behind: how much of what is left has waited all the time, in 255ths, for a reader who passes it on.
     func read(_ count: Int, behind: UInt8 = 0, on id: UInt32, at now: NIODeadline) {
         guard let unread = self.streams[id]?.unread, unread > 0 else { return }
         let taken = min(count, unread)
         self.streams[id]?.unread -= taken
-        let left = unread - taken
-        let backlog = behind == 0 ? nil : StreamBuffer.Backlog(least: left * Int(behind - 1) / 254, now: left)
-        if let header = self.session.consume(taken, backlog: backlog, on: id, at: now) {
+        if let header = self.session.consume(taken, waiting: (unread - taken) * Int(behind) / 255, on: id, at: now) {
             self.wire.append(header)
         }
     }

@@ -29,10 +29,8 @@ final class YamuxEnd {
     var goAway: YamuxGoAwayCode?
     var opened: [UInt32] = []
 
-    init(
-        _ role: ConnectionRole, _ configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil, now: NIODeadline
-    ) {
-        self.session = YamuxSession(role: role, configuration: configuration, budget: budget, now: now)
+    init(_ role: ConnectionRole, _ configuration: YamuxConfiguration = YamuxConfiguration(), now: NIODeadline) {
+        self.session = YamuxSession(role: role, configuration: configuration, now: now)
     }
 
     func open(at now: NIODeadline) -> UInt32? {
@@ -58,8 +56,7 @@ final class YamuxEnd {
         self.streams[id]?.unread -= taken
         let least = min(self.streams[id]?.least ?? 0, unread - taken)
         self.streams[id]?.least = least
-        let backlog = passingOn ? StreamBuffer.Backlog(least: least, now: unread - taken) : nil
-        guard let header = self.session.consume(taken, backlog: backlog, on: id, at: now) else { return }
+        guard let header = self.session.consume(taken, waiting: passingOn ? least : 0, on: id, at: now) else { return }
         self.streams[id]?.least = unread - taken
         self.wire.append(header)
     }
@@ -130,10 +127,9 @@ final class YamuxSessionPair {
     let dialer: YamuxEnd
     let listener: YamuxEnd
 
-    /// - Parameter budget: of the listener's windows.
-    init(_ configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil) {
+    init(_ configuration: YamuxConfiguration = YamuxConfiguration()) {
         self.dialer = YamuxEnd(.dialer, configuration, now: self.now)
-        self.listener = YamuxEnd(.listener, configuration, budget: budget, now: self.now)
+        self.listener = YamuxEnd(.listener, configuration, now: self.now)
     }
 
     /// Carries everything that waits, both ways, until nothing waits.

@@ -144,35 +144,6 @@ struct YamuxTimeTests {
         #expect(pair.dialer.violation == nil && pair.listener.violation == nil)
     }
 
-    /// The peer sends all that it may; half of the window, or all that is there, goes on at once.
-    private func relay(_ pair: YamuxSessionPair, id: UInt32, all: Bool) {
-        pair.dialer.streams[id]?.outgoing = 64 << 20
-        while pair.dialer.session.sendable(on: id) > 0 { pair.dialer.send(id, quantum: 65_536) }
-        pair.settle(latency: .milliseconds(5))
-        pair.listener.read(all ? .max : pair.listener.session.creditThreshold(of: id), on: id, passingOn: true, at: pair.now)
-        pair.settle(latency: .milliseconds(5))
-    }
-
-    @Test(
-        "While much waits each time, the window does not grow, however quick the rounds are; once little has waited sixteen times, it does")
-    func passingOnQuickly() throws {
-        let budget = MemoryBudget(limit: 1 << 30)
-        let pair = YamuxSessionPair(budget: budget)
-        let id = try #require(pair.dialer.open(at: pair.now))
-        for _ in 0..<40 { self.relay(pair, id: id, all: false) }
-        #expect(pair.listener.session.roundTrip == .milliseconds(10))
-        #expect(pair.listener.session.creditThreshold(of: id) == 32 << 10)
-        for _ in 1..<YamuxReceiveWindow.clearStreakToGrow { self.relay(pair, id: id, all: true) }
-        #expect(pair.listener.session.creditThreshold(of: id) == 32 << 10)
-        self.relay(pair, id: id, all: true)
-        #expect(pair.listener.session.creditThreshold(of: id) == 64 << 10)
-        for _ in 0..<8 { self.relay(pair, id: id, all: true) }
-        #expect(pair.listener.session.windowGrowth > 4 << 20 && budget.reserved == Int(pair.listener.session.windowGrowth))
-        for _ in 0..<80 { self.relay(pair, id: id, all: false) }
-        #expect(pair.listener.session.windowGrowth == 0 && budget.reserved == 0)
-        #expect(pair.dialer.violation == nil && pair.listener.violation == nil)
-    }
-
     @Test("All windows of a connection together grow to their common maximum, and a stream's share returns when it ends")
     func commonMaximum() throws {
         var configuration = YamuxConfiguration()

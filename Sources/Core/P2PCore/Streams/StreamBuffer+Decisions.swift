@@ -48,20 +48,7 @@ extension StreamBuffer {
         package var stopReading = false
         /// Bytes that the reader consumed since the last time, to be given back as credit.
         package var credit = 0
-        /// With credit, of a reader who passes on what he reads; nil of any other.
-        package var backlog: Backlog?
-    }
-
-    /// Bytes of the peer that wait for a reader who passes them on, as a circuit's does.
-    package struct Backlog: Equatable, Sendable {
-        /// What has waited ever since the muxer last took credit.
-        package var least: Int
-        /// What waits now that it takes some again.
-        package var now: Int
-
-        package init(least: Int, now: Int) {
-            self.least = least
-            self.now = now
-        }
+        /// With credit: bytes of the peer that have waited ever since the last, for a reader who passes them on; 0 for any other reader.
+        package var waiting = 0
     }
 }
