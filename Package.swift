@@ -113,7 +113,7 @@ let package = Package(
         .trait(name: "QUIC", description: "ngtcp2 and its TLS library from the system: the transport QUIC."),
         .trait(name: "SQLite", description: "GRDB over the system's SQLite: a peerstore that outlasts the process."),
         .trait(name: "CAres", description: "c-ares from the system: addresses that name a list in DNS (/dnsaddr)."),
-        // On by default, since they need nothing of the system; without them there is a third less to build.
+        // On by default, since they need nothing of the system; without them an application builds more than a third less.
         .trait(name: "TLS", description: "swift-nio-ssl: TLS beside Noise, secure WebSockets, https:// proxies."),
         .trait(name: "ServiceLifecycle", description: "swift-service-lifecycle: a host is a Service among others."),
         .default(enabledTraits: ["TLS", "ServiceLifecycle"]),
