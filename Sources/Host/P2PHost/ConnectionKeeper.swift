@@ -20,6 +20,8 @@ final class ConnectionKeeper: Sendable {
         var lastDial: UInt64 = 0
         /// Where the caller said that a peer is.
         var given: [PeerID: [Multiaddr]] = [:]
+        /// Peers that are to stay connected and of whom was said that they are not reached; once, until they are.
+        var missed: Set<PeerID> = []
         /// Peers that count for the host's memory.
         var charged = 0
         /// Fires when the host is suspended, or nil when it is.
@@ -70,6 +72,7 @@ final class ConnectionKeeper: Sendable {
         self.state.withLock { state in
             state.schedule.release(peer)
             state.given[peer] = nil
+            state.missed.remove(peer)
         }
         self.wake.yield()
     }
@@ -185,6 +188,7 @@ final class ConnectionKeeper: Sendable {
                 self.state.withLock { state in
                     guard host.swarm.connection(to: connection.remotePeer) != nil else { return }
                     state.schedule.connected(connection.remotePeer)
+                    state.missed.remove(connection.remotePeer)
                 }
             case .disconnected(let connection, _):
                 guard host.swarm.connection(to: connection.remotePeer) == nil else { continue }
@@ -221,17 +225,22 @@ final class ConnectionKeeper: Sendable {
             _ = try await host.connect(to: peer, request)
             // It may be over again by now, and the event for that may have come before.
             self.state.withLock { state in
+                state.missed.remove(peer)
                 guard state.end(peer, number: number) else { return }
                 guard host.swarm.connection(to: peer) == nil else { return state.schedule.connected(peer) }
                 state.schedule.connectedAndLost(peer, at: host.swarm.clock.now())
             }
         } catch {
             let alone = isKept ? nil : host.swarm.leftAlone(await Self.known(peer, to: host), of: peer)
-            self.state.withLock { state in
-                guard state.end(peer, number: number) else { return }
+            let isNews = self.state.withLock { state in
+                guard state.end(peer, number: number) else { return false }
                 state.schedule.failed(peer, leftAloneUntil: alone, at: host.swarm.clock.now())
+                return state.schedule.keeps(peer) && state.missed.insert(peer).inserted
             }
-            host.logger.debug("a peer was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+            host.logger.log(
+                level: isNews ? .warning : .debug,
+                isNews ? "a peer that is to stay connected was not reached, and is dialled again" : "a peer was not reached",
+                metadata: ["peer": "\(peer)", "reason": "\(error)"])
         }
         self.wake.yield()
     }

@@ -36,7 +36,7 @@ struct P2PCommand: AsyncParsableCommand {
             With --json, every event is one JSON object on a line of its own on standard output. Errors go to standard \
             error and end the tool with 1 (with --json also as an event "error"); wrong usage ends it with 64.
             """,
-        version: ToolVersion.current,
+        version: ToolVersion.withTraits,
         subcommands: [
             KeyCommand.self, DaemonCommand.self, PingCommand.self, EchoCommand.self, IdentifyCommand.self, PerfCommand.self,
             FetchCommand.self, DiscoverCommand.self, DHTCommand.self, RendezvousCommand.self, PeersCommand.self, ConnectionsCommand.self,
@@ -45,9 +45,4 @@ struct P2PCommand: AsyncParsableCommand {
             HTTPCommand.self,
             InteropCommand.self,
         ])
-}
-
-/// The version of this package, as `--version` and identify tell it.
-enum ToolVersion {
-    static let current = "0.1.0"
 }

@@ -33,7 +33,7 @@ package struct WebSocketTransport: ByteTransport {
     /// Looks at the form of the address only.
     package func canDial(_ address: Multiaddr) -> Bool { self.dialable(address) != nil }
 
-    /// Looks at the form of the address, and whether there is a certificate if it needs one.
+    /// Looks at the form of the address only: whoever binds a secure one without a certificate is told so.
     package func canListen(on address: Multiaddr) -> Bool { self.listenable(address) != nil }
 
     private func dialable(_ address: Multiaddr) -> WebSocketAddress? {
@@ -41,10 +41,7 @@ package struct WebSocketTransport: ByteTransport {
     }
 
     private func listenable(_ address: Multiaddr) -> WebSocketAddress? {
-        WebSocketAddress(address).flatMap { webSocket in
-            guard !webSocket.isSecure || self.configuration.tls.certificate != nil else { return nil }
-            return self.carrier.canListen(on: webSocket.base) ? webSocket : nil
-        }
+        WebSocketAddress(address).flatMap { self.carrier.canListen(on: $0.base) ? $0 : nil }
     }
 
     /// Connects what lies below; the handshake follows when the channel is upgraded.
@@ -68,13 +65,18 @@ package struct WebSocketTransport: ByteTransport {
     /// Binds what lies below.
     package func bind(to address: Multiaddr) async throws(TransportError) -> any ByteListener {
         guard let webSocket = self.listenable(address) else {
-            throw TransportError(
-                .unsupportedAddress, "\(address) is not a WebSocket address to listen on here; with /tls it needs a certificate")
+            throw TransportError(.unsupportedAddress, "\(address) is not a WebSocket address to listen on here")
         }
         let terms = WebSocketAnswer.Terms(
             path: webSocket.path, origins: self.configuration.allowedOrigins, fields: self.configuration.responseFields)
         var certificate: ServerCertificate?
-        if webSocket.isSecure, let files = self.configuration.tls.certificate {
+        if webSocket.isSecure {
+            guard let files = self.configuration.tls.certificate else {
+                throw TransportError(
+                    .invalidConfiguration,
+                    "\(address) needs a certificate: name its files (WebSocketConfiguration.tls.certificate; --tls-cert and --tls-key), or listen on /ws"
+                )
+            }
             certificate = try ServerCertificate(files, logger: self.logger)
         }
         let carrier = try await self.carrier.bind(to: webSocket.base)

@@ -153,8 +153,11 @@
         @Test("Without a certificate there is no listening with TLS, and a missing file is named")
         func noCertificate() async throws {
             let address = Multiaddr("/ip4/127.0.0.1/tcp/0/tls/ws")
-            #expect(!self.transport(.systemRoots).canListen(on: address))
-            #expect(self.transport(.systemRoots).canDial(address))
+            let bare = self.transport(.systemRoots)
+            #expect(bare.canListen(on: address) && bare.canDial(address))
+            let refusal = await #expect(throws: TransportError.self) { try await bare.bind(to: address) }
+            #expect(
+                refusal?.code == .invalidConfiguration && refusal?.message.contains("--tls-cert") == true, "\(String(describing: refusal))")
             var configuration = WebSocketConfiguration()
             configuration.tls.certificate = .init(chainFile: "/nonexistent/chain.pem", keyFile: "/nonexistent/key.pem")
             let transport = WebSocketTransport(over: TCPTransport(), configuration: configuration)

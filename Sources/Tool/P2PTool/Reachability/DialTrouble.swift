@@ -41,7 +41,8 @@ struct DialTrouble: Equatable {
     init(_ error: TransportError, at address: Multiaddr) {
         let text = Self.text(of: error).lowercased()
         switch error.code {
-        case .unsupportedAddress, .invalidAddress, .notBuiltIn:
+        case .notBuiltIn: self.init("no-transport", .address, "This node lacks what that takes: \(error.message).")
+        case .unsupportedAddress, .invalidAddress:
             self.init("no-transport", .address, "This node does not speak \(address): \(error.message)")
         case .gated: self.init("policy", .policy, "This node's rules forbid it (\(error.message)); `p2p policy check` says which.")
         case .resourceLimit: self.init("limit", .policy, "A limit was reached: \(error.message)")
