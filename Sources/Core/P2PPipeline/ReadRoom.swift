@@ -13,9 +13,9 @@ package final class ReadRoom: RecvByteBufferAllocator, ChannelInboundHandler, @u
     package typealias InboundIn = ByteBuffer
 
     /// The sizes, in bytes. A connection that is idle, or says little, reads into the first.
-    static let sizes = [1_024, 2_048, own, scarce, 256 * 1_024]
+    static let sizes = [own, 4_096, scarce, 256 * 1_024]
     /// The largest buffer that the channel has for itself.
-    static let own = 4_096
+    static let own = 1_024
     static let scarce = 32 * 1_024
 
     private let pool: RecordPool

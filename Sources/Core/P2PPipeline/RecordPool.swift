@@ -14,7 +14,7 @@ public final class RecordPool {
     /// Buffers of each kind that are kept.
     static let limit = 32
     /// Buffers for reading that are kept: one at a time is read into, and there are few sizes.
-    static let readLimit = 4
+    static let readLimit = 6
 
     private var small = CircularBuffer<ByteBuffer>(initialCapacity: 0)
     private var large = CircularBuffer<ByteBuffer>(initialCapacity: 0)

@@ -159,19 +159,31 @@ extension PeerHost {
     // MARK: Connections
 
     /// Serves a connection until it ends.
+    ///
+    /// What a task keeps while it waits counts for every connection, so that is little here, and what comes before and after is never inlined.
     private func serve(_ entry: ConnectionEntry) async {
         let connection = PeerConnection(entry.info, of: self.link)
         let reason = await withDiscardingTaskGroup { group in
-            for greeting in self.registry.greetings {
-                group.addTask(executorPreference: self.swarm.clock.executor) {
-                    await self.counted { await greeting.greet(connection) }
-                }
-            }
+            self.greet(connection, in: &group)
             let reason = await self.serveStreams(of: entry, as: connection, in: &group)
             self.swarm.retire(entry)
             group.cancelAll()
             return reason
         }
+        await self.ended(entry, reason: reason)
+    }
+
+    @inline(never)
+    private func greet(_ connection: PeerConnection, in group: inout DiscardingTaskGroup) {
+        for greeting in self.registry.greetings {
+            group.addTask(executorPreference: self.swarm.clock.executor) {
+                await self.counted { await greeting.greet(connection) }
+            }
+        }
+    }
+
+    @inline(never)
+    private func ended(_ entry: ConnectionEntry, reason: ConnectionError) async {
         // A close that is under way may have a long grace, and nobody waits for that any more once this task is cancelled.
         if Task.isCancelled || entry.closingCode == nil { await entry.close(Task.isCancelled ? .shutdown : .normal, grace: .zero) }
         self.logger.debug("a connection ended", metadata: entry.info.logMetadata.merging(["reason": "\(reason)"]) { $1 })
@@ -194,6 +206,12 @@ extension PeerHost {
         } catch {
             if error.code != .cancelled { return error }
         }
+        return await self.closed(entry)
+    }
+
+    /// Waits until this side has closed the connection; says why.
+    @inline(never)
+    private func closed(_ entry: ConnectionEntry) async -> ConnectionError {
         self.swarm.retire(entry)
         guard let code = entry.closingCode else {
             return ConnectionError(.closed, "this side closed the connection (its task was cancelled)")
