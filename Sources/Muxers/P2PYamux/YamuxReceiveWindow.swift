@@ -41,16 +41,18 @@ struct YamuxReceiveWindow: Sendable {
     /// Whether half a window waits to be returned.
     var isUpdateDue: Bool { self.consumed >= self.size / 2 }
 
-    /// A reader who passes the bytes on has never left less than `waiting` of them since the last update. Where that is a quarter of the window, whoever takes them
-    /// is slower than the peer, and half of what was consumed makes the window smaller instead of being returned: less waits here, and the peer goes on.
-    ///
-    /// - Returns: whether it is so. Then the window is not to grow, either.
-    mutating func narrow(waiting: Int) -> Bool {
-        guard waiting >= Int(self.size / 4) else { return false }
-        let surplus = min(self.consumed / 2, self.size - min(self.size, Self.narrowest))
+    /// How small the window of a reader who passes the bytes on is to be, where it is to be smaller. He has never left less than `least` of them since the last
+    /// update: where that is a quarter of the window, whoever takes them is slower than the peer. And of what waits there are `surplus` bytes too many.
+    func wantedSize(least: Int, surplus: Int) -> UInt32? {
+        if least >= Int(self.size / 4) { return Self.narrowest }
+        return surplus > 0 ? max(Self.narrowest, self.size - min(self.size, UInt32(clamping: surplus))) : nil
+    }
+
+    /// Half of what was consumed makes the window smaller, to `wanted` at most, instead of being returned: less waits here, and the peer goes on.
+    mutating func narrow(to wanted: UInt32) {
+        let surplus = min(self.consumed / 2, self.size - min(self.size, wanted))
         self.size -= surplus
         self.consumed -= surplus
-        return true
     }
 
     /// The bytes by which the window ought to grow: none, or as much again as it is.

@@ -59,7 +59,10 @@ package struct YamuxSession: ~Copyable {
         self.controlFrames = offences
     }
 
-    deinit { self.budget?.release(Int(clamping: self.growth)) }
+    deinit {
+        self.budget?.release(Int(clamping: self.growth))
+        for stream in self.streams.values { self.budget?.passing.forget(stream.backlog) }
+    }
 
     /// Streams that exist now, both directions together.
     package var streamCount: Int { self.streams.count }
@@ -269,30 +272,39 @@ package struct YamuxSession: ~Copyable {
 
     /// The reader took `count` bytes: the window update that is due, if one is.
     ///
-    /// - Parameter waiting: bytes that waited all the time for a reader who passes them on; see ``YamuxReceiveWindow/narrow(waiting:)``.
-    package mutating func consume(_ count: Int, waiting: Int = 0, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
+    /// - Parameter waiting: what has waited for a reader who passes everything on; nil for any other reader.
+    package mutating func consume(_ count: Int, waiting: StreamBuffer.Waiting? = nil, on id: UInt32, at now: NIODeadline) -> YamuxHeader? {
         guard let index = self.streams.index(forKey: id), !self.streams.values[index].isReceiveFinished else { return nil }
         self.streams.values[index].receive.consume(UInt32(clamping: count))
         guard self.streams.values[index].receive.isUpdateDue else { return nil }
         if let value = self.heartbeat.measure(at: now) { self.control.append(self.ping(value)) }
-        let growth = self.narrow(at: index, waiting: waiting) ? 0 : self.growth(at: index, now: now)
+        let isNarrower = waiting.map { self.narrow(at: index, waiting: $0, now: now) } ?? false
+        let growth = isNarrower ? 0 : self.growth(at: index, isPassedOn: waiting != nil, now: now)
         let delta = self.streams.values[index].receive.update(growingBy: growth, at: now)
         return YamuxHeader(type: .windowUpdate, flags: self.greet(at: index), streamID: id, length: delta)
     }
 
-    private mutating func narrow(at index: Dictionary<UInt32, YamuxStreamState>.Index, waiting: Int) -> Bool {
-        let before = self.streams.values[index].receive.growth
-        guard self.streams.values[index].receive.narrow(waiting: waiting) else { return false }
-        let surplus = before - self.streams.values[index].receive.growth
-        self.growth -= surplus
-        self.budget?.release(Int(clamping: surplus))
+    /// The reader passes everything on: whether its window is to be narrower. What it had grown by goes back.
+    private mutating func narrow(at index: Dictionary<UInt32, YamuxStreamState>.Index, waiting: StreamBuffer.Waiting, now: NIODeadline)
+        -> Bool
+    {
+        let window = self.streams.values[index].receive
+        let surplus = self.budget?.passing.surplus(waiting: waiting.now, in: &self.streams.values[index].backlog, at: now) ?? 0
+        guard let wanted = window.wantedSize(least: waiting.least, surplus: surplus) else { return false }
+        self.streams.values[index].receive.narrow(to: wanted)
+        let shrinkage = window.growth - self.streams.values[index].receive.growth
+        self.growth -= shrinkage
+        self.budget?.release(Int(clamping: shrinkage))
         return true
     }
 
     /// By how much a window grows now; what goes beyond the protocol's is reserved.
-    private mutating func growth(at index: Dictionary<UInt32, YamuxStreamState>.Index, now: NIODeadline) -> UInt32 {
+    private mutating func growth(at index: Dictionary<UInt32, YamuxStreamState>.Index, isPassedOn: Bool, now: NIODeadline) -> UInt32 {
         let window = self.streams.values[index].receive
-        let wanted = window.wantedGrowth(maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
+        var wanted = window.wantedGrowth(maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
+        if wanted > 0, isPassedOn, let passing = self.budget?.passing {
+            wanted = UInt32(passing.grow(&self.streams.values[index].backlog, by: Int(wanted), at: now))
+        }
         let free = min(wanted, window.shortfall)
         return wanted > free && self.reserve(wanted - free) ? wanted : free
     }
@@ -403,6 +415,7 @@ package struct YamuxSession: ~Copyable {
 
     private mutating func forget(_ id: UInt32) {
         guard let stream = self.streams.removeValue(forKey: id) else { return }
+        self.budget?.passing.forget(stream.backlog)
         switch stream.opening {
         case .unannounced, .unanswered: self.unanswered -= 1
         case .unacknowledged: self.backlog -= 1

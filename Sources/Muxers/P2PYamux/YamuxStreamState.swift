@@ -1,4 +1,5 @@
 import NIOCore
+import P2PCore
 
 /// What the session knows of one live stream.
 ///
@@ -8,6 +9,8 @@ struct YamuxStreamState: Sendable {
     var opening: YamuxOpening
     var send = YamuxSendWindow()
     var receive: YamuxReceiveWindow
+    /// What waits for a reader who passes everything on.
+    var backlog = PassingBacklog.Share()
     /// We have sent FIN.
     var isSendFinished = false
     /// The peer has sent FIN.

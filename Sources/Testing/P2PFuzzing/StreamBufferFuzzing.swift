@@ -216,8 +216,10 @@ private struct StreamUnderTest: ~Copyable {
         precondition(drained.credit >= 0)
         self.credited += drained.credit
         precondition(!drained.stopReading || self.hasStopped)
-        precondition(drained.waiting >= 0 && drained.waiting <= self.received - self.readTo, "\(drained.waiting) bytes waited")
-        precondition(drained.waiting == 0 || self.isFed && drained.credit > 0)
+        precondition((drained.waiting != nil) == (self.isFed && drained.credit > 0))
+        if let waiting = drained.waiting {
+            precondition(waiting.least >= 0 && waiting.least <= waiting.now && waiting.now <= self.received - self.readTo, "\(waiting)")
+        }
         if self.writerWait == .room, !self.hasFailed {
             precondition(drained.copied == 0 || drained.remaining > StreamBuffer.lowWaterMark, "a writer waits though there is room")
         }

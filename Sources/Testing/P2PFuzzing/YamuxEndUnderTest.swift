@@ -71,7 +71,8 @@ final class YamuxEndUnderTest {
         guard let unread = self.streams[id]?.unread, unread > 0 else { return }
         let taken = min(count, unread)
         self.streams[id]?.unread -= taken
-        if let header = self.session.consume(taken, waiting: (unread - taken) * Int(behind) / 255, on: id, at: now) {
+        let waiting = behind > 0 ? StreamBuffer.Waiting(least: (unread - taken) * Int(behind) / 255, now: unread - taken) : nil
+        if let header = self.session.consume(taken, waiting: waiting, on: id, at: now) {
             self.wire.append(header)
         }
     }
@@ -150,6 +151,9 @@ final class YamuxEndUnderTest {
         precondition(self.session.streamCount <= self.configuration.maximumStreams)
         precondition(self.session.windowGrowth <= self.configuration.maximumWindowGrowth)
         precondition(self.session.windowGrowth == UInt64(self.budget.reserved), "the budget counts \(self.budget.reserved) bytes")
+        // Nothing was counted that is no stream's.
+        let most = (self.streams.count * Int(YamuxConfiguration.initialWindow)) + self.budget.reserved + self.budget.passing.limit
+        precondition(0...most ~= self.budget.passing.use, "\(self.budget.passing.use) bytes are counted for readers who pass on")
         precondition(self.streams.values.allSatisfy { $0.unread <= Int(self.configuration.maximumWindow) }, "more waits than a window")
     }
 

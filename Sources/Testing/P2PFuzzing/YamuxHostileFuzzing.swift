@@ -49,6 +49,7 @@ enum YamuxHostileFuzzing {
             }
         }
         precondition(budget.reserved == 0, "a session that is gone keeps \(budget.reserved) bytes")
+        precondition(budget.passing.use == 0, "a session that is gone keeps \(budget.passing.use) bytes of readers who pass on")
     }
 
     private static func header(_ input: inout FuzzInput, _ choice: UInt8) -> YamuxHeader {

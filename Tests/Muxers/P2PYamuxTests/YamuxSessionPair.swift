@@ -29,8 +29,9 @@ final class YamuxEnd {
     var goAway: YamuxGoAwayCode?
     var opened: [UInt32] = []
 
-    init(_ role: ConnectionRole, _ configuration: YamuxConfiguration = YamuxConfiguration(), now: NIODeadline) {
-        self.session = YamuxSession(role: role, configuration: configuration, now: now)
+    init(_ role: ConnectionRole, _ configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil, now: NIODeadline)
+    {
+        self.session = YamuxSession(role: role, configuration: configuration, budget: budget, now: now)
     }
 
     func open(at now: NIODeadline) -> UInt32? {
@@ -56,7 +57,10 @@ final class YamuxEnd {
         self.streams[id]?.unread -= taken
         let least = min(self.streams[id]?.least ?? 0, unread - taken)
         self.streams[id]?.least = least
-        guard let header = self.session.consume(taken, waiting: passingOn ? least : 0, on: id, at: now) else { return }
+        guard
+            let header = self.session.consume(
+                taken, waiting: passingOn ? StreamBuffer.Waiting(least: least, now: unread - taken) : nil, on: id, at: now)
+        else { return }
         self.streams[id]?.least = unread - taken
         self.wire.append(header)
     }
@@ -127,9 +131,10 @@ final class YamuxSessionPair {
     let dialer: YamuxEnd
     let listener: YamuxEnd
 
-    init(_ configuration: YamuxConfiguration = YamuxConfiguration()) {
+    /// - Parameter budget: what the windows of the listener may grow by.
+    init(_ configuration: YamuxConfiguration = YamuxConfiguration(), budget: MemoryBudget? = nil) {
         self.dialer = YamuxEnd(.dialer, configuration, now: self.now)
-        self.listener = YamuxEnd(.listener, configuration, now: self.now)
+        self.listener = YamuxEnd(.listener, configuration, budget: budget, now: self.now)
     }
 
     /// Carries everything that waits, both ways, until nothing waits.

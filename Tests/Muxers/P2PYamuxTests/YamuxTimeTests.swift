@@ -144,6 +144,88 @@ struct YamuxTimeTests {
         #expect(pair.dialer.violation == nil && pair.listener.violation == nil)
     }
 
+    /// Streams of peers that are 50 ms away and send `link` bytes a second each as far as their windows go, and are read `rate` bytes a second in all.
+    ///
+    /// - Returns: their windows then in KiB, the most that waited in all of them in the second half, and what was read in that, in bytes a second.
+    private func relay(
+        _ ids: [UInt32], over pair: YamuxSessionPair, seconds: Int, link: Int = 100_000_000, rate: Int = .max, passingOn: Bool = true
+    ) -> (windows: [Int], waiting: Int, read: Int) {
+        let (step, piece) = (TimeAmount.milliseconds(5), 32_768)
+        var (forth, back) = ([(NIODeadline, YamuxHeader)](), [(NIODeadline, YamuxHeader)]())
+        var (most, read, next) = (0, 0, 0)
+        let steps = seconds * 200
+        for number in 0..<steps {
+            for id in ids {
+                pair.dialer.streams[id]?.outgoing = link / 200
+                while pair.dialer.session.sendable(on: id) > 0, pair.dialer.streams[id]?.outgoing ?? 0 > 0 {
+                    pair.dialer.send(id, quantum: 65_536)
+                }
+            }
+            forth += pair.dialer.takeWire(at: pair.now).map { (pair.now + .milliseconds(50), $0) }
+            back += pair.listener.takeWire(at: pair.now).map { (pair.now + .milliseconds(50), $0) }
+            pair.now = pair.now + step
+            while let (time, header) = forth.first, time <= pair.now {
+                pair.listener.receive(header, at: pair.now)
+                forth.removeFirst()
+            }
+            while let (time, header) = back.first, time <= pair.now {
+                pair.dialer.receive(header, at: pair.now)
+                back.removeFirst()
+            }
+            // In pieces, by turns, as connections take them.
+            var (left, idle) = (rate / 200, 0)
+            while left > 0, idle < ids.count {
+                let id = ids[next % ids.count]
+                next += 1
+                let count = min(piece, left, pair.listener.streams[id]?.unread ?? 0)
+                if count > 0 { pair.listener.read(count, on: id, passingOn: passingOn, at: pair.now) }
+                (left, idle) = (left - count, count > 0 ? 0 : idle + 1)
+                if number >= steps / 2 { read += count }
+            }
+            if number >= steps / 2 { most = max(most, ids.reduce(0) { $0 + (pair.listener.streams[$1]?.unread ?? 0) }) }
+        }
+        for (_, header) in forth { pair.listener.receive(header, at: pair.now) }
+        for (_, header) in back { pair.dialer.receive(header, at: pair.now) }
+        return (ids.map { pair.listener.session.creditThreshold(of: $0) >> 9 }, most, read * 2 / seconds)
+    }
+
+    @Test("Of a busy relay's circuits no more waits, all together, than is to, and nothing is carried the slower for it")
+    func busyRelay() throws {
+        let budget = MemoryBudget(limit: 256 << 20)
+        let pair = YamuxSessionPair(budget: budget)
+        let ids = try (0..<100).map { _ in try #require(pair.dialer.open(at: pair.now)) }
+        // With the windows that they have at first they could send six times as much.
+        let busy = self.relay(ids, over: pair, seconds: 12, rate: 40_000_000)
+        #expect(busy.waiting <= 2 * budget.passing.limit && busy.read >= 39_000_000, "\(busy)")
+        for id in ids { pair.listener.reset(id) }
+        #expect(budget.passing.use == 0 && budget.reserved == 0)
+        #expect(pair.dialer.violation == nil && pair.listener.violation == nil)
+    }
+
+    @Test(
+        "Where little waits windows get as wide as far peers need, however many there are", arguments: [(1, 100_000_000), (20, 10_000_000)])
+    func farPeers(count: Int, link: Int) throws {
+        let budget = MemoryBudget(limit: 256 << 20)
+        let pair = YamuxSessionPair(budget: budget)
+        let ids = try (0..<count).map { _ in try #require(pair.dialer.open(at: pair.now)) }
+        let far = self.relay(ids, over: pair, seconds: 10, link: link)
+        #expect(far.read >= count * link / 10 * 8, "\(far)")
+        // Until somebody takes less than they send; what they had been promised takes a while.
+        let slow = self.relay(ids, over: pair, seconds: 40, link: link, rate: 10_000_000)
+        #expect(slow.waiting <= 2 * budget.passing.limit && slow.read >= 9_900_000, "\(slow)")
+    }
+
+    @Test("A reader of its own has the windows that it needs, whatever waits in circuits")
+    func notPassing() throws {
+        let budget = MemoryBudget(limit: 256 << 20)
+        var crowd = PassingBacklog.Share()
+        let pair = YamuxSessionPair(budget: budget)
+        #expect(budget.passing.surplus(waiting: 2 * budget.passing.limit, in: &crowd, at: pair.now) == budget.passing.limit)
+        let id = try #require(pair.dialer.open(at: pair.now))
+        #expect(self.relay([id], over: pair, seconds: 5, passingOn: false).windows[0] >= 8_192)
+        #expect(budget.reserved >= 7 << 20)
+    }
+
     @Test("All windows of a connection together grow to their common maximum, and a stream's share returns when it ends")
     func commonMaximum() throws {
         var configuration = YamuxConfiguration()

@@ -155,6 +155,31 @@ struct CircuitSpliceTests {
         #expect(await end == .finished)
     }
 
+    @Test(
+        "What waits of a side that says no more counts for the one that is to take it, until it has, or is gone", arguments: [true, false])
+    func countsForTheTaker(takes: Bool) async throws {
+        let splice = self.splice()
+        async let end = splice.run(for: .seconds(30), on: .system)
+        let (near, far) = (self.source.dialer, self.target.dialer)
+        let body = [UInt8](repeating: 1, count: StreamPair.window + 100_000)
+        // The source takes what its window holds, and no more.
+        try await far.write(bytes: body)
+        while self.target.heldBytes != 100_000 || self.source.heldBytes != StreamPair.window { try await Task.sleep(for: .milliseconds(5)) }
+        try await far.finish()
+        try await near.finish()
+        while self.target.heldBytes != 0 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(self.source.heldBytes == body.count)
+        if takes {
+            #expect(try await near.readToEnd(upTo: body.count) == body)
+            #expect(await end == .finished)
+        } else {
+            near.reset()
+            #expect(await end == .broken)
+        }
+        while self.source.heldBytes != 0 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(self.target.heldBytes == 0)
+    }
+
     @Test("One side that goes takes the other with it")
     func broken() async throws {
         let splice = self.splice()

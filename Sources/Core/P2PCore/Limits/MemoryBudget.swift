@@ -9,6 +9,12 @@ public final class MemoryBudget: Sendable {
     public let limit: Int
     /// What peers make the host hold.
     package let held: HeldMemory
+    /// What waits in streams whose readers pass everything on.
+    package let passing: PassingBacklog
+    /// The part of a budget that is to wait there at most, if that is not less than ``leastPassing``.
+    static let passingShare = 128
+    /// What may wait there in any case, in bytes, though no more than an eighth of the budget.
+    static let leastPassing = 2 << 20
 
     /// A budget of `limit` bytes for windows, where nothing else is bounded.
     public convenience init(limit: Int) {
@@ -21,6 +27,7 @@ public final class MemoryBudget: Sendable {
         self.free = Atomic(limit)
         self.least = Atomic(limit)
         self.held = held
+        self.passing = PassingBacklog(limit: min(limit / 8, max(limit / Self.passingShare, Self.leastPassing)))
     }
 
     /// Takes bytes from the budget; false, and nothing taken, when there are not so many.

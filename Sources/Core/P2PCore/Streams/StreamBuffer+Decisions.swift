@@ -48,7 +48,20 @@ extension StreamBuffer {
         package var stopReading = false
         /// Bytes that the reader consumed since the last time, to be given back as credit.
         package var credit = 0
-        /// With credit: bytes of the peer that have waited ever since the last, for a reader who passes them on; 0 for any other reader.
-        package var waiting = 0
+        /// With credit, for a reader who passes everything on: what has waited; nil for any other reader.
+        package var waiting: Waiting?
+    }
+
+    /// Bytes of the peer that have waited for a reader who passes them on.
+    package struct Waiting: Sendable, Hashable {
+        /// At any time since the last credit, at least.
+        package var least: Int
+        /// As credit falls due.
+        package var now: Int
+
+        package init(least: Int, now: Int) {
+            self.least = least
+            self.now = now
+        }
     }
 }

@@ -232,7 +232,7 @@ package struct StreamBuffer: ~Copyable {
         drained.credit = self.inbound.takeCredit()
         if self.isFed, drained.credit > 0 {
             // What was dropped waits no more.
-            drained.waiting = min(self.leastWaiting, self.inbound.count)
+            drained.waiting = Waiting(least: min(self.leastWaiting, self.inbound.count), now: self.inbound.count)
             self.leastWaiting = self.inbound.count
         }
         drained.stopReading = self.inbound.takeStop()

@@ -8,6 +8,8 @@ final class CircuitDirection: Sendable {
         var allowance: CircuitAllowance
         /// The end has gone on.
         var isFinished = false
+        /// Bytes that wait and count for the connection of ``to``; nil while the peer of ``from`` may say more.
+        var rest: Int?
     }
 
     let from: PeerStream
@@ -48,10 +50,45 @@ final class CircuitDirection: Sendable {
         guard room > 0 else { return nil }
         switch self.from.muxed.tryRead(upTo: room) {
         case .bytes(let bytes):
-            self.state.withLock { $0.allowance.pass(bytes.readableBytes) }
+            let count = bytes.readableBytes
+            let taken = self.state.withLock { state in
+                state.allowance.pass(count)
+                guard let rest = state.rest else { return 0 }
+                state.rest = max(0, rest - count)
+                return min(rest, count)
+            }
+            self.countForTaker(-taken)
             return bytes
         default: return nil
         }
+    }
+
+    /// What waits of a peer that says no more counts for the connection of whoever is to take it: the peer's own may be gone by now, and whoever
+    /// does not take it can be closed for it.
+    func countRest() {
+        guard self.from.muxed.hasPeerFinished else { return }
+        let rest = self.state.withLock { state in
+            guard state.rest == nil else { return 0 }
+            let bytes = self.from.muxed.unreadBytes
+            state.rest = bytes
+            return bytes
+        }
+        self.countForTaker(rest)
+    }
+
+    /// The circuit is over: whatever waits counts for whoever sent it, who lets go of it.
+    func settle() {
+        let rest = self.state.withLock { state in
+            defer { state.rest = 0 }
+            return state.rest ?? 0
+        }
+        self.countForTaker(-rest)
+    }
+
+    private func countForTaker(_ bytes: Int) {
+        guard bytes != 0 else { return }
+        self.to.muxed.keepElsewhere(bytes)
+        self.from.muxed.keepElsewhere(-bytes)
     }
 
     /// Tells the other side of the end, once everything before it has been taken.

@@ -43,18 +43,25 @@ final class CircuitSplice: Sendable {
     func run(for duration: Duration?, on clock: HostClock) async -> End {
         for direction in [self.there, self.back] { direction.to.muxed.askForBytes() }
         self.streamChanged()
-        if let duration {
-            let ended = self.ended
-            _ = await clock.result(by: clock.now().advanced(by: duration)) { await ended.wait() }
-        } else {
+        await withDiscardingTaskGroup { group in
+            if let duration {
+                group.addTask {
+                    await clock.sleep(for: duration)
+                    if !Task.isCancelled { self.end(.over) }
+                }
+            }
             await self.ended.wait()
+            group.cancelAll()
         }
         self.end(.over)
         return self.ending.withLock { $0 } ?? .over
     }
 
     private func look() {
-        for direction in [self.there, self.back] { direction.finishBehindTheLast() }
+        for direction in [self.there, self.back] {
+            direction.countRest()
+            direction.finishBehindTheLast()
+        }
         if self.there.isExhausted || self.back.isExhausted {
             self.end(.exhausted)
         } else if self.there.isBroken(unless: self.back) || self.back.isBroken(unless: self.there) {
@@ -71,6 +78,7 @@ final class CircuitSplice: Sendable {
             return ending == nil
         }
         guard isFirst else { return }
+        for direction in [self.there, self.back] { direction.settle() }
         for stream in [self.there.from, self.there.to] {
             stream.muxed.observe(nil)
             switch end {

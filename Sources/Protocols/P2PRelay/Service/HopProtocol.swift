@@ -43,7 +43,9 @@ struct HopProtocol: ProtocolHandler {
         if message.kind == .reserve {
             try await self.reserve(stream, on: connection.info)
         } else {
-            try await self.connect(message, stream, on: connection.info)
+            guard let circuit = try await self.open(message, stream, on: connection.info) else { return }
+            defer { self.desk.end(from: connection.info.remotePeer, to: circuit.target) }
+            try await self.carry(stream, circuit.stop)
         }
     }
 
@@ -82,29 +84,37 @@ struct HopProtocol: ProtocolHandler {
 
     // MARK: Circuits
 
-    private func connect(_ message: HopMessage, _ stream: PeerStream, on connection: ConnectionInfo) async throws {
+    /// Answers a request for a circuit. Where there is one, it counts, and its bytes are still to be carried; nil where it was refused.
+    private func open(
+        _ message: HopMessage, _ stream: PeerStream, on connection: ConnectionInfo
+    ) async throws -> (target: PeerID, stop: PeerStream)? {
         let source = connection.remotePeer
         guard let target = message.peer.flatMap({ try? PeerID(bytes: $0) }) else {
-            return try await self.answer(.malformedMessage, on: stream)
+            try await self.answer(.malformedMessage, on: stream)
+            return nil
         }
         guard await self.desk.access.mayConnect(connection, to: target).isGranted else {
-            return try await self.answer(.permissionDenied, on: stream)
+            try await self.answer(.permissionDenied, on: stream)
+            return nil
         }
         let place: ConnectionID
         switch self.desk.begin(from: source, to: target) {
         case .success(let connection): place = connection
-        case .failure(let refusal): return try await self.answer(refusal.status, on: stream)
+        case .failure(let refusal):
+            try await self.answer(refusal.status, on: stream)
+            return nil
         }
-        defer { self.desk.end(from: source, to: target) }
-        let stop: PeerStream
-        do throws(RelayError) {
-            stop = try await self.agree(with: target, over: place, about: source)
+        do {
+            let stop = try await self.agree(with: target, over: place, about: source)
+            try await stream.write(HopMessage(.status, limit: self.desk.limits.circuit, status: .ok).encoded.framed)
+            return (target, stop)
         } catch {
+            self.desk.end(from: source, to: target)
+            guard let error = error as? RelayError else { throw error }
             self.desk.host.logger.debug("no circuit", metadata: ["from": "\(source)", "to": "\(target)", "reason": "\(error)"])
-            return try await self.answer((error.cause as? RelayRefusal)?.status ?? .connectionFailed, on: stream)
+            try await self.answer((error.cause as? RelayRefusal)?.status ?? .connectionFailed, on: stream)
+            return nil
         }
-        try await stream.write(HopMessage(.status, limit: self.desk.limits.circuit, status: .ok).encoded.framed)
-        try await self.carry(stream, stop)
     }
 
     /// Asks the target whether it takes the circuit; what its stream carries after that is the source's.

@@ -1,0 +1,113 @@
+package import NIOCore
+import Synchronization
+
+/// What waits in streams whose readers pass everything on, as a relay's circuits do, all of a host together, and so how far their windows may grow.
+///
+/// Such a window is not for one stream to judge: once many are busy its round trip is mostly the host's own queues, so each would grow to whatever the others
+/// leave waiting, and none would be the faster for it. So what waits is to stay below a ``limit``, and no stream is to have more of it than is left (dynamic
+/// thresholds, Choudhury and Hahne 1998): one alone may have half, many have little each, and whoever has more than is left gets a smaller window. What a far
+/// peer has under way waits nowhere here, and a burst of one alone is well below what is left. Who was idle for a ``period`` or two counts no more.
+package final class PassingBacklog: Sendable {
+    /// How long a share counts at least after it was said.
+    package static let period = TimeAmount.seconds(10)
+
+    /// No window grows by less, in bytes.
+    package static let leastGrowth = 16 * 1_024
+
+    /// What one stream has of it.
+    package struct Share: Sendable, Hashable {
+        /// What waits in it: half what it said last, half what it said before, and so on.
+        package fileprivate(set) var waiting = 0
+        /// By what its window has grown since it said so.
+        fileprivate var grown = 0
+        fileprivate var period: UInt64 = 0
+
+        package init() {}
+    }
+
+    private struct Sum {
+        var waiting = 0
+        var grown = 0
+
+        static func += (sum: inout Sum, share: Share) {
+            sum.waiting += share.waiting
+            sum.grown += share.grown
+        }
+
+        static func -= (sum: inout Sum, share: Share) {
+            sum.waiting -= share.waiting
+            sum.grown -= share.grown
+        }
+    }
+
+    private struct State {
+        var period: UInt64 = 0
+        /// Of shares that were said in this period.
+        var current = Sum()
+        /// Of shares that were said in the last one, and not again.
+        var previous = Sum()
+
+        var waiting: Int { self.current.waiting + self.previous.waiting }
+        var grown: Int { self.current.grown + self.previous.grown }
+
+        /// Loops' clocks may differ by a little.
+        mutating func advance(to period: UInt64) {
+            guard period > self.period else { return }
+            self.previous = period == self.period + 1 ? self.current : Sum()
+            self.current = Sum()
+            self.period = period
+        }
+
+        mutating func remove(_ share: Share) {
+            if share.period == self.period { self.current -= share } else if share.period + 1 == self.period { self.previous -= share }
+        }
+
+        mutating func change(_ share: inout Share, _ change: (inout Share) -> Void) {
+            self.remove(share)
+            change(&share)
+            share.period = self.period
+            self.current += share
+        }
+    }
+
+    /// What is to wait at most, in bytes. What the protocol lets peers send at first may be beyond it.
+    package let limit: Int
+    private let state = Mutex(State())
+
+    package init(limit: Int) {
+        self.limit = max(0, limit)
+    }
+
+    /// Bytes that count now: what waits, and what windows have grown by.
+    package var use: Int { self.state.withLock { $0.waiting + $0.grown } }
+
+    /// In a stream so many bytes wait now: by how many more wait in it than is left beside what waits in all, less than 0 for none.
+    package func surplus(waiting bytes: Int, in share: inout Share, at now: NIODeadline) -> Int {
+        self.state.withLock { state in
+            state.advance(to: Self.period(of: now))
+            state.change(&share) { ($0.waiting, $0.grown) = (($0.waiting + bytes) / 2, 0) }
+            return share.waiting - max(0, self.limit - state.waiting)
+        }
+    }
+
+    /// A window is to grow by `bytes`: by how many it may. They count as if they waited, for others that are to grow, until the stream says what does wait.
+    /// At most half of what is left beyond as much as waits in it, so that the next finds something, too, and nothing where that is less than ``leastGrowth``.
+    package func grow(_ share: inout Share, by bytes: Int, at now: NIODeadline) -> Int {
+        self.state.withLock { state in
+            state.advance(to: Self.period(of: now))
+            let most = (self.limit - state.waiting - state.grown - share.waiting) / 2
+            guard most >= Self.leastGrowth else { return 0 }
+            let granted = min(bytes, most)
+            state.change(&share) { $0.grown += granted }
+            return granted
+        }
+    }
+
+    /// A stream is over.
+    package func forget(_ share: Share) {
+        guard share.waiting + share.grown > 0 else { return }
+        self.state.withLock { $0.remove(share) }
+    }
+
+    private static func period(of now: NIODeadline) -> UInt64 { now.uptimeNanoseconds / UInt64(Self.period.nanoseconds) }
+}
