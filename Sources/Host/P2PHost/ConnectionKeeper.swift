@@ -206,7 +206,11 @@ final class ConnectionKeeper: Sendable {
     private func compare(with host: PeerHost, at now: NIODeadline) {
         for peer in self.state.withLock({ $0.schedule.kept }) {
             let isConnected = host.swarm.connection(to: peer) != nil
-            self.state.withLock { isConnected ? $0.schedule.connected(peer) : $0.schedule.lost(peer, at: now) }
+            self.state.withLock { state in
+                guard isConnected else { return state.schedule.lost(peer, at: now) }
+                state.schedule.connected(peer)
+                state.missed.remove(peer)
+            }
         }
     }
 
@@ -235,6 +239,7 @@ final class ConnectionKeeper: Sendable {
             let isNews = self.state.withLock { state in
                 guard state.end(peer, number: number) else { return false }
                 state.schedule.failed(peer, leftAloneUntil: alone, at: host.swarm.clock.now())
+                guard error.code != .cancelled, error.code != .notRunning else { return false }
                 return state.schedule.keeps(peer) && state.missed.insert(peer).inserted
             }
             host.logger.log(

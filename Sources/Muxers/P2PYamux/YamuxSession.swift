@@ -289,8 +289,9 @@ package struct YamuxSession: ~Copyable {
         -> Bool
     {
         let window = self.streams.values[index].receive
-        let surplus = self.budget?.passing.surplus(waiting: waiting.now, in: &self.streams.values[index].backlog, at: now) ?? 0
-        guard let wanted = window.wantedSize(least: waiting.least, surplus: surplus) else { return false }
+        let surplus = self.budget?.passing.report(waiting: waiting.now, of: &self.streams.values[index].backlog, at: now) ?? 0
+        let isQuick = self.streams.values[index].backlog.isQuick(window.size)
+        guard let wanted = window.wantedSize(least: waiting.least, surplus: isQuick ? 0 : surplus) else { return false }
         self.streams.values[index].receive.narrow(to: wanted)
         let shrinkage = window.growth - self.streams.values[index].receive.growth
         self.growth -= shrinkage
@@ -298,15 +299,21 @@ package struct YamuxSession: ~Copyable {
         return true
     }
 
-    /// By how much a window grows now; what goes beyond the protocol's is reserved.
+    /// By how much a window grows now; what goes beyond the protocol's is reserved, and has to do with what waits at all where the reader passes everything on.
     private mutating func growth(at index: Dictionary<UInt32, YamuxStreamState>.Index, isPassedOn: Bool, now: NIODeadline) -> UInt32 {
         let window = self.streams.values[index].receive
-        var wanted = window.wantedGrowth(maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
-        if wanted > 0, isPassedOn, let passing = self.budget?.passing {
-            wanted = UInt32(passing.grow(&self.streams.values[index].backlog, by: Int(wanted), at: now))
-        }
+        let wanted = window.wantedGrowth(maximum: self.configuration.maximumWindow, roundTrip: self.heartbeat.roundTrip, now: now)
         let free = min(wanted, window.shortfall)
-        return wanted > free && self.reserve(wanted - free) ? wanted : free
+        guard wanted > 0, isPassedOn, let passing = self.budget?.passing else {
+            return wanted > free && self.reserve(wanted - free) ? wanted : free
+        }
+        // A crowd that is slow keeps nobody who is quick below the protocol's window.
+        let own = self.streams.values[index].backlog.isQuick(window.size) ? free : 0
+        let granted = UInt32(passing.grow(&self.streams.values[index].backlog, by: Int(wanted - own), at: now))
+        let reserved = own + granted > free ? own + granted - free : 0
+        if reserved == 0 || self.reserve(reserved) { return own + granted }
+        passing.giveBack(Int(reserved), of: &self.streams.values[index].backlog)
+        return free
     }
 
     /// `count` bytes arrived that nobody will ever read.

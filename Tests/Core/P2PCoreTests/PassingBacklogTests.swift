@@ -10,7 +10,7 @@ struct PassingBacklogTests {
     /// By how much more waits than is left, where so many bytes have waited for long.
     private func settled(_ bytes: Int, in share: inout PassingBacklog.Share, of backlog: PassingBacklog, at now: NIODeadline) -> Int {
         var surplus = 0
-        for _ in 0..<40 { surplus = backlog.surplus(waiting: bytes, in: &share, at: now) }
+        for _ in 0..<40 { surplus = backlog.report(waiting: bytes, of: &share, at: now) }
         return surplus
     }
 
@@ -18,12 +18,12 @@ struct PassingBacklogTests {
     func alone() {
         let backlog = PassingBacklog(limit: 16 << 20)
         var share = PassingBacklog.Share()
-        #expect(backlog.surplus(waiting: 12 << 20, in: &share, at: self.start) == -4 << 20, "a burst counts half")
+        #expect(backlog.report(waiting: 12 << 20, of: &share, at: self.start) == -4 << 20, "a burst counts half")
         #expect(share.waiting == 6 << 20 && backlog.use == 6 << 20)
-        #expect(backlog.surplus(waiting: 12 << 20, in: &share, at: self.start) == 2 << 20)
+        #expect(backlog.report(waiting: 12 << 20, of: &share, at: self.start) == 2 << 20)
         #expect(backlog.grow(&share, by: 1 << 20, at: self.start) == 0)
         #expect(self.settled(0, in: &share, of: backlog, at: self.start) <= -16 << 20 && backlog.use == 0)
-        #expect(backlog.surplus(waiting: 4 << 20, in: &share, at: self.start) < 0)
+        #expect(backlog.report(waiting: 4 << 20, of: &share, at: self.start) < 0)
         backlog.forget(share)
         #expect(backlog.use == 0)
         backlog.forget(PassingBacklog.Share())
@@ -38,10 +38,23 @@ struct PassingBacklogTests {
         #expect(backlog.use == 1 << 20 && one.waiting == 0)
         #expect(backlog.grow(&one, by: 32 << 20, at: self.start) == 15 << 19)
         #expect(backlog.grow(&other, by: 32 << 20, at: self.start) == 15 << 18)
-        #expect(backlog.surplus(waiting: 0, in: &one, at: self.start) < 0 && backlog.use == 15 << 18)
+        #expect(backlog.report(waiting: 0, of: &one, at: self.start) < 0 && backlog.use == 15 << 18)
         #expect(backlog.grow(&one, by: 1 << 20, at: self.start) == 1 << 20, "of what waits nowhere there may be any number")
         for share in [one, other] { backlog.forget(share) }
         #expect(backlog.use == 0)
+    }
+
+    @Test("What did not grow after all counts no more; who is quick is known by what waits of his window")
+    func givenBack() {
+        let backlog = PassingBacklog(limit: 16 << 20)
+        var share = PassingBacklog.Share()
+        #expect(backlog.grow(&share, by: 1 << 20, at: self.start) == 1 << 20)
+        backlog.giveBack(1 << 19, of: &share)
+        #expect(backlog.use == 1 << 19)
+        backlog.giveBack(1 << 20, of: &share)
+        #expect(backlog.use == 0)
+        _ = backlog.report(waiting: 32 << 10, of: &share, at: self.start)
+        #expect(share.isQuick(256 << 10) && !share.isQuick(255 << 10))
     }
 
     @Test("Where much waits nothing grows, and whoever has more than is left has too much")
@@ -50,10 +63,10 @@ struct PassingBacklogTests {
         var shares = Array(repeating: PassingBacklog.Share(), count: 64)
         for index in shares.indices { _ = self.settled(65_537, in: &shares[index], of: backlog, at: self.start) }
         #expect(backlog.use >= backlog.limit)
-        #expect(backlog.surplus(waiting: 65_536, in: &shares[0], at: self.start) > 65_000)
+        #expect(backlog.report(waiting: 65_536, of: &shares[0], at: self.start) > 65_000)
         #expect(backlog.grow(&shares[0], by: 1 << 20, at: self.start) == 0)
         var idle = PassingBacklog.Share()
-        #expect(backlog.surplus(waiting: 0, in: &idle, at: self.start) <= 0, "who has nothing has not too much")
+        #expect(backlog.report(waiting: 0, of: &idle, at: self.start) <= 0, "who has nothing has not too much")
         for share in shares { backlog.forget(share) }
         #expect(backlog.use == 0)
     }
@@ -66,15 +79,15 @@ struct PassingBacklogTests {
         _ = backlog.grow(&idle, by: 8 << 20, at: self.start)
         _ = backlog.grow(&busy, by: 1 << 20, at: self.start + period)
         #expect(backlog.use == 9 << 20)
-        _ = backlog.surplus(waiting: 2 << 20, in: &busy, at: self.start + period + period)
+        _ = backlog.report(waiting: 2 << 20, of: &busy, at: self.start + period + period)
         #expect(backlog.use == 1 << 20 && busy.waiting == 1 << 20)
         // It is back, with all that it was promised.
-        #expect(backlog.surplus(waiting: 8 << 20, in: &idle, at: self.start + period + period) == -7 << 20)
+        #expect(backlog.report(waiting: 8 << 20, of: &idle, at: self.start + period + period) == -7 << 20)
         #expect(backlog.use == 5 << 20)
         // A clock that is a little behind changes nothing.
-        _ = backlog.surplus(waiting: 5 << 20, in: &busy, at: self.start + period)
+        _ = backlog.report(waiting: 5 << 20, of: &busy, at: self.start + period)
         #expect(backlog.use == 7 << 20)
-        _ = backlog.surplus(waiting: 3 << 20, in: &busy, at: self.start + .hours(1))
+        _ = backlog.report(waiting: 3 << 20, of: &busy, at: self.start + .hours(1))
         #expect(backlog.use == 3 << 20)
         backlog.forget(idle)
         #expect(backlog.use == 3 << 20)
@@ -91,7 +104,7 @@ struct PassingBacklogTests {
                     var share = PassingBacklog.Share()
                     for round in 0..<5_000 {
                         let now = self.start + .milliseconds(Int64(round * 7 + task))
-                        _ = backlog.surplus(waiting: round % 7 << 15, in: &share, at: now)
+                        _ = backlog.report(waiting: round % 7 << 15, of: &share, at: now)
                         _ = backlog.grow(&share, by: 1 << 15, at: now)
                     }
                     backlog.forget(share)

@@ -215,12 +215,37 @@ struct YamuxTimeTests {
         #expect(slow.waiting <= 2 * budget.passing.limit && slow.read >= 9_900_000, "\(slow)")
     }
 
+    @Test("Who is quick has the protocol's window at least, however much waits in others, also after he was slow")
+    func besideACrowd() throws {
+        let budget = MemoryBudget(limit: 256 << 20)
+        let pair = YamuxSessionPair(budget: budget)
+        let id = try #require(pair.dialer.open(at: pair.now))
+        #expect(self.relay([id], over: pair, seconds: 12, link: 4_000_000, rate: 400_000).windows == [64])
+        var crowd = PassingBacklog.Share()
+        #expect(budget.passing.report(waiting: 4 * budget.passing.limit, of: &crowd, at: pair.now) > 0)
+        let quick = self.relay([id], over: pair, seconds: 6, link: 4_000_000)
+        #expect(quick.windows == [256] && quick.read >= 1_200_000, "\(quick)")
+        budget.passing.forget(crowd)
+        #expect(self.relay([id], over: pair, seconds: 3, link: 4_000_000).windows[0] >= 512, "and more when they are gone")
+    }
+
+    @Test("What a connection has no room for is no promise of the host's either")
+    func refusedGrowth() throws {
+        let budget = MemoryBudget(limit: 256 << 20)
+        var configuration = YamuxConfiguration()
+        configuration.maximumWindowGrowth = 1 << 20
+        let pair = YamuxSessionPair(configuration, budget: budget)
+        let id = try #require(pair.dialer.open(at: pair.now))
+        #expect(self.relay([id], over: pair, seconds: 4, link: 50_000_000).windows == [1_024])
+        #expect(budget.reserved == 768 << 10 && budget.passing.use <= 256 << 10, "\(budget.passing.use)")
+    }
+
     @Test("A reader of its own has the windows that it needs, whatever waits in circuits")
     func notPassing() throws {
         let budget = MemoryBudget(limit: 256 << 20)
         var crowd = PassingBacklog.Share()
         let pair = YamuxSessionPair(budget: budget)
-        #expect(budget.passing.surplus(waiting: 2 * budget.passing.limit, in: &crowd, at: pair.now) == budget.passing.limit)
+        #expect(budget.passing.report(waiting: 2 * budget.passing.limit, of: &crowd, at: pair.now) == budget.passing.limit)
         let id = try #require(pair.dialer.open(at: pair.now))
         #expect(self.relay([id], over: pair, seconds: 5, passingOn: false).windows[0] >= 8_192)
         #expect(budget.reserved >= 7 << 20)

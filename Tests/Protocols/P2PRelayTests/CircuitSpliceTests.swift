@@ -180,6 +180,23 @@ struct CircuitSpliceTests {
         #expect(self.target.heldBytes == 0)
     }
 
+    @Test("Of what was let go of with its connection the rest is not passed on as if it were whole")
+    func letGo() async throws {
+        let splice = self.splice()
+        async let end = splice.run(for: .seconds(30), on: .system)
+        let (near, far) = (self.source.dialer, self.target.dialer)
+        try await far.write(bytes: [UInt8](repeating: 1, count: StreamPair.window + 100_000))
+        try await far.finish()
+        let incoming = self.target.listener.muxed
+        while incoming.inbound != (100_000, true) { try await Task.sleep(for: .milliseconds(5)) }
+        // As an eviction does.
+        incoming.fail(StreamError(.connectionLost, "gone"))
+        incoming.reset(.resourceLimitExceeded)
+        #expect(await end == .broken)
+        #expect(await errorCode { _ = try await near.readToEnd(upTo: 1 << 20) } == .reset)
+        while self.target.heldBytes != 0 { try await Task.sleep(for: .milliseconds(5)) }
+    }
+
     @Test("One side that goes takes the other with it")
     func broken() async throws {
         let splice = self.splice()

@@ -11,8 +11,10 @@ package final class PassingBacklog: Sendable {
     /// How long a share counts at least after it was said.
     package static let period = TimeAmount.seconds(10)
 
-    /// No window grows by less, in bytes.
+    /// No window grows by less where something is left, in bytes.
     package static let leastGrowth = 16 * 1_024
+    /// Whoever takes the bytes is quick where no more waits than this part of the window.
+    package static let quick = 16
 
     /// What one stream has of it.
     package struct Share: Sendable, Hashable {
@@ -23,6 +25,9 @@ package final class PassingBacklog: Sendable {
         fileprivate var period: UInt64 = 0
 
         package init() {}
+
+        /// Whether next to nothing waits, of a window of so many bytes: then what waits in others is no reason to make it smaller than the protocol's.
+        package func isQuick(_ window: UInt32) -> Bool { self.waiting <= Int(window) / PassingBacklog.quick }
     }
 
     private struct Sum {
@@ -81,8 +86,10 @@ package final class PassingBacklog: Sendable {
     /// Bytes that count now: what waits, and what windows have grown by.
     package var use: Int { self.state.withLock { $0.waiting + $0.grown } }
 
-    /// In a stream so many bytes wait now: by how many more wait in it than is left beside what waits in all, less than 0 for none.
-    package func surplus(waiting bytes: Int, in share: inout Share, at now: NIODeadline) -> Int {
+    /// In a stream so many bytes wait now. That counts until it says more.
+    ///
+    /// - Returns: by how many bytes more wait in it than is left beside what waits in all; 0 or less where none are too many.
+    package func report(waiting bytes: Int, of share: inout Share, at now: NIODeadline) -> Int {
         self.state.withLock { state in
             state.advance(to: Self.period(of: now))
             state.change(&share) { ($0.waiting, $0.grown) = (($0.waiting + bytes) / 2, 0) }
@@ -90,8 +97,8 @@ package final class PassingBacklog: Sendable {
         }
     }
 
-    /// A window is to grow by `bytes`: by how many it may. They count as if they waited, for others that are to grow, until the stream says what does wait.
-    /// At most half of what is left beyond as much as waits in it, so that the next finds something, too, and nothing where that is less than ``leastGrowth``.
+    /// The window of a stream is to grow by `bytes`: by how many it may. They count as if they waited, for others that are to grow, until the stream says what
+    /// does wait. At most half of what is left beyond as much as waits in it, so that the next finds something, too, and nothing where that is less than ``leastGrowth``.
     package func grow(_ share: inout Share, by bytes: Int, at now: NIODeadline) -> Int {
         self.state.withLock { state in
             state.advance(to: Self.period(of: now))
@@ -100,6 +107,13 @@ package final class PassingBacklog: Sendable {
             let granted = min(bytes, most)
             state.change(&share) { $0.grown += granted }
             return granted
+        }
+    }
+
+    /// A window did not grow after all.
+    package func giveBack(_ bytes: Int, of share: inout Share) {
+        self.state.withLock { state in
+            state.change(&share) { $0.grown = max(0, $0.grown - bytes) }
         }
     }
 

@@ -41,6 +41,8 @@ package struct StreamBuffer: ~Copyable {
     package var unreadBytes: Int { self.inbound.count }
     /// The peer has said all that it will; what it said may still wait here.
     package var hasPeerFinished: Bool { self.inbound.isFinished }
+    /// The peer has said all that it will, and nothing of it was let go of.
+    package var isWhole: Bool { self.inbound.isAtEnd }
     /// A task has been told to wait for bytes and has not come back yet.
     package var isReading: Bool { self.inbound.reader.isClaimed }
 

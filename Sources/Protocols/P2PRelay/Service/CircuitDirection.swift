@@ -8,7 +8,7 @@ final class CircuitDirection: Sendable {
         var allowance: CircuitAllowance
         /// The end has gone on.
         var isFinished = false
-        /// Bytes that wait and count for the connection of ``to``; nil while the peer of ``from`` may say more.
+        /// Bytes that wait and count for the connection of ``to``; nil before ``countRest()``.
         var rest: Int?
     }
 
@@ -39,7 +39,7 @@ final class CircuitDirection: Sendable {
 
     /// Whether the stream that it comes from has failed. That does no harm when everything has come from it, and all has gone to it, which `back` says.
     func isBroken(unless back: CircuitDirection) -> Bool {
-        self.from.muxed.failure != nil && !(self.from.muxed.hasPeerFinished && back.isOver)
+        self.from.muxed.failure != nil && !(self.from.muxed.inbound.isFinished && back.isOver)
     }
 
     private func room(upTo most: Int) -> Int { self.state.withLock { $0.allowance.room(upTo: most) } }
@@ -63,10 +63,10 @@ final class CircuitDirection: Sendable {
         }
     }
 
-    /// What waits of a peer that says no more counts for the connection of whoever is to take it: the peer's own may be gone by now, and whoever
-    /// does not take it can be closed for it.
+    /// What waits of a stream with which its muxer has done counts for the connection of whoever is to take it, which can be closed for it: the other may be
+    /// gone by now, and nothing would come of closing it.
     func countRest() {
-        guard self.from.muxed.hasPeerFinished else { return }
+        guard self.from.muxed.hasPeerFinished, self.from.muxed.hasFinishLeft else { return }
         let rest = self.state.withLock { state in
             guard state.rest == nil else { return 0 }
             let bytes = self.from.muxed.unreadBytes
@@ -76,7 +76,7 @@ final class CircuitDirection: Sendable {
         self.countForTaker(rest)
     }
 
-    /// The circuit is over: whatever waits counts for whoever sent it, who lets go of it.
+    /// The circuit is over, and its streams have let go of whatever waited.
     func settle() {
         let rest = self.state.withLock { state in
             defer { state.rest = 0 }

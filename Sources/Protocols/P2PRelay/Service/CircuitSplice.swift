@@ -78,7 +78,6 @@ final class CircuitSplice: Sendable {
             return ending == nil
         }
         guard isFirst else { return }
-        for direction in [self.there, self.back] { direction.settle() }
         for stream in [self.there.from, self.there.to] {
             stream.muxed.observe(nil)
             switch end {
@@ -87,6 +86,7 @@ final class CircuitSplice: Sendable {
             case .exhausted, .over: stream.reset(.resourceLimitExceeded)
             }
         }
+        for direction in [self.there, self.back] { direction.settle() }
         self.ended.fire()
     }
 }

@@ -84,7 +84,9 @@ struct HopProtocol: ProtocolHandler {
 
     // MARK: Circuits
 
-    /// Answers a request for a circuit. Where there is one, it counts, and its bytes are still to be carried; nil where it was refused.
+    /// Answers a request for a circuit. Where there is one, it counts, and its bytes are still to be carried; nil where it was refused. Never inlined: for as long
+    /// as the circuit lives its task keeps none of this.
+    @inline(never)
     private func open(
         _ message: HopMessage, _ stream: PeerStream, on connection: ConnectionInfo
     ) async throws -> (target: PeerID, stop: PeerStream)? {
