@@ -220,7 +220,7 @@ struct YamuxTimeTests {
         let budget = MemoryBudget(limit: 256 << 20)
         let pair = YamuxSessionPair(budget: budget)
         let id = try #require(pair.dialer.open(at: pair.now))
-        #expect(self.relay([id], over: pair, seconds: 12, link: 4_000_000, rate: 400_000).windows == [64])
+        #expect(self.relay([id], over: pair, seconds: 12, link: 4_000_000, rate: 100_000).windows == [64])
         var crowd = PassingBacklog.Share()
         #expect(budget.passing.report(waiting: 4 * budget.passing.limit, of: &crowd, at: pair.now) > 0)
         let quick = self.relay([id], over: pair, seconds: 6, link: 4_000_000)
