@@ -10,6 +10,8 @@ import Synchronization
 final class ConnectionKeeper: Sendable {
     /// How long one of these dials may take: so short that the next one comes soon after a network has healed.
     private static let dialTimeout = Duration.seconds(4)
+    /// How often it is said of one peer that is to stay connected that it is not reached: it may be there for a moment again and again.
+    private static let newsInterval = TimeAmount.minutes(10)
     /// How often the interfaces are looked at while a peer is to stay connected.
     private static let lookInterval = TimeAmount.seconds(2)
 
@@ -20,8 +22,16 @@ final class ConnectionKeeper: Sendable {
         var lastDial: UInt64 = 0
         /// Where the caller said that a peer is.
         var given: [PeerID: [Multiaddr]] = [:]
-        /// Peers that are to stay connected and of whom was said that they are not reached; once, until they are.
-        var missed: Set<PeerID> = []
+        /// When it was said last of a peer that is to stay connected that it is not reached.
+        var missed: [PeerID: NIODeadline] = [:]
+
+        /// Whether it is to be said now.
+        mutating func miss(_ peer: PeerID, at now: NIODeadline) -> Bool {
+            guard self.schedule.keeps(peer) else { return false }
+            if let last = self.missed[peer], now - last < ConnectionKeeper.newsInterval { return false }
+            self.missed[peer] = now
+            return true
+        }
         /// Peers that count for the host's memory.
         var charged = 0
         /// Fires when the host is suspended, or nil when it is.
@@ -72,7 +82,7 @@ final class ConnectionKeeper: Sendable {
         self.state.withLock { state in
             state.schedule.release(peer)
             state.given[peer] = nil
-            state.missed.remove(peer)
+            state.missed[peer] = nil
         }
         self.wake.yield()
     }
@@ -188,7 +198,6 @@ final class ConnectionKeeper: Sendable {
                 self.state.withLock { state in
                     guard host.swarm.connection(to: connection.remotePeer) != nil else { return }
                     state.schedule.connected(connection.remotePeer)
-                    state.missed.remove(connection.remotePeer)
                 }
             case .disconnected(let connection, _):
                 guard host.swarm.connection(to: connection.remotePeer) == nil else { continue }
@@ -206,11 +215,7 @@ final class ConnectionKeeper: Sendable {
     private func compare(with host: PeerHost, at now: NIODeadline) {
         for peer in self.state.withLock({ $0.schedule.kept }) {
             let isConnected = host.swarm.connection(to: peer) != nil
-            self.state.withLock { state in
-                guard isConnected else { return state.schedule.lost(peer, at: now) }
-                state.schedule.connected(peer)
-                state.missed.remove(peer)
-            }
+            self.state.withLock { isConnected ? $0.schedule.connected(peer) : $0.schedule.lost(peer, at: now) }
         }
     }
 
@@ -229,7 +234,6 @@ final class ConnectionKeeper: Sendable {
             _ = try await host.connect(to: peer, request)
             // It may be over again by now, and the event for that may have come before.
             self.state.withLock { state in
-                state.missed.remove(peer)
                 guard state.end(peer, number: number) else { return }
                 guard host.swarm.connection(to: peer) == nil else { return state.schedule.connected(peer) }
                 state.schedule.connectedAndLost(peer, at: host.swarm.clock.now())
@@ -240,7 +244,7 @@ final class ConnectionKeeper: Sendable {
                 guard state.end(peer, number: number) else { return false }
                 state.schedule.failed(peer, leftAloneUntil: alone, at: host.swarm.clock.now())
                 guard error.code != .cancelled, error.code != .notRunning else { return false }
-                return state.schedule.keeps(peer) && state.missed.insert(peer).inserted
+                return state.miss(peer, at: host.swarm.clock.now())
             }
             host.logger.log(
                 level: isNews ? .warning : .debug,

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import P2PCore
 import P2PIdentity
@@ -103,6 +104,45 @@ struct DiscoveryTests {
             let dialled = try await self.dialled(besideThoseOf: a)
             #expect(dialled == [])
         }
+    }
+
+    /// Counts what a host says as loud as a tool shows it.
+    private final class Warnings: Sendable {
+        let told = Mutex<[String]>([])
+        var logger: Logger { Logger(label: "test") { _ in Handler(warnings: self) } }
+
+        private struct Handler: LogHandler {
+            let warnings: Warnings
+            var metadata: Logger.Metadata = [:]
+            var logLevel = Logger.Level.notice
+
+            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+                get { self.metadata[key] }
+                set { self.metadata[key] = newValue }
+            }
+
+            func log(event: LogEvent) { self.warnings.told.withLock { $0.append(event.message.description) } }
+        }
+    }
+
+    @Test(
+        "That a kept peer is not reached is said once in ten minutes, however often it is dialled, or there for a moment; and not at the end"
+    )
+    func missed() async throws {
+        let warnings = Warnings()
+        let a = try self.world.host(logger: warnings.logger)
+        let nobody = PeerID(try PrivateKey.generate(.ed25519).publicKey)
+        let address = Multiaddr(ip: .loopbackV4, tcp: 4_242)
+        self.world.network.set(.refuse(TransportError(.unreachable, "nobody is there")), at: address)
+        try a.keepConnected(nobody, at: [address])
+        try await self.world.run(a) {
+            await self.world.clock.passing { await self.world.network.dialled(atLeast: 5) }
+            #expect(warnings.told.withLock { $0 }.count == 1, "\(warnings.told.withLock { $0 })")
+            await self.world.clock.passing(.minutes(2)) {
+                while warnings.told.withLock({ $0.count }) < 2 { try? await Task.sleep(for: .milliseconds(5)) }
+            }
+        }
+        #expect(warnings.told.withLock { $0 }.allSatisfy { $0.hasPrefix("a peer that is to stay connected was not reached") })
     }
 
     @Test("A kept peer that is not there yet is found when it comes")

@@ -17,7 +17,8 @@ struct FakeWorld: Sendable {
 
     func host(
         _ configuration: HostConfiguration = HostConfiguration(), gater: any ConnectionGater = OpenGater(), from local: Multiaddr? = nil,
-        peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil, complete: (inout HostPlan) -> Void = { _ in }
+        peerstore: (any Peerstore)? = nil, resolver: (any AddressResolver)? = nil,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, complete: (inout HostPlan) -> Void = { _ in }
     ) throws -> PeerHost {
         let key = try PrivateKey.generate(.ed25519)
         var transport = self.network.transport(for: key)
@@ -25,7 +26,7 @@ struct FakeWorld: Sendable {
         return try PeerHost(
             identity: key, transports: [transport], configuration: configuration, gater: gater, peerstore: peerstore,
             group: MultiThreadedEventLoopGroup.singleton, clock: self.clock.clock,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            logger: logger
         ) { plan in
             plan.resolvers = resolver.map { [$0] } ?? []
             complete(&plan)

@@ -13,6 +13,9 @@ package final class PassingBacklog: Sendable {
 
     /// No window grows by less where something is left, in bytes.
     package static let leastGrowth = 16 * 1_024
+    /// What may wait in any stream, in bytes, and counts for nothing: as much as the narrowest window leaves there as credit falls due. So a crowd that is slow
+    /// takes nothing from others once its windows are narrow.
+    package static let free = 32 * 1_024
     /// Whoever takes the bytes is quick where no more waits than this part of the window.
     package static let quick = 16
 
@@ -20,6 +23,8 @@ package final class PassingBacklog: Sendable {
     package struct Share: Sendable, Hashable {
         /// What waits in it: half what it said last, half what it said before, and so on.
         package fileprivate(set) var waiting = 0
+        /// What of that counts.
+        fileprivate var excess: Int { max(0, self.waiting - PassingBacklog.free) }
         /// By what its window has grown since it said so.
         fileprivate var grown = 0
         fileprivate var period: UInt64 = 0
@@ -31,16 +36,16 @@ package final class PassingBacklog: Sendable {
     }
 
     private struct Sum {
-        var waiting = 0
+        var excess = 0
         var grown = 0
 
         static func += (sum: inout Sum, share: Share) {
-            sum.waiting += share.waiting
+            sum.excess += share.excess
             sum.grown += share.grown
         }
 
         static func -= (sum: inout Sum, share: Share) {
-            sum.waiting -= share.waiting
+            sum.excess -= share.excess
             sum.grown -= share.grown
         }
     }
@@ -52,7 +57,7 @@ package final class PassingBacklog: Sendable {
         /// Of shares that were said in the last one, and not again.
         var previous = Sum()
 
-        var waiting: Int { self.current.waiting + self.previous.waiting }
+        var excess: Int { self.current.excess + self.previous.excess }
         var grown: Int { self.current.grown + self.previous.grown }
 
         /// Loops' clocks may differ by a little.
@@ -75,7 +80,7 @@ package final class PassingBacklog: Sendable {
         }
     }
 
-    /// What is to wait at most, in bytes. What the protocol lets peers send at first may be beyond it.
+    /// What is to wait at most beyond ``free`` in each stream, in bytes. What the protocol lets peers send at first may be beyond it.
     package let limit: Int
     private let state = Mutex(State())
 
@@ -83,17 +88,17 @@ package final class PassingBacklog: Sendable {
         self.limit = max(0, limit)
     }
 
-    /// Bytes that count now: what waits, and what windows have grown by.
-    package var use: Int { self.state.withLock { $0.waiting + $0.grown } }
+    /// Bytes that count now: what waits beyond ``free`` in each stream, and what windows have grown by.
+    package var use: Int { self.state.withLock { $0.excess + $0.grown } }
 
     /// In a stream so many bytes wait now. That counts until it says more.
     ///
-    /// - Returns: by how many bytes more wait in it than is left beside what waits in all; 0 or less where none are too many.
+    /// - Returns: by how many more count in it than are left beside what counts in all; 0 or less where none are too many.
     package func report(waiting bytes: Int, of share: inout Share, at now: NIODeadline) -> Int {
         self.state.withLock { state in
             state.advance(to: Self.period(of: now))
             state.change(&share) { ($0.waiting, $0.grown) = (($0.waiting + bytes) / 2, 0) }
-            return share.waiting - max(0, self.limit - state.waiting)
+            return share.excess - max(0, self.limit - state.excess)
         }
     }
 
@@ -102,7 +107,7 @@ package final class PassingBacklog: Sendable {
     package func grow(_ share: inout Share, by bytes: Int, at now: NIODeadline) -> Int {
         self.state.withLock { state in
             state.advance(to: Self.period(of: now))
-            let most = (self.limit - state.waiting - state.grown - share.waiting) / 2
+            let most = (self.limit - state.excess - state.grown - share.excess) / 2
             guard most >= Self.leastGrowth else { return 0 }
             let granted = min(bytes, most)
             state.change(&share) { $0.grown += granted }
@@ -119,7 +124,7 @@ package final class PassingBacklog: Sendable {
 
     /// A stream is over.
     package func forget(_ share: Share) {
-        guard share.waiting + share.grown > 0 else { return }
+        guard share.excess + share.grown > 0 else { return }
         self.state.withLock { $0.remove(share) }
     }
 
