@@ -289,7 +289,10 @@ package struct YamuxSession: ~Copyable {
         -> Bool
     {
         let window = self.streams.values[index].receive
-        let surplus = self.budget?.passing.report(waiting: waiting.now, of: &self.streams.values[index].backlog, at: now) ?? 0
+        let isNarrowest = window.size <= YamuxReceiveWindow.narrowest
+        let surplus =
+            self.budget?.passing.report(waiting: waiting.now, of: &self.streams.values[index].backlog, isNarrowest: isNarrowest, at: now)
+            ?? 0
         let isQuick = self.streams.values[index].backlog.isQuick(window.size)
         guard let wanted = window.wantedSize(least: waiting.least, surplus: isQuick ? 0 : surplus) else { return false }
         self.streams.values[index].receive.narrow(to: wanted)

@@ -6,7 +6,6 @@ import Testing
 @Suite("What waits in streams whose readers pass everything on, and what their windows grow by")
 struct PassingBacklogTests {
     private let start = NIODeadline.uptimeNanoseconds(100_000_000_000)
-    private let free = PassingBacklog.free
 
     /// By how much more waits than is left, where so many bytes have waited for long.
     private func settled(_ bytes: Int, in share: inout PassingBacklog.Share, of backlog: PassingBacklog, at now: NIODeadline) -> Int {
@@ -19,9 +18,9 @@ struct PassingBacklogTests {
     func alone() {
         let backlog = PassingBacklog(limit: 16 << 20)
         var share = PassingBacklog.Share()
-        #expect(backlog.report(waiting: 12 << 20, of: &share, at: self.start) == -4 << 20 - 2 * self.free, "a burst counts half")
-        #expect(share.waiting == 6 << 20 && backlog.use == 6 << 20 - self.free)
-        #expect(backlog.report(waiting: 12 << 20, of: &share, at: self.start) == 2 << 20 - 2 * self.free)
+        #expect(backlog.report(waiting: 12 << 20, of: &share, at: self.start) == -4 << 20, "a burst counts half")
+        #expect(share.waiting == 6 << 20 && backlog.use == 6 << 20)
+        #expect(backlog.report(waiting: 12 << 20, of: &share, at: self.start) == 2 << 20)
         #expect(backlog.grow(&share, by: 1 << 20, at: self.start) == 0)
         #expect(self.settled(0, in: &share, of: backlog, at: self.start) <= -16 << 20 && backlog.use == 0)
         #expect(backlog.report(waiting: 4 << 20, of: &share, at: self.start) < 0)
@@ -62,7 +61,7 @@ struct PassingBacklogTests {
     func many() {
         let backlog = PassingBacklog(limit: 4 << 20)
         var shares = Array(repeating: PassingBacklog.Share(), count: 64)
-        for index in shares.indices { _ = self.settled(98_305, in: &shares[index], of: backlog, at: self.start) }
+        for index in shares.indices { _ = self.settled(65_537, in: &shares[index], of: backlog, at: self.start) }
         #expect(backlog.use >= backlog.limit)
         #expect(backlog.report(waiting: 65_536, of: &shares[0], at: self.start) > 30_000)
         #expect(backlog.grow(&shares[0], by: 1 << 20, at: self.start) == 0)
@@ -81,29 +80,33 @@ struct PassingBacklogTests {
         _ = backlog.grow(&busy, by: 1 << 20, at: self.start + period)
         #expect(backlog.use == 9 << 20)
         _ = backlog.report(waiting: 2 << 20, of: &busy, at: self.start + period + period)
-        #expect(backlog.use == 1 << 20 - self.free && busy.waiting == 1 << 20)
+        #expect(backlog.use == 1 << 20 && busy.waiting == 1 << 20)
         // It is back, with all that it was promised.
-        #expect(backlog.report(waiting: 8 << 20, of: &idle, at: self.start + period + period) == -7 << 20 - 3 * self.free)
-        #expect(backlog.use == 5 << 20 - 2 * self.free)
+        #expect(backlog.report(waiting: 8 << 20, of: &idle, at: self.start + period + period) == -7 << 20)
+        #expect(backlog.use == 5 << 20)
         // A clock that is a little behind changes nothing.
         _ = backlog.report(waiting: 5 << 20, of: &busy, at: self.start + period)
-        #expect(backlog.use == 7 << 20 - 2 * self.free)
+        #expect(backlog.use == 7 << 20)
         _ = backlog.report(waiting: 3 << 20, of: &busy, at: self.start + .hours(1))
-        #expect(backlog.use == 3 << 20 - self.free)
+        #expect(backlog.use == 3 << 20)
         backlog.forget(idle)
-        #expect(backlog.use == 3 << 20 - self.free)
+        #expect(backlog.use == 3 << 20)
         backlog.forget(busy)
         #expect(backlog.use == 0)
     }
 
-    @Test("What the narrowest windows leave waiting counts for nobody, however many there are")
+    @Test("What waits where windows can't be any narrower counts for nobody, however many there are; it does when they grow")
     func slowCrowd() {
         let backlog = PassingBacklog(limit: 2 << 20)
         var crowd = Array(repeating: PassingBacklog.Share(), count: 1_000)
-        for index in crowd.indices { #expect(self.settled(self.free, in: &crowd[index], of: backlog, at: self.start) < 0) }
-        #expect(backlog.use == 0)
+        for index in crowd.indices { _ = backlog.report(waiting: 32 << 10, of: &crowd[index], isNarrowest: true, at: self.start) }
+        #expect(backlog.use == 0 && crowd[0].waiting == 16 << 10 && !crowd[0].isQuick(64 << 10))
         var far = PassingBacklog.Share()
         #expect(backlog.grow(&far, by: 1 << 20, at: self.start) == 1 << 20)
+        #expect(backlog.grow(&crowd[0], by: 64 << 10, at: self.start) == 64 << 10)
+        #expect(backlog.use == 1 << 20 + 80 << 10)
+        for share in crowd + [far] { backlog.forget(share) }
+        #expect(backlog.use == 0)
     }
 
     @Test("Many threads leave nothing counted")

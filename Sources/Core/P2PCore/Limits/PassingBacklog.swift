@@ -13,9 +13,6 @@ package final class PassingBacklog: Sendable {
 
     /// No window grows by less where something is left, in bytes.
     package static let leastGrowth = 16 * 1_024
-    /// What may wait in any stream, in bytes, and counts for nothing: as much as the narrowest window leaves there as credit falls due. So a crowd that is slow
-    /// takes nothing from others once its windows are narrow.
-    package static let free = 32 * 1_024
     /// Whoever takes the bytes is quick where no more waits than this part of the window.
     package static let quick = 16
 
@@ -23,8 +20,9 @@ package final class PassingBacklog: Sendable {
     package struct Share: Sendable, Hashable {
         /// What waits in it: half what it said last, half what it said before, and so on.
         package fileprivate(set) var waiting = 0
-        /// What of that counts.
-        fileprivate var excess: Int { max(0, self.waiting - PassingBacklog.free) }
+        /// Its window can't be any narrower, so that what waits is none of what the others share.
+        fileprivate var isNarrowest = false
+        fileprivate var excess: Int { self.isNarrowest ? 0 : self.waiting }
         /// By what its window has grown since it said so.
         fileprivate var grown = 0
         fileprivate var period: UInt64 = 0
@@ -80,7 +78,7 @@ package final class PassingBacklog: Sendable {
         }
     }
 
-    /// What is to wait at most beyond ``free`` in each stream, in bytes. What the protocol lets peers send at first may be beyond it.
+    /// What is to wait at most in streams whose windows are not the narrowest, in bytes. What the protocol lets peers send at first may be beyond it.
     package let limit: Int
     private let state = Mutex(State())
 
@@ -88,16 +86,17 @@ package final class PassingBacklog: Sendable {
         self.limit = max(0, limit)
     }
 
-    /// Bytes that count now: what waits beyond ``free`` in each stream, and what windows have grown by.
+    /// Bytes that count now: what waits in streams whose windows are not the narrowest, and what windows have grown by.
     package var use: Int { self.state.withLock { $0.excess + $0.grown } }
 
     /// In a stream so many bytes wait now. That counts until it says more.
     ///
+    /// - Parameter isNarrowest: its window can't be any narrower: then nothing counts, so that a crowd that is slow takes nothing from others.
     /// - Returns: by how many more count in it than are left beside what counts in all; 0 or less where none are too many.
-    package func report(waiting bytes: Int, of share: inout Share, at now: NIODeadline) -> Int {
+    package func report(waiting bytes: Int, of share: inout Share, isNarrowest: Bool = false, at now: NIODeadline) -> Int {
         self.state.withLock { state in
             state.advance(to: Self.period(of: now))
-            state.change(&share) { ($0.waiting, $0.grown) = (($0.waiting + bytes) / 2, 0) }
+            state.change(&share) { ($0.waiting, $0.grown, $0.isNarrowest) = (($0.waiting + bytes) / 2, 0, isNarrowest) }
             return share.excess - max(0, self.limit - state.excess)
         }
     }
@@ -107,10 +106,10 @@ package final class PassingBacklog: Sendable {
     package func grow(_ share: inout Share, by bytes: Int, at now: NIODeadline) -> Int {
         self.state.withLock { state in
             state.advance(to: Self.period(of: now))
-            let most = (self.limit - state.excess - state.grown - share.excess) / 2
+            let most = (self.limit - state.excess - state.grown - share.waiting) / 2
             guard most >= Self.leastGrowth else { return 0 }
             let granted = min(bytes, most)
-            state.change(&share) { $0.grown += granted }
+            state.change(&share) { ($0.grown, $0.isNarrowest) = ($0.grown + granted, false) }
             return granted
         }
     }
