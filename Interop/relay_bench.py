@@ -11,6 +11,7 @@ them), CPU seconds, and the bytes that it received for one end of a circuit and 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -68,7 +69,18 @@ def start_ours(peers, circuits):
 
 
 def start_go(peers, circuits):
-    return p2pd.GoNode(security="any", flags=["-autonat", "-forceReachabilityPublic"])
+    """p2pd comes up with the limits of its makers or with go-libp2p's (8 places for an address, 128 KiB a circuit), as its two ways of making a
+    relay race: it is started until it has its own."""
+    for _ in range(20):
+        relay = p2pd.GoNode(security="any", flags=["-autonat", "-forceReachabilityPublic"])
+        with contextlib.ExitStack() as stack:
+            asking = ours.Daemon(options=["--relay", relay.address])
+            stack.callback(asking.stop)
+            granted = asking.process.wait_for("reserved", timeout=20)["limit_bytes"]
+        if granted > 128 * 1024:
+            return relay
+        relay.stop()
+    raise RuntimeError("p2pd came up with go-libp2p's limits 20 times")
 
 
 class KuboRelay(kubo.Kubo):
