@@ -87,6 +87,14 @@ def test_rules_of_this_node(daemon, tmp_path):
     assert (outcome.code, verdict["problem"], steps["policy"]) == (1, "policy", "failed"), outcome
 
 
+@pytest.mark.parametrize("scheme", ["socks5", "http"])
+def test_a_proxy_that_is_not_there(scheme):
+    proxy = f"{scheme}://127.0.0.1:{free_port()}"
+    outcome, verdict, steps = examine(f"/ip4/45.33.0.1/tcp/4001/p2p/{OTHER}", "--proxy", proxy)
+    assert (outcome.code, verdict["problem"], steps["connect"]) == (1, "proxy", "failed"), outcome
+    assert "proxy" in verdict["advice"] and "that port" not in verdict["advice"], verdict
+
+
 def test_silence_and_no_way():
     with home_network() as network:
         outcome, verdict, _ = examine(f"/ip4/45.33.0.77/tcp/4001/p2p/{OTHER}", wrapper=network.outside.inside)

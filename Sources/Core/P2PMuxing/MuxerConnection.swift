@@ -231,9 +231,8 @@ package final class MuxerConnection: ProbedConnection, AccountedConnection, Muxe
         self.backlog.finish(isOurs ? .success(()) : .failure(reason))
         let error = StreamError(.connectionLost, reason.message, cause: reason)
         for stream in streams + unseen {
-            stream.fail(error)
             // What came would stay for its reader.
-            if isEvicted { stream.reset(.resourceLimitExceeded) }
+            stream.fail(error, lettingGo: isEvicted)
         }
     }
 }

@@ -24,12 +24,12 @@ public final class RelayService: HostModule {
         self.stopTimeout = stopTimeout
     }
 
-    /// Adds the protocol that relays serve, and the task that watches the connections of its clients.
+    /// Adds the protocol that relays serve, and the task that watches the connections of its clients and sees off what is left of circuits.
     public func join(_ plan: inout HostPlan) async throws {
         let desk = RelayDesk(plan, limits: self.limits, access: self.access)
         self.desk.withLock { $0 = desk }
         plan.handlers.append(HopProtocol(desk: desk, stopTimeout: self.stopTimeout))
-        plan.services.append(HostService("relay service") { host in await desk.follow(host.events()) })
+        plan.services.append(HostService("relay service") { _ in await desk.run() })
     }
 
     /// What the relay has given away now.

@@ -26,8 +26,7 @@ enum ProxyFuzzing {
         let seed = input.byte()
         let choice = input.number(below: Self.proxies.count)
         let stream = input.remainder()
-        guard let proxy = try? ProxyURL(Self.proxies[choice]), let address = try? Multiaddr("/dns/example.org/tcp/443"),
-            let target = ProxyTarget(address)
+        guard let proxy = try? ProxyURL(Self.proxies[choice]), let target = ProxyTarget("/dns/example.org/tcp/443")
         else { preconditionFailure("the proxy and the target are good") }
         let whole = Self.talk([stream], ProxyHandshake(proxy, to: target))
         let pieces = Self.talk(FuzzInput.pieces(of: stream, seed: seed), ProxyHandshake(proxy, to: target))

@@ -404,8 +404,10 @@ private struct StreamUnderTest: ~Copyable {
             self.buffer.release(wake: &wake)
             if isOpen { self.noteReset(isOver) } else { self.noteStop() }
         default:
-            self.buffer.fail(StreamError(.reset, "the peer reset the stream"), wake: &wake)
+            let isLettingGo = choice & 64 != 0
+            self.buffer.fail(StreamError(.reset, "the peer reset the stream"), lettingGo: isLettingGo, wake: &wake)
             self.hasFailed = true
+            if isLettingGo { (self.wasResetHere, self.readTo) = (true, self.received) }
         }
         self.note(wake)
     }

@@ -129,30 +129,96 @@ struct CircuitSpliceTests {
         #expect(await running.value == .over)
     }
 
-    @Test("When both have finished and one takes no more, the circuit is over at its time")
+    @Test("What one has not taken when both have said everything waits in its stream, with the end behind it, and the other is done")
     func withoutCredit() async throws {
-        let splice = self.splice()
-        async let end = splice.run(for: .seconds(2), on: .system)
-        let (near, far) = (self.source.dialer, self.target.dialer)
-        try await near.write(bytes: [UInt8](repeating: 1, count: StreamPair.window + 4_096))
-        try await near.finish()
-        try await far.finish()
-        #expect(await end == .over)
-    }
-
-    @Test("What the source has said still reaches the target when the source has gone with all that was for it")
-    func goneBehindTheEnd() async throws {
-        let splice = self.splice()
+        let splice = self.splice(limit: UInt64(StreamPair.window) + 4_096)
         async let end = splice.run(for: .seconds(30), on: .system)
         let (near, far) = (self.source.dialer, self.target.dialer)
         let body = [UInt8](repeating: 1, count: StreamPair.window + 4_096)
         try await near.write(bytes: body)
         try await near.finish()
         try await far.finish()
-        let incoming = self.source.listener.muxed
-        while !incoming.hasFinishLeft || incoming.inbound != (4_096, true) { try await Task.sleep(for: .milliseconds(5)) }
-        incoming.fail(StreamError(.connectionLost, "gone"))
+        #expect(await end == .finished)
+        let outgoing = self.target.listener.muxed
+        #expect(outgoing.waitingBytes == 4_096 && !outgoing.hasFinishLeft && outgoing.failure == nil)
+        #expect(self.source.listener.muxed.inbound == (0, true) && splice.bytes == body.count)
         #expect(try await far.readToEnd(upTo: body.count) == body)
+    }
+
+    /// Waits until one has said everything and the other's window is full.
+    private func fill(_ from: StreamPair, _ to: StreamPair, finishing isFinished: Bool = true) async throws -> [UInt8] {
+        let body = (0..<StreamPair.window + 100_000).map { UInt8(truncatingIfNeeded: $0 % 251) }
+        try await from.dialer.write(bytes: body)
+        if isFinished { try await from.dialer.finish() }
+        while from.listener.muxed.inbound != (100_000, isFinished) { try await Task.sleep(for: .milliseconds(5)) }
+        return body
+    }
+
+    @Test("What one side has said reaches the other, its end included, when it has gone", arguments: [true, false], [true, false])
+    func goneBehindTheEnd(isSource: Bool, hasHeardTheEnd: Bool) async throws {
+        let splice = self.splice()
+        async let end = splice.run(for: .seconds(30), on: .system)
+        let (giver, taker) = isSource ? (self.source, self.target) : (self.target, self.source)
+        let body = try await self.fill(giver, taker)
+        if hasHeardTheEnd { try await taker.dialer.finish() }
+        giver.listener.muxed.fail(StreamError(.connectionLost, "gone"))
+        #expect(await end == .finished)
+        #expect(try await taker.dialer.readToEnd(upTo: body.count) == body)
+        // What it says itself goes nowhere, and does it no harm.
+        if !hasHeardTheEnd { try await taker.dialer.write(bytes: [UInt8](repeating: 2, count: 3 * StreamPair.window)) }
+    }
+
+    @Test("Of a side that goes in the middle of what it says nothing is passed on as if it were whole", arguments: [true, false])
+    func goneBeforeTheEnd(isSource: Bool) async throws {
+        let splice = self.splice()
+        async let end = splice.run(for: .seconds(30), on: .system)
+        let (giver, taker) = isSource ? (self.source, self.target) : (self.target, self.source)
+        _ = try await self.fill(giver, taker, finishing: false)
+        giver.listener.muxed.fail(StreamError(.connectionLost, "gone"))
+        #expect(await end == .broken)
+        #expect(await errorCode { _ = try await taker.dialer.readToEnd(upTo: 1 << 20) } == .reset)
+    }
+
+    @Test("A task that is cancelled hands on what is whole of what the source has said, and nothing else", arguments: [true, false])
+    func cancelled(isFinished: Bool) async throws {
+        let splice = self.splice()
+        let running = Task { await splice.run(for: nil, on: .system) }
+        let body = try await self.fill(self.source, self.target, finishing: isFinished)
+        running.cancel()
+        #expect(await running.value == (isFinished ? .finished : .over))
+        if isFinished {
+            #expect(try await self.target.dialer.readToEnd(upTo: body.count) == body)
+        } else {
+            #expect(await errorCode { _ = try await self.target.dialer.readToEnd(upTo: 1 << 20) } == .reset)
+        }
+    }
+
+    @Test("A rest that is more than may pass is cut at exactly so many bytes, also when whoever said it is gone")
+    func goneBeyondTheLimit() async throws {
+        let limit = StreamPair.window + 50_000
+        let splice = self.splice(limit: UInt64(limit))
+        async let end = splice.run(for: .seconds(30), on: .system)
+        _ = try await self.fill(self.target, self.source)
+        self.target.listener.muxed.fail(StreamError(.connectionLost, "gone"))
+        let arrived = await Self.drain(self.source.dialer)
+        #expect(arrived.bytes == limit && arrived.code == .reset)
+        #expect(await end == .exhausted)
+    }
+
+    @Test("While the taker's muxer takes, and its peer reads, a rest that is handed over keeps its order", arguments: 0..<20)
+    func handedOverWhileItMoves(round: Int) async throws {
+        let splice = self.splice()
+        async let end = splice.run(for: .seconds(30), on: .system)
+        let (near, far) = (self.source.dialer, self.target.dialer)
+        let body = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 % 251) }
+        async let received = far.readToEnd(upTo: body.count)
+        try await near.write(bytes: body)
+        try await near.finish()
+        // At some moment while it moves.
+        try await Task.sleep(for: .microseconds(100 * round))
+        while !self.source.listener.muxed.hasPeerFinished { await Task.yield() }
+        self.source.listener.muxed.fail(StreamError(.connectionLost, "gone"))
+        #expect(try await received == body)
         #expect(await end == .finished)
     }
 
@@ -170,13 +236,8 @@ struct CircuitSpliceTests {
         try await near.finish()
         while self.target.heldBytes != 0 { try await Task.sleep(for: .milliseconds(5)) }
         #expect(self.source.heldBytes == body.count)
-        if takes {
-            #expect(try await near.readToEnd(upTo: body.count) == body)
-            #expect(await end == .finished)
-        } else {
-            near.reset()
-            #expect(await end == .broken)
-        }
+        if takes { #expect(try await near.readToEnd(upTo: body.count) == body) } else { near.reset() }
+        #expect(await end == .finished)
         while self.source.heldBytes != 0 { try await Task.sleep(for: .milliseconds(5)) }
         #expect(self.target.heldBytes == 0)
     }
@@ -185,16 +246,11 @@ struct CircuitSpliceTests {
     func letGo() async throws {
         let splice = self.splice()
         async let end = splice.run(for: .seconds(30), on: .system)
-        let (near, far) = (self.source.dialer, self.target.dialer)
-        try await far.write(bytes: [UInt8](repeating: 1, count: StreamPair.window + 100_000))
-        try await far.finish()
-        let incoming = self.target.listener.muxed
-        while incoming.inbound != (100_000, true) { try await Task.sleep(for: .milliseconds(5)) }
+        _ = try await self.fill(self.target, self.source)
         // As an eviction does.
-        incoming.fail(StreamError(.connectionLost, "gone"))
-        incoming.reset(.resourceLimitExceeded)
+        self.target.listener.muxed.fail(StreamError(.connectionLost, "gone"), lettingGo: true)
         #expect(await end == .broken)
-        #expect(await errorCode { _ = try await near.readToEnd(upTo: 1 << 20) } == .reset)
+        #expect(await errorCode { _ = try await self.source.dialer.readToEnd(upTo: 1 << 20) } == .reset)
         while self.target.heldBytes != 0 { try await Task.sleep(for: .milliseconds(5)) }
     }
 

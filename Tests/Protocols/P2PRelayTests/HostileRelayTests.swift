@@ -20,6 +20,85 @@ struct HostileRelayTests {
         }
     }
 
+    /// Takes a circuit, and nothing of what comes through it until it may.
+    private final class Late: ProtocolHandler {
+        let protocolIDs = [Relay.stopID]
+        let mayRead = Signal()
+        private let received = Mutex<Result<Int, StreamError>?>(nil)
+        var outcome: Result<Int, StreamError>? { self.received.withLock { $0 } }
+
+        func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
+            _ = try await stream.readMessageBytes(upTo: Relay.maximumMessage)
+            try await stream.write(StopMessage(.status, status: .ok).encoded.framed)
+            await self.mayRead.wait()
+            let outcome: Result<Int, StreamError>
+            do throws(StreamError) {
+                var count = 0
+                while let bytes = try await stream.read() { count += bytes.readableBytes }
+                outcome = .success(count)
+            } catch {
+                outcome = .failure(error)
+            }
+            self.received.withLock { $0 = outcome }
+        }
+    }
+
+    /// Has a source say more than the target takes, and leave; `body` gets what is left.
+    private func saidAndGone(
+        _ limits: RelayServiceLimits,
+        _ body: @escaping @Sendable (_ service: RelayService, _ target: Late, _ size: Int) async throws -> Void
+    ) async throws {
+        try await RelayHosts.run(limits) { hosts, _, _ in
+            let late = Late()
+            let target = try await RelayHosts.host(on: hosts.network, late)
+            let size = 400_000
+            try await target.running { target in
+                #expect(try await Self.ask(HopMessage(.reserve), try await target.connect(to: hosts.relayAddress)).status == .ok)
+                let source = try await RelayHosts.host(on: hosts.network, RelayClient())
+                try await source.running { source in
+                    let connection = try await source.connect(to: hosts.relayAddress)
+                    let stream = try await connection.openStream(Relay.hopID)
+                    try await stream.write(HopMessage(.connect, peer: target.peerID).encoded.framed)
+                    let answer = try #require(try await stream.readMessageBytes(upTo: Relay.maximumMessage))
+                    #expect(try HopMessage(answer).status == .ok)
+                    try await stream.write(bytes: [UInt8](repeating: 7, count: size))
+                    try await stream.finish()
+                    await connection.close()
+                }
+                try await Self.wait("the source is gone") { !hosts.relay.connections().contains { $0.remotePeer == source.peerID } }
+                try await body(hosts.service, late, size)
+                late.mayRead.fire()
+            }
+        }
+    }
+
+    @Test("What a source has said to the end reaches a target that reads late, and the circuit counts until it has left")
+    func sourceThatLeaves() async throws {
+        var limits = RelayServiceLimits()
+        (limits.circuitDuration, limits.circuitData) = (nil, nil)
+        try await self.saidAndGone(limits) { service, target, size in
+            #expect(service.statistics.circuits == 1)
+            target.mayRead.fire()
+            try await Self.wait("the target has had everything") { target.outcome != nil }
+            #expect(target.outcome == .success(size))
+            try await Self.wait("no circuit is left") { service.statistics.circuits == 0 }
+            #expect(service.statistics.bytes == UInt64(size))
+        }
+    }
+
+    @Test("A target that does not take the rest of a circuit costs the circuit's time, and hears of that by a reset")
+    func targetThatNeverTakes() async throws {
+        var limits = RelayServiceLimits()
+        (limits.circuitDuration, limits.circuitData) = (.seconds(2), 1 << 20)
+        try await self.saidAndGone(limits) { service, target, _ in
+            try await Self.wait("no circuit is left") { service.statistics.circuits == 0 }
+            target.mayRead.fire()
+            try await Self.wait("the target has heard") { target.outcome != nil }
+            guard case .failure(let error) = target.outcome else { return #expect(Bool(false), "it was told that this was all") }
+            #expect(error.code == .reset && error.resetCode == .resourceLimitExceeded)
+        }
+    }
+
     private static func ask(_ message: HopMessage, _ connection: PeerConnection) async throws -> HopMessage {
         let stream = try await connection.openStream(Relay.hopID)
         try await stream.write(message.encoded.framed)

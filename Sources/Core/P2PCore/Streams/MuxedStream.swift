@@ -111,8 +111,10 @@ package final class MuxedStream: ParkingPlace {
     }
 
     /// The stream ends from below: a reset by the peer, or the connection is gone.
-    package func fail(_ error: StreamError) {
-        self.withBuffer { $0.fail(error, wake: &$1) }
+    ///
+    /// - Parameter lettingGo: what came and has not been read goes, too. At once, so that nobody passes it on in between.
+    package func fail(_ error: StreamError, lettingGo: Bool = false) {
+        self.withBuffer { $0.fail(error, lettingGo: lettingGo, wake: &$1) }
     }
 
     /// Copies at most `limit` waiting bytes to the end of `record` and reports what else is due.

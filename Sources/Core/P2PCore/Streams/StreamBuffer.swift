@@ -122,7 +122,7 @@ package struct StreamBuffer: ~Copyable {
 
     /// Keeps bytes back until there is something to send them with, or somebody waits for the answer.
     package mutating func hold(_ bytes: ByteBuffer) {
-        guard self.failure == nil, self.outbound.isOpen else { return }
+        guard bytes.readableBytes > 0, self.failure == nil, self.outbound.isOpen else { return }
         if self.outbound.count > 0 { self.outbound.append(bytes) } else { self.prelude.hold(bytes) }
     }
 
@@ -218,7 +218,10 @@ package struct StreamBuffer: ~Copyable {
     }
 
     /// Ends the stream from below: a reset by the peer, or a lost connection.
-    package mutating func fail(_ error: StreamError, wake: inout Wake) {
+    ///
+    /// - Parameter lettingGo: what came and has not been read goes, too.
+    package mutating func fail(_ error: StreamError, lettingGo: Bool = false, wake: inout Wake) {
+        if lettingGo { self.inbound.reset() }
         guard self.failure == nil else { return }
         var error = error
         if error.code == .reset, let protocolID = self.prelude.proposed { error = StreamError(error, insteadOfAgreementTo: protocolID) }

@@ -8,8 +8,10 @@ final class CircuitDirection: Sendable {
         var allowance: CircuitAllowance
         /// The end has gone on.
         var isFinished = false
-        /// Bytes that wait and count for the connection of ``to``; nil before ``countRest()``.
-        var rest: Int?
+        /// The muxer of ``to`` is taking bytes.
+        var isTaking = false
+        /// What is left is given to ``to`` itself: its muxer gets nothing more from here.
+        var isHandingOver = false
     }
 
     let from: PeerStream
@@ -28,67 +30,61 @@ final class CircuitDirection: Sendable {
     /// More has come than may pass.
     var isExhausted: Bool { self.room(upTo: 1) == 0 && self.from.muxed.unreadBytes > 0 }
 
-    /// Nothing more will be taken: all that may pass has passed, or all that the peer says has been taken.
+    /// Nothing more will be taken: all that may pass has passed, or all that the peer says has been taken, or what is left goes another way.
     var hasComeToAnEnd: Bool {
+        if self.state.withLock({ $0.isHandingOver }) { return true }
         let (bytes, isFinished) = self.from.muxed.inbound
         return bytes > 0 ? self.room(upTo: 1) == 0 : isFinished
     }
 
-    /// Whether everything has gone on, its end included.
-    var isOver: Bool { self.state.withLock { $0.isFinished } && self.to.muxed.hasFinishLeft }
+    /// The stream that it comes from has failed before everything was said.
+    var isBroken: Bool { self.from.muxed.failure != nil && !self.from.muxed.inbound.isFinished }
 
-    /// Whether the stream that it comes from has failed. That does no harm when everything has come from it, and all has gone to it, which `back` says.
-    func isBroken(unless back: CircuitDirection) -> Bool {
-        self.from.muxed.failure != nil && !(self.from.muxed.inbound.isFinished && back.isOver)
+    /// All is said, and all of it may pass.
+    var isWhole: Bool {
+        let (bytes, isFinished) = self.from.muxed.inbound
+        return isFinished && self.room(upTo: bytes) == bytes
     }
+
+    /// Whether this is all that is left of the circuit: all is said, and whoever said it has had all that was for it, or is gone.
+    var isTheLast: Bool { self.isWhole && (self.from.muxed.hasFinishLeft || self.from.muxed.failure != nil) }
 
     private func room(upTo most: Int) -> Int { self.state.withLock { $0.allowance.room(upTo: most) } }
 
     /// Takes what may pass. Called by the muxer of ``to`` alone.
     func take(upTo limit: Int) -> ByteBuffer? {
-        let room = self.room(upTo: limit)
+        let room = self.state.withLock { state in
+            let room = state.isHandingOver ? 0 : state.allowance.room(upTo: limit)
+            state.isTaking = room > 0
+            return room
+        }
         guard room > 0 else { return nil }
-        switch self.from.muxed.tryRead(upTo: room) {
-        case .bytes(let bytes):
-            let count = bytes.readableBytes
-            let taken = self.state.withLock { state in
-                state.allowance.pass(count)
-                guard let rest = state.rest else { return 0 }
-                state.rest = max(0, rest - count)
-                return min(rest, count)
-            }
-            self.countForTaker(-taken)
-            return bytes
-        default: return nil
+        let bytes: ByteBuffer? = if case .bytes(let bytes) = self.from.muxed.tryRead(upTo: room) { bytes } else { nil }
+        self.state.withLock { state in
+            state.isTaking = false
+            if let bytes { state.allowance.pass(bytes.readableBytes) }
         }
+        return bytes
     }
 
-    /// What waits of a stream with which its muxer has done counts for the connection of whoever is to take it, which can be closed for it: the other may be
-    /// gone by now, and nothing would come of closing it.
-    func countRest() {
-        guard self.from.muxed.hasPeerFinished, self.from.muxed.hasFinishLeft else { return }
-        let rest = self.state.withLock { state in
-            guard state.rest == nil else { return 0 }
-            let bytes = self.from.muxed.unreadBytes
-            state.rest = bytes
-            return bytes
+    /// Gives what is left, and the end behind it, to the stream that it is for: there it waits like anything that is written, whatever becomes of the other, and
+    /// counts for the connection that is to take it.
+    ///
+    /// - Returns: how many bytes; nil while the muxer is taking some, after which ``hasComeToAnEnd`` is true.
+    func handOver() -> Int? {
+        let isFree = self.state.withLock { state in
+            state.isHandingOver = true
+            return !state.isTaking
         }
-        self.countForTaker(rest)
-    }
-
-    /// The circuit is over, and its streams have let go of whatever waited.
-    func settle() {
-        let rest = self.state.withLock { state in
-            defer { state.rest = 0 }
-            return state.rest ?? 0
+        guard isFree else { return nil }
+        var count = 0
+        while case .bytes(let bytes) = self.from.muxed.tryRead(upTo: .max) {
+            count += bytes.readableBytes
+            _ = self.to.muxed.tryWrite(bytes)
         }
-        self.countForTaker(-rest)
-    }
-
-    private func countForTaker(_ bytes: Int) {
-        guard bytes != 0 else { return }
-        self.to.muxed.keepElsewhere(bytes)
-        self.from.muxed.keepElsewhere(-bytes)
+        _ = self.to.muxed.tryFinish()
+        self.to.muxed.stopReading()
+        return count
     }
 
     /// Tells the other side of the end, once everything before it has been taken.

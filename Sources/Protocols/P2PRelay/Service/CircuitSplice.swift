@@ -8,9 +8,9 @@ import Synchronization
 /// takes them straight from what has come for the other. So a peer that does not read stops the other by the credit of its muxer.
 final class CircuitSplice: Sendable {
     enum End: Hashable, Sendable {
-        /// Both sides have finished, and all that they said has left.
+        /// Both sides have said all that they will, or one has and is gone. What of it has not left yet waits in the stream that it is for.
         case finished
-        /// One side has reset, or its connection ended.
+        /// One side has reset, or its connection ended, before it had said everything.
         case broken
         /// As many bytes have passed in one direction as may.
         case exhausted
@@ -21,17 +21,20 @@ final class CircuitSplice: Sendable {
     private let there: CircuitDirection
     private let back: CircuitDirection
     private let eventLoop: any EventLoop
-    private let ending = Mutex<End?>(nil)
+    private let hasEnded = Atomic(false)
     private let carried = Atomic<UInt64>(0)
     /// A look at the streams is queued on the event loop.
     private let isLookQueued = Atomic(false)
-    private let ended = Signal()
+    /// Nobody stays with it: what can't go on by itself ends.
+    private let isAbandoned = Atomic(false)
+    private let ended: EventLoopPromise<End>
 
     /// - Parameter eventLoop: best that of one of the streams.
     init(_ one: PeerStream, _ other: PeerStream, limit: UInt64?, on eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         self.there = CircuitDirection(from: one, to: other, limit: limit)
         self.back = CircuitDirection(from: other, to: one, limit: limit)
+        self.ended = eventLoop.makePromise()
         one.muxed.observe(self, isFed: true)
         other.muxed.observe(self, isFed: true)
     }
@@ -39,45 +42,50 @@ final class CircuitSplice: Sendable {
     /// Bytes that have passed, both ways.
     var bytes: UInt64 { self.carried.load(ordering: .relaxed) }
 
-    /// Carries bytes until the circuit is over, `duration` has passed or the task is cancelled; returns when both streams are finished or reset.
+    /// Carries bytes until the circuit is over, `duration` has passed or the task is cancelled; returns when neither stream needs it any more. To be called once.
+    ///
+    /// A task that is cancelled, since the first stream's connection has ended, hands on what is whole of what that stream has said.
     func run(for duration: Duration?, on clock: HostClock) async -> End {
         for direction in [self.there, self.back] { direction.to.muxed.askForBytes() }
         self.streamChanged()
-        await withDiscardingTaskGroup { group in
-            if let duration {
-                group.addTask {
-                    await clock.sleep(for: duration)
-                    if !Task.isCancelled { self.end(.over) }
+        return await withTaskCancellationHandler {
+            await withTaskGroup(of: Void.self) { group in
+                if let duration {
+                    group.addTask {
+                        await clock.sleep(for: duration)
+                        if !Task.isCancelled { self.end(.over) }
+                    }
                 }
+                let end = (try? await self.ended.futureResult.get()) ?? .over
+                group.cancelAll()
+                return end
             }
-            await self.ended.wait()
-            group.cancelAll()
+        } onCancel: {
+            self.isAbandoned.store(true, ordering: .releasing)
+            self.streamChanged()
         }
-        self.end(.over)
-        return self.ending.withLock { $0 } ?? .over
     }
 
     private func look() {
-        for direction in [self.there, self.back] {
-            direction.countRest()
-            direction.finishBehindTheLast()
-        }
+        guard !self.hasEnded.load(ordering: .acquiring) else { return }
+        for direction in [self.there, self.back] { direction.finishBehindTheLast() }
+        let isAbandoned = self.isAbandoned.load(ordering: .acquiring)
         if self.there.isExhausted || self.back.isExhausted {
             self.end(.exhausted)
-        } else if self.there.isBroken(unless: self.back) || self.back.isBroken(unless: self.there) {
+        } else if self.there.isBroken || self.back.isBroken {
             self.end(.broken)
-        } else if self.there.isOver, self.back.isOver {
+        } else if let last = isAbandoned && self.there.isWhole ? self.there : [self.there, self.back].first(where: \.isTheLast) {
+            guard let count = last.handOver() else { return }
+            self.carried.wrappingAdd(UInt64(count), ordering: .relaxed)
             self.end(.finished)
+        } else if isAbandoned {
+            self.end(.over)
         }
     }
 
     /// Only the first end counts.
     private func end(_ end: End) {
-        let isFirst = self.ending.withLock { ending in
-            defer { if ending == nil { ending = end } }
-            return ending == nil
-        }
-        guard isFirst else { return }
+        guard !self.hasEnded.exchange(true, ordering: .acquiringAndReleasing) else { return }
         for stream in [self.there.from, self.there.to] {
             stream.muxed.observe(nil)
             switch end {
@@ -86,8 +94,7 @@ final class CircuitSplice: Sendable {
             case .exhausted, .over: stream.reset(.resourceLimitExceeded)
             }
         }
-        for direction in [self.there, self.back] { direction.settle() }
-        self.ended.fire()
+        self.ended.succeed(end)
     }
 }
 

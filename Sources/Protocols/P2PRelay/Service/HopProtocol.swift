@@ -44,8 +44,7 @@ struct HopProtocol: ProtocolHandler {
             try await self.reserve(stream, on: connection.info)
         } else {
             guard let circuit = try await self.open(message, stream, on: connection.info) else { return }
-            defer { self.desk.end(from: connection.info.remotePeer, to: circuit.target) }
-            try await self.carry(stream, circuit.stop)
+            try await self.carry(stream, circuit.stop, from: connection.info.remotePeer, to: circuit.target)
         }
     }
 
@@ -143,13 +142,20 @@ struct HopProtocol: ProtocolHandler {
         return agreed.0
     }
 
-    private func carry(_ stream: PeerStream, _ stop: PeerStream) async throws {
+    private func carry(_ stream: PeerStream, _ stop: PeerStream, from source: PeerID, to target: PeerID) async throws {
+        let (clock, duration) = (self.desk.host.clock, self.desk.limits.circuit?.duration)
+        let deadline = duration.map { clock.now().advanced(by: $0) }
         let splice = CircuitSplice(
             stream, stop, limit: self.desk.limits.circuit?.data, on: stream.muxed.home ?? stop.muxed.home ?? self.desk.group.next())
-        let end = await splice.run(for: self.desk.limits.circuit?.duration, on: self.desk.host.clock)
+        let end = await splice.run(for: duration, on: clock)
         self.desk.carried(splice.bytes)
+        // The source may be gone before the target has taken everything, and this task with it.
+        if end == .finished, !stop.muxed.hasFinishLeft, stop.muxed.failure == nil {
+            return self.desk.seeOff(CircuitRest(source: source, target: target, stream: stop, deadline: deadline))
+        }
+        defer { self.desk.end(from: source, to: target) }
         switch end {
-        case .finished: break
+        case .finished: try await CircuitRest(source: source, target: target, stream: stream, deadline: deadline).leave(on: clock)
         case .broken: throw StreamError(.reset, "one side of the circuit has gone")
         case .exhausted, .over: throw StreamError(.resourceLimit, "the circuit has had all that this relay lends")
         }

@@ -12,6 +12,7 @@ final class RelayDesk: Sendable {
     let access: any RelayAccess
     private let ledger: Mutex<RelayLedger>
     private let bytes = Atomic<UInt64>(0)
+    private let rests = AsyncStream.makeStream(of: CircuitRest.self)
 
     init(_ plan: HostPlan, limits: RelayServiceLimits, access: any RelayAccess) {
         self.host = plan.host
@@ -51,8 +52,24 @@ final class RelayDesk: Sendable {
         return RelayStatistics(reservations: reservations, circuits: circuits, bytes: self.bytes.load(ordering: .relaxed))
     }
 
-    /// Forgets places whose connection ends, until the task is cancelled.
-    func follow(_ events: HostEvents) async {
+    /// What is left of a circuit is on its way to the target; the circuit counts until it has left. No more of these wait than there may be circuits.
+    func seeOff(_ rest: CircuitRest) { self.rests.continuation.yield(rest) }
+
+    /// Forgets places whose connection ends, and sees off what is left of circuits, until the task is cancelled.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.follow(self.host.events()) }
+            for await rest in self.rests.stream {
+                group.addTask {
+                    // Who does not take it in time has heard of that by a reset.
+                    try? await rest.leave(on: self.host.clock)
+                    self.end(from: rest.source, to: rest.target)
+                }
+            }
+        }
+    }
+
+    private func follow(_ events: HostEvents) async {
         for await event in events {
             switch event {
             case .disconnected(let connection, _): self.ledger.withLock { $0.ended { $0 == connection.id } }

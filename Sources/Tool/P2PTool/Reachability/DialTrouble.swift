@@ -48,6 +48,11 @@ struct DialTrouble: Equatable {
         case .resourceLimit: self.init("limit", .policy, "A limit was reached: \(error.message)")
         case .unresolvable:
             self.init("name", .name, "The name does not resolve: check its spelling, and the name server (`--dns` asks another).")
+        case _ where text.contains(" proxy at "):
+            self.init(
+                "proxy", .connect,
+                "The way to the peer leads through a proxy, and ended there (\(error.message)): check that the proxy runs at that address, and that it lets this node through to the peer's."
+            )
         case .timedOut where text.contains("resolve") || text.contains("look-up"):
             self.init("name", .name, "The name server does not answer: try `--dns` with another one, or the IP address.")
         case .timedOut where text.contains("handshake"):
