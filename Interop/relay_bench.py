@@ -11,8 +11,8 @@ them), CPU seconds, and the bytes that it received for one end of a circuit and 
 """
 
 import argparse
-import contextlib
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -22,7 +22,7 @@ import time
 
 from peers import kubo, ours, p2pd
 from peers.lan import Lan
-from peers.processes import JSONProcess
+from peers.processes import JSONProcess, ProcessEnded
 
 GO_PLACES, GO_CIRCUITS = 96, 48
 LOAD = ours.BINARY.with_name("P2PRelayLoad")
@@ -68,16 +68,23 @@ def start_ours(peers, circuits):
     return ours.Daemon(options=["--relay-service", *options])
 
 
+def limit_of(relay):
+    """The bytes that a circuit through that relay may carry each way; 0 where it gives no place."""
+    asking = ours.Daemon(options=["--relay", relay.address])
+    try:
+        return asking.process.wait_for("reserved", timeout=20)["limit_bytes"] or math.inf
+    except ProcessEnded:
+        return 0
+    finally:
+        asking.stop()
+
+
 def start_go(peers, circuits):
     """p2pd comes up with the limits of its makers or with go-libp2p's (8 places for an address, 128 KiB a circuit), as its two ways of making a
     relay race: it is started until it has its own."""
     for _ in range(20):
         relay = p2pd.GoNode(security="any", flags=["-autonat", "-forceReachabilityPublic"])
-        with contextlib.ExitStack() as stack:
-            asking = ours.Daemon(options=["--relay", relay.address])
-            stack.callback(asking.stop)
-            granted = asking.process.wait_for("reserved", timeout=20)["limit_bytes"]
-        if granted > 128 * 1024:
+        if limit_of(relay) > 128 * 1024:
             return relay
         relay.stop()
     raise RuntimeError("p2pd came up with go-libp2p's limits 20 times")

@@ -231,7 +231,7 @@ package final class MuxerConnection: ProbedConnection, AccountedConnection, Muxe
         self.backlog.finish(isOurs ? .success(()) : .failure(reason))
         let error = StreamError(.connectionLost, reason.message, cause: reason)
         for stream in streams + unseen {
-            // What came would stay for its reader.
+            // What an evicted connection's streams hold would stay for their readers.
             stream.fail(error, lettingGo: isEvicted)
         }
     }

@@ -24,8 +24,12 @@ struct HostileRelayTests {
     private final class Late: ProtocolHandler {
         let protocolIDs = [Relay.stopID]
         let mayRead = Signal()
+        /// Bytes that it says before it reads.
+        private let saying: Int
         private let received = Mutex<Result<Int, StreamError>?>(nil)
         var outcome: Result<Int, StreamError>? { self.received.withLock { $0 } }
+
+        init(saying: Int) { self.saying = saying }
 
         func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
             _ = try await stream.readMessageBytes(upTo: Relay.maximumMessage)
@@ -33,6 +37,7 @@ struct HostileRelayTests {
             await self.mayRead.wait()
             let outcome: Result<Int, StreamError>
             do throws(StreamError) {
+                if self.saying > 0 { try await stream.write(bytes: [UInt8](repeating: 1, count: self.saying)) }
                 var count = 0
                 while let bytes = try await stream.read() { count += bytes.readableBytes }
                 outcome = .success(count)
@@ -45,11 +50,11 @@ struct HostileRelayTests {
 
     /// Has a source say more than the target takes, and leave; `body` gets what is left.
     private func saidAndGone(
-        _ limits: RelayServiceLimits,
+        _ limits: RelayServiceLimits, saying: Int = 0,
         _ body: @escaping @Sendable (_ service: RelayService, _ target: Late, _ size: Int) async throws -> Void
     ) async throws {
         try await RelayHosts.run(limits) { hosts, _, _ in
-            let late = Late()
+            let late = Late(saying: saying)
             let target = try await RelayHosts.host(on: hosts.network, late)
             let size = 400_000
             try await target.running { target in
@@ -72,11 +77,13 @@ struct HostileRelayTests {
         }
     }
 
-    @Test("What a source has said to the end reaches a target that reads late, and the circuit counts until it has left")
-    func sourceThatLeaves() async throws {
+    @Test(
+        "What a source has said to the end reaches a target that reads late, or first says more than fits, and the circuit counts until it has left",
+        arguments: [0, 1_000_000])
+    func sourceThatLeaves(saying: Int) async throws {
         var limits = RelayServiceLimits()
         (limits.circuitDuration, limits.circuitData) = (nil, nil)
-        try await self.saidAndGone(limits) { service, target, size in
+        try await self.saidAndGone(limits, saying: saying) { service, target, size in
             #expect(service.statistics.circuits == 1)
             target.mayRead.fire()
             try await Self.wait("the target has had everything") { target.outcome != nil }
@@ -89,8 +96,9 @@ struct HostileRelayTests {
     @Test("A target that does not take the rest of a circuit costs the circuit's time, and hears of that by a reset")
     func targetThatNeverTakes() async throws {
         var limits = RelayServiceLimits()
-        (limits.circuitDuration, limits.circuitData) = (.seconds(2), 1 << 20)
+        (limits.circuitDuration, limits.circuitData) = (.seconds(6), 1 << 20)
         try await self.saidAndGone(limits) { service, target, _ in
+            #expect(service.statistics.circuits == 1 && service.statistics.bytes == 0)
             try await Self.wait("no circuit is left") { service.statistics.circuits == 0 }
             target.mayRead.fire()
             try await Self.wait("the target has heard") { target.outcome != nil }

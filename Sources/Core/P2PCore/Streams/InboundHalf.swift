@@ -7,7 +7,7 @@ struct InboundHalf: ~Copyable {
         /// Nobody will read any more, and the muxer is to say so.
         case stopping
         case stopped
-        /// This side has reset the stream.
+        /// What waited was let go of: this side has reset the stream, or its connection was closed for what it held.
         case reset
     }
 
@@ -64,7 +64,7 @@ struct InboundHalf: ~Copyable {
         return !self.isFinished
     }
 
-    /// This side resets the stream.
+    /// Lets go of what waits: nobody is to take it for all that the peer said.
     mutating func reset() {
         self.bytes.removeAll()
         if self.reading == .open { self.reading = .reset }

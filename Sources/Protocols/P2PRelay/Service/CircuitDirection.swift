@@ -10,8 +10,21 @@ final class CircuitDirection: Sendable {
         var isFinished = false
         /// The muxer of ``to`` is taking bytes.
         var isTaking = false
-        /// What is left is given to ``to`` itself: its muxer gets nothing more from here.
-        var isHandingOver = false
+        /// What is left was to be handed over meanwhile.
+        var isLookDue = false
+        /// What is left is handed over: the muxer of ``to`` gets nothing more from here.
+        var isClaimed = false
+    }
+
+    /// What came of handing over what is left.
+    enum HandOver {
+        case done
+        /// The muxer is taking bytes; after that ``hasComeToAnEnd`` asks for another look.
+        case later
+        /// More has been said than may pass.
+        case tooMuch
+        /// What was left has been let go of.
+        case broken
     }
 
     let from: PeerStream
@@ -24,37 +37,41 @@ final class CircuitDirection: Sendable {
         self.state = Mutex(State(allowance: CircuitAllowance(limit)))
     }
 
+    /// Bytes that have passed.
+    var passed: UInt64 { self.state.withLock { $0.allowance.passed } }
+
     /// Bytes that may go on now.
     var waitingBytes: Int { self.room(upTo: self.from.muxed.unreadBytes) }
 
     /// More has come than may pass.
     var isExhausted: Bool { self.room(upTo: 1) == 0 && self.from.muxed.unreadBytes > 0 }
 
-    /// Nothing more will be taken: all that may pass has passed, or all that the peer says has been taken, or what is left goes another way.
+    /// Whether the circuit is to be looked at after bytes were taken: all that may pass has passed, or all that the peer says has been taken, or the rest was
+    /// to be handed over meanwhile.
     var hasComeToAnEnd: Bool {
-        if self.state.withLock({ $0.isHandingOver }) { return true }
+        let isLookDue = self.state.withLock { state in
+            defer { state.isLookDue = false }
+            return state.isLookDue
+        }
         let (bytes, isFinished) = self.from.muxed.inbound
-        return bytes > 0 ? self.room(upTo: 1) == 0 : isFinished
+        return isLookDue || (bytes > 0 ? self.room(upTo: 1) == 0 : isFinished)
     }
+
+    /// The peer has said all that it will, and nothing of it was let go of.
+    var isSaid: Bool { self.from.muxed.inbound.isFinished }
 
     /// The stream that it comes from has failed before everything was said.
-    var isBroken: Bool { self.from.muxed.failure != nil && !self.from.muxed.inbound.isFinished }
+    var isBroken: Bool { self.from.muxed.failure != nil && !self.isSaid }
 
-    /// All is said, and all of it may pass.
-    var isWhole: Bool {
-        let (bytes, isFinished) = self.from.muxed.inbound
-        return isFinished && self.room(upTo: bytes) == bytes
-    }
-
-    /// Whether this is all that is left of the circuit: all is said, and whoever said it has had all that was for it, or is gone.
-    var isTheLast: Bool { self.isWhole && (self.from.muxed.hasFinishLeft || self.from.muxed.failure != nil) }
+    /// Whether this is all that is left of the circuit: everything is said, and whoever said it has had all that was for it, or is gone.
+    var isTheLast: Bool { self.isSaid && (self.from.muxed.hasFinishLeft || self.from.muxed.failure != nil) }
 
     private func room(upTo most: Int) -> Int { self.state.withLock { $0.allowance.room(upTo: most) } }
 
     /// Takes what may pass. Called by the muxer of ``to`` alone.
     func take(upTo limit: Int) -> ByteBuffer? {
         let room = self.state.withLock { state in
-            let room = state.isHandingOver ? 0 : state.allowance.room(upTo: limit)
+            let room = state.isClaimed ? 0 : state.allowance.room(upTo: limit)
             state.isTaking = room > 0
             return room
         }
@@ -67,24 +84,41 @@ final class CircuitDirection: Sendable {
         return bytes
     }
 
-    /// Gives what is left, and the end behind it, to the stream that it is for: there it waits like anything that is written, whatever becomes of the other, and
-    /// counts for the connection that is to take it.
-    ///
-    /// - Returns: how many bytes; nil while the muxer is taking some, after which ``hasComeToAnEnd`` is true.
-    func handOver() -> Int? {
-        let isFree = self.state.withLock { state in
-            state.isHandingOver = true
-            return !state.isTaking
+    /// Gives what is left, and the end behind it, to the stream that it is for, when everything is said: there it waits like anything that is written, whatever
+    /// becomes of the other, and counts for the connection that is to take it. Called by one at a time.
+    func handOver() -> HandOver {
+        let isClaimed = self.state.withLock { state in
+            state.isClaimed = !state.isTaking
+            state.isLookDue = state.isTaking
+            return state.isClaimed
         }
-        guard isFree else { return nil }
-        var count = 0
-        while case .bytes(let bytes) = self.from.muxed.tryRead(upTo: .max) {
-            count += bytes.readableBytes
-            _ = self.to.muxed.tryWrite(bytes)
+        guard isClaimed else { return .later }
+        // Nobody else reads from here on, but all may be let go of at any time.
+        let (bytes, isFinished) = self.from.muxed.inbound
+        guard isFinished else { return .broken }
+        guard self.room(upTo: bytes) == bytes else {
+            self.state.withLock { $0.isClaimed = false }
+            // The muxer may have come in vain.
+            self.to.muxed.askForBytes()
+            return .tooMuch
         }
+        guard let rest = self.readToEnd() else { return .broken }
+        self.state.withLock { state in for bytes in rest { state.allowance.pass(bytes.readableBytes) } }
+        for bytes in rest { _ = self.to.muxed.tryWrite(bytes) }
         _ = self.to.muxed.tryFinish()
-        self.to.muxed.stopReading()
-        return count
+        return .done
+    }
+
+    /// All that waits; nil where there is no end behind it.
+    private func readToEnd() -> [ByteBuffer]? {
+        var pieces: [ByteBuffer] = []
+        while true {
+            switch self.from.muxed.tryRead(upTo: .max) {
+            case .bytes(let bytes): pieces.append(bytes)
+            case .end: return pieces
+            default: return nil
+            }
+        }
     }
 
     /// Tells the other side of the end, once everything before it has been taken.

@@ -44,7 +44,7 @@ struct HopProtocol: ProtocolHandler {
             try await self.reserve(stream, on: connection.info)
         } else {
             guard let circuit = try await self.open(message, stream, on: connection.info) else { return }
-            try await self.carry(stream, circuit.stop, from: connection.info.remotePeer, to: circuit.target)
+            try await self.carry(stream, circuit.stop, in: circuit.seat)
         }
     }
 
@@ -88,7 +88,7 @@ struct HopProtocol: ProtocolHandler {
     @inline(never)
     private func open(
         _ message: HopMessage, _ stream: PeerStream, on connection: ConnectionInfo
-    ) async throws -> (target: PeerID, stop: PeerStream)? {
+    ) async throws -> (seat: CircuitSeat, stop: PeerStream)? {
         let source = connection.remotePeer
         guard let target = message.peer.flatMap({ try? PeerID(bytes: $0) }) else {
             try await self.answer(.malformedMessage, on: stream)
@@ -98,9 +98,9 @@ struct HopProtocol: ProtocolHandler {
             try await self.answer(.permissionDenied, on: stream)
             return nil
         }
-        let place: ConnectionID
+        let (seat, place): (CircuitSeat, ConnectionID)
         switch self.desk.begin(from: source, to: target) {
-        case .success(let connection): place = connection
+        case .success(let circuit): (seat, place) = (circuit.seat, circuit.place)
         case .failure(let refusal):
             try await self.answer(refusal.status, on: stream)
             return nil
@@ -108,9 +108,8 @@ struct HopProtocol: ProtocolHandler {
         do {
             let stop = try await self.agree(with: target, over: place, about: source)
             try await stream.write(HopMessage(.status, limit: self.desk.limits.circuit, status: .ok).encoded.framed)
-            return (target, stop)
+            return (seat, stop)
         } catch {
-            self.desk.end(from: source, to: target)
             guard let error = error as? RelayError else { throw error }
             self.desk.host.logger.debug("no circuit", metadata: ["from": "\(source)", "to": "\(target)", "reason": "\(error)"])
             try await self.answer((error.cause as? RelayRefusal)?.status ?? .connectionFailed, on: stream)
@@ -142,20 +141,19 @@ struct HopProtocol: ProtocolHandler {
         return agreed.0
     }
 
-    private func carry(_ stream: PeerStream, _ stop: PeerStream, from source: PeerID, to target: PeerID) async throws {
+    private func carry(_ stream: PeerStream, _ stop: PeerStream, in seat: CircuitSeat) async throws {
         let (clock, duration) = (self.desk.host.clock, self.desk.limits.circuit?.duration)
         let deadline = duration.map { clock.now().advanced(by: $0) }
         let splice = CircuitSplice(
             stream, stop, limit: self.desk.limits.circuit?.data, on: stream.muxed.home ?? stop.muxed.home ?? self.desk.group.next())
         let end = await splice.run(for: duration, on: clock)
-        self.desk.carried(splice.bytes)
-        // The source may be gone before the target has taken everything, and this task with it.
-        if end == .finished, !stop.muxed.hasFinishLeft, stop.muxed.failure == nil {
-            return self.desk.seeOff(CircuitRest(source: source, target: target, stream: stop, deadline: deadline))
-        }
-        defer { self.desk.end(from: source, to: target) }
+        seat.carried(splice.bytes)
         switch end {
-        case .finished: try await CircuitRest(source: source, target: target, stream: stream, deadline: deadline).leave(on: clock)
+        case .finished:
+            guard let taker = [stream, stop].first(where: { !$0.muxed.hasFinishLeft && $0.muxed.failure == nil }) else { return }
+            let rest = CircuitRest(seat: seat, stream: taker, deadline: deadline)
+            // The source may be gone before the target has taken everything, and this task with it.
+            if taker === stop { self.desk.seeOff(rest) } else { try await rest.leave(on: clock) }
         case .broken: throw StreamError(.reset, "one side of the circuit has gone")
         case .exhausted, .over: throw StreamError(.resourceLimit, "the circuit has had all that this relay lends")
         }

@@ -35,37 +35,34 @@ final class RelayDesk: Sendable {
         return answer
     }
 
-    func begin(from source: PeerID, to target: PeerID) -> Result<ConnectionID, RelayRefusal> {
+    /// Counts a circuit, until its seat is gone; with the connection on which the target has its place.
+    func begin(from source: PeerID, to target: PeerID) -> Result<(seat: CircuitSeat, place: ConnectionID), RelayRefusal> {
         let now = self.host.clock.now()
         return self.ledger.withLock { $0.begin(from: source, to: target, now: now) }
+            .map { (CircuitSeat(from: source, to: target, at: self), $0) }
     }
 
-    func end(from source: PeerID, to target: PeerID) {
+    /// A circuit is over, and has carried so many bytes.
+    func end(from source: PeerID, to target: PeerID, carried bytes: UInt64) {
+        self.bytes.wrappingAdd(bytes, ordering: .relaxed)
         self.ledger.withLock { $0.end(from: source, to: target) }
     }
-
-    /// A circuit that is over has carried so much.
-    func carried(_ count: UInt64) { self.bytes.wrappingAdd(count, ordering: .relaxed) }
 
     var statistics: RelayStatistics {
         let (reservations, circuits) = self.ledger.withLock { ($0.reservations, $0.circuits) }
         return RelayStatistics(reservations: reservations, circuits: circuits, bytes: self.bytes.load(ordering: .relaxed))
     }
 
-    /// What is left of a circuit is on its way to the target; the circuit counts until it has left. No more of these wait than there may be circuits.
+    /// What is left of a circuit is on its way to the target, and the task that served the source need not stay for it. No more of these wait than there may be
+    /// circuits.
     func seeOff(_ rest: CircuitRest) { self.rests.continuation.yield(rest) }
 
     /// Forgets places whose connection ends, and sees off what is left of circuits, until the task is cancelled.
     func run() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.follow(self.host.events()) }
-            for await rest in self.rests.stream {
-                group.addTask {
-                    // Who does not take it in time has heard of that by a reset.
-                    try? await rest.leave(on: self.host.clock)
-                    self.end(from: rest.source, to: rest.target)
-                }
-            }
+            // Who does not take it in time hears of that by a reset.
+            for await rest in self.rests.stream { group.addTask { try? await rest.leave(on: self.host.clock) } }
         }
     }
 

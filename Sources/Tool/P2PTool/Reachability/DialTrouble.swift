@@ -48,10 +48,11 @@ struct DialTrouble: Equatable {
         case .resourceLimit: self.init("limit", .policy, "A limit was reached: \(error.message)")
         case .unresolvable:
             self.init("name", .name, "The name does not resolve: check its spelling, and the name server (`--dns` asks another).")
-        case _ where text.contains(" proxy at "):
+        // What a proxy says of the peer is about the peer.
+        case _ where text.contains(" proxy at ") && !text.contains("it could not connect"):
             self.init(
                 "proxy", .connect,
-                "The way to the peer leads through a proxy, and ended there (\(error.message)): check that the proxy runs at that address, and that it lets this node through to the peer's."
+                "The way to the peer leads through a proxy, and ended there (\(error.message)): check that it runs at that address, that its user and password are right, and that it lets this node through to the peer."
             )
         case .timedOut where text.contains("resolve") || text.contains("look-up"):
             self.init("name", .name, "The name server does not answer: try `--dns` with another one, or the IP address.")
