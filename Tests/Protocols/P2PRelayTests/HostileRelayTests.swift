@@ -24,6 +24,8 @@ struct HostileRelayTests {
     private final class Late: ProtocolHandler {
         let protocolIDs = [Relay.stopID]
         let mayRead = Signal()
+        /// It says its own end, when it has read everything.
+        let mayEnd = Signal()
         /// Bytes that it says before it reads.
         private let saying: Int
         private let received = Mutex<Result<Int, StreamError>?>(nil)
@@ -45,6 +47,7 @@ struct HostileRelayTests {
                 outcome = .failure(error)
             }
             self.received.withLock { $0 = outcome }
+            await self.mayEnd.wait()
         }
     }
 
@@ -73,6 +76,7 @@ struct HostileRelayTests {
                 try await Self.wait("the source is gone") { !hosts.relay.connections().contains { $0.remotePeer == source.peerID } }
                 try await body(hosts.service, late, size)
                 late.mayRead.fire()
+                late.mayEnd.fire()
             }
         }
     }
@@ -88,6 +92,21 @@ struct HostileRelayTests {
             target.mayRead.fire()
             try await Self.wait("the target has had everything") { target.outcome != nil }
             #expect(target.outcome == .success(size))
+            #expect(service.statistics.circuits == 1)
+            target.mayEnd.fire()
+            try await Self.wait("no circuit is left") { service.statistics.circuits == 0 }
+            #expect(service.statistics.bytes == UInt64(size))
+        }
+    }
+
+    @Test("A target that has taken everything and does not come to its own end costs the circuit's time, and keeps no stream")
+    func targetThatNeverEnds() async throws {
+        var limits = RelayServiceLimits()
+        (limits.circuitDuration, limits.circuitData) = (.seconds(6), 1 << 20)
+        try await self.saidAndGone(limits) { service, target, size in
+            target.mayRead.fire()
+            try await Self.wait("the target has had everything") { target.outcome != nil }
+            #expect(target.outcome == .success(size) && service.statistics.circuits == 1)
             try await Self.wait("no circuit is left") { service.statistics.circuits == 0 }
             #expect(service.statistics.bytes == UInt64(size))
         }

@@ -10,7 +10,7 @@ import Synchronization
 final class CircuitSplice: Sendable {
     enum End: Hashable, Sendable {
         /// Both sides have said all that they will, or one has and is gone. What of it has not left yet waits in the stream that it is for: the only one that has
-        /// neither failed nor finished.
+        /// neither failed nor come to its end both ways.
         case finished
         /// One side has reset, or its connection ended, before it had said everything.
         case broken

@@ -150,7 +150,8 @@ struct HopProtocol: ProtocolHandler {
         seat.carried(splice.bytes)
         switch end {
         case .finished:
-            guard let taker = [stream, stop].first(where: { !$0.muxed.hasFinishLeft && $0.muxed.failure == nil }) else { return }
+            let isOver = { (muxed: MuxedStream) in muxed.failure != nil || muxed.hasFinishLeft && muxed.hasPeerFinished }
+            guard let taker = [stream, stop].first(where: { !isOver($0.muxed) }) else { return }
             let rest = CircuitRest(seat: seat, stream: taker, deadline: deadline)
             // The source may be gone before the target has taken everything, and this task with it.
             if taker === stop { self.desk.seeOff(rest) } else { try await rest.leave(on: clock) }
