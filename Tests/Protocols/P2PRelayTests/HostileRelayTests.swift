@@ -99,6 +99,19 @@ struct HostileRelayTests {
         }
     }
 
+    @Test("A target that says on and on to a source that has gone is told by a reset")
+    func targetThatSaysTooMuch() async throws {
+        var limits = RelayServiceLimits()
+        (limits.circuitDuration, limits.circuitData) = (nil, nil)
+        try await self.saidAndGone(limits, saying: 20 * 1_024 * 1_024) { service, target, _ in
+            target.mayRead.fire()
+            try await Self.wait("the target has heard") { target.outcome != nil }
+            guard case .failure(let error) = target.outcome else { return #expect(Bool(false), "everything was swallowed") }
+            #expect(error.code == .reset && error.resetCode == .resourceLimitExceeded)
+            try await Self.wait("no circuit is left") { service.statistics.circuits == 0 }
+        }
+    }
+
     @Test("A target that has taken everything and does not come to its own end costs the circuit's time, and keeps no stream")
     func targetThatNeverEnds() async throws {
         var limits = RelayServiceLimits()

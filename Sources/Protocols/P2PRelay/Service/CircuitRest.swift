@@ -39,7 +39,10 @@ struct CircuitRest: Sendable {
 
     private func drop() async {
         var count = 0
-        while count < Self.lastWords, let bytes = try? await self.stream.read() { count += bytes.readableBytes }
+        while let bytes = try? await self.stream.read() {
+            count += bytes.readableBytes
+            if count > Self.lastWords { return self.stream.reset(.resourceLimitExceeded) }
+        }
     }
 
     private func finish(on clock: HostClock) async -> StreamError? {
