@@ -60,6 +60,48 @@ def test_a_pipe_hears_a_server_that_speaks_first_and_passes_the_end_on():
     assert gone.code == 1, gone
 
 
+def test_a_pipe_passes_on_what_standard_input_still_says_when_the_server_has_ended():
+    heard = []
+
+    def ends_first(pipe):
+        pipe.sendall(b"bye")
+        pipe.shutdown(socket.SHUT_WR)
+        threading.Event().wait(0.3)
+        heard.append(ours.digest(read_all(pipe)))
+
+    body = os.urandom(8 * MIB + 3)
+    with server(ends_first) as target:
+        serving = Serving("/x/test", target)
+        with stopping(serving):
+            outcome = ours.run("pipe", serving.address, "/x/test", stdin=body)
+            assert (outcome.code, outcome.stdout) == (0, b"bye"), outcome
+            wait_until(lambda: heard, 10, "the server to have read everything")
+    assert heard == [ours.digest(body)]
+
+
+def test_a_pipe_ends_with_its_peer_where_standard_input_says_nothing():
+    with server(lambda pipe: pipe.sendall(b"bye")) as target:
+        serving = Serving("/x/test", target)
+        with stopping(serving):
+            outcome = ours.run("pipe", serving.address, "/x/test", stdin=None, timeout=20)
+            assert (outcome.code, outcome.stdout) == (0, b"bye"), outcome
+
+
+def test_a_pipe_says_when_the_peer_takes_no_more_of_standard_input():
+    def takes_a_little(pipe):
+        pipe.sendall(b"enough")
+        pipe.shutdown(socket.SHUT_WR)
+        # Its end is on the way before it closes with bytes that it has not read, which is a reset.
+        threading.Event().wait(0.5)
+
+    with server(takes_a_little) as target:
+        serving = Serving("/x/test", target)
+        with stopping(serving):
+            outcome = ours.run("pipe", serving.address, "/x/test", stdin=bytes(64 * MIB))
+            assert (outcome.code, outcome.stdout) == (1, b"enough"), outcome
+            assert "takes no more of standard input" in outcome.stderr, outcome
+
+
 def test_only_those_who_may_are_told_of_a_service(tmp_path):
     key = tmp_path / "friend.key"
     assert ours.run("key", "new", "--out", key).code == 0

@@ -74,9 +74,12 @@ extension StreamChannel: ChannelCore {
         self.takeFlushed()
         self.completeOutput()
         self.deliver()
-        guard self.lifecycle == .active, !self.isReadWanted, let failure = self.stream.muxed.failure else { return }
+        guard self.lifecycle == .active, !self.isReadWanted, !self.hasRest, let failure = self.stream.muxed.failure else { return }
         self.fail(failure)
     }
+
+    /// The peer has said all that it will, and handlers have not read all of it yet: they may, whatever has become of the peer.
+    private var hasRest: Bool { !self.isInputClosed && self.stream.muxed.inbound.isFinished }
 
     /// Delivers what has arrived, as long as handlers want to read.
     private func deliver() {
@@ -156,6 +159,7 @@ extension StreamChannel: ChannelCore {
             switch self.stream.muxed.tryWrite(bytes) {
             case .failed(let error):
                 promise?.fail(error)
+                if self.hasRest { continue }
                 self.fail(error)
                 return
             default:

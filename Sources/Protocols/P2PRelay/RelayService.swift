@@ -42,7 +42,7 @@ public struct RelayStatistics: Sendable, Hashable {
     public var reservations = 0
     /// Circuits that live, or are being made.
     public var circuits = 0
-    /// Bytes that circuits which are over have carried, both ways.
+    /// Bytes that circuits which are over have carried, both ways; with what waited for one side when the other had left, also where it was not taken then.
     public var bytes: UInt64 = 0
 
     /// Nothing yet.

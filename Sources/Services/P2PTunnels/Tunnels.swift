@@ -83,7 +83,7 @@ public final class Tunnels: HostModule {
                 state.isOver = true
                 return Array(state.running.values)
             }
-            for tunnel in running { await tunnel.close() }
+            for tunnel in running + [self.exit] { await tunnel.close() }
             group.cancelAll()
         }
         self.event.finish()

@@ -152,6 +152,40 @@ struct StreamChannelTests {
         #expect(throws: ChannelError.ioOnClosedChannel) { try self.write(1).wait() }
     }
 
+    @Test(
+        "What the peer had said to the end is read, also when it has gone before anybody reads, or this side still writes",
+        arguments: [true, false])
+    func goneBehindTheEnd(writes: Bool) throws {
+        try self.channel.syncOptions?.setOption(.autoRead, value: false)
+        self.say("x")
+        self.say("y")
+        _ = self.peer.muxed.tryFinish()
+        self.peer.reset()
+        self.loop.run()
+        if writes { #expect(throws: StreamError(.reset, "")) { try self.write(1).wait() } }
+        #expect(self.recorder.events == ["active"] && self.recorder.bytes == Array("x".utf8))
+        self.channel.read()
+        self.loop.run()
+        #expect(self.recorder.bytes == Array("xy".utf8) && self.recorder.events == ["active"])
+        self.channel.read()
+        self.loop.run()
+        #expect(self.recorder.events == ["active", "inactive"])
+    }
+
+    @Test("One that hears of half-closes hears of the end before it hears that the peer is gone")
+    func goneBehindTheEndHalfClosed() throws {
+        try self.channel.syncOptions?.setOption(.autoRead, value: false)
+        try self.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+        self.say("x")
+        _ = self.peer.muxed.tryFinish()
+        self.peer.reset()
+        self.loop.run()
+        #expect(self.recorder.events == ["active"])
+        self.channel.read()
+        self.loop.run()
+        #expect(self.recorder.events == ["active", "inputClosed", "error reset", "inactive"])
+    }
+
     @Test("A reset is noticed also when nobody reads")
     func remoteResetUnread() throws {
         self.say("x")

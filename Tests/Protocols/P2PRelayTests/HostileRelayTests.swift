@@ -99,11 +99,13 @@ struct HostileRelayTests {
         }
     }
 
-    @Test("A target that says on and on to a source that has gone is told by a reset")
-    func targetThatSaysTooMuch() async throws {
+    @Test(
+        "A target that says on and on to a source that has gone is told by a reset, at the latest when it has said what may pass",
+        arguments: [(nil, 20 * 1_024 * 1_024), (1_024 * 1_024, 2 * 1_024 * 1_024)] as [(Int?, Int)])
+    func targetThatSaysTooMuch(limit: Int?, saying: Int) async throws {
         var limits = RelayServiceLimits()
-        (limits.circuitDuration, limits.circuitData) = (nil, nil)
-        try await self.saidAndGone(limits, saying: 20 * 1_024 * 1_024) { service, target, _ in
+        (limits.circuitDuration, limits.circuitData) = (nil, limit)
+        try await self.saidAndGone(limits, saying: saying) { service, target, _ in
             target.mayRead.fire()
             try await Self.wait("the target has heard") { target.outcome != nil }
             guard case .failure(let error) = target.outcome else { return #expect(Bool(false), "everything was swallowed") }
@@ -112,7 +114,7 @@ struct HostileRelayTests {
         }
     }
 
-    @Test("A target that has taken everything and does not come to its own end costs the circuit's time, and keeps no stream")
+    @Test("A target that has taken everything and does not come to its own end costs the circuit's time, and no more")
     func targetThatNeverEnds() async throws {
         var limits = RelayServiceLimits()
         (limits.circuitDuration, limits.circuitData) = (.seconds(6), 1 << 20)
@@ -136,6 +138,56 @@ struct HostileRelayTests {
             try await Self.wait("the target has heard") { target.outcome != nil }
             guard case .failure(let error) = target.outcome else { return #expect(Bool(false), "it was told that this was all") }
             #expect(error.code == .reset && error.resetCode == .resourceLimitExceeded)
+        }
+    }
+
+    /// Takes a circuit, says its own end, and reads a little.
+    private struct Brief: ProtocolHandler {
+        let protocolIDs = [Relay.stopID]
+        let hasRead = Signal()
+
+        func handle(_ stream: PeerStream, on connection: PeerConnection) async throws {
+            _ = try await stream.readMessageBytes(upTo: Relay.maximumMessage)
+            try await stream.write(StopMessage(.status, status: .ok).encoded.framed)
+            try await stream.finish()
+            _ = try await stream.readExactly(10_000)
+            self.hasRead.fire()
+            try await Task.sleep(for: .seconds(60))
+        }
+    }
+
+    @Test("Who still speaks to a target that had said its end, and goes, is told that nobody hears it")
+    func targetThatGoesInTheMiddle() async throws {
+        var limits = RelayServiceLimits()
+        (limits.circuitDuration, limits.circuitData) = (nil, nil)
+        try await RelayHosts.run(limits) { hosts, _, source in
+            let brief = Brief()
+            let target = try await RelayHosts.host(on: hosts.network, brief)
+            let stream = try await target.running { target in
+                #expect(try await Self.ask(HopMessage(.reserve), try await target.connect(to: hosts.relayAddress)).status == .ok)
+                let stream = try await source.connect(to: hosts.relayAddress).openStream(Relay.hopID)
+                try await stream.write(HopMessage(.connect, peer: target.peerID).encoded.framed)
+                let answer = try #require(try await stream.readMessageBytes(upTo: Relay.maximumMessage))
+                #expect(try HopMessage(answer).status == .ok)
+                try await stream.write(bytes: [UInt8](repeating: 7, count: 10_000))
+                await brief.hasRead.wait()
+                return stream
+            }
+            let code = await errorCode {
+                for _ in 0..<100 { try await stream.write(bytes: [UInt8](repeating: 7, count: 100_000)) }
+                try await stream.finish()
+            }
+            #expect(code == .reset)
+            try await Self.wait("no circuit is left") { hosts.service.statistics.circuits == 0 }
+        }
+    }
+
+    @Test("A relay that stops while the rest of a circuit waits for its taker does not wait for it")
+    func relayThatStops() async throws {
+        var limits = RelayServiceLimits()
+        (limits.circuitDuration, limits.circuitData) = (nil, nil)
+        try await self.saidAndGone(limits) { service, target, _ in
+            #expect(service.statistics.circuits == 1)
         }
     }
 

@@ -50,6 +50,37 @@ struct TunnelCourseTests {
         #expect(whole.streamFailed() == .close)
     }
 
+    @Test(
+        "What a peer that is gone had said goes on to the program, for as long as that takes it, and ten seconds a piece where somebody waits"
+    )
+    func peerIsGone() {
+        var course = self.course()
+        course.peerLeft(isHurried: false, at: Self.start)
+        #expect(course.readsStream && course.deadline == Self.start + .seconds(600))
+        // Told again and again, which moves nothing.
+        course.peerLeft(isHurried: false, at: Self.start + .seconds(300))
+        #expect(course.deadline == Self.start + .seconds(600))
+        course.peerLeft(isHurried: true, at: Self.start + .seconds(400))
+        #expect(course.deadline == Self.start + .seconds(410))
+        course.peerLeft(isHurried: true, at: Self.start + .seconds(405))
+        course.peerLeft(isHurried: false, at: Self.start + .seconds(405))
+        #expect(course.deadline == Self.start + .seconds(410))
+        course.moved(at: Self.start + .seconds(409))
+        #expect(course.passed(at: Self.start + .seconds(410)) == .nothing)
+        #expect(course.passed(at: Self.start + .seconds(419)) == .abort)
+        // Nobody is left from whom an end could be kept.
+        var held = self.course(hold: .seconds(30))
+        held.peerLeft(isHurried: true, at: Self.start)
+        #expect(held.socketEnded(at: Self.start) == .nothing)
+        #expect(held.deadline == Self.start + .seconds(10))
+        #expect(held.passed(at: Self.start + .seconds(10)) == .abort)
+        // It has taken everything.
+        var taken = self.course()
+        taken.peerLeft(isHurried: true, at: Self.start)
+        #expect(taken.streamEnded(at: Self.start) == .finishSocket)
+        #expect(taken.streamFailed() == .close)
+    }
+
     @Test("Half closed, it ends after ten minutes in which nothing moves, and not before")
     func halfClosedIdle() {
         var course = self.course()

@@ -177,7 +177,8 @@ package final class MuxedStream: ParkingPlace {
         let (own, isFed) = self.buffer.withLock { (StreamBuffer.highWaterMark - $0.writableBytes, $0.isFed) }
         return isFed ? own + (self.observer.withLock { $0 }?.waitingBytes(for: self) ?? 0) : own
     }
-    /// Bytes of the peer that wait for the reader, and whether these are the last of all that it said. Never after they were let go of: this side has reset the stream, or it failed so.
+    /// Bytes of the peer that wait for the reader, and whether these are the last of all that it said. Never after they were let go of: this side has reset
+    /// the stream, or it failed so.
     package var inbound: (bytes: Int, isFinished: Bool) { self.buffer.withLock { ($0.unreadBytes, $0.isWhole) } }
     package var writableBytes: Int { self.buffer.withLock { $0.writableBytes } }
     package var failure: StreamError? { self.buffer.withLock { $0.failure } }

@@ -221,7 +221,11 @@ package struct StreamBuffer: ~Copyable {
     ///
     /// - Parameter lettingGo: what came and has not been read goes, too.
     package mutating func fail(_ error: StreamError, lettingGo: Bool = false, wake: inout Wake) {
-        if lettingGo { self.inbound.reset() }
+        if lettingGo {
+            self.inbound.reset()
+            // Also where the stream has failed before: there was something to pass on, and is no more.
+            self.tellObserver(&wake)
+        }
         guard self.failure == nil else { return }
         var error = error
         if error.code == .reset, let protocolID = self.prelude.proposed { error = StreamError(error, insteadOfAgreementTo: protocolID) }

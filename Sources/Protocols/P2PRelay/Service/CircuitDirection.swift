@@ -19,7 +19,7 @@ final class CircuitDirection: Sendable {
     /// What came of handing over what is left.
     enum HandOver {
         case done
-        /// The muxer is taking bytes; after that ``hasComeToAnEnd`` asks for another look.
+        /// The muxer is taking bytes; after that ``tookBytes()`` asks for another look.
         case later
         /// More has been said than may pass.
         case tooMuch
@@ -41,14 +41,17 @@ final class CircuitDirection: Sendable {
     var passed: UInt64 { self.state.withLock { $0.allowance.passed } }
 
     /// Bytes that may go on now.
-    var waitingBytes: Int { self.room(upTo: self.from.muxed.unreadBytes) }
+    var waitingBytes: Int {
+        let unread = self.from.muxed.unreadBytes
+        return self.state.withLock { $0.isClaimed ? 0 : $0.allowance.room(upTo: unread) }
+    }
 
     /// More has come than may pass.
     var isExhausted: Bool { self.room(upTo: 1) == 0 && self.from.muxed.unreadBytes > 0 }
 
-    /// Whether the circuit is to be looked at after bytes were taken: all that may pass has passed, or all that the peer says has been taken, or the rest was
-    /// to be handed over meanwhile.
-    var hasComeToAnEnd: Bool {
+    /// After ``take(upTo:)``: whether the circuit is to be looked at. All that may pass has passed, or all that the peer says has been taken, or the rest was to be
+    /// handed over meanwhile.
+    func tookBytes() -> Bool {
         let isLookDue = self.state.withLock { state in
             defer { state.isLookDue = false }
             return state.isLookDue

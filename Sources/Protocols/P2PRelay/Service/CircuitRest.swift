@@ -6,17 +6,33 @@ import P2PCore
 struct CircuitRest: Sendable {
     /// How long whoever has taken everything has for its own end.
     private static let lastWordsTime = Duration.seconds(60)
-    /// Bytes that it may say meanwhile.
-    private static let lastWords = 16 * 1_024 * 1_024
+    /// Bytes that it may say while the rest waits for it, at most: as many as may pass, where these are fewer.
+    private static let maximumWords: UInt64 = 16 * 1_024 * 1_024
+    /// Bytes that it may say after that: what was on the way, in a window and in its own buffers, and a few words about what it has read. Who says more is told that
+    /// nobody hears it.
+    static let maximumLastWords = 1_024 * 1_024
 
-    let seat: CircuitSeat
-    let stream: PeerStream
+    /// Has the circuit counted until this is over.
+    private let seat: CircuitSeat
+    private let stream: PeerStream
+    private let words: Int
     /// When the circuit's time is over; nil for never.
-    let deadline: NIODeadline?
+    private let deadline: NIODeadline?
 
-    /// Returns when everything has left, and the taker has said its end. A taker that is too late with either, or says too much, has the stream reset; when the task is
-    /// cancelled it is not, and what waits leaves if its connection lives for so long.
+    /// - Parameters:
+    ///   - stream: of the one that is to take it.
+    ///   - limit: bytes that could pass through the circuit each way; nil for any number.
+    init(seat: CircuitSeat, stream: PeerStream, limit: UInt64?, deadline: NIODeadline?) {
+        self.seat = seat
+        self.stream = stream
+        self.words = Int(min(limit ?? .max, Self.maximumWords))
+        self.deadline = deadline
+    }
+
+    /// Returns when everything has left, and the taker has said its end. A taker that is too late with either, or says too much, has the stream reset. When the task is
+    /// cancelled, what waits still leaves if nobody else resets the stream and its connection lives for so long.
     func leave(on clock: HostClock) async throws(StreamError) {
+        defer { withExtendedLifetime(self.seat) {} }
         let failure = await withTaskGroup(of: Void.self) { group in
             let hasEnded = Signal()
             // Whoever waits for its words to be taken might never take the rest.
@@ -38,10 +54,11 @@ struct CircuitRest: Sendable {
     }
 
     private func drop() async {
-        var count = 0
+        var (count, late) = (0, 0)
         while let bytes = try? await self.stream.read() {
             count += bytes.readableBytes
-            if count > Self.lastWords { return self.stream.reset(.resourceLimitExceeded) }
+            if self.stream.muxed.hasFinishLeft { late += bytes.readableBytes }
+            if count > self.words || late > Self.maximumLastWords { return self.stream.reset(.resourceLimitExceeded) }
         }
     }
 

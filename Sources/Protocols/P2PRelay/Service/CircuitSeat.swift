@@ -6,7 +6,7 @@ final class CircuitSeat: Sendable {
     let source: PeerID
     let target: PeerID
     private let desk: RelayDesk
-    private let carried = Atomic<UInt64>(0)
+    private let bytes = Atomic<UInt64>(0)
 
     /// A circuit that the desk has begun.
     init(from source: PeerID, to target: PeerID, at desk: RelayDesk) {
@@ -15,8 +15,8 @@ final class CircuitSeat: Sendable {
         self.desk = desk
     }
 
-    deinit { self.desk.end(from: self.source, to: self.target, carried: self.carried.load(ordering: .relaxed)) }
+    deinit { self.desk.end(from: self.source, to: self.target, carried: self.bytes.load(ordering: .relaxed)) }
 
     /// The circuit has carried so many bytes in all.
-    func carried(_ bytes: UInt64) { self.carried.store(bytes, ordering: .relaxed) }
+    func carried(_ bytes: UInt64) { self.bytes.store(bytes, ordering: .relaxed) }
 }

@@ -134,7 +134,8 @@ extension CircuitSplice: MuxedStreamObserver {
     func streamChanged() {
         guard !self.isLookQueued.exchange(true, ordering: .acquiringAndReleasing) else { return }
         self.eventLoop.execute {
-            self.isLookQueued.store(false, ordering: .releasing)
+            // Also acquires: what whoever did not queue another look had changed before is seen by this one.
+            _ = self.isLookQueued.exchange(false, ordering: .acquiringAndReleasing)
             self.look()
         }
     }
@@ -149,7 +150,7 @@ extension CircuitSplice: MuxedStreamObserver {
     func takeBytes(for stream: MuxedStream, upTo limit: Int) -> ByteBuffer? {
         let direction = self.direction(to: stream)
         let bytes = direction.take(upTo: limit)
-        if direction.hasComeToAnEnd { self.streamChanged() }
+        if direction.tookBytes() { self.streamChanged() }
         return bytes
     }
 

@@ -152,7 +152,7 @@ struct HopProtocol: ProtocolHandler {
         case .finished:
             let isOver = { (muxed: MuxedStream) in muxed.failure != nil || muxed.hasFinishLeft && muxed.hasPeerFinished }
             guard let taker = [stream, stop].first(where: { !isOver($0.muxed) }) else { return }
-            let rest = CircuitRest(seat: seat, stream: taker, deadline: deadline)
+            let rest = CircuitRest(seat: seat, stream: taker, limit: self.desk.limits.circuit?.data, deadline: deadline)
             // The source may be gone before the target has taken everything, and this task with it.
             if taker === stop { self.desk.seeOff(rest) } else { try await rest.leave(on: clock) }
         case .broken: throw StreamError(.reset, "one side of the circuit has gone")

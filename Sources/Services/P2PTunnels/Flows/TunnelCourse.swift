@@ -33,6 +33,9 @@ struct TunnelCourse: Sendable {
     var finishHold: TimeAmount?
     private var hasSocketEnded = false
     private var hasStreamEnded = false
+    /// The peer is gone, and has said all that it will: what of it the program has not taken yet is all that is left.
+    private var isPeerGone = false
+    private var isHurried = false
     private var isOver = false
     private var heldUntil: NIODeadline?
     private var lastMove: NIODeadline
@@ -45,12 +48,19 @@ struct TunnelCourse: Sendable {
     /// Whether the peer may still send.
     var readsStream: Bool { !self.hasStreamEnded && !self.isOver }
 
+    /// How long a program may take nothing of what a peer that is gone had said, where somebody waits for the end.
+    static let hurriedIdle = TimeAmount.seconds(10)
+
     /// When ``passed(at:)`` is to be called; nil while nothing can become due.
     var deadline: NIODeadline? {
         guard !self.isOver else { return nil }
-        if let heldUntil { return heldUntil }
-        let limit: TimeAmount? = self.hasSocketEnded || self.hasStreamEnded ? self.times.halfClosedIdle : self.times.idle
-        return limit.map { self.lastMove + $0 }
+        if let heldUntil, !self.isPeerGone { return heldUntil }
+        return self.silence.map { self.lastMove + $0 }
+    }
+
+    private var silence: TimeAmount? {
+        if self.isHurried { return min(Self.hurriedIdle, self.times.halfClosedIdle) }
+        return self.hasSocketEnded || self.hasStreamEnded || self.isPeerGone ? self.times.halfClosedIdle : self.times.idle
     }
 
     /// Bytes went one way or the other.
@@ -93,13 +103,22 @@ struct TunnelCourse: Sendable {
         return self.end(self.hasStreamEnded ? .close : .abort)
     }
 
+    /// The peer is gone, and had said all that it will: that still goes to the program, which is heard no more.
+    ///
+    /// - Parameter isHurried: somebody waits for the end, so that it has ten seconds for each piece.
+    mutating func peerLeft(isHurried: Bool, at now: NIODeadline) {
+        if !self.isPeerGone || isHurried && !self.isHurried { self.lastMove = now }
+        self.isPeerGone = true
+        self.isHurried = self.isHurried || isHurried
+    }
+
     /// Somebody wants it to end.
     mutating func cancelled() -> Step { self.isOver ? .nothing : self.end(.abort) }
 
     /// It is so late now.
     mutating func passed(at now: NIODeadline) -> Step {
         guard let deadline = self.deadline, deadline <= now else { return .nothing }
-        if self.heldUntil != nil {
+        if self.heldUntil != nil, !self.isPeerGone {
             self.heldUntil = nil
             self.lastMove = now
             return .finishStream

@@ -148,7 +148,8 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         return descriptor
     }
 
-    /// The same, until the end; cancelling the task breaks both sides off.
+    /// The same, until the end. Cancelling the task breaks both sides off, unless that is because the peer has left with everything said: what of it the program
+    /// has not taken yet still goes there.
     func run(
         _ stream: PeerStream, _ place: TunnelLedger.Place, preface: ByteBuffer? = nil, finishHold: TimeAmount? = nil
     ) async throws {
@@ -156,7 +157,12 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         let ending = try await withTaskCancellationHandler {
             try await ended.get()
         } onCancel: {
-            self.cancel()
+            self.eventLoop.execute {
+                guard let stream = self.stream, Self.hasLeft(stream) else { return self.cancel() }
+                self.course.peerLeft(isHurried: true, at: .now())
+                self.setAlarm()
+                self.look()
+            }
         }
         if ending == .abandoned { await Self.letGo(stream, within: self.halfClosedIdle, on: self.eventLoop) }
     }
@@ -170,6 +176,9 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         alarm.cancel()
         stream.reset()
     }
+
+    /// Whether the stream's peer is gone, after it had said all that it will.
+    private static func hasLeft(_ stream: PeerStream) -> Bool { stream.muxed.failure != nil && stream.muxed.inbound.isFinished }
 
     /// Breaks both ends off. From any thread.
     func cancel() {
@@ -216,9 +225,13 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func give(_ bytes: ByteBuffer, to stream: PeerStream) {
+        if case .failed(let error) = stream.muxed.tryWrite(bytes) {
+            // Nobody hears it. What the peer had said is whole, and the program may not have all of it yet.
+            guard !Self.hasLeft(stream) else { return }
+            return self.streamFailed(error)
+        }
         self.traffic?.countOut(bytes.readableBytes)
         self.course.moved(at: .now())
-        if case .failed(let error) = stream.muxed.tryWrite(bytes) { self.streamFailed(error) }
     }
 
     private func readOn(_ context: ChannelHandlerContext) {
@@ -277,8 +290,12 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
     /// Something about the stream has changed.
     private func look() {
         guard !self.isEnded, let context = self.context, let stream = self.stream else { return }
-        // A part is not to be taken for the whole, so what has come of it does not matter.
-        if let failure = stream.muxed.failure, !stream.muxed.hasPeerFinished { return self.streamFailed(failure) }
+        if let failure = stream.muxed.failure {
+            // A part is not to be taken for the whole, so what has come of it does not matter.
+            guard Self.hasLeft(stream) else { return self.streamFailed(failure) }
+            self.course.peerLeft(isHurried: false, at: .now())
+            self.setAlarm()
+        }
         self.pull(stream, context)
         guard !self.isEnded else { return }
         if !self.course.readsStream, let failure = stream.muxed.failure { return self.streamFailed(failure) }

@@ -66,7 +66,7 @@ public struct TunnelGateway: WebHandler {
     private static func join(_ page: WebByteStream, _ stream: PeerStream) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                for try await bytes in page.inbound { try await stream.write(bytes) }
+                for try await bytes in page.inbound { try await Self.pass(bytes, to: stream) }
                 try await stream.finish()
             }
             group.addTask {
@@ -74,6 +74,15 @@ public struct TunnelGateway: WebHandler {
             }
             defer { group.cancelAll() }
             try await group.next()
+        }
+    }
+
+    private static func pass(_ bytes: ByteBuffer, to stream: PeerStream) async throws(StreamError) {
+        do throws(StreamError) {
+            try await stream.write(bytes)
+        } catch {
+            // Nobody hears it, but where the peer has said its end, the page may not have all that was said to it yet.
+            guard stream.muxed.inbound.isFinished else { throw error }
         }
     }
 

@@ -9,8 +9,9 @@ struct PipeCommand: ToolCommand {
         commandName: "pipe",
         abstract: "Join standard input and output to a peer's service.",
         discussion: """
-            Ends when the peer ends, with 0; the end of standard input is passed on. Ends with 3 when the peer does not serve it, or not to this \
-            node, and with 1 when the peer is not reached, or resets the stream before it has said whether it serves it.
+            The end of standard input is passed on. Ends with 0 when the peer has ended, and standard input has, too, or says nothing for half a \
+            second. Ends with 3 when the peer does not serve it, or not to this node, and with 1 when the peer is not reached, resets the stream \
+            before it has said whether it serves it, or has ended and takes no more of standard input.
               p2p pipe /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo... /x/ssh
               ssh -o ProxyCommand='p2p pipe /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo... /x/ssh' somebody@peer
             """)
@@ -53,22 +54,39 @@ struct PipeRun: Sendable {
     let console: Console
 
     func run() async throws {
-        try await withThrowingTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                let input = StandardInput()
-                while let piece = try await input.next() { try await self.stream.write(piece) }
-                try await self.stream.finish()
-                return false
-            }
+        let input = StandardInput()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.send(input) }
             group.addTask {
                 while let bytes = try await self.stream.read() { try await self.console.write(bytes) }
-                return true
+                input.endWhenSilent()
             }
             defer { group.cancelAll() }
-            // When the peer has said all, there is nobody to read what else may come.
-            while let isOver = try await group.next() {
-                if isOver { return }
-            }
+            // Unlike `waitForAll`, this throws at once.
+            while try await group.next() != nil {}
+        }
+    }
+
+    /// Whether the peer has said its end.
+    private var hasPeerEnded: Bool { self.stream.muxed.inbound.isFinished }
+
+    private func send(_ input: StandardInput) async throws {
+        do {
+            while let piece = try await input.next() { try await self.stream.write(piece) }
+            try await self.finish()
+        } catch let error as StreamError where error.code == .reset {
+            guard self.hasPeerEnded else { throw error }
+            throw ToolError("cutShort", "the peer has ended, and takes no more of standard input: some of it was not sent")
+        }
+    }
+
+    private func finish() async throws(StreamError) {
+        let isSent = self.stream.muxed.waitingBytes == 0
+        do throws(StreamError) {
+            try await self.stream.finish()
+        } catch {
+            // A peer that has ended may be gone, and need not hear of this end.
+            guard isSent, self.hasPeerEnded else { throw error }
         }
     }
 }

@@ -143,10 +143,10 @@
             guard let native = self.native else { return }
             if !quic_connection_is_local(native, id), id & 0b10 == 0 { quic_connection_admit_stream(native) }
             guard let slot = self.streams.slot(of: id) else { return }
-            let hadMore = self.streams.isReady(slot)
+            let isReady = self.streams.isReady(slot)
             guard let stream = self.streams.remove(at: slot) else { return }
-            // Nobody takes what waits to be sent.
-            if hadMore { _ = stream.swallow(isOver: false) }
+            // Nobody takes what waits to be sent, and whoever waits for it to leave hears of that here alone.
+            if isReady || stream.isBlocked { _ = stream.swallow(isOver: true) }
             self.countRetained(of: stream, isOver: true)
             self.creditConnection(stream.received - stream.credited)
             self.connection?.streamEnded(at: slot)

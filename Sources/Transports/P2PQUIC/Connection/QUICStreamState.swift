@@ -113,13 +113,13 @@
                 dropped += drained.copied
                 guard drained.copied > 0, drained.remaining > 0 else { break }
             }
+            self.discarded += dropped
+            let isHeard = dropped > 0 && (isOver || self.discarded > Self.swallowed)
+            if isHeard { self.muxed.fail(StreamError(.reset, "the peer has stopped reading")) }
             if self.isFinishing, !self.isFinished {
                 self.isFinished = true
-                self.muxed.finishLeft()
-            }
-            self.discarded += dropped
-            if dropped > 0, isOver || self.discarded > Self.swallowed {
-                self.muxed.fail(StreamError(.reset, "the peer has stopped reading"))
+                // Not for whoever waits for bytes to have left that never did.
+                if !isHeard { self.muxed.finishLeft() }
             }
             return credit
         }
