@@ -44,7 +44,7 @@ extension Tunnels {
         let socket: TunnelDialer.Socket
         do throws(TunnelError) {
             socket = try await self.dialer.connect(
-                to: service.target, times: self.times(idle: idle), on: Self.currentLoop,
+                for: stream, of: running, to: service.target, times: self.times(idle: idle), on: Self.currentLoop,
                 deadline: .now().advanced(by: self.configuration.openTimeout))
         } catch {
             running.traffic.countRefusal()

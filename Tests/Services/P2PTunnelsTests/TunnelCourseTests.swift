@@ -47,7 +47,14 @@ struct TunnelCourseTests {
         #expect(failed.streamFailed() == .abort)
         var whole = self.course()
         #expect(whole.streamEnded(at: Self.start) == .finishSocket)
-        #expect(whole.streamFailed() == .close)
+        #expect(whole.streamFailed() == .closeWhenTaken)
+        #expect(whole.streamFailed() == .closeWhenTaken)
+        #expect(whole.taken() == .close)
+        #expect(whole.taken() == .nothing && whole.deadline == nil)
+        var closed = self.course()
+        #expect(closed.streamEnded(at: Self.start) == .finishSocket)
+        #expect(closed.streamFailed() == .closeWhenTaken)
+        #expect(closed.socketEnded(at: Self.start) == .finishStreamAndClose)
     }
 
     @Test(
@@ -78,7 +85,8 @@ struct TunnelCourseTests {
         var taken = self.course()
         taken.peerLeft(isHurried: true, at: Self.start)
         #expect(taken.streamEnded(at: Self.start) == .finishSocket)
-        #expect(taken.streamFailed() == .close)
+        #expect(taken.streamFailed() == .closeWhenTaken)
+        #expect(taken.passed(at: Self.start + .seconds(10)) == .abort)
     }
 
     @Test("Half closed, it ends after ten minutes in which nothing moves, and not before")

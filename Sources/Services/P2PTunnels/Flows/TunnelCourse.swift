@@ -14,6 +14,8 @@ struct TunnelCourse: Sendable {
         case finishSocket
         /// Both have ended: let both go, behind what they were given.
         case close
+        /// The peer is gone, and the program has been given everything: let it go, as soon as it has taken that (``taken()``).
+        case closeWhenTaken
         /// Half-close the stream, and then let both go.
         case finishStreamAndClose
         /// Nobody reads what the stream brings any more: tell the peer, once what it was given has left.
@@ -100,8 +102,12 @@ struct TunnelCourse: Sendable {
     /// The stream was reset or lost. What the peer had finished is whole; it is like one that closes fully then.
     mutating func streamFailed() -> Step {
         guard !self.isOver else { return .nothing }
-        return self.end(self.hasStreamEnded ? .close : .abort)
+        guard self.hasStreamEnded else { return self.end(.abort) }
+        return self.hasSocketEnded ? self.end(.close) : .closeWhenTaken
     }
+
+    /// The program has taken all that there was for it.
+    mutating func taken() -> Step { self.isOver ? .nothing : self.end(.close) }
 
     /// The peer is gone, and had said all that it will: that still goes to the program, which is heard no more.
     ///

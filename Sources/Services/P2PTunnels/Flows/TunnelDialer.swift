@@ -29,10 +29,41 @@ struct TunnelDialer: Sendable {
     struct Socket: Sendable {
         let channel: any Channel
         let pump: TunnelPump
+
+        /// Nobody wants it any more; the program is not to take that for an end.
+        func closeAbruptly() {
+            let channel = self.channel
+            channel.eventLoop.execute { channel.closeAbruptly() }
+        }
     }
 
     /// A connection to the target, which does not read yet.
     ///
+    /// Connects for what a peer says. Goes on when the task is cancelled because that peer has left with everything said; closing the tunnel breaks it off.
+    func connect(
+        for stream: PeerStream, of running: RunningTunnel, to target: TunnelEndpoint, times: TunnelCourse.Times,
+        on eventLoop: any EventLoop,
+        deadline: NIODeadline
+    ) async throws(TunnelError) -> Socket {
+        let connecting = Task { () -> Result<Socket, TunnelError> in
+            do throws(TunnelError) {
+                return .success(try await self.connect(to: target, times: times, on: eventLoop, deadline: deadline))
+            } catch {
+                return .failure(error)
+            }
+        }
+        var result: Result<Socket, TunnelError>?
+        await running.whileOpen(cancel: { connecting.cancel() }) {
+            result = await withTaskCancellationHandler {
+                await connecting.value
+            } onCancel: {
+                if !stream.muxed.inbound.isFinished { connecting.cancel() }
+            }
+        }
+        guard let result else { throw TunnelError(.failed, "connecting to \(target) did not end") }
+        return try result.get()
+    }
+
     /// - Parameter times: what its pump keeps to.
     func connect(
         to target: TunnelEndpoint, times: TunnelCourse.Times, on eventLoop: any EventLoop, deadline: NIODeadline, mayReach: MayReach? = nil
@@ -47,7 +78,7 @@ struct TunnelDialer: Sendable {
             let race = AddressRace { (address: SocketAddress) async throws(TransportError) -> Socket in
                 try await self.attempt(address, times, on: eventLoop, deadline: deadline)
             } discard: {
-                $0.channel.close(promise: nil)
+                $0.closeAbruptly()
             }
             switch await race.run(addresses) {
             case .success(let socket): return socket
@@ -118,11 +149,12 @@ struct TunnelDialer: Sendable {
             }
         do {
             let channel = try await connect(bootstrap).get()
+            let socket = Socket(channel: channel, pump: pump)
             guard !Task.isCancelled else {
-                channel.close(promise: nil)
+                socket.closeAbruptly()
                 throw TunnelError(.failed, "connecting to \(name) was cancelled")
             }
-            return Socket(channel: channel, pump: pump)
+            return socket
         } catch let error as TunnelError {
             throw error
         } catch {

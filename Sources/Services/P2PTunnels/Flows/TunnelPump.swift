@@ -1,3 +1,4 @@
+import CSockets
 import NIOCore
 import NIOPosix
 import P2PCore
@@ -51,6 +52,13 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
     private var allowance = TunnelAllowance()
     private var alarm: Scheduled<Void>?
     private var alarmDeadline = NIODeadline.distantFuture
+    /// How often it looks whether a program has taken everything, where somebody waits for that alone.
+    private static let takingPause = TimeAmount.milliseconds(50)
+    private var takingLook: Scheduled<Void>?
+    /// Bytes that the program had not taken when that was looked at.
+    private var lastUntaken: Int?
+    /// The socket is half-closed, behind all that it was given.
+    private var hasFinishedSocket = false
     private var isEnded = false
     /// Has the socket in this one's place.
     private var successor: TunnelPump?
@@ -158,7 +166,8 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
             try await ended.get()
         } onCancel: {
             self.eventLoop.execute {
-                guard let stream = self.stream, Self.hasLeft(stream) else { return self.cancel() }
+                // A connection that takes no new streams ends its tasks before it ends its streams.
+                guard self.stream?.muxed.inbound.isFinished == true else { return self.cancel() }
                 self.course.peerLeft(isHurried: true, at: .now())
                 self.setAlarm()
                 self.look()
@@ -361,7 +370,12 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         switch step {
         case .nothing: break
         case .finishStream: _ = self.stream?.muxed.tryFinish()
-        case .finishSocket: self.finishSocket { $0.close(mode: .output, promise: nil) }
+        case .finishSocket:
+            self.finishSocket {
+                self.hasFinishedSocket = true
+                $0.close(mode: .output, promise: nil)
+            }
+        case .closeWhenTaken: self.closeWhenTaken()
         case .close:
             self.end(nil)
             self.finishSocket { $0.close(promise: nil) }
@@ -388,9 +402,37 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).whenComplete { _ in then(channel) }
     }
 
+    /// Bytes that the system has for the program; nil where it does not say.
+    private var untaken: Int? {
+        let count = try? self.context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            sockets_untaken($0)
+        }
+        return count.flatMap { $0 }.flatMap { $0 >= 0 ? Int($0) : nil }
+    }
+
+    /// What the program has taken of what the system has for it is movement, too: a socket takes more only when much of that is gone.
+    private func noteTaken() {
+        guard let untaken = self.untaken, untaken != self.lastUntaken else { return }
+        if untaken > 0 || self.lastUntaken != nil { self.course.moved(at: .now()) }
+        self.lastUntaken = untaken
+    }
+
+    /// A close throws away what the program has not taken, where it still speaks.
+    private func closeWhenTaken() {
+        guard !self.isEnded, self.takingLook == nil else { return }
+        if self.hasFinishedSocket, self.untaken ?? 0 == 0 { return self.perform(self.course.taken(), because: nil) }
+        self.noteTaken()
+        self.takingLook = self.eventLoop.scheduleTask(in: Self.takingPause) {
+            self.takingLook = nil
+            self.closeWhenTaken()
+        }
+    }
+
     private func end(_ reason: TunnelError?, _ ending: Ending = .complete) {
         guard !self.isEnded else { return }
         self.isEnded = true
+        self.takingLook?.cancel()
+        self.takingLook = nil
         self.alarm?.cancel()
         self.alarm = nil
         self.stream?.muxed.observe(nil)
@@ -413,6 +455,7 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         self.alarmDeadline = deadline
         self.alarm = self.eventLoop.scheduleTask(deadline: deadline) {
             self.alarm = nil
+            self.noteTaken()
             self.perform(self.course.passed(at: .now()), because: TunnelError(.timedOut, "nothing went through the tunnel for too long"))
         }
     }

@@ -63,7 +63,7 @@ public struct TunnelGateway: WebHandler {
     }
 
     /// Joins a page with a stream, until either is over: WebSockets have no half-close.
-    private static func join(_ page: WebByteStream, _ stream: PeerStream) async throws {
+    static func join(_ page: WebByteStream, _ stream: PeerStream) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 for try await bytes in page.inbound { try await Self.pass(bytes, to: stream) }

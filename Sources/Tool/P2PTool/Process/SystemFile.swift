@@ -65,6 +65,8 @@ enum SystemFile {
             case 0: return count > 0 ? bytes : nil
             case EINTR: continue
             case EAGAIN: _ = self.poll(descriptor, for: self.readable, milliseconds: 100)
+            // Whoever started the tool has closed it: it says nothing.
+            case EBADF where descriptor == self.standardInput: return nil
             default: throw ToolError("inputFailed", "reading failed: \(String(cString: strerror(code)))")
             }
         }
