@@ -213,7 +213,7 @@ let package = Package(
         room("Operations", "P2PMetrics", core + [coreMetrics]),
         room("Operations", "P2PPrometheus", [coreMetrics, nioCore, nioPosix, "P2PHTTPHead"]),
         room("Operations", "P2PTracing", core + [tracing]),
-        room("Services", "P2PTunnels", core + ["CSockets", "P2PNames", "P2PSystem", "P2PPolicy", "P2PWebSocket", nioPosix]),
+        room("Services", "P2PTunnels", core + ["P2PNames", "P2PSystem", "P2PPolicy", "P2PWebSocket", nioPosix]),
         room("Services", "P2PHTTP", core + ["P2PHTTPHead", "P2PTunnels", crypto, httpTypes]),
         room("Services", "P2PHTTP2", core + ["P2PHTTP", "P2PPipeline", httpTypes, nioHTTP2, nioHPACK, nioPosix]),
         room(

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -34,20 +33,6 @@ int sockets_peek(int descriptor, size_t enough) {
     char bytes[LONGEST_PEEK];
     ssize_t count = recv(descriptor, bytes, enough < LONGEST_PEEK ? enough : LONGEST_PEEK, MSG_PEEK | MSG_DONTWAIT);
     return count < 0 ? -errno : (int)count;
-}
-
-int sockets_untaken(int descriptor) {
-    int count = 0;
-#if defined(__linux__)
-    int result = ioctl(descriptor, TIOCOUTQ, &count);
-#elif defined(SO_NWRITE)
-    socklen_t length = sizeof(count);
-    int result = getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &count, &length);
-#else
-    errno = ENOTSUP;
-    int result = -1;
-#endif
-    return result < 0 ? -errno : count;
 }
 
 int sockets_pipe(int ends[2]) {

@@ -32,7 +32,16 @@ struct TunnelRestTests {
             // Nobody hears that.
             try? await outbound.write(ByteBuffer(string: "and then"))
             try await Task.sleep(for: .milliseconds(200))
-            do { result.yield(.success(try await inbound.all())) } catch { result.yield(.failure(error)) }
+            var all = ByteBuffer()
+            do {
+                for try await bytes in inbound {
+                    all.writeImmutableBuffer(bytes)
+                    try? await outbound.write(ByteBuffer(string: "I have more"))
+                }
+                result.yield(.success(all))
+            } catch {
+                result.yield(.failure(error))
+            }
         } _: { target in
             let (near, far) = MemoryStreamPair.connected(window: 2 * Self.body.readableBytes)
             let traffic = TunnelTraffic()

@@ -1,7 +1,7 @@
-import CSockets
 import NIOCore
 import NIOPosix
 import P2PCore
+import P2PSystem
 import Synchronization
 
 #if canImport(Darwin)
@@ -405,9 +405,9 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
     /// Bytes that the system has for the program; nil where it does not say.
     private var untaken: Int? {
         let count = try? self.context?.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
-            sockets_untaken($0)
+            SocketQueue.untaken(of: $0)
         }
-        return count.flatMap { $0 }.flatMap { $0 >= 0 ? Int($0) : nil }
+        return count ?? nil
     }
 
     /// What the program has taken of what the system has for it is movement, too: a socket takes more only when much of that is gone.

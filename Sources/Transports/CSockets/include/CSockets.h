@@ -14,8 +14,5 @@ int sockets_accept(int descriptor, struct sockaddr_storage *peer);
 /// Returns an errno below zero when there are none yet, or none will come; 0 at the end.
 int sockets_peek(int descriptor, size_t enough);
 
-/// How many bytes the system has for the other side, which it has not taken yet. Returns an errno below zero where it does not say.
-int sockets_untaken(int descriptor);
-
 /// A pipe whose ends don't block; the end to read from comes first. Returns an errno below zero, or 0.
 int sockets_pipe(int ends[2]);
