@@ -75,11 +75,16 @@ extension StreamChannel: ChannelCore {
         self.completeOutput()
         self.deliver()
         guard self.lifecycle == .active, !self.isReadWanted, !self.hasRest, let failure = self.stream.muxed.failure else { return }
-        self.fail(failure)
+        // An end needs no read to be told of.
+        if !self.isInputClosed, self.stream.muxed.inbound.isFinished { self.inputEnded() }
+        if self.lifecycle == .active { self.fail(failure) }
     }
 
     /// The peer has said all that it will, and handlers have not read all of it yet: they may, whatever has become of the peer.
-    private var hasRest: Bool { !self.isInputClosed && self.stream.muxed.inbound.isFinished }
+    private var hasRest: Bool {
+        let (bytes, isFinished) = self.stream.muxed.inbound
+        return !self.isInputClosed && isFinished && bytes > 0
+    }
 
     /// Delivers what has arrived, as long as handlers want to read.
     private func deliver() {
@@ -178,7 +183,12 @@ extension StreamChannel: ChannelCore {
     private func finishIfDrained() {
         guard self.output == .closing, !self.writes.hasFlushed else { return }
         for promise in self.writes.removeAll() { promise.fail(ChannelError.outputClosed) }
-        _ = self.stream.muxed.tryFinish()
+        guard case .failed(let error) = self.stream.muxed.tryFinish() else { return }
+        // Handlers still read what the peer had said; nobody hears this end.
+        self.output = .closed
+        let promises = self.outputPromises
+        self.outputPromises = []
+        for promise in promises { promise.fail(error) }
     }
 
     /// The half-close is complete when it has left.

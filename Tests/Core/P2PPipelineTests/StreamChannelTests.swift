@@ -166,24 +166,24 @@ struct StreamChannelTests {
         #expect(self.recorder.events == ["active"] && self.recorder.bytes == Array("x".utf8))
         self.channel.read()
         self.loop.run()
-        #expect(self.recorder.bytes == Array("xy".utf8) && self.recorder.events == ["active"])
-        self.channel.read()
-        self.loop.run()
-        #expect(self.recorder.events == ["active", "inactive"])
+        // The end needs no read of its own.
+        #expect(self.recorder.bytes == Array("xy".utf8) && self.recorder.events == ["active", "inactive"])
     }
 
     @Test("One that hears of half-closes hears of the end before it hears that the peer is gone")
     func goneBehindTheEndHalfClosed() throws {
         try self.channel.syncOptions?.setOption(.autoRead, value: false)
         try self.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
-        self.say("x")
+        for text in ["x", "y"] { self.say(text) }
         _ = self.peer.muxed.tryFinish()
         self.peer.reset()
         self.loop.run()
+        #expect(throws: StreamError(.reset, "")) { try self.channel.close(mode: .output).wait() }
         #expect(self.recorder.events == ["active"])
         self.channel.read()
         self.loop.run()
-        #expect(self.recorder.events == ["active", "inputClosed", "error reset", "inactive"])
+        #expect(self.recorder.bytes == Array("xy".utf8))
+        #expect(self.recorder.events == ["active", "inputClosed", "inactive"])
     }
 
     @Test("A reset is noticed also when nobody reads")

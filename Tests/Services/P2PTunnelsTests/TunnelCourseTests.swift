@@ -74,7 +74,11 @@ struct TunnelCourseTests {
         #expect(course.deadline == Self.start + .seconds(410))
         course.moved(at: Self.start + .seconds(409))
         #expect(course.passed(at: Self.start + .seconds(410)) == .nothing)
-        #expect(course.passed(at: Self.start + .seconds(419)) == .abort)
+        // However little it takes at a time.
+        for second in stride(from: 418, through: 458, by: 8) { course.moved(at: Self.start + .seconds(Int64(second))) }
+        #expect(course.deadline == Self.start + .seconds(460))
+        #expect(course.passed(at: Self.start + .seconds(459)) == .nothing)
+        #expect(course.passed(at: Self.start + .seconds(460)) == .abort)
         // Nobody is left from whom an end could be kept.
         var held = self.course(hold: .seconds(30))
         held.peerLeft(isHurried: true, at: Self.start)

@@ -183,6 +183,8 @@ package final class MuxedStream: ParkingPlace {
     package var writableBytes: Int { self.buffer.withLock { $0.writableBytes } }
     package var failure: StreamError? { self.buffer.withLock { $0.failure } }
     package var hasFinishLeft: Bool { self.buffer.withLock { $0.hasFinishLeft } }
+    /// The stream has failed with bytes that the muxer had not taken.
+    package var hasDropped: Bool { self.buffer.withLock { $0.hasDropped } }
     /// The peer has said all that it will; what it said may still wait here.
     package var hasPeerFinished: Bool { self.buffer.withLock { $0.hasPeerFinished } }
     /// Whether a task waits for bytes.

@@ -15,6 +15,8 @@ package struct StreamBuffer: ~Copyable {
     private var prelude = Prelude()
     /// Set once; from then on reads and writes throw it.
     package private(set) var failure: StreamError?
+    /// It has failed with bytes that the muxer had not taken.
+    package private(set) var hasDropped = false
     private var pendingReset: StreamErrorCode?
     /// The muxer was called and has not come yet.
     private var isWorkSignalled = false
@@ -284,6 +286,7 @@ package struct StreamBuffer: ~Copyable {
     /// Fails the stream, and has the peer told if it does not know.
     private mutating func fail(_ error: StreamError, telling code: StreamErrorCode?, wake: inout Wake) {
         self.failure = error
+        self.hasDropped = self.outbound.count > 0 || self.prelude.isHolding
         _ = self.prelude.takeHeld()
         self.outbound.removeAll()
         wake.reader = self.inbound.reader.wake()

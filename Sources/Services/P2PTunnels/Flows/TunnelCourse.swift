@@ -37,7 +37,7 @@ struct TunnelCourse: Sendable {
     private var hasStreamEnded = false
     /// The peer is gone, and has said all that it will: what of it the program has not taken yet is all that is left.
     private var isPeerGone = false
-    private var isHurried = false
+    private var hurriedEnd: NIODeadline?
     private var isOver = false
     private var heldUntil: NIODeadline?
     private var lastMove: NIODeadline
@@ -52,16 +52,19 @@ struct TunnelCourse: Sendable {
 
     /// How long a program may take nothing of what a peer that is gone had said, where somebody waits for the end.
     static let hurriedIdle = TimeAmount.seconds(10)
+    /// How long it may take for all of it then, however little at a time.
+    static let hurriedTime = TimeAmount.seconds(60)
 
     /// When ``passed(at:)`` is to be called; nil while nothing can become due.
     var deadline: NIODeadline? {
         guard !self.isOver else { return nil }
         if let heldUntil, !self.isPeerGone { return heldUntil }
-        return self.silence.map { self.lastMove + $0 }
+        let silent = self.silence.map { self.lastMove + $0 }
+        return [silent, self.hurriedEnd].compactMap { $0 }.min()
     }
 
     private var silence: TimeAmount? {
-        if self.isHurried { return min(Self.hurriedIdle, self.times.halfClosedIdle) }
+        if self.hurriedEnd != nil { return min(Self.hurriedIdle, self.times.halfClosedIdle) }
         return self.hasSocketEnded || self.hasStreamEnded || self.isPeerGone ? self.times.halfClosedIdle : self.times.idle
     }
 
@@ -111,11 +114,13 @@ struct TunnelCourse: Sendable {
 
     /// The peer is gone, and had said all that it will: that still goes to the program, which is heard no more.
     ///
-    /// - Parameter isHurried: somebody waits for the end, so that it has ten seconds for each piece.
+    /// - Parameter isHurried: somebody waits for the end, so that it has ten seconds for each piece, and a minute for all.
     mutating func peerLeft(isHurried: Bool, at now: NIODeadline) {
-        if !self.isPeerGone || isHurried && !self.isHurried { self.lastMove = now }
+        let isNews = !self.isPeerGone || isHurried && self.hurriedEnd == nil
+        guard isNews else { return }
+        self.lastMove = now
         self.isPeerGone = true
-        self.isHurried = self.isHurried || isHurried
+        if isHurried { self.hurriedEnd = now + Self.hurriedTime }
     }
 
     /// Somebody wants it to end.

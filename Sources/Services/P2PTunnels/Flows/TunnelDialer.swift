@@ -37,9 +37,7 @@ struct TunnelDialer: Sendable {
         }
     }
 
-    /// A connection to the target, which does not read yet.
-    ///
-    /// Connects for what a peer says. Goes on when the task is cancelled because that peer has left with everything said; closing the tunnel breaks it off.
+    /// The same as the other, for what a peer says. Goes on when the task is cancelled because that peer has left with everything said; closing the tunnel breaks it off.
     func connect(
         for stream: PeerStream, of running: RunningTunnel, to target: TunnelEndpoint, times: TunnelCourse.Times,
         on eventLoop: any EventLoop,
@@ -64,6 +62,8 @@ struct TunnelDialer: Sendable {
         return try result.get()
     }
 
+    /// A connection to the target, which does not read yet.
+    ///
     /// - Parameter times: what its pump keeps to.
     func connect(
         to target: TunnelEndpoint, times: TunnelCourse.Times, on eventLoop: any EventLoop, deadline: NIODeadline, mayReach: MayReach? = nil

@@ -168,6 +168,7 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
             self.eventLoop.execute {
                 // A connection that takes no new streams ends its tasks before it ends its streams.
                 guard self.stream?.muxed.inbound.isFinished == true else { return self.cancel() }
+                self.lastUntaken = self.untaken
                 self.course.peerLeft(isHurried: true, at: .now())
                 self.setAlarm()
                 self.look()
@@ -378,11 +379,11 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         case .closeWhenTaken: self.closeWhenTaken()
         case .close:
             self.end(nil)
-            self.finishSocket { $0.close(promise: nil) }
+            self.closeSocket()
         case .finishStreamAndClose:
             _ = self.stream?.muxed.tryFinish()
             self.end(nil)
-            self.finishSocket { $0.close(promise: nil) }
+            self.closeSocket()
         case .abandon:
             _ = self.stream?.muxed.tryFinish()
             self.stream?.stopReading()
@@ -400,6 +401,15 @@ final class TunnelPump: ChannelInboundHandler, @unchecked Sendable {
         guard let context = self.context else { return }
         let channel = context.channel
         context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).whenComplete { _ in then(channel) }
+    }
+
+    /// Closes the socket behind all that it was given, or when the program has taken nothing of that for too long.
+    private func closeSocket() {
+        guard let channel = self.context?.channel else { return }
+        self.finishSocket { $0.close(promise: nil) }
+        guard channel.isActive else { return }
+        let alarm = self.eventLoop.scheduleTask(in: self.halfClosedIdle) { channel.closeAbruptly() }
+        channel.closeFuture.whenComplete { _ in alarm.cancel() }
     }
 
     /// Bytes that the system has for the program; nil where it does not say.

@@ -55,38 +55,37 @@ struct PipeRun: Sendable {
 
     func run() async throws {
         let input = StandardInput()
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: ToolError?.self) { group in
             group.addTask { try await self.send(input) }
             group.addTask {
                 while let bytes = try await self.stream.read() { try await self.console.write(bytes) }
                 input.endWhenSilent()
+                return nil
             }
             defer { group.cancelAll() }
+            var failure: ToolError?
             // Unlike `waitForAll`, this throws at once.
-            while try await group.next() != nil {}
+            while let result = try await group.next() { failure = failure ?? result }
+            if let failure { throw failure }
         }
     }
 
     /// Whether the peer has said its end.
     private var hasPeerEnded: Bool { self.stream.muxed.inbound.isFinished }
 
-    private func send(_ input: StandardInput) async throws {
+    /// - Returns: what went wrong with a peer that has said its end, all of which is still written.
+    private func send(_ input: StandardInput) async throws -> ToolError? {
+        let cutShort = ToolError("cutShort", "the peer has ended, and takes no more of standard input: some of it was not sent")
+        var isSent = false
         do {
             while let piece = try await input.next() { try await self.stream.write(piece) }
-            try await self.finish()
-        } catch let error as StreamError where error.code == .reset {
-            guard self.hasPeerEnded else { throw error }
-            throw ToolError("cutShort", "the peer has ended, and takes no more of standard input: some of it was not sent")
-        }
-    }
-
-    private func finish() async throws(StreamError) {
-        let isSent = self.stream.muxed.waitingBytes == 0
-        do throws(StreamError) {
+            isSent = true
             try await self.stream.finish()
-        } catch {
+            return nil
+        } catch let error as StreamError {
+            guard self.hasPeerEnded else { throw error }
             // A peer that has ended may be gone, and need not hear of this end.
-            guard isSent, self.hasPeerEnded else { throw error }
+            return isSent && !self.stream.muxed.hasDropped ? nil : cutShort
         }
     }
 }

@@ -119,7 +119,7 @@
             if self.isFinishing, !self.isFinished {
                 self.isFinished = true
                 // Not for whoever waits for bytes to have left that never did.
-                if !isHeard { self.muxed.finishLeft() }
+                if self.muxed.failure == nil { self.muxed.finishLeft() }
             }
             return credit
         }
