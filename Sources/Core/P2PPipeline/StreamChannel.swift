@@ -13,6 +13,8 @@ import Synchronization
 ///   and stops reading; otherwise it resets the stream, so that the peer never takes a part for the whole. A TCP channel
 ///   does the same.
 /// - The peer's half-close fires `ChannelEvent.inputClosed` with the option `allowRemoteHalfClosure`, else it closes.
+/// - When the peer is gone, handlers hear the error and the channel closes; but where it had said its end, what it said is read first, and writes fail
+///   meanwhile.
 public final class StreamChannel: Channel, @unchecked Sendable {
     /// The stream that the channel reads and writes.
     public let stream: PeerStream
