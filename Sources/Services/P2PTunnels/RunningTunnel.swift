@@ -42,9 +42,9 @@ final class RunningTunnel: Sendable {
     func whenClosed(_ undo: @escaping @Sendable () async -> Void) { self.undo.withLock { $0 = undo } }
 
     /// Runs a flow, which ``close()`` breaks off.
-    func whileOpen<Failure: Error>(
-        cancel: @escaping @Sendable () -> Void, _ body: () async throws(Failure) -> Void
-    ) async throws(Failure) {
+    func whileOpen<Value: Sendable, Failure: Error>(
+        cancel: @escaping @Sendable () -> Void, _ body: () async throws(Failure) -> Value
+    ) async throws(Failure) -> Value {
         let number = self.cancels.withLock { cancels in
             cancels.last += 1
             cancels.living[cancels.last] = cancel
@@ -52,7 +52,7 @@ final class RunningTunnel: Sendable {
         }
         defer { self.cancels.withLock { _ = $0.living.removeValue(forKey: number) } }
         if self.isClosed.load(ordering: .sequentiallyConsistent) { cancel() }
-        try await body()
+        return try await body()
     }
 
     /// Ends it, and every flow of it.

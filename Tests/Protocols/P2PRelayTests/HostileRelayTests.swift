@@ -53,7 +53,7 @@ struct HostileRelayTests {
 
     /// Has a source say more than the target takes, and leave; `body` gets what is left.
     private func saidAndGone(
-        _ limits: RelayServiceLimits, saying: Int = 0,
+        _ limits: RelayServiceLimits, saying: Int = 0, stopping: Bool = false,
         _ body: @escaping @Sendable (_ service: RelayService, _ target: Late, _ size: Int) async throws -> Void
     ) async throws {
         try await RelayHosts.run(limits) { hosts, _, _ in
@@ -75,6 +75,11 @@ struct HostileRelayTests {
                 }
                 try await Self.wait("the source is gone") { !hosts.relay.connections().contains { $0.remotePeer == source.peerID } }
                 try await body(hosts.service, late, size)
+                if stopping {
+                    // The target reads nothing meanwhile.
+                    hosts.relay.shutDown()
+                    try await Self.wait("the relay has let go of the rest") { hosts.service.statistics.circuits == 0 }
+                }
                 late.mayRead.fire()
                 late.mayEnd.fire()
             }
@@ -186,7 +191,7 @@ struct HostileRelayTests {
     func relayThatStops() async throws {
         var limits = RelayServiceLimits()
         (limits.circuitDuration, limits.circuitData) = (nil, nil)
-        try await self.saidAndGone(limits) { service, target, _ in
+        try await self.saidAndGone(limits, stopping: true) { service, _, _ in
             #expect(service.statistics.circuits == 1)
         }
     }

@@ -50,15 +50,13 @@ struct TunnelDialer: Sendable {
                 return .failure(error)
             }
         }
-        var result: Result<Socket, TunnelError>?
-        await running.whileOpen(cancel: { connecting.cancel() }) {
-            result = await withTaskCancellationHandler {
+        let result = await running.whileOpen(cancel: { connecting.cancel() }) {
+            await withTaskCancellationHandler {
                 await connecting.value
             } onCancel: {
                 if !stream.muxed.inbound.isFinished { connecting.cancel() }
             }
         }
-        guard let result else { throw TunnelError(.failed, "connecting to \(target) did not end") }
         return try result.get()
     }
 
